@@ -1,0 +1,6 @@
+//! Vocabulary and rules: the nouns of the programme, parsed once and then trusted.
+
+pub mod ids;
+pub mod record;
+pub mod time;
+pub mod token;

@@ -1,0 +1,37 @@
+//! Porth: a privacy-preserving data-sharing gateway.
+//!
+//! Agencies submit keyed tokens; the gateway links them without knowing who anybody is, answers
+//! with the least that a signed agreement and the law allow, and logs every answer.
+//!
+//! # The map
+//!
+//! | module | what lives there | may use |
+//! |---|---|---|
+//! | [`domain`] | vocabulary and rules | nothing of ours |
+//! | [`crypto`] | keys and primitives | `domain` |
+//! | [`identity`] | the agency's side: parse, normalise, match keys; never used by the server path | `domain` |
+//! | [`linkage`] | which records are one person, which persons one family | `domain` |
+//! | [`policy`] | agreements and rules: `decide(facts) → decision` | `domain` |
+//! | [`tlog`] | the tamper-evident disclosure log | `domain` |
+//! | [`store`] | the database; the only place that names `sqlx` | `domain` |
+//! | [`app`] | one file per journey | all of the above except `identity` |
+//! | [`jobs`] | what runs by itself: sequencer, checkpoints | `app` and what it uses |
+//! | [`web`] | HTTP: listeners, authentication, one file per verb | `app` and what it uses |
+//! | [`cli`] | agency and operator commands | everything |
+//! | [`demo`] | a synthetic programme played end to end | everything |
+//!
+//! `domain`, `identity`, `linkage`, `policy` and `tlog` are plain synchronous Rust: no files, no
+//! database, no clock, no randomness of their own. A test reads the imports and holds us to it.
+
+pub mod app;
+pub mod cli;
+pub mod crypto;
+pub mod demo;
+pub mod domain;
+pub mod identity;
+pub mod jobs;
+pub mod linkage;
+pub mod policy;
+pub mod store;
+pub mod tlog;
+pub mod web;

@@ -1,0 +1,2 @@
+//! Porth.
+fn main() {}
