@@ -1,0 +1,73 @@
+//! Every domain-separation label of the product, once each.
+//!
+//! Two uses never share both key and label, and no label is a prefix of another.
+
+/// HKDF salt of the programme's type keys.
+pub const PROGRAMME: &str = "porth/v1/programme";
+/// HKDF info of a type key.
+pub const TOKEN_KEY: &str = "porth/v1/token-key";
+/// A token over a normalised value.
+pub const TOKEN: &str = "porth/v1/token";
+/// The key check of a type key.
+pub const KEY_CHECK: &str = "porth/v1/kcv";
+/// The gateway's blinding of a token.
+pub const BLIND: &str = "porth/v1/blind";
+/// A recipient's pseudonym of a person.
+pub const PSEUDONYM: &str = "porth/v1/psn";
+/// A recipient's own reference of a family.
+pub const FAMILY_REFERENCE: &str = "porth/v1/family-ref";
+/// An agency's own reference of one of its records.
+pub const RECORD_REFERENCE: &str = "porth/v1/record-ref";
+/// An agency's own reference of a case.
+pub const CASE_REFERENCE: &str = "porth/v1/case-ref";
+/// An agency's own reference of one of its users.
+pub const USER_REFERENCE: &str = "porth/v1/user-ref";
+/// The per-row key of a sealed database field.
+pub const FIELD: &str = "porth/v1/field";
+/// The wrapping key of a gateway secret under the key-encryption key.
+pub const WRAP: &str = "porth/v1/wrap";
+/// A salted commitment in a log entry.
+pub const COMMITMENT: &str = "porth/v1/commitment";
+/// The sealed shield opening of a log entry.
+pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
+/// The index tag under which a person's log entries are found.
+pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
+/// The tag that a reply is stored under for idempotent replay.
+pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
+
+/// All of them, for the test below and for the documentation.
+pub const ALL: [&str; 16] = [
+    PROGRAMME,
+    TOKEN_KEY,
+    TOKEN,
+    KEY_CHECK,
+    BLIND,
+    PSEUDONYM,
+    FAMILY_REFERENCE,
+    RECORD_REFERENCE,
+    CASE_REFERENCE,
+    USER_REFERENCE,
+    FIELD,
+    WRAP,
+    COMMITMENT,
+    SHIELD_OPENING,
+    SUBJECT_INDEX,
+    IDEMPOTENCY,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn no_label_but_the_published_token_pair_is_a_prefix_of_another() {
+        // `pt1` fixes "porth/v1/token" (HMAC message) and "porth/v1/token-key" (HKDF info): they are
+        // used with different keys and constructions, and the byte after "token" is a length there.
+        let published = ("porth/v1/token", "porth/v1/token-key");
+        for a in ALL {
+            for b in ALL {
+                assert!(a == b || (a, b) == published || !b.starts_with(a), "{a} is a prefix of {b}");
+            }
+        }
+    }
+}
