@@ -1,1 +1,310 @@
-//! store.
+//! The database: SQLite for pilots, PostgreSQL for production; the only place that names `sqlx`.
+//!
+//! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
+//! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
+
+mod bulk;
+mod dialect;
+mod documents;
+mod error;
+mod links;
+mod log;
+mod migrate;
+mod partners;
+mod programme;
+mod records;
+mod statements;
+mod submissions;
+mod value;
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use dialect::Engine;
+pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
+pub use error::StoreError;
+pub use links::{Claim, Holder, Link, Member, blinded};
+pub use log::{CeilingKey, NewEvent, PendingEvent, StoredHead, StoredReply};
+pub use migrate::SCHEMA_VERSION;
+pub use partners::{ClientKey, Standing};
+pub use programme::{RegisteredKeyCheck, TokenKind, View};
+pub use records::{LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
+
+use crate::domain::time::Timestamp;
+use value::{Row, Value, bind_postgres, bind_sqlite};
+
+/// Plain statements by file, for the test that prepares every one.
+const FILES: &[(&str, &[(&str, &str)])] = &[
+    ("documents", documents::STATEMENTS),
+    ("links", links::STATEMENTS),
+    ("log", log::STATEMENTS),
+    ("partners", partners::STATEMENTS),
+    ("programme", programme::STATEMENTS),
+    ("records", records::STATEMENTS),
+    ("submissions", submissions::STATEMENTS),
+];
+
+/// Statements with a list, likewise.
+const LISTS: &[(&str, &statements::ListStatement)] = &[
+    ("records by token", &records::BY_TOKEN),
+    ("records by household", &records::BY_HOUSEHOLD),
+    ("drop tokens", &records::DROP_TOKENS),
+    ("drop households", &records::DROP_HOUSEHOLDS),
+    ("drop records", &records::DROP_RECORDS),
+    ("drop links", &records::DROP_LINKS),
+    ("end links", &links::END_LINKS),
+    ("token holders", &links::HOLDERS),
+    ("members", &links::MEMBERS),
+    ("components of", &links::COMPONENTS_OF),
+    ("records by id", &links::BY_ID),
+    ("drop pending", &log::DROP_PENDING),
+];
+
+/// Bulk inserts, likewise.
+const BULKS: &[(&str, &bulk::BulkInsert)] = &[
+    ("row errors", &submissions::ADD_ROW_ERRORS),
+    ("records", &records::ADD_RECORDS),
+    ("tokens", &records::ADD_TOKENS),
+    ("households", &records::ADD_HOUSEHOLDS),
+    ("links", &links::ADD_LINKS),
+    ("events", &log::ADD_EVENTS),
+    ("pending", &log::ADD_PENDING),
+    ("openings", &log::ADD_OPENINGS),
+    ("tags", &log::ADD_TAGS),
+    ("leaves", &log::ADD_LEAVES),
+    ("tiles", &log::PUT_TILES),
+];
+
+/// Where the data is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// An SQLite file on this machine.
+    Sqlite(PathBuf),
+    /// A PostgreSQL connection string, `postgres://…`.
+    Postgres(String),
+}
+
+/// The database, with its connections.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+}
+
+#[derive(Clone)]
+enum Pools {
+    /// SQLite has one writer at a time: one connection writes, others read the last commit.
+    Sqlite {
+        writer: SqlitePool,
+        reader: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A transaction. Dropped without [`Tx::commit`] it changes nothing.
+pub struct Tx {
+    inner: TxInner,
+}
+
+enum TxInner {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Store {
+    /// Opens the database without touching its schema.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be reached.
+    pub async fn connect(location: &Location, connections: u32) -> Result<Self, StoreError> {
+        let pools = match location {
+            Location::Sqlite(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    // FULL: a commit that was acknowledged survives power loss.
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .pragma("cache_size", "-65536")
+                    .pragma("temp_store", "MEMORY")
+                    .statement_cache_capacity(256)
+                    .busy_timeout(Duration::from_secs(10));
+                let writer = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(Duration::from_secs(30))
+                    .connect_with(options.clone())
+                    .await?;
+                let reader = SqlitePoolOptions::new()
+                    .max_connections(connections.max(2))
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect_with(options)
+                    .await?;
+                Pools::Sqlite { writer, reader }
+            }
+            Location::Postgres(url) => {
+                let options = PgConnectOptions::from_str(url)
+                    .map_err(|_| StoreError::Other("the PostgreSQL connection string is malformed".to_owned()))?
+                    .application_name("porth")
+                    .statement_cache_capacity(256);
+                let pool = PgPoolOptions::new()
+                    .max_connections(connections.max(4))
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect_with(options)
+                    .await?;
+                Pools::Postgres(pool)
+            }
+        };
+        Ok(Self { pools })
+    }
+
+    /// Which engine this is.
+    pub fn engine(&self) -> Engine {
+        match self.pools {
+            Pools::Sqlite { .. } => Engine::Sqlite,
+            Pools::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when no connection can be had.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.pools {
+            // IMMEDIATE takes the write lock now, so that two processes wait instead of failing late.
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner })
+    }
+
+    /// The database's clock: the authority for every decision.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let rows = self.fetch_all(self.engine().now_statement(), &[]).await?;
+        let row = rows.first().ok_or(StoreError::Corrupt("no answer from the clock"))?;
+        Ok(Timestamp::from_micros(row.int(0)?))
+    }
+
+    /// Closes every connection once its work is done.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Prepares every statement that the store uses, without running any; says which the engine refuses.
+    ///
+    /// # Errors
+    ///
+    /// The names of the statements that this engine does not take.
+    pub async fn prepare_every_statement(&self) -> Result<usize, Vec<String>> {
+        use sqlx::{Executor as _, SqlSafeStr as _};
+        let mut refused = Vec::new();
+        let statements = statements::all();
+        for (file, name, sql) in &statements {
+            let sql = sql.into_sql_str();
+            let result = match &self.pools {
+                Pools::Sqlite { reader, .. } => reader.prepare(sql).await.map(drop),
+                Pools::Postgres(pool) => pool.prepare(sql).await.map(drop),
+            };
+            if let Err(error) = result {
+                refused.push(format!("{file}::{name}: {error}"));
+            }
+        }
+        if refused.is_empty() { Ok(statements.len()) } else { Err(refused) }
+    }
+
+    async fn fetch_all(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { reader, .. } => {
+                let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(reader).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Pools::Postgres(pool) => {
+                let rows = bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    async fn fetch_optional(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch_all(sql, values).await?.into_iter().next())
+    }
+}
+
+impl Tx {
+    /// Makes everything in the transaction durable and visible at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; after [`StoreError::Unavailable`] the outcome is unknown.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let sql = match self.inner {
+            TxInner::Sqlite(_) => Engine::Sqlite.now_statement(),
+            TxInner::Postgres(_) => Engine::Postgres.now_statement(),
+        };
+        let rows = self.fetch_all(sql, &[]).await?;
+        let row = rows.first().ok_or(StoreError::Corrupt("no answer from the clock"))?;
+        Ok(Timestamp::from_micros(row.int(0)?))
+    }
+
+    fn engine(&self) -> Engine {
+        match self.inner {
+            TxInner::Sqlite(_) => Engine::Sqlite,
+            TxInner::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        Ok(match &mut self.inner {
+            TxInner::Sqlite(tx) => bind_sqlite(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
+            TxInner::Postgres(tx) => bind_postgres(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    async fn fetch_all(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        Ok(match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            TxInner::Postgres(tx) => {
+                let rows = bind_postgres(sqlx::query(sql), values).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    async fn fetch_optional(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch_all(sql, values).await?.into_iter().next())
+    }
+}

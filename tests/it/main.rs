@@ -1,1 +1,4 @@
-//! Tests.
+//! The integration tests, one binary: whatever needs a database, a socket or a process.
+
+mod store;
+mod support;

@@ -1,0 +1,32 @@
+-- Removes everything: the log included. Take a backup and an export first.
+
+DROP TABLE reply;
+DROP TABLE ceiling;
+DROP TABLE subject_index;
+DROP TABLE opening;
+DROP TABLE log_checkpoint;
+DROP TABLE log_head;
+DROP TABLE log_tile;
+DROP TABLE log_leaf;
+DROP TABLE log_pending;
+DROP TABLE event;
+DROP TABLE link;
+DROP TABLE household;
+DROP TABLE token;
+DROP TABLE record;
+DROP TABLE row_error;
+DROP TABLE submission;
+DROP TABLE used_assertion;
+DROP TABLE certificate;
+DROP TABLE client_key;
+DROP TABLE client;
+DROP TABLE agreement_signature;
+DROP TABLE signatory;
+DROP TABLE agency;
+DROP TABLE agreement;
+DROP TABLE current_document;
+DROP TABLE document;
+DROP TABLE token_kind;
+DROP TABLE key_check;
+DROP TABLE counter;
+DROP TABLE programme;

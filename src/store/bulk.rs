@@ -1,0 +1,81 @@
+//! Many rows in one statement, in a few fixed sizes so that prepared statements are reused.
+
+use std::sync::OnceLock;
+
+use super::error::StoreError;
+use super::value::Value;
+use super::{Row, Tx};
+
+/// How many rows one statement carries at the most; smaller pieces come in these sizes.
+const SIZES: [usize; 6] = [500, 200, 50, 10, 3, 1];
+
+/// `INSERT … VALUES` with a varying number of rows.
+pub(super) struct BulkInsert {
+    /// Up to and including `VALUES`.
+    head: &'static str,
+    columns: usize,
+    /// After the rows: a conflict clause, `RETURNING`, or nothing.
+    tail: &'static str,
+    texts: [OnceLock<&'static str>; SIZES.len()],
+}
+
+impl BulkInsert {
+    pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self { head, columns, tail, texts: [const { OnceLock::new() }; SIZES.len()] }
+    }
+
+    /// The statement for one row, for the test that prepares every statement.
+    pub(super) fn sample(&self) -> &'static str {
+        self.text(SIZES.len() - 1)
+    }
+
+    fn text(&self, size: usize) -> &'static str {
+        self.texts[size].get_or_init(|| {
+            let rows = SIZES[size];
+            let mut text = String::with_capacity(self.head.len() + rows * self.columns * 7 + self.tail.len());
+            text.push_str(self.head);
+            for row in 0..rows {
+                text.push_str(if row == 0 { " (" } else { ", (" });
+                for column in 0..self.columns {
+                    if column > 0 {
+                        text.push_str(", ");
+                    }
+                    text.push('$');
+                    text.push_str(&(row * self.columns + column + 1).to_string());
+                }
+                text.push(')');
+            }
+            text.push(' ');
+            text.push_str(self.tail);
+            // One text per statement and size for the life of the process: bounded by design.
+            Box::leak(text.into_boxed_str())
+        })
+    }
+}
+
+impl Tx {
+    /// Inserts rows given as one flat list of values; returns what `RETURNING` gives.
+    pub(super) async fn insert_many(
+        &mut self,
+        insert: &BulkInsert,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        debug_assert_eq!(values.len() % insert.columns, 0);
+        let returns = insert.tail.contains("RETURNING");
+        let mut rows = Vec::new();
+        let mut rest = values;
+        for (index, size) in SIZES.iter().enumerate() {
+            let length = size * insert.columns;
+            while rest.len() >= length {
+                let (piece, tail) = rest.split_at(length);
+                if returns {
+                    rows.extend(self.fetch_all(insert.text(index), piece).await?);
+                } else {
+                    self.execute(insert.text(index), piece).await?;
+                }
+                rest = tail;
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,295 @@
+//! Links: which records belong to one component, generation by generation, and making a submission visible.
+//!
+//! One submission of a programme is made visible at a time: it claims the programme's row for a
+//! while, writes link rows for the next generation in small transactions that nobody sees, and ends
+//! with one small update that makes rows, links and the removal of the replaced snapshot visible.
+
+use super::bulk::BulkInsert;
+use super::records::{LinkableRecord, StoredToken, read_linkable};
+use super::statements::{ListStatement, statements};
+use super::submissions::FOREVER;
+use super::value::{Value, values};
+use super::{Store, StoreError, Tx};
+use crate::domain::ids::{ProgrammeCode, SubmissionId};
+use crate::domain::time::Timestamp;
+use crate::domain::token::Blinded;
+
+pub(super) static ADD_LINKS: BulkInsert =
+    BulkInsert::new("INSERT INTO link (record, visible_from, visible_to, component, person, shielded) VALUES", 6, "");
+/// Ends link rows that the next generation replaces.
+pub(super) static END_LINKS: ListStatement =
+    ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to = $2 AND record IN ({list})", 2);
+/// Records that hold one of these tokens: visible ones, and those of the submission at hand.
+pub(super) static HOLDERS: ListStatement = ListStatement::new(
+    "SELECT token.blinded, token.record, link.component
+     FROM token
+     JOIN record ON record.id = token.record
+     JOIN submission ON submission.id = record.submission
+     LEFT JOIN link ON link.record = token.record AND link.visible_from <= $1 AND link.visible_to > $1
+     WHERE submission.programme = $2
+       AND (submission.id = $3
+            OR (submission.id <> $4 AND submission.visible_from <= $1 AND submission.visible_to > $1))
+       AND token.blinded IN ({list})",
+    4,
+);
+/// Visible records of these components, without those of the submission that is being replaced.
+pub(super) static MEMBERS: ListStatement = ListStatement::new(
+    "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
+            record.households, link.component, link.person, link.shielded
+     FROM link
+     JOIN record ON record.id = link.record
+     JOIN submission ON submission.id = record.submission
+     WHERE link.visible_from <= $1 AND link.visible_to > $1
+       AND submission.visible_from <= $1 AND submission.visible_to > $1
+       AND submission.id <> $2
+       AND link.component IN ({list})",
+    2,
+);
+pub(super) static COMPONENTS_OF: ListStatement = ListStatement::new(
+    "SELECT DISTINCT component FROM link WHERE visible_from <= $1 AND visible_to > $1 AND record IN ({list})",
+    1,
+);
+pub(super) static BY_ID: ListStatement = ListStatement::new(
+    "SELECT id, agency, feed, reference, restricted, tokens, households FROM record WHERE id IN ({list})",
+    0,
+);
+
+statements! {
+    CLAIM = "UPDATE programme SET publisher = $2, publisher_until = $3
+             WHERE code = $1 AND (publisher IS NULL OR publisher = $2 OR publisher_until < $4)
+             RETURNING generation";
+    WAS_FREE = "SELECT publisher FROM programme WHERE code = $1";
+    KEEP = "UPDATE programme SET publisher_until = $3 WHERE code = $1 AND publisher = $2";
+    RELEASE = "UPDATE programme SET publisher = NULL, publisher_until = 0 WHERE code = $1 AND publisher = $2";
+    ADVANCE = "UPDATE programme SET generation = $3, publisher = NULL, publisher_until = 0
+               WHERE code = $1 AND publisher = $2 AND generation = $4";
+    UNDO_ADDED = "DELETE FROM link WHERE visible_from = $1 AND record IN
+                    (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
+                     WHERE submission.programme = $2)";
+    UNDO_ENDED = "UPDATE link SET visible_to = $2 WHERE visible_to = $1 AND record IN
+                    (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
+                     WHERE submission.programme = $3)";
+    FORGET_ENDED = "DELETE FROM link WHERE visible_to < $1 AND record IN
+                    (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
+                     WHERE submission.programme = $2)";
+}
+
+/// Where a token is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// The token.
+    pub blinded: Blinded,
+    /// The record that holds it.
+    pub record: i64,
+    /// The component that the record is in, when it is visible.
+    pub component: Option<i64>,
+}
+
+/// A visible record with the link it has.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The record.
+    pub record: LinkableRecord,
+    /// Its link.
+    pub link: Link,
+}
+
+/// A record's place: its component, its person over all records, and whether a shield reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Smallest record id of the component.
+    pub component: i64,
+    /// A record id that names the person.
+    pub person: i64,
+    /// A restriction reaches the record.
+    pub is_shielded: bool,
+}
+
+/// A claim on the programme's next generation.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The programme.
+    pub programme: ProgrammeCode,
+    /// The submission that is being made visible.
+    pub submission: SubmissionId,
+    /// The generation that enquiries see meanwhile.
+    pub generation: i64,
+}
+
+impl Store {
+    /// Records that hold any of these tokens, among the visible ones and the claimed submission's own.
+    /// `replaced` is left out.
+    pub async fn token_holders(
+        &self,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        tokens: &[Blinded],
+    ) -> Result<Vec<Holder>, StoreError> {
+        let left_out = replaced.unwrap_or(claim.submission);
+        let mut holders = Vec::new();
+        for piece in tokens.chunks(ListStatement::MOST) {
+            let (sql, length) = HOLDERS.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![
+                claim.generation.into(),
+                claim.programme.as_str().into(),
+                claim.submission.as_bytes().into(),
+                left_out.as_bytes().into(),
+            ];
+            values.extend((0..length).map(|n| piece.get(n).map_or(Value::Bytes(b""), |t| t.as_bytes().into())));
+            for row in self.fetch_all(sql, &values).await? {
+                holders.push(Holder {
+                    blinded: Blinded::new(row.array(0, "token")?),
+                    record: row.int(1)?,
+                    component: row.optional_int(2)?,
+                });
+            }
+        }
+        Ok(holders)
+    }
+
+    /// The visible members of components, without those of `replaced`.
+    pub async fn members(
+        &self,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        components: &[i64],
+    ) -> Result<Vec<Member>, StoreError> {
+        let left_out = replaced.unwrap_or(claim.submission);
+        let mut members = Vec::new();
+        for piece in components.chunks(ListStatement::MOST) {
+            let (sql, length) = MEMBERS.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![claim.generation.into(), left_out.as_bytes().into()];
+            values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
+            for row in self.fetch_all(sql, &values).await? {
+                members.push(Member {
+                    record: read_linkable(&row)?,
+                    link: Link { component: row.int(7)?, person: row.int(8)?, is_shielded: row.int(9)? == 1 },
+                });
+            }
+        }
+        Ok(members)
+    }
+
+    /// The components that records are in at the claimed generation.
+    pub async fn components_of(&self, claim: &Claim, records: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let mut components = Vec::new();
+        for piece in records.chunks(ListStatement::MOST) {
+            let (sql, length) = COMPONENTS_OF.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![claim.generation.into()];
+            values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
+            for row in self.fetch_all(sql, &values).await? {
+                components.push(row.int(0)?);
+            }
+        }
+        Ok(components)
+    }
+
+    /// Records by id, in any order.
+    pub async fn linkable_records(&self, ids: &[i64]) -> Result<Vec<LinkableRecord>, StoreError> {
+        let mut records = Vec::with_capacity(ids.len());
+        for piece in ids.chunks(ListStatement::MOST) {
+            let (sql, length) = BY_ID.text(piece.len());
+            let values: Vec<Value<'_>> = (0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))).collect();
+            for row in self.fetch_all(sql, &values).await? {
+                records.push(read_linkable(&row)?);
+            }
+        }
+        Ok(records)
+    }
+}
+
+impl Tx {
+    /// Claims the programme's next generation until a moment. `None` when another submission has it.
+    ///
+    /// What a publisher that died left behind is undone first.
+    pub async fn claim_generation(
+        &mut self,
+        programme: &ProgrammeCode,
+        submission: SubmissionId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Claim>, StoreError> {
+        let before = self.fetch_optional(WAS_FREE, values![programme.as_str()]).await?;
+        let was_held = match before {
+            Some(row) => row.optional_bytes(0)?.is_some(),
+            None => return Ok(None),
+        };
+        let values = values![programme.as_str(), submission.as_bytes(), until.as_micros(), now.as_micros()];
+        let Some(row) = self.fetch_optional(CLAIM, values).await? else {
+            return Ok(None);
+        };
+        let generation = row.int(0)?;
+        if was_held {
+            self.execute(UNDO_ADDED, values![generation + 1, programme.as_str()]).await?;
+            self.execute(UNDO_ENDED, values![generation + 1, FOREVER, programme.as_str()]).await?;
+        }
+        Ok(Some(Claim { programme: programme.clone(), submission, generation }))
+    }
+
+    /// Keeps the claim. Returns false when it was lost: then nothing of this transaction may be kept.
+    pub async fn keep_claim(&mut self, claim: &Claim, until: Timestamp) -> Result<bool, StoreError> {
+        let values = values![claim.programme.as_str(), claim.submission.as_bytes(), until.as_micros()];
+        Ok(self.execute(KEEP, values).await? == 1)
+    }
+
+    /// Gives the claim up without making anything visible.
+    pub async fn release_claim(&mut self, claim: &Claim) -> Result<(), StoreError> {
+        self.execute(UNDO_ADDED, values![claim.generation + 1, claim.programme.as_str()]).await?;
+        self.execute(UNDO_ENDED, values![claim.generation + 1, FOREVER, claim.programme.as_str()]).await?;
+        self.execute(RELEASE, values![claim.programme.as_str(), claim.submission.as_bytes()]).await.map(drop)
+    }
+
+    /// Writes link rows for the next generation, ending those that the same records have now.
+    pub async fn write_links(&mut self, claim: &Claim, links: &[(i64, Link)]) -> Result<(), StoreError> {
+        let next = claim.generation + 1;
+        for piece in links.chunks(ListStatement::MOST) {
+            let (sql, length) = END_LINKS.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![next.into(), FOREVER.into()];
+            values.extend((0..length).map(|n| Value::Int(piece.get(n).map_or(-1, |(record, _)| *record))));
+            self.execute(sql, &values).await?;
+        }
+        let values: Vec<Value<'_>> = links
+            .iter()
+            .flat_map(|(record, link)| {
+                [
+                    (*record).into(),
+                    next.into(),
+                    FOREVER.into(),
+                    link.component.into(),
+                    link.person.into(),
+                    Value::from(link.is_shielded),
+                ]
+            })
+            .collect();
+        self.insert_many(&ADD_LINKS, &values).await.map(drop)
+    }
+
+    /// Makes the claimed submission, its links and the removal of the one it replaces visible at once.
+    /// Returns false when the claim was lost: then nothing of this transaction may be kept.
+    pub async fn advance_generation(
+        &mut self,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let next = claim.generation + 1;
+        let values = values![claim.programme.as_str(), claim.submission.as_bytes(), next, claim.generation];
+        if self.execute(ADVANCE, values).await? != 1 || !self.show_submission(claim.submission, next, now).await? {
+            return Ok(false);
+        }
+        match replaced {
+            Some(old) => self.replace_submission(old, next, now).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Removes link rows that ended before a generation.
+    pub async fn forget_links(&mut self, programme: &ProgrammeCode, before: i64) -> Result<u64, StoreError> {
+        self.execute(FORGET_ENDED, values![before, programme.as_str()]).await
+    }
+}
+
+/// The blinded values of a record's tokens.
+pub fn blinded(tokens: &[StoredToken]) -> impl Iterator<Item = Blinded> {
+    tokens.iter().map(|token| token.blinded)
+}

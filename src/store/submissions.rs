@@ -1,0 +1,349 @@
+//! Submissions: their life from the first row staged to visible, replaced or failed.
+
+use super::bulk::BulkInsert;
+use super::statements::statements;
+use super::value::{Row, Value, values};
+use super::{Store, StoreError, Tx};
+use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, ProgrammeCode, SubmissionId};
+use crate::domain::time::Timestamp;
+
+/// The end of every open visibility range.
+pub(super) const FOREVER: i64 = i64::MAX;
+
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, programme, agency, feed, agreement, mode, rows_mode, as_at, state, rows_read, rows_accepted,
+             rows_rejected, failure, received_at, finished_at FROM submission WHERE ",
+            $condition
+        )
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO submission (id, programme, agency, feed, agreement, mode, rows_mode, as_at, state, rows_read,
+                  rows_accepted, rows_rejected, holds_rows, visible_from, visible_to, received_at)
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'staging', 0, 0, 0, 1, $9, $9, $10)";
+    PROGRESS = "UPDATE submission SET rows_read = $2, rows_accepted = $3, rows_rejected = $4
+                WHERE id = $1 AND state = 'staging'";
+    STAGED = "UPDATE submission SET state = 'staged', digest = $2 WHERE id = $1 AND state = 'staging'";
+    SAME = "SELECT id FROM submission WHERE agency = $1 AND feed = $2 AND digest = $3";
+    FAIL = "UPDATE submission SET state = 'failed', failure = $2, finished_at = $3, digest = NULL
+            WHERE id = $1 AND state IN ('staging', 'staged', 'publishing')";
+    PUBLISHING = "UPDATE submission SET state = 'publishing' WHERE id = $1 AND state IN ('staged', 'publishing')";
+    SHOW = "UPDATE submission SET state = 'visible', visible_from = $2, visible_to = $3, finished_at = $4
+            WHERE id = $1 AND state = 'publishing'";
+    REPLACE = "UPDATE submission SET state = 'replaced', visible_to = $2, finished_at = $3
+               WHERE id = $1 AND state = 'visible'";
+    ONE = select!("id = $1");
+    STAGED_OLDEST = select!("programme = $1 AND state IN ('staged', 'publishing') ORDER BY id LIMIT 1");
+    VISIBLE_OF_FEED = select!("programme = $1 AND agency = $2 AND feed = $3 AND state = 'visible'");
+    ABANDONED = select!("state IN ('failed', 'replaced') AND holds_rows = 1 AND finished_at < $1 ORDER BY id LIMIT 8");
+    STALLED = select!("state = 'staging' AND received_at < $1 ORDER BY id LIMIT 8");
+    EMPTIED = "UPDATE submission SET holds_rows = 0 WHERE id = $1";
+    FEEDS = "SELECT agency, feed, agreement, as_at FROM submission
+             WHERE programme = $1 AND visible_from <= $2 AND visible_to > $2 ORDER BY agency, feed";
+    ROW_ERRORS = "SELECT row_number, field, code FROM row_error
+                  WHERE submission = $1 AND row_number > $2 ORDER BY row_number, field, code LIMIT $3";
+    RECORD_BLOCK = "UPDATE counter SET next = next + $1 WHERE name = 'record' RETURNING next";
+}
+
+pub(super) static ADD_ROW_ERRORS: BulkInsert = BulkInsert::new(
+    "INSERT INTO row_error (submission, row_number, field, code) VALUES",
+    4,
+    "ON CONFLICT (submission, row_number, field, code) DO NOTHING",
+);
+
+/// Where a submission is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmissionState {
+    /// Rows are arriving.
+    Staging,
+    /// Every row is stored, none is seen.
+    Staged,
+    /// Its links are being computed.
+    Publishing,
+    /// Enquiries see it.
+    Visible,
+    /// A later snapshot took its place.
+    Replaced,
+    /// It was refused or given up; the reason is in `failure`.
+    Failed,
+}
+
+impl SubmissionState {
+    /// The word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Staging => "staging",
+            Self::Staged => "staged",
+            Self::Publishing => "publishing",
+            Self::Visible => "visible",
+            Self::Replaced => "replaced",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        [Self::Staging, Self::Staged, Self::Publishing, Self::Visible, Self::Replaced, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(StoreError::Corrupt("submission state"))
+    }
+}
+
+/// A submission as it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSubmission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The programme.
+    pub programme: ProgrammeCode,
+    /// Who sends it.
+    pub agency: AgencyCode,
+    /// Which feed.
+    pub feed: FeedCode,
+    /// Under which agreement.
+    pub agreement: AgreementRef,
+    /// `snapshot`.
+    pub mode: &'static str,
+    /// `all_or_nothing` or `good_rows`.
+    pub rows_mode: &'static str,
+    /// The day that the feed describes.
+    pub as_at: Timestamp,
+    /// When it began.
+    pub received_at: Timestamp,
+}
+
+/// A submission as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The programme.
+    pub programme: ProgrammeCode,
+    /// Who sent it.
+    pub agency: AgencyCode,
+    /// Which feed.
+    pub feed: FeedCode,
+    /// Under which agreement.
+    pub agreement: AgreementRef,
+    /// `snapshot`.
+    pub mode: String,
+    /// `all_or_nothing` or `good_rows`.
+    pub rows_mode: String,
+    /// The day that the feed describes.
+    pub as_at: Timestamp,
+    /// Where it is in its life.
+    pub state: SubmissionState,
+    /// Rows received so far.
+    pub rows_read: i64,
+    /// Rows stored.
+    pub rows_accepted: i64,
+    /// Rows refused.
+    pub rows_rejected: i64,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// When it began.
+    pub received_at: Timestamp,
+    /// When it became visible, replaced or failed.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a feed's visible submission says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedState {
+    /// Who supplies it.
+    pub agency: AgencyCode,
+    /// Which feed.
+    pub feed: FeedCode,
+    /// Under which agreement.
+    pub agreement: AgreementRef,
+    /// The day that it describes.
+    pub as_at: Timestamp,
+}
+
+/// One thing wrong with one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowError {
+    /// Line of the file; the header is line 1.
+    pub row: i64,
+    /// Where in the row.
+    pub field: String,
+    /// What is wrong.
+    pub code: String,
+}
+
+impl Store {
+    /// A submission by id.
+    pub async fn submission(&self, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
+        self.fetch_optional(ONE, values![id.as_bytes()]).await?.as_ref().map(read).transpose()
+    }
+
+    /// The oldest submission that waits to be made visible.
+    pub async fn next_staged(&self, programme: &ProgrammeCode) -> Result<Option<Submission>, StoreError> {
+        self.fetch_optional(STAGED_OLDEST, values![programme.as_str()]).await?.as_ref().map(read).transpose()
+    }
+
+    /// The submission of a feed that enquiries see.
+    pub async fn visible_submission(
+        &self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        feed: &FeedCode,
+    ) -> Result<Option<Submission>, StoreError> {
+        let values = values![programme.as_str(), agency.as_str(), feed.as_str()];
+        self.fetch_optional(VISIBLE_OF_FEED, values).await?.as_ref().map(read).transpose()
+    }
+
+    /// Failed and replaced submissions whose rows can be removed.
+    pub async fn abandoned_submissions(&self, before: Timestamp) -> Result<Vec<Submission>, StoreError> {
+        self.fetch_all(ABANDONED, values![before.as_micros()]).await?.iter().map(read).collect()
+    }
+
+    /// Submissions whose sender stopped sending long ago.
+    pub async fn stalled_submissions(&self, before: Timestamp) -> Result<Vec<Submission>, StoreError> {
+        self.fetch_all(STALLED, values![before.as_micros()]).await?.iter().map(read).collect()
+    }
+
+    /// The feeds that enquiries see at a generation.
+    pub async fn feeds(&self, programme: &ProgrammeCode, generation: i64) -> Result<Vec<FeedState>, StoreError> {
+        let rows = self.fetch_all(FEEDS, values![programme.as_str(), generation]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(FeedState {
+                    agency: row.parsed(0, "agency")?,
+                    feed: row.parsed(1, "feed")?,
+                    agreement: row.parsed(2, "agreement")?,
+                    as_at: Timestamp::from_micros(row.int(3)?),
+                })
+            })
+            .collect()
+    }
+
+    /// Row errors after a row, at most `limit`.
+    pub async fn row_errors(&self, id: SubmissionId, after: i64, limit: i64) -> Result<Vec<RowError>, StoreError> {
+        let rows = self.fetch_all(ROW_ERRORS, values![id.as_bytes(), after, limit]).await?;
+        rows.iter().map(|row| Ok(RowError { row: row.int(0)?, field: row.text(1)?, code: row.text(2)? })).collect()
+    }
+}
+
+impl Tx {
+    /// Begins a submission.
+    pub async fn insert_submission(&mut self, new: &NewSubmission) -> Result<(), StoreError> {
+        let agreement = new.agreement.to_string();
+        let values = values![
+            new.id.as_bytes(),
+            new.programme.as_str(),
+            new.agency.as_str(),
+            new.feed.as_str(),
+            &agreement,
+            new.mode,
+            new.rows_mode,
+            new.as_at.as_micros(),
+            FOREVER,
+            new.received_at.as_micros(),
+        ];
+        self.execute(INSERT, values).await.map(drop)
+    }
+
+    /// Takes a block of record ids; returns the first.
+    pub async fn take_record_ids(&mut self, count: i64) -> Result<i64, StoreError> {
+        let row = self.fetch_optional(RECORD_BLOCK, values![count]).await?;
+        Ok(row.ok_or(StoreError::Corrupt("record counter"))?.int(0)? - count)
+    }
+
+    /// Notes how far a submission has come. Returns false when it is no longer being staged.
+    pub async fn note_progress(
+        &mut self,
+        id: SubmissionId,
+        (read, accepted, rejected): (i64, i64, i64),
+    ) -> Result<bool, StoreError> {
+        Ok(self.execute(PROGRESS, values![id.as_bytes(), read, accepted, rejected]).await? == 1)
+    }
+
+    /// Keeps row errors.
+    pub async fn add_row_errors(&mut self, id: SubmissionId, errors: &[RowError]) -> Result<(), StoreError> {
+        let values: Vec<Value<'_>> = errors
+            .iter()
+            .flat_map(|error| [id.as_bytes().into(), error.row.into(), (&error.field).into(), Value::from(&error.code)])
+            .collect();
+        self.insert_many(&ADD_ROW_ERRORS, &values).await.map(drop)
+    }
+
+    /// A submission of this feed with the same bytes, if there is one.
+    pub async fn submission_with_digest(
+        &mut self,
+        agency: &AgencyCode,
+        feed: &FeedCode,
+        digest: &[u8; 32],
+    ) -> Result<Option<SubmissionId>, StoreError> {
+        let row = self.fetch_optional(SAME, values![agency.as_str(), feed.as_str(), digest]).await?;
+        row.map(|row| SubmissionId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("submission id")))
+            .transpose()
+    }
+
+    /// Says that every row has arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] when the same bytes were submitted before.
+    pub async fn mark_staged(&mut self, id: SubmissionId, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.execute(STAGED, values![id.as_bytes(), digest]).await? == 1)
+    }
+
+    /// Gives a submission up, with the reason's code.
+    pub async fn mark_failed(&mut self, id: SubmissionId, code: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(FAIL, values![id.as_bytes(), code, now.as_micros()]).await? == 1)
+    }
+
+    /// Says that the submission's links are being computed.
+    pub async fn mark_publishing(&mut self, id: SubmissionId) -> Result<bool, StoreError> {
+        Ok(self.execute(PUBLISHING, values![id.as_bytes()]).await? == 1)
+    }
+
+    /// Shows a submission from a generation on.
+    pub(super) async fn show_submission(
+        &mut self,
+        id: SubmissionId,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.execute(SHOW, values![id.as_bytes(), generation, FOREVER, now.as_micros()]).await? == 1)
+    }
+
+    /// Hides a submission from a generation on.
+    pub(super) async fn replace_submission(
+        &mut self,
+        id: SubmissionId,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.execute(REPLACE, values![id.as_bytes(), generation, now.as_micros()]).await? == 1)
+    }
+
+    /// Notes that a submission's rows are gone.
+    pub async fn mark_emptied(&mut self, id: SubmissionId) -> Result<(), StoreError> {
+        self.execute(EMPTIED, values![id.as_bytes()]).await.map(drop)
+    }
+}
+
+fn read(row: &Row) -> Result<Submission, StoreError> {
+    Ok(Submission {
+        id: SubmissionId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("submission id"))?,
+        programme: row.parsed(1, "programme")?,
+        agency: row.parsed(2, "agency")?,
+        feed: row.parsed(3, "feed")?,
+        agreement: row.parsed(4, "agreement")?,
+        mode: row.text(5)?,
+        rows_mode: row.text(6)?,
+        as_at: Timestamp::from_micros(row.int(7)?),
+        state: SubmissionState::parse(&row.text(8)?)?,
+        rows_read: row.int(9)?,
+        rows_accepted: row.int(10)?,
+        rows_rejected: row.int(11)?,
+        failure: row.optional_text(12)?,
+        received_at: Timestamp::from_micros(row.int(13)?),
+        finished_at: row.optional_int(14)?.map(Timestamp::from_micros),
+    })
+}

@@ -1,0 +1,63 @@
+//! The schema: pairs that say the same, up and down, and statements that both engines take.
+
+use std::collections::BTreeMap;
+
+use porth::store::{SCHEMA_VERSION, StoreError};
+use rstest::rstest;
+
+use crate::support::database::{Backend, TestDatabase};
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn every_statement_of_the_store_is_taken_by_the_engine(#[case] backend: Backend) {
+    let database = TestDatabase::create(backend).await;
+    let prepared = database.store.prepare_every_statement().await;
+    assert!(prepared.is_ok_and(|count| count > 60), "{:#?}", database.store.prepare_every_statement().await);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn the_schema_goes_up_down_and_up_again(#[case] backend: Backend) {
+    let database = TestDatabase::create_empty(backend).await;
+    let missing = database.store.check_schema().await.expect_err("nothing there yet");
+    assert!(missing.to_string().contains("porth migrate"), "{missing}");
+    database.store.migrate().await.expect("up");
+    database.store.check_schema().await.expect("this binary's version");
+    database.store.migrate_down(0).await.expect("down");
+    assert!(matches!(database.store.check_schema().await, Err(StoreError::Schema(_))));
+    database.store.migrate().await.expect("up again");
+    database.store.prepare_every_statement().await.expect("as before");
+    assert_eq!(SCHEMA_VERSION, 1);
+}
+
+#[test]
+fn the_two_engines_have_the_same_tables_columns_and_comments() {
+    for step in ["0001_first_release"] {
+        let [sqlite, postgres] = ["sqlite", "postgres"].map(|engine| {
+            let path = format!("{}/migrations/{engine}/{step}.up.sql", env!("CARGO_MANIFEST_DIR"));
+            columns(&std::fs::read_to_string(path).expect("the migration is there"))
+        });
+        assert!(sqlite.len() > 20);
+        assert_eq!(sqlite, postgres);
+    }
+}
+
+/// Table by table, the columns with their comments; types translated to the shared three.
+fn columns(sql: &str) -> BTreeMap<String, Vec<String>> {
+    let mut tables = BTreeMap::new();
+    let mut table = String::new();
+    for line in sql.lines() {
+        if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+            table = rest.trim_end_matches(" (").to_owned();
+        } else if line.starts_with("    ") && !table.is_empty() {
+            let line = line.replace("BIGINT", "INTEGER").replace("BYTEA", "BLOB");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            tables.entry(table.clone()).or_insert_with(Vec::new).push(words.join(" "));
+        }
+    }
+    tables
+}

@@ -1,0 +1,54 @@
+//! A database of its own for every test, on both engines.
+
+use porth::store::{Location, Store};
+
+/// Which engine a case runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// An empty database with the schema in place.
+pub(crate) struct TestDatabase {
+    pub(crate) store: Store,
+    pub(crate) location: Location,
+    _folder: tempfile::TempDir,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create(backend: Backend) -> Self {
+        let database = Self::create_empty(backend).await;
+        database.store.migrate().await.expect("the schema is made");
+        database
+    }
+
+    /// Without any schema.
+    pub(crate) async fn create_empty(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let location = match backend {
+            Backend::Sqlite => Location::Sqlite(folder.path().join("porth.sqlite")),
+            Backend::Postgres => Location::Postgres(create_postgres_database().await),
+        };
+        let store = Store::connect(&location, 8).await.expect("the database opens");
+        Self { store, location, _folder: folder }
+    }
+}
+
+/// Makes a database in the cluster that `scripts/test` started.
+async fn create_postgres_database() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let url = std::env::var("PORTH_TEST_POSTGRES")
+        .expect("PORTH_TEST_POSTGRES is not set: run the tests with `scripts/test`, which starts PostgreSQL for them");
+    let name = format!("porth_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let output = tokio::process::Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &url, "--command"])
+        .arg(format!("CREATE DATABASE {name}"))
+        .output()
+        .await
+        .expect("psql runs");
+    assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+    let (server, _) = url.rsplit_once('/').expect("a database in the URL");
+    format!("{server}/{name}")
+}
