@@ -7,5 +7,6 @@ pub mod labels;
 pub mod policy_file;
 pub mod programme;
 pub mod record;
+pub mod submission;
 pub mod time;
 pub mod token;
