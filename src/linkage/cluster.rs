@@ -192,7 +192,9 @@ mod tests {
             sets.entry(cluster).or_default().push(records[record].key);
         }
         let mut sets: Vec<Vec<u32>> = sets.into_values().collect();
-        sets.iter_mut().for_each(|set| set.sort_unstable());
+        for set in &mut sets {
+            set.sort_unstable();
+        }
         sets.sort_unstable();
         sets
     }

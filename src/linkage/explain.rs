@@ -69,12 +69,15 @@ mod tests {
         FORENAME_DATE_HOME, NAME_DATE_HOME, NAME_DATE_POSTCODE, NHS, Person, SURNAME_DATE_HOME, rules,
     };
 
+    /// What it shows, the two records, the kinds that agree, the conflicts, the verdict.
+    type Case = (&'static str, Person, Person, &'static [u16], &'static [Conflict], Verdict);
+
     #[test]
     fn every_verdict_names_its_kinds() {
         let kensa = Person::new("Kensa", "Pender", "2014-01-02");
         let at_home = kensa.clone().home("3 Bay View");
         let numbered = at_home.clone().postcode("TR3 3CC").nhs("9434765919");
-        let cases: [(&str, Person, Person, &[u16], &[Conflict], Verdict); 4] = [
+        let cases: [Case; 4] = [
             (
                 "the strongest agreement decides",
                 numbered.clone(),
