@@ -1,6 +1,8 @@
 //! Vocabulary and rules: the nouns of the programme, parsed once and then trusted.
 
 pub mod agency;
+pub mod enquiry;
+pub mod evidence;
 pub mod ids;
 pub mod item;
 pub mod labels;

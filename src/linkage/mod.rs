@@ -1,1 +1,29 @@
-//! linkage.
+//! Matching: which records are one person, and which persons are one family.
+//!
+//! Everything here is a pure function of its arguments. Records come as blinded tokens, so a
+//! match says that two agencies hold the same person without saying who that is. The result never
+//! depends on the order in which records arrive: ties break by (agency, feed, reference).
+//!
+//! | file | its noun |
+//! |---|---|
+//! | [`record`] | what linkage sees of a record |
+//! | [`rules`] | what each kind of token may do |
+//! | [`conflict`] | when two records cannot be one person |
+//! | [`components`] | records that could be linked at all |
+//! | [`cluster`] | records that are one person |
+//! | [`household`] | persons who are one family |
+//! | [`attach`] | which person an enquiry is about |
+//! | [`shield`] | which records a restricted person hides |
+//! | [`explain`] | why two records were or were not linked |
+
+pub mod attach;
+pub mod cluster;
+pub mod components;
+pub mod conflict;
+pub mod explain;
+pub mod household;
+#[cfg(test)]
+pub(crate) mod people;
+pub mod record;
+pub mod rules;
+pub mod shield;

@@ -1,0 +1,453 @@
+//! The answer to an enquiry: the least that its mode needs.
+//!
+//! An answer is computed over the permitted set only, and says which areas it covers, so that a
+//! reader can tell "no" from "nobody may say". What it says of the age of feeds is the same for
+//! everybody; a month of evidence stands only beside an area that is met, and only where the mode
+//! names areas.
+
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{AreaFinding, Assessment, EvidenceState, Facts, FeedAge, Member};
+use super::ids::{AgencyCode, AreaCode, TeamRoute};
+use super::item::{AnswerMode, Item};
+use super::record::{Coverage, EvidenceGrade, ServiceStatus};
+use super::time::Month;
+
+/// What the permitted set covers of one area; the same whoever is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AreaCoverage {
+    /// Which area.
+    pub area: AreaCode,
+    /// Whether no supplier may be heard on it.
+    pub is_withheld: bool,
+    /// How old its evidence can be; absent when the set holds no feed for it.
+    pub age: Option<FeedAge>,
+}
+
+/// Who leads for the family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Lead {
+    /// A service leads.
+    Known {
+        /// The agency.
+        agency: AgencyCode,
+        /// The team to contact; never a worker.
+        team_route: TeamRoute,
+        /// The month in which the work began.
+        since: Month,
+    },
+    /// Nobody who may be heard says that they lead.
+    NotKnown,
+    /// No supplier may be heard on who leads.
+    WithheldByPolicy,
+}
+
+/// The answer to an enquiry, one variant for each mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Answer {
+    /// Whether the family meets the programme's threshold.
+    Eligible {
+        /// `met`, `not_met` or `not_known`.
+        eligible: EvidenceState,
+        /// When `met`: `professional` if hard evidence alone would not reach the threshold.
+        grade: Option<EvidenceGrade>,
+        /// What the set covers, in the programme's order.
+        covers: Vec<AreaCoverage>,
+        /// Areas without a criterion in the version used.
+        not_covered: Vec<AreaCode>,
+    },
+    /// Which areas are met.
+    Areas {
+        /// Area by area, in the programme's order.
+        areas: Vec<AreaFinding>,
+        /// Areas without a criterion in the version used.
+        not_covered: Vec<AreaCode>,
+    },
+    /// Who leads.
+    Lead {
+        /// The one service that leads.
+        lead: Lead,
+        /// How old the feeds are that would say so.
+        age: Option<FeedAge>,
+    },
+}
+
+/// The programme gives no answers of this mode to enquiries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("enquiries are answered as `eligible`, `areas` or `lead`")]
+pub struct ModeError(pub AnswerMode);
+
+/// An answer, with the assessment that the log's sealed opening keeps beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// What leaves.
+    pub answer: Answer,
+    /// What the answer rests on; `None` for `lead`, which rests on no criterion.
+    pub assessment: Option<Assessment>,
+}
+
+impl Answered {
+    /// Answers an enquiry about a family.
+    ///
+    /// `members` are the persons for whom the enquiry is answered, clustered from the permitted
+    /// set's records; none for a person whom nobody knows. Statements from outside the set change
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ModeError`] for modes that enquiries do not have.
+    pub fn new(mode: AnswerMode, members: &[Member], facts: &Facts<'_>) -> Result<Self, ModeError> {
+        match mode {
+            AnswerMode::Eligible => {
+                let assessment = Assessment::of(members, facts);
+                Ok(Self { answer: eligible(&assessment, facts), assessment: Some(assessment) })
+            }
+            AnswerMode::Areas => {
+                let assessment = Assessment::of(members, facts);
+                let (areas, not_covered) = (assessment.areas.clone(), assessment.not_covered.clone());
+                Ok(Self { answer: Answer::Areas { areas, not_covered }, assessment: Some(assessment) })
+            }
+            AnswerMode::Lead => {
+                let answer = Answer::Lead { lead: lead(members, facts), age: facts.age_of_item(&Item::Lead) };
+                Ok(Self { answer, assessment: None })
+            }
+            AnswerMode::Count | AnswerMode::Criteria => Err(ModeError(mode)),
+        }
+    }
+}
+
+fn eligible(assessment: &Assessment, facts: &Facts<'_>) -> Answer {
+    let coverage = |found: &AreaFinding| AreaCoverage {
+        area: found.area.clone(),
+        is_withheld: found.state == EvidenceState::WithheldByPolicy,
+        age: found.age,
+    };
+    Answer::Eligible {
+        eligible: assessment.eligible(facts.programme),
+        grade: assessment.eligible_grade(facts.programme),
+        covers: assessment.areas.iter().map(coverage).collect(),
+        not_covered: assessment.not_covered.clone(),
+    }
+}
+
+/// The service that leads: open, with an agency that still sees the person and may be heard on who
+/// leads.
+///
+/// Where several say that they lead, the one that began last is named, then the first by agency and
+/// team. How many others there are is not said: it is more than was asked.
+fn lead(members: &[Member], facts: &Facts<'_>) -> Lead {
+    if facts.set.suppliers_of(&Item::Lead).is_empty() {
+        return Lead::WithheldByPolicy;
+    }
+    let statements = members.iter().flat_map(|member| &member.statements);
+    let leading = statements
+        .filter(|statement| facts.set.has(&statement.agency, &Item::Lead))
+        .filter(|statement| statement.evidence.coverage == Coverage::Current)
+        .filter_map(|statement| Some((&statement.agency, statement.evidence.service.as_ref()?)))
+        .filter(|(_, service)| service.lead && service.status == ServiceStatus::Open);
+    let chosen = leading.min_by_key(|(agency, service)| (Reverse(service.since), *agency, &service.team_route));
+    chosen.map_or(Lead::NotKnown, |(agency, service)| Lead::Known {
+        agency: agency.clone(),
+        team_route: service.team_route.clone(),
+        since: service.since,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::evidence::situations::*;
+    use crate::domain::evidence::{Contribution, Deliveries, Statement};
+    use crate::domain::record::{FlagState, ParentalResponsibility, Role, Service};
+
+    fn answer_with(mode: AnswerMode, members: &[Member], set: &Contribution, deliveries: &Deliveries) -> Answer {
+        let programme = programme();
+        let facts = Facts::new(&programme, deliveries, set, noon());
+        Answered::new(mode, members, &facts).expect("a mode of enquiries").answer
+    }
+
+    fn answer(mode: AnswerMode, members: &[Member], pairs: &[&str]) -> Answer {
+        answer_with(mode, members, &set(pairs), &deliveries())
+    }
+
+    fn eligible(members: &[Member], pairs: &[&str]) -> (EvidenceState, Option<EvidenceGrade>) {
+        match answer(AnswerMode::Eligible, members, pairs) {
+            Answer::Eligible { eligible, grade, .. } => (eligible, grade),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A mother and a child of whom every supplier says that nothing is met.
+    fn clear_family() -> Vec<Member> {
+        let child = person(&[
+            says("school", Role::Child).not_met("E1"),
+            says("youth", Role::Child).not_met("C1"),
+            says("police", Role::Child).not_met("C1"),
+        ]);
+        let jobs = says("jobs", Role::Adult).parent(ParentalResponsibility::Yes).not_met("W1");
+        vec![child, person(&[jobs, says("police", Role::Adult).not_met("C2")])]
+    }
+
+    fn leads(since: &str, team: &str) -> Service {
+        Service {
+            since: month(since),
+            last_contact_month: None,
+            lead: true,
+            team_route: TeamRoute::parse(team).expect("a code"),
+            status: ServiceStatus::Open,
+        }
+    }
+
+    #[test]
+    fn two_areas_of_different_members_make_a_family_eligible() {
+        let mut family = clear_family();
+        assert_eq!(eligible(&family, &EVERYBODY), (EvidenceState::NotMet, None));
+        family.push(person(&[says("school", Role::Child).met("E1")]));
+        assert_ne!(eligible(&family, &EVERYBODY).0, EvidenceState::Met);
+        family.push(person(&[says("police", Role::Adult).met("C2")]));
+        assert_eq!(eligible(&family, &EVERYBODY), (EvidenceState::Met, Some(EvidenceGrade::Hard)));
+    }
+
+    #[test]
+    fn eligible_is_not_met_only_when_every_area_is_decided() {
+        let family = clear_family();
+        for missing in ["youth/A1", "police/A1", "school/A2", "jobs/A4"] {
+            let rest: Vec<&str> = EVERYBODY.into_iter().filter(|pair| *pair != missing).collect();
+            assert_eq!(eligible(&family, &rest), (EvidenceState::NotKnown, None), "without {missing}");
+        }
+        assert_eq!(eligible(&[], &EVERYBODY), (EvidenceState::NotKnown, None), "nobody knows the person");
+    }
+
+    #[test]
+    fn one_area_met_and_the_rest_clear_is_not_eligible() {
+        let mut family = clear_family();
+        family[0].statements[0] = says("school", Role::Child).met("E1").0;
+        assert_eq!(eligible(&family, &EVERYBODY), (EvidenceState::NotMet, None));
+    }
+
+    #[test]
+    fn eligibility_that_rests_on_a_judgement_says_so_and_names_no_area() {
+        let family =
+            [person(&[says("school", Role::Child).met("E1").professional(), says("youth", Role::Child).met("C1")])];
+        assert_eq!(eligible(&family, &EVERYBODY), (EvidenceState::Met, Some(EvidenceGrade::Professional)));
+        let Answer::Eligible { covers, not_covered, .. } = answer(AnswerMode::Eligible, &family, &EVERYBODY) else {
+            panic!("an eligible answer")
+        };
+        let Answer::Eligible { covers: of_nobody, .. } = answer(AnswerMode::Eligible, &[], &EVERYBODY) else {
+            panic!("an eligible answer")
+        };
+        assert_eq!(covers, of_nobody, "what is covered is the same for everybody");
+        assert_eq!(covers.iter().map(|area| area.area.as_str()).collect::<Vec<_>>(), ["A1", "A2", "A4"]);
+        assert_eq!(not_covered.iter().map(AreaCode::as_str).collect::<Vec<_>>(), ["A5"]);
+    }
+
+    #[test]
+    fn ageing_out_moving_and_silence_are_never_progress() {
+        let was_met = || says("school", Role::Child).met("E1");
+        let after = [
+            was_met().until("2026-08"),
+            was_met().coverage(Coverage::Moved),
+            was_met().coverage(Coverage::Closed),
+            was_met().coverage(Coverage::Deceased),
+            says("school", Role::Child),
+            says("school", Role::Child).not_met("E1").until("2026-08"),
+            says("school", Role::Child).not_met("E1").coverage(Coverage::Moved),
+        ];
+        for says in after {
+            let mut family = clear_family();
+            family[0].statements[0] = says.0;
+            assert_eq!(eligible(&family, &EVERYBODY).0, EvidenceState::NotKnown);
+        }
+    }
+
+    #[test]
+    fn the_lead_is_the_open_service_that_began_last() {
+        let lead_of = |members: &[Member], pairs: &[&str]| match answer(AnswerMode::Lead, members, pairs) {
+            Answer::Lead { lead, .. } => lead,
+            other => panic!("{other:?}"),
+        };
+        let known = |code: &str, team: &str, since| Lead::Known {
+            agency: agency(code),
+            team_route: TeamRoute::parse(team).expect("a code"),
+            since: month(since),
+        };
+        let by = |code: &str, since, team| says(code, Role::Child).service(leads(since, team));
+        let charity = by("charity", "2026-05", "west");
+        let school = by("school", "2026-05", "welfare");
+        let youth = by("youth", "2026-02", "youth-team");
+        let ended = Service { status: ServiceStatus::Closed, ..leads("2026-08", "youth-team") };
+        let helps = Service { lead: false, ..leads("2026-08", "youth-team") };
+
+        let everybody = [person(&[youth.clone(), school.clone()]), person(&[charity])];
+        assert_eq!(lead_of(&everybody, &EVERYBODY), known("charity", "west", "2026-05"), "a tie: by agency");
+        assert_eq!(lead_of(&everybody, &["youth/lead", "charity/A2"]), known("youth", "youth-team", "2026-02"));
+        assert_eq!(lead_of(&everybody, &["police/lead"]), Lead::NotKnown);
+        assert_eq!(lead_of(&everybody, &["charity/A2"]), Lead::WithheldByPolicy);
+        for says in [
+            says("youth", Role::Child).service(ended),
+            says("youth", Role::Child).service(helps),
+            youth.coverage(Coverage::Closed),
+        ] {
+            assert_eq!(lead_of(&[person(&[says])], &EVERYBODY), Lead::NotKnown);
+        }
+    }
+
+    #[test]
+    fn other_modes_are_refused() {
+        let (programme, deliveries, set) = (programme(), deliveries(), set(&EVERYBODY));
+        let facts = Facts::new(&programme, &deliveries, &set, noon());
+        for mode in [AnswerMode::Count, AnswerMode::Criteria] {
+            assert_eq!(Answered::new(mode, &[], &facts), Err(ModeError(mode)));
+        }
+    }
+
+    #[test]
+    fn an_answer_reads_back_as_written() {
+        let family = [person(&[says("school", Role::Child).met("E1")])];
+        for mode in [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead] {
+            let answer = answer(mode, &family, &EVERYBODY);
+            let text = serde_json::to_string(&answer).expect("plain data");
+            assert_eq!(serde_json::from_str::<Answer>(&text).expect("as written"), answer);
+        }
+    }
+
+    const PAIRS: [&str; 10] = [
+        "youth/A1",
+        "police/A1",
+        "school/A2",
+        "charity/A2",
+        "charity/A1",
+        "jobs/A4",
+        "youth/lead",
+        "school/lead",
+        "charity/lead",
+        "school/household",
+    ];
+
+    fn any_statement() -> impl Strategy<Value = Says> {
+        let supplier = proptest::sample::select(vec!["youth", "police", "school", "jobs", "charity"]);
+        let role = proptest::sample::select(vec![Role::Child, Role::Adult, Role::Unborn, Role::Unknown]);
+        let state = proptest::sample::select(vec![FlagState::Met, FlagState::NotMet, FlagState::Contested]);
+        let criterion = proptest::sample::select(vec!["C1", "C2", "E1", "W1"]);
+        let end = proptest::sample::select(vec!["", "2026-09-01", "2026-03-01", "2024-01-01"]);
+        let coverage =
+            prop_oneof![4 => Just(Coverage::Current), 1 => Just(Coverage::Moved), 1 => Just(Coverage::Closed)];
+        let flags = proptest::collection::vec((criterion, state, end), 0..4);
+        let service = proptest::option::of(proptest::sample::select(vec!["2026-01", "2026-08"]));
+        (supplier, role, coverage, flags, service).prop_map(|(supplier, role, coverage, flags, service)| {
+            let mut says = says(supplier, role).coverage(coverage);
+            for (criterion, state, end) in flags {
+                says = says.flag(criterion, state, "2023-06-01", end);
+            }
+            match service {
+                Some(since) => says.service(leads(since, "team")),
+                None => says,
+            }
+        })
+    }
+
+    fn any_family() -> impl Strategy<Value = Vec<Member>> {
+        let member = proptest::collection::vec(any_statement(), 0..5).prop_map(|says| person(&says));
+        proptest::collection::vec(member, 0..4)
+    }
+
+    fn any_set() -> impl Strategy<Value = Contribution> {
+        proptest::sample::subsequence(PAIRS.to_vec(), 0..=PAIRS.len()).prop_map(|pairs| set(&pairs))
+    }
+
+    fn any_deliveries() -> impl Strategy<Value = Deliveries> {
+        proptest::collection::vec(any::<bool>(), 5).prop_map(|keep| {
+            deliveries().into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(feed, _)| feed).collect()
+        })
+    }
+
+    const MODES: [AnswerMode; 3] = [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead];
+
+    proptest! {
+        #[test]
+        fn a_record_outside_the_set_changes_nothing(
+            family in any_family(), extra in any_family(), set in any_set(), deliveries in any_deliveries()
+        ) {
+            let mut outside = extra;
+            for member in &mut outside {
+                member.statements.retain(|statement| !set.has_supplier(&statement.agency));
+            }
+            let mut with_more = family.clone();
+            for (member, more) in with_more.iter_mut().zip(&outside) {
+                member.statements.extend(more.statements.clone());
+            }
+            with_more.extend(outside);
+            for mode in MODES {
+                prop_assert_eq!(
+                    answer_with(mode, &with_more, &set, &deliveries),
+                    answer_with(mode, &family, &set, &deliveries)
+                );
+            }
+        }
+
+        #[test]
+        fn a_person_known_only_outside_the_set_is_a_person_nobody_knows(
+            family in any_family(), set in any_set(), deliveries in any_deliveries()
+        ) {
+            let mut outside = family;
+            for member in &mut outside {
+                member.statements.retain(|statement| !set.has_supplier(&statement.agency));
+            }
+            for mode in MODES {
+                prop_assert_eq!(answer_with(mode, &outside, &set, &deliveries), answer_with(mode, &[], &set, &deliveries));
+            }
+        }
+
+        #[test]
+        fn what_is_withheld_and_how_old_feeds_are_never_depends_on_people(
+            family in any_family(), set in any_set(), deliveries in any_deliveries()
+        ) {
+            let fixed = |members: &[Member]| match answer_with(AnswerMode::Areas, members, &set, &deliveries) {
+                Answer::Areas { areas, not_covered } => {
+                    let fixed = |found: AreaFinding| (found.state == EvidenceState::WithheldByPolicy, found.age);
+                    (areas.into_iter().map(fixed).collect::<Vec<_>>(), not_covered)
+                }
+                other => panic!("{other:?}"),
+            };
+            prop_assert_eq!(fixed(&family), fixed(&[]));
+        }
+
+        #[test]
+        fn the_order_of_people_and_statements_changes_nothing(
+            (family, shuffled) in any_family().prop_flat_map(|f| (Just(f.clone()), Just(f).prop_shuffle())),
+            set in any_set()
+        ) {
+            let mut shuffled = shuffled;
+            for member in &mut shuffled {
+                member.statements.reverse();
+            }
+            for mode in MODES {
+                prop_assert_eq!(
+                    answer_with(mode, &family, &set, &deliveries()),
+                    answer_with(mode, &shuffled, &set, &deliveries())
+                );
+            }
+        }
+
+        #[test]
+        fn an_area_is_not_met_only_if_a_supplier_in_the_set_says_so(family in any_family(), set in any_set()) {
+            let Answer::Areas { areas, .. } = answer_with(AnswerMode::Areas, &family, &set, &deliveries()) else {
+                panic!("an areas answer")
+            };
+            for found in areas.iter().filter(|found| found.state == EvidenceState::NotMet) {
+                let area = Item::Area(found.area.clone());
+                let denies = |statement: &Statement| {
+                    set.has(&statement.agency, &area)
+                        && statement.evidence.flags.iter().any(|flag| flag.state == FlagState::NotMet)
+                };
+                prop_assert!(family.iter().flat_map(|member| &member.statements).any(denies));
+            }
+        }
+    }
+}

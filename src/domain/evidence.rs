@@ -1,0 +1,415 @@
+//! What the evidence of a family amounts to: for each criteria area, one of seven states.
+//!
+//! Silence is not absence. Only a supplier that was expected to speak, that an agreement lets us
+//! hear, whose feed is in time and that said so in date can make a criterion `not_met`. Ageing out,
+//! moving away, an overdue feed and a closed case each have a name of their own, and none of them
+//! looks like progress.
+//!
+//! Everything here reads the permitted set first and drops what lies outside it, roles and people
+//! included: a family seen through the set is judged as if nothing else had ever been submitted.
+
+mod facts;
+mod panel;
+#[cfg(test)]
+pub(super) mod situations;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+pub use self::facts::{Contribution, Deliveries, Facts, FeedAge};
+use self::panel::{Panel, Visible, firmness, visible};
+use super::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode};
+use super::item::Item;
+use super::programme::Programme;
+use super::record::{Evidence, EvidenceGrade};
+use super::time::Month;
+
+/// What can be said of a criterion or an area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceState {
+    /// Evidence inside the window says that it is met.
+    Met,
+    /// Every expected supplier was heard, and each said in date that it is not met.
+    NotMet,
+    /// Nobody said.
+    NotKnown,
+    /// The feed that would say is overdue, or what it said is too old.
+    Stale,
+    /// The person is too old, moved, died, or the agency closed its record.
+    NotAssessable,
+    /// The person or an agency disputes the evidence.
+    Contested,
+    /// No agreement lets the asker hear any supplier. Says nothing about anybody.
+    WithheldByPolicy,
+}
+
+impl EvidenceState {
+    /// How much an area's state owes to one of its criteria when neither `met` nor `not_met` holds
+    /// for the area: a dispute must be resolved first, then a feed chased; that somebody cannot be
+    /// assessed is a fact to accept; and what is merely not known comes last.
+    fn telling(self) -> u8 {
+        match self {
+            Self::Contested => 3,
+            Self::Stale => 2,
+            Self::NotAssessable => 1,
+            Self::Met | Self::NotMet | Self::NotKnown | Self::WithheldByPolicy => 0,
+        }
+    }
+}
+
+/// What one record says, and who says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The supplier.
+    pub agency: AgencyCode,
+    /// Its feed.
+    pub feed: FeedCode,
+    /// What it says.
+    pub evidence: Evidence,
+}
+
+/// One person of the family, with a statement for each record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
+    /// What the suppliers say of the person, in any order.
+    pub statements: Vec<Statement>,
+}
+
+/// What was found of one criterion for one person: the part of an answer that only the log's sealed
+/// opening keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Position of the person among the members that the set shows.
+    pub member: usize,
+    /// Which criterion.
+    pub criterion: CriterionCode,
+    /// What was found.
+    pub state: EvidenceState,
+    /// How firm the evidence is, when `met`.
+    pub grade: Option<EvidenceGrade>,
+    /// The newest day of the evidence, when `met`.
+    pub newest: Option<Date>,
+}
+
+/// What was found of one criteria area for the family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AreaFinding {
+    /// Which area.
+    pub area: AreaCode,
+    /// What was found.
+    pub state: EvidenceState,
+    /// How firm the evidence is, when `met`: `professional` if nothing firmer says so.
+    pub grade: Option<EvidenceGrade>,
+    /// The month of the newest evidence, when `met`.
+    pub newest: Option<Month>,
+    /// How old the evidence can be; the same for everybody. Absent when the set holds no feed.
+    pub age: Option<FeedAge>,
+}
+
+/// A family judged through the permitted set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// The areas that have a criterion, in the programme's order.
+    pub areas: Vec<AreaFinding>,
+    /// The areas without a criterion in the version used: not covered, and counted neither way.
+    pub not_covered: Vec<AreaCode>,
+    /// What the areas rest on.
+    pub judgements: Vec<Judgement>,
+}
+
+impl Assessment {
+    /// Judges a family. Nobody at all is judged like a person of whom nothing is known.
+    pub fn of(members: &[Member], facts: &Facts<'_>) -> Self {
+        let members = visible(members, facts);
+        let with_criteria = facts.version.areas();
+        let (mut areas, mut not_covered, mut judgements) = (Vec::new(), Vec::new(), Vec::new());
+        for area in facts.programme.areas() {
+            if with_criteria.contains(&area.code) {
+                let (finding, mut grounds) = assess_area(&area.code, &members, facts);
+                areas.push(finding);
+                judgements.append(&mut grounds);
+            } else {
+                not_covered.push(area.code.clone());
+            }
+        }
+        Self { areas, not_covered, judgements }
+    }
+
+    /// Whether the programme's threshold is reached within the set: `met`, `not_met` or `not_known`.
+    ///
+    /// `not_met` needs every area that has a criterion to be decided; one that is withheld, stale or
+    /// otherwise open leaves the question open.
+    pub fn eligible(&self, programme: &Programme) -> EvidenceState {
+        let is_decided = |found: &AreaFinding| matches!(found.state, EvidenceState::Met | EvidenceState::NotMet);
+        if self.reaches(programme, |_| true) {
+            EvidenceState::Met
+        } else if self.areas.iter().all(is_decided) {
+            EvidenceState::NotMet
+        } else {
+            EvidenceState::NotKnown
+        }
+    }
+
+    /// How firm the eligibility is: `professional` when hard evidence alone would not reach the
+    /// threshold; absent unless it is `met`.
+    pub fn eligible_grade(&self, programme: &Programme) -> Option<EvidenceGrade> {
+        let is_hard = |found: &AreaFinding| found.grade == Some(EvidenceGrade::Hard);
+        self.reaches(programme, |_| true)
+            .then(|| if self.reaches(programme, is_hard) { EvidenceGrade::Hard } else { EvidenceGrade::Professional })
+    }
+
+    fn reaches(&self, programme: &Programme, counts: impl Fn(&AreaFinding) -> bool) -> bool {
+        let met = self.areas.iter().filter(|found| found.state == EvidenceState::Met && counts(found)).count();
+        met >= usize::from(programme.eligibility().threshold_areas)
+    }
+}
+
+fn assess_area(area: &AreaCode, members: &[Visible<'_>], facts: &Facts<'_>) -> (AreaFinding, Vec<Judgement>) {
+    let suppliers = facts.set.suppliers_of(&Item::Area(area.clone()));
+    let mut finding = AreaFinding {
+        area: area.clone(),
+        state: EvidenceState::WithheldByPolicy,
+        grade: None,
+        newest: None,
+        age: facts.age_of_area(area),
+    };
+    if suppliers.is_empty() {
+        return (finding, Vec::new());
+    }
+
+    let mut hears_everybody = true;
+    let mut grounds = Vec::new();
+    for criterion in facts.version.of_area(area) {
+        let panel = Panel::of(criterion, &suppliers, facts);
+        hears_everybody &= panel.is_complete;
+        let concerned = members.iter().enumerate().filter(|(_, member)| member.may_meet(criterion));
+        grounds.extend(concerned.map(|(position, member)| panel.judge(position, member)));
+    }
+
+    let met = || grounds.iter().filter(|judgement| judgement.state == EvidenceState::Met);
+    finding.state = if met().next().is_some() {
+        EvidenceState::Met
+    } else if hears_everybody
+        && !grounds.is_empty() // of nobody concerned, nothing was said
+        && grounds.iter().all(|judgement| judgement.state == EvidenceState::NotMet)
+    {
+        EvidenceState::NotMet
+    } else {
+        let open = grounds.iter().map(|judgement| judgement.state).filter(|state| *state != EvidenceState::NotMet);
+        open.max_by_key(|state| state.telling()).unwrap_or(EvidenceState::NotKnown)
+    };
+    finding.grade = met().filter_map(|judgement| judgement.grade).min_by_key(|grade| firmness(*grade));
+    finding.newest = met().filter_map(|judgement| judgement.newest).max().map(Month::of);
+    (finding, grounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::situations::*;
+    use super::*;
+    use crate::domain::record::{Coverage, FlagState, ParentalResponsibility, Role};
+    use EvidenceState::{Contested, Met, NotAssessable, NotKnown, NotMet, Stale, WithheldByPolicy};
+    use ParentalResponsibility::{No, Yes};
+    use Role::{Adult, Child, Unborn, Unknown};
+
+    fn finding(area: &str, members: &[Member], pairs: &[&str], deliveries: &Deliveries) -> AreaFinding {
+        let (programme, set) = (programme(), set(pairs));
+        let assessment = Assessment::of(members, &Facts::new(&programme, deliveries, &set, noon()));
+        assessment.areas.into_iter().find(|found| found.area.as_str() == area).expect("an area with criteria")
+    }
+
+    fn state(area: &str, members: &[Member]) -> EvidenceState {
+        finding(area, members, &EVERYBODY, &deliveries()).state
+    }
+
+    /// The state of school attendance for one child of whom the school says this.
+    fn attendance(says: Says) -> EvidenceState {
+        state("A2", &[person(&[says])])
+    }
+
+    fn child() -> Says {
+        says("school", Child)
+    }
+
+    #[test]
+    fn each_state_has_its_reason() {
+        let flag = |state, from, to| child().flag("E1", state, from, to);
+        let cases = [
+            ("met now", child().met("E1"), Met),
+            ("met in a term of the window", flag(FlagState::Met, "2025-09-03", "2025-12-19"), Met),
+            ("met too long ago", flag(FlagState::Met, "2025-04-13", "2025-07-22"), NotKnown),
+            ("met in the future", flag(FlagState::Met, "2026-10-01", ""), NotKnown),
+            ("not met", child().not_met("E1"), NotMet),
+            ("not met, said too long ago", flag(FlagState::NotMet, "2025-04-13", "2025-07-22"), Stale),
+            ("nothing said", child(), NotKnown),
+            ("disputed", child().met("E1").flag("E1", FlagState::Contested, "2026-06-01", ""), Contested),
+            ("met and, for another period, not met", child().met("E1").not_met("E1"), Met),
+            ("aged out last month", child().not_met("E1").until("2026-08"), NotAssessable),
+            ("aged out, whatever was met", child().met("E1").until("2026-08"), NotAssessable),
+            ("ages out this month", child().not_met("E1").until("2026-09"), NotMet),
+            ("moved away", child().not_met("E1").coverage(Coverage::Moved), NotAssessable),
+            ("moved away, nothing said", child().coverage(Coverage::Moved), NotAssessable),
+            ("moved away, whatever was met", child().met("E1").coverage(Coverage::Moved), NotAssessable),
+            ("died", child().met("E1").coverage(Coverage::Deceased), NotAssessable),
+            ("record closed", child().not_met("E1").coverage(Coverage::Closed), NotAssessable),
+            ("record closed while it went on", child().met("E1").coverage(Coverage::Closed), NotAssessable),
+            (
+                "record closed after it ended inside the window",
+                flag(FlagState::Met, "2026-01-05", "2026-03-27").coverage(Coverage::Closed),
+                Met,
+            ),
+        ];
+        for (case, says, expected) in cases {
+            assert_eq!(attendance(says), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_month_window_ends_on_the_day_of_the_question() {
+        let offence = |to| {
+            let youth = says("youth", Child).flag("C1", FlagState::Met, "2024-01-01", to);
+            state("A1", &[person(&[youth])])
+        };
+        assert_eq!(offence("2025-09-20"), Met);
+        assert_eq!(offence("2025-09-19"), NotKnown);
+    }
+
+    #[test]
+    fn what_must_hold_now_must_hold_on_the_day_of_the_delivery() {
+        let benefit = |to| {
+            let jobs = says("jobs", Adult).parent(Yes).flag("W1", FlagState::Met, "2026-01-01", to);
+            state("A4", &[person(&[jobs])])
+        };
+        assert_eq!(benefit(""), Met);
+        assert_eq!(benefit("2026-09-01"), Met);
+        assert_eq!(benefit("2026-08-31"), NotKnown);
+    }
+
+    #[test]
+    fn a_late_feed_is_stale_and_never_clear() {
+        let mut late = deliveries();
+        let feed = (agency("school"), feed_of("school"));
+        for as_at in [Some(Date::constant(2026, 4, 1)), None] {
+            late.remove(&feed);
+            late.extend(as_at.map(|as_at| (feed.clone(), as_at)));
+            for says in [child().not_met("E1"), child().met("E1"), child()] {
+                let found = finding("A2", &[person(&[says])], &EVERYBODY, &late);
+                assert_eq!((found.state, found.age.map(|age| age.is_late)), (Stale, Some(true)));
+            }
+            let unknown = finding("A2", &[], &EVERYBODY, &late);
+            assert_eq!(unknown.state, Stale, "of a person nobody knows, too");
+        }
+    }
+
+    #[test]
+    fn one_supplier_who_is_late_takes_nothing_from_one_who_says_met() {
+        let mut late = deliveries();
+        late.remove(&(agency("police"), feed_of("police")));
+        let met = [person(&[says("youth", Child).met("C1"), says("police", Child).not_met("C1")])];
+        assert_eq!(finding("A1", &met, &EVERYBODY, &late).state, Met);
+        let clear = [person(&[says("youth", Child).not_met("C1"), says("police", Child).not_met("C1")])];
+        assert_eq!(finding("A1", &clear, &EVERYBODY, &late).state, Stale);
+        assert_eq!(finding("A1", &clear, &EVERYBODY, &deliveries()).state, NotMet);
+    }
+
+    #[test]
+    fn one_missing_supplier_blocks_not_met() {
+        let clear = [person(&[says("youth", Child).not_met("C1"), says("police", Child).not_met("C1")])];
+        assert_eq!(state("A1", &clear), NotMet);
+        for missing in ["youth/A1", "police/A1"] {
+            let rest: Vec<&str> = EVERYBODY.into_iter().filter(|pair| *pair != missing).collect();
+            assert_eq!(finding("A1", &clear, &rest, &deliveries()).state, NotKnown, "without {missing}");
+        }
+        let silent = [person(&[says("youth", Child).not_met("C1"), says("police", Child)])];
+        assert_eq!(state("A1", &silent), NotKnown, "the police looked at nothing");
+    }
+
+    #[test]
+    fn one_member_of_whom_nothing_is_said_blocks_not_met() {
+        let clear = || person(&[child().not_met("E1")]);
+        let sibling = |role| person(&[says("charity", role)]);
+        assert_eq!(state("A2", &[clear(), clear()]), NotMet);
+        for (role, expected) in [(Child, NotKnown), (Unknown, NotKnown), (Adult, NotMet), (Unborn, NotMet)] {
+            assert_eq!(state("A2", &[clear(), sibling(role)]), expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_criterion_applies_by_role_and_may_apply_when_nobody_knows_it() {
+        let benefit =
+            |role, responsibility| state("A4", &[person(&[says("jobs", role).parent(responsibility).met("W1")])]);
+        let open = ParentalResponsibility::Unknown;
+        let cases = [
+            (Adult, Yes, Met),
+            (Adult, open, Met),
+            (Unknown, open, Met),
+            (Adult, No, NotKnown),
+            (Child, open, NotKnown),
+        ];
+        for (role, responsibility, expected) in cases {
+            assert_eq!(benefit(role, responsibility), expected, "{role:?} {responsibility:?}");
+        }
+        let told_by_another = person(&[says("jobs", Unknown).met("W1"), says("charity", Adult).parent(No)]);
+        assert_eq!(state("A4", &[told_by_another]), NotKnown);
+    }
+
+    #[test]
+    fn an_area_says_the_most_telling_thing_about_its_criteria() {
+        let clear = || child().not_met("E1");
+        let gone = || child().not_met("E1").coverage(Coverage::Moved);
+        let old = || child().flag("E1", FlagState::NotMet, "2025-04-13", "2025-07-22");
+        let disputed = || child().flag("E1", FlagState::Contested, "2026-06-01", "");
+        let cases = [
+            (vec![clear(), child()], NotKnown),
+            (vec![clear(), child(), gone()], NotAssessable),
+            (vec![gone(), old(), child()], Stale),
+            (vec![old(), disputed(), gone()], Contested),
+            (vec![disputed(), gone(), old(), child().met("E1")], Met),
+        ];
+        for (siblings, expected) in cases {
+            let members: Vec<Member> = siblings.into_iter().map(|says| person(&[says])).collect();
+            assert_eq!(state("A2", &members), expected);
+        }
+    }
+
+    #[test]
+    fn nobody_to_whom_an_area_applies_is_no_all_clear() {
+        assert_eq!(state("A2", &[person(&[says("charity", Adult)])]), NotKnown);
+    }
+
+    #[test]
+    fn a_professional_counts_where_the_programme_says_so_and_is_marked() {
+        let equal_concern = child().met("E1").professional();
+        let found = |says: &[Says]| finding("A2", &[person(says)], &EVERYBODY, &deliveries());
+        assert_eq!(found(&[equal_concern]).grade, Some(EvidenceGrade::Professional));
+        let confirmed = found(&[says("charity", Child).met("E1").professional(), child().met("E1")]);
+        assert_eq!((confirmed.state, confirmed.grade), (Met, Some(EvidenceGrade::Hard)));
+        let crime = state("A1", &[person(&[says("youth", Child).met("C1").professional()])]);
+        assert_eq!(crime, NotKnown, "this criterion knows no equivalence");
+    }
+
+    #[test]
+    fn what_no_supplier_may_say_is_withheld_whoever_is_asked_about() {
+        let met = [person(&[child().met("E1"), says("youth", Child).met("C1")])];
+        for members in [&met[..], &[]] {
+            let found = finding("A2", members, &["youth/A1"], &deliveries());
+            assert_eq!((found.state, found.grade, found.newest, found.age), (WithheldByPolicy, None, None, None));
+        }
+    }
+
+    #[test]
+    fn only_what_is_met_shows_a_month_and_everybody_sees_the_age_of_the_feeds() {
+        let ended = child().flag("E1", FlagState::Met, "2026-01-05", "2026-03-27");
+        let found = finding("A2", &[person(&[ended])], &EVERYBODY, &deliveries());
+        assert_eq!(found.newest, Some(month("2026-03")));
+        let going_on = finding("A2", &[person(&[child().met("E1")])], &EVERYBODY, &deliveries());
+        assert_eq!(going_on.newest, Some(month("2026-09")), "as at the delivery");
+        let clear = finding("A2", &[person(&[child().not_met("E1")])], &EVERYBODY, &deliveries());
+        assert_eq!(clear.newest, None);
+        let mut older = deliveries();
+        older.insert((agency("youth"), feed_of("youth")), Date::constant(2026, 8, 21));
+        let age = finding("A1", &[], &EVERYBODY, &older).age;
+        assert_eq!(age, Some(FeedAge { oldest_as_at: Some(Date::constant(2026, 8, 21)), is_late: false }));
+    }
+}

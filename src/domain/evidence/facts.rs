@@ -1,0 +1,121 @@
+//! What decides an answer besides the people: the programme, the day, the permitted set, the feeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::Statement;
+use crate::domain::ids::{AgencyCode, AreaCode, FeedCode};
+use crate::domain::item::Item;
+use crate::domain::programme::{CriteriaVersion, Feed, Programme};
+use crate::domain::time::Timestamp;
+
+/// The (supplier, item) pairs that may contribute to an answer: fixed by policy before any record
+/// is read. The asker's own pairs belong in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contribution(BTreeSet<(AgencyCode, Item)>);
+
+impl FromIterator<(AgencyCode, Item)> for Contribution {
+    fn from_iter<I: IntoIterator<Item = (AgencyCode, Item)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl Contribution {
+    /// Whether the supplier may contribute the item.
+    pub fn has(&self, agency: &AgencyCode, item: &Item) -> bool {
+        self.0.contains(&(agency.clone(), item.clone()))
+    }
+
+    /// Whether the supplier may contribute anything, so that its record counts towards who the
+    /// person is.
+    pub fn has_supplier(&self, agency: &AgencyCode) -> bool {
+        self.0.iter().any(|(supplier, _)| supplier == agency)
+    }
+
+    /// The suppliers that may contribute an item.
+    pub fn suppliers_of(&self, item: &Item) -> BTreeSet<&AgencyCode> {
+        self.0.iter().filter(|(_, permitted)| permitted == item).map(|(supplier, _)| supplier).collect()
+    }
+}
+
+/// The date of the newest visible delivery of each feed. A feed that is missing never delivered.
+pub type Deliveries = BTreeMap<(AgencyCode, FeedCode), Date>;
+
+/// How old the evidence can be, whoever is asked about: from the feed calendar and deliveries alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedAge {
+    /// The oldest of the feeds' newest deliveries; absent when none of them ever delivered.
+    pub oldest_as_at: Option<Date>,
+    /// Whether one of the feeds is overdue or never delivered.
+    pub is_late: bool,
+}
+
+/// Everything that decides an answer besides the people: the programme, the day, the permitted set
+/// and the feeds.
+#[derive(Debug, Clone)]
+pub struct Facts<'p> {
+    pub(in crate::domain) programme: &'p Programme,
+    pub(super) version: CriteriaVersion<'p>,
+    pub(super) deliveries: &'p Deliveries,
+    pub(in crate::domain) set: &'p Contribution,
+    pub(super) now: Timestamp,
+}
+
+impl<'p> Facts<'p> {
+    /// The facts as at an instant; the criteria are those that hold on its day.
+    pub fn new(programme: &'p Programme, deliveries: &'p Deliveries, set: &'p Contribution, now: Timestamp) -> Self {
+        Self { programme, version: programme.criteria_at(now.date()), deliveries, set, now }
+    }
+
+    /// The criteria used.
+    pub fn version(&self) -> &CriteriaVersion<'p> {
+        &self.version
+    }
+
+    /// The age of the feeds that the calendar expects for an area from suppliers in the set; `None`
+    /// when there is no such feed.
+    pub fn age_of_area(&self, area: &AreaCode) -> Option<FeedAge> {
+        let item = Item::Area(area.clone());
+        let speaks = |feed: &&Feed| self.version.of_area(area).any(|criterion| feed.criteria.contains(&criterion.code));
+        self.age(self.effective_feeds().filter(|feed| self.set.has(&feed.agency, &item)).filter(speaks))
+    }
+
+    /// The age of the feeds that supply an item other than an area, from suppliers in the set.
+    pub fn age_of_item(&self, item: &Item) -> Option<FeedAge> {
+        let feeds = self.effective_feeds().filter(|feed| feed.items.contains(item));
+        self.age(feeds.filter(|feed| self.set.has(&feed.agency, item)))
+    }
+
+    fn effective_feeds(&self) -> impl Iterator<Item = &'p Feed> {
+        let day = self.now.date();
+        self.programme.feeds().iter().filter(move |feed| feed.is_effective(day))
+    }
+
+    fn age<'f>(&self, feeds: impl Iterator<Item = &'f Feed>) -> Option<FeedAge> {
+        feeds.fold(None, |age: Option<FeedAge>, feed| {
+            let as_at = self.as_at(&feed.agency, &feed.code);
+            let age = age.unwrap_or(FeedAge { oldest_as_at: as_at, is_late: false });
+            Some(FeedAge {
+                oldest_as_at: [age.oldest_as_at, as_at].into_iter().flatten().min(),
+                is_late: age.is_late || self.is_late(feed),
+            })
+        })
+    }
+
+    pub(super) fn as_at(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<Date> {
+        self.deliveries.get(&(agency.clone(), feed.clone())).copied()
+    }
+
+    pub(super) fn is_late(&self, feed: &Feed) -> bool {
+        self.as_at(&feed.agency, &feed.code).is_none_or(|as_at| feed.is_late(as_at, self.now))
+    }
+
+    /// Whether a statement's feed is overdue. A feed that the calendar does not list, or no longer
+    /// expects, has nobody to say that it is in time.
+    pub(super) fn is_overdue(&self, statement: &Statement) -> bool {
+        let feed = self.programme.feed(&statement.agency, &statement.feed);
+        feed.is_none_or(|feed| !feed.is_effective(self.now.date()) || self.is_late(feed))
+    }
+}

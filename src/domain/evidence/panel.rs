@@ -1,0 +1,207 @@
+//! Hearing the suppliers on one criterion for one person.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use super::facts::Facts;
+use super::{EvidenceState, Judgement, Member, Statement};
+use crate::domain::ids::AgencyCode;
+use crate::domain::programme::{Criterion, Window};
+use crate::domain::record::{Coverage, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role};
+
+/// A person as the set shows them.
+pub(super) struct Visible<'m> {
+    roles: BTreeSet<Role>,
+    parental_responsibility: ParentalResponsibility,
+    statements: Vec<&'m Statement>,
+}
+
+/// Drops every statement from outside the set, then everybody of whom nothing is left.
+pub(super) fn visible<'m>(members: &'m [Member], facts: &Facts<'_>) -> Vec<Visible<'m>> {
+    let mut seen: Vec<Visible<'m>> = Vec::new();
+    for member in members {
+        let permitted = member.statements.iter().filter(|statement| facts.set.has_supplier(&statement.agency));
+        let statements: Vec<&Statement> = permitted.collect();
+        if !statements.is_empty() {
+            seen.push(Visible::of(statements));
+        }
+    }
+    if seen.is_empty() {
+        seen.push(Visible::of(Vec::new()));
+    }
+    seen
+}
+
+impl<'m> Visible<'m> {
+    fn of(statements: Vec<&'m Statement>) -> Self {
+        let mut roles: BTreeSet<Role> = statements.iter().map(|statement| statement.evidence.role).collect();
+        if roles.len() > 1 {
+            roles.remove(&Role::Unknown); // another agency knows
+        } else if roles.is_empty() {
+            roles.insert(Role::Unknown);
+        }
+        let said = |what| statements.iter().any(|statement| statement.evidence.parental_responsibility == what);
+        let parental_responsibility = match (said(ParentalResponsibility::Yes), said(ParentalResponsibility::No)) {
+            (true, false) => ParentalResponsibility::Yes,
+            (false, true) => ParentalResponsibility::No,
+            _ => ParentalResponsibility::Unknown, // nobody says, or they differ
+        };
+        Self { roles, parental_responsibility, statements }
+    }
+
+    /// Whether the criterion applies or may apply. Agencies can differ about a role (a student of
+    /// 19): the criteria of either role are looked at.
+    pub(super) fn may_meet(&self, criterion: &Criterion) -> bool {
+        self.roles.iter().any(|role| criterion.applies(*role, self.parental_responsibility) != Some(false))
+    }
+}
+
+/// What one record says of one criterion.
+enum Voice {
+    Met { grade: EvidenceGrade, newest: Date },
+    NotMet,
+    Silent,
+    Stale,
+    NotAssessable,
+    Contested,
+}
+
+/// Those who are heard on one criterion.
+pub(super) struct Panel<'f> {
+    criterion: &'f Criterion,
+    facts: &'f Facts<'f>,
+    /// The suppliers that may contribute to the criterion's area.
+    heard: &'f BTreeSet<&'f AgencyCode>,
+    /// The suppliers that the calendar expects to speak.
+    expected: BTreeSet<AgencyCode>,
+    /// Whether somebody is expected, and everybody who is expected is heard.
+    pub(super) is_complete: bool,
+    /// Whether a feed that is expected and heard is overdue.
+    is_overdue: bool,
+}
+
+impl<'f> Panel<'f> {
+    pub(super) fn of(criterion: &'f Criterion, heard: &'f BTreeSet<&'f AgencyCode>, facts: &'f Facts<'f>) -> Self {
+        let day = facts.now.date();
+        let expected = facts.programme.expected_suppliers(&criterion.code, day);
+        let mut feeds = facts.programme.expected_feeds(&criterion.code, day);
+        Self {
+            is_complete: !expected.is_empty() && expected.iter().all(|supplier| heard.contains(supplier)),
+            is_overdue: feeds.any(|feed| heard.contains(&feed.agency) && facts.is_late(feed)),
+            criterion,
+            facts,
+            heard,
+            expected,
+        }
+    }
+
+    /// Hears everybody on one person. A dispute stands above all; then one who says `met` is enough,
+    /// since each supplier sees a part; and only without an open point can it be `not_met`.
+    pub(super) fn judge(&self, member: usize, person: &Visible<'_>) -> Judgement {
+        let mut denying: BTreeSet<&AgencyCode> = BTreeSet::new();
+        let mut met: Option<(EvidenceGrade, Date)> = None;
+        let (mut is_contested, mut is_stale, mut is_unassessable) = (false, self.is_overdue, false);
+        for statement in person.statements.iter().filter(|statement| self.heard.contains(&statement.agency)) {
+            match self.voice(statement) {
+                Voice::Met { grade, newest } => {
+                    let (other, day) = met.unwrap_or((grade, newest));
+                    met = Some((if firmness(grade) < firmness(other) { grade } else { other }, day.max(newest)));
+                }
+                Voice::NotMet => drop(denying.insert(&statement.agency)),
+                Voice::Silent => {}
+                Voice::Stale => is_stale = true,
+                Voice::NotAssessable => is_unassessable = true,
+                Voice::Contested => is_contested = true,
+            }
+        }
+        let state = if is_contested {
+            EvidenceState::Contested
+        } else if met.is_some() {
+            EvidenceState::Met
+        } else if is_stale {
+            EvidenceState::Stale
+        } else if is_unassessable {
+            EvidenceState::NotAssessable
+        } else if self.is_complete && self.expected.iter().all(|supplier| denying.contains(supplier)) {
+            EvidenceState::NotMet
+        } else {
+            EvidenceState::NotKnown
+        };
+        let met = met.filter(|_| state == EvidenceState::Met);
+        Judgement {
+            member,
+            criterion: self.criterion.code.clone(),
+            state,
+            grade: met.map(|(grade, _)| grade),
+            newest: met.map(|(_, newest)| newest),
+        }
+    }
+
+    fn voice(&self, statement: &Statement) -> Voice {
+        let Statement { agency, evidence, .. } = statement;
+        let counts = |flag: &&Flag| {
+            flag.criterion == self.criterion.code
+                && (flag.evidence == EvidenceGrade::Hard || self.criterion.equivalence)
+        };
+        let flags: Vec<&Flag> = evidence.flags.iter().filter(counts).collect();
+        if flags.is_empty() && !self.expected.contains(agency) {
+            return Voice::Silent; // it was never going to speak of this
+        }
+        let says = |state| flags.iter().copied().filter(move |flag| flag.state == state);
+        let in_date = |flag: &&Flag| self.is_in_date(flag, statement);
+
+        if says(FlagState::Contested).any(|flag| in_date(&flag)) {
+            return Voice::Contested;
+        }
+        if self.facts.is_overdue(statement) {
+            return Voice::Stale;
+        }
+        let today = self.facts.now.date();
+        let aged_out = evidence.assessable_until.is_some_and(|month| month.last_day() < today);
+        let is_gone = aged_out || matches!(evidence.coverage, Coverage::Moved | Coverage::Deceased);
+        if is_gone {
+            return Voice::NotAssessable;
+        }
+        let is_closed = evidence.coverage == Coverage::Closed;
+        // A closed record cannot say what goes on, but what ended inside the window did happen.
+        let stands = |flag: &&Flag| !is_closed || flag.to.is_some();
+        let day = |flag: &Flag| flag.to.unwrap_or(today).min(self.day_of(statement));
+        let met: Vec<&Flag> = says(FlagState::Met).filter(in_date).filter(stands).collect();
+        let grade = met.iter().map(|flag| flag.evidence).min_by_key(|grade| firmness(*grade));
+        if let (Some(grade), Some(newest)) = (grade, met.iter().map(|flag| day(flag)).max()) {
+            return Voice::Met { grade, newest };
+        }
+        if is_closed {
+            Voice::NotAssessable
+        } else if says(FlagState::NotMet).any(|flag| in_date(&flag)) {
+            Voice::NotMet
+        } else if says(FlagState::NotMet).next().is_some() {
+            Voice::Stale
+        } else {
+            Voice::Silent
+        }
+    }
+
+    /// Whether a flag's event or period lies in the criterion's window. What must hold on the day
+    /// itself must hold on the day of the delivery, the last day of which the feed can speak.
+    fn is_in_date(&self, flag: &Flag, statement: &Statement) -> bool {
+        let at = match self.criterion.window {
+            Window::Current => self.day_of(statement),
+            Window::Months(_) | Window::Terms(_) => self.facts.now.date(),
+        };
+        self.facts.programme.is_in_window(self.criterion, flag, at).unwrap_or(false)
+    }
+
+    fn day_of(&self, statement: &Statement) -> Date {
+        let today = self.facts.now.date();
+        self.facts.as_at(&statement.agency, &statement.feed).map_or(today, |as_at| as_at.min(today))
+    }
+}
+
+pub(super) fn firmness(grade: EvidenceGrade) -> u8 {
+    match grade {
+        EvidenceGrade::Hard => 0,
+        EvidenceGrade::Professional => 1,
+    }
+}

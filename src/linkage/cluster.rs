@@ -1,0 +1,325 @@
+//! Records that are one person: greedy joining, strongest evidence first, conflicts refused.
+//!
+//! The definition: every pair of records that share a token of a linking kind in one epoch is an
+//! edge of that kind's rank. Edges are taken by rank, then by the pair's keys, and each joins the
+//! clusters of its two ends unless any record of one conflicts with any record of the other.
+//!
+//! A token shared by `m` records has `m(m-1)/2` edges, and most of them can change nothing. Two
+//! clusters only ever grow, so once a joining was refused it stays refused. When the smallest
+//! holder of a token has met every other holder, each of those is in its cluster or refused by it
+//! for good. Edges with an end in that cluster are therefore settled, and only the edges among the
+//! refused holders are left: the same case with fewer records. A token without conflicts costs
+//! `m - 1` comparisons; one whose holders fall into `p` clusters costs at most `m * p`. The order of
+//! the comparisons that are made is that of the edges, so the result is that of the definition (a
+//! test compares the two).
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::components::Components;
+use super::conflict::ConflictProfile;
+use super::record::{LinkRecord, LinkToken};
+use super::rules::LinkRules;
+
+/// The records of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Positions in the list of records that was clustered, ordered by the records' keys; never
+    /// empty. The first names the cluster.
+    pub members: Vec<usize>,
+}
+
+impl Cluster {
+    /// The smallest key among the members: the cluster's name inside a run.
+    pub fn name<'a, K>(&self, records: &'a [LinkRecord<K>]) -> &'a K {
+        &records[self.members[0]].key
+    }
+}
+
+/// Clusters records into persons, ordered by name. Every record is in exactly one cluster.
+///
+/// Keys should be unique; records that share one are told apart by their tokens, so that even then
+/// the order of the input decides nothing.
+pub fn clusters<K: Ord>(records: &[LinkRecord<K>], rules: &LinkRules) -> Vec<Cluster> {
+    let mut order: Vec<(usize, Vec<LinkToken>)> =
+        records.iter().enumerate().map(|(position, record)| (position, record.sorted_tokens())).collect();
+    order.sort_by(|(a, a_tokens), (b, b_tokens)| {
+        records[*a].key.cmp(&records[*b].key).then_with(|| a_tokens.cmp(b_tokens))
+    });
+
+    let mut joining = Joining::new(order.iter().map(|(_, tokens)| tokens.as_slice()), rules);
+    for groups in groups_by_rank(&order, rules).into_values() {
+        joining.join_rank(groups);
+    }
+    let sets = joining.clusters.into_sets().into_iter();
+    sets.map(|set| Cluster { members: set.into_iter().map(|place| order[place].0).collect() }).collect()
+}
+
+/// For each rank, the holders of each shared token, as ascending places in the order of keys.
+fn groups_by_rank(order: &[(usize, Vec<LinkToken>)], rules: &LinkRules) -> BTreeMap<u16, Vec<Vec<usize>>> {
+    let mut holdings: Vec<(u16, LinkToken, usize)> = Vec::new();
+    for (place, (_, tokens)) in order.iter().enumerate() {
+        let links = |token: &LinkToken| rules.rank(token.kind).map(|rank| (rank, *token, place));
+        holdings.extend(tokens.iter().filter_map(links));
+    }
+    holdings.sort_unstable();
+
+    let mut by_rank: BTreeMap<u16, Vec<Vec<usize>>> = BTreeMap::new();
+    for group in holdings.chunk_by(|a, b| a.1 == b.1).filter(|group| group.len() > 1) {
+        by_rank.entry(group[0].0).or_default().push(group.iter().map(|holding| holding.2).collect());
+    }
+    by_rank
+}
+
+/// The clusters so far, with what each of them conflicts with.
+struct Joining<'a> {
+    rules: &'a LinkRules,
+    clusters: Components,
+    /// The distinct conflict profiles of all records.
+    profiles: Vec<ConflictProfile>,
+    /// For the root of each cluster, the profiles of its members, each once; empty ones left out.
+    held: Vec<Vec<usize>>,
+}
+
+impl<'a> Joining<'a> {
+    fn new<'t>(records: impl Iterator<Item = &'t [LinkToken]>, rules: &'a LinkRules) -> Self {
+        let mut numbers: HashMap<ConflictProfile, usize> = HashMap::new();
+        let mut profiles = Vec::new();
+        let held: Vec<Vec<usize>> = records
+            .map(|tokens| {
+                let profile = ConflictProfile::of(tokens, rules);
+                if profile.is_empty() {
+                    return Vec::new();
+                }
+                let number = *numbers.entry(profile).or_insert_with_key(|profile| {
+                    profiles.push(profile.clone());
+                    profiles.len() - 1
+                });
+                vec![number]
+            })
+            .collect();
+        Self { rules, clusters: Components::new(held.len()), profiles, held }
+    }
+
+    /// Takes the edges of one rank: for each smaller end in turn, its larger ends in turn.
+    fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
+        let mut by_first: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
+        for group in groups {
+            by_first.entry(group[0]).or_default().push(group);
+        }
+        while let Some((first, groups)) = by_first.pop_first() {
+            let mut others: Vec<usize> = groups.iter().flat_map(|group| &group[1..]).copied().collect();
+            others.sort_unstable();
+            others.dedup();
+            for other in others {
+                self.join(first, other);
+            }
+            let root = self.clusters.find(first);
+            for mut group in groups {
+                group.retain(|member| self.clusters.find(*member) != root);
+                if group.len() > 1 {
+                    by_first.entry(group[0]).or_default().push(group); // later: its first is larger
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.clusters.find(a), self.clusters.find(b));
+        if a == b || self.conflict(a, b) {
+            return;
+        }
+        if let Some((goes, stays)) = self.clusters.union(a, b) {
+            let arriving = std::mem::take(&mut self.held[goes]);
+            self.held[stays].extend(arriving);
+            self.held[stays].sort_unstable();
+            self.held[stays].dedup();
+        }
+    }
+
+    fn conflict(&self, a: usize, b: usize) -> bool {
+        let conflict = |a: usize, b: usize| self.profiles[a].conflicts_with(&self.profiles[b], self.rules);
+        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| a != b && conflict(a, b)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::linkage::components::components;
+    use crate::linkage::people::{NAME_DATE_POSTCODE, NHS, Person, TestRecord, crowd, rules, token};
+
+    /// The clusters as lists of keys.
+    fn people(records: &[TestRecord]) -> Vec<Vec<u32>> {
+        let keys = |cluster: &Cluster| cluster.members.iter().map(|&member| records[member].key).collect();
+        clusters(records, &rules()).iter().map(keys).collect()
+    }
+
+    fn conflict(a: &TestRecord, b: &TestRecord) -> bool {
+        let rules = rules();
+        ConflictProfile::of(&a.tokens, &rules).conflicts_with(&ConflictProfile::of(&b.tokens, &rules), &rules)
+    }
+
+    /// The definition word for word: every edge, sorted, one after the other.
+    fn people_by_definition(records: &[TestRecord]) -> Vec<Vec<u32>> {
+        let rules = rules();
+        let mut edges = Vec::new();
+        for (i, a) in records.iter().enumerate() {
+            for (j, b) in records.iter().enumerate().filter(|(_, b)| a.key < b.key) {
+                let shared = a.tokens.iter().filter(|token| b.tokens.contains(token));
+                if let Some(rank) = shared.filter_map(|token| rules.rank(token.kind)).min() {
+                    edges.push((rank, a.key, b.key, i, j));
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut cluster_of: Vec<usize> = (0..records.len()).collect();
+        for (_, _, _, i, j) in edges {
+            let (goes, stays) = (cluster_of[i], cluster_of[j]);
+            let of = |cluster: usize| -> Vec<usize> {
+                (0..records.len()).filter(|&record| cluster_of[record] == cluster).collect()
+            };
+            let refused = of(goes).iter().any(|&a| of(stays).iter().any(|&b| conflict(&records[a], &records[b])));
+            if !refused {
+                for record in of(goes) {
+                    cluster_of[record] = stays;
+                }
+            }
+        }
+        let mut sets: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (record, cluster) in cluster_of.into_iter().enumerate() {
+            sets.entry(cluster).or_default().push(records[record].key);
+        }
+        let mut sets: Vec<Vec<u32>> = sets.into_values().collect();
+        for set in &mut sets {
+            set.sort_unstable();
+        }
+        sets.sort_unstable();
+        sets
+    }
+
+    #[test]
+    fn twins_are_two_people() {
+        let jowan = Person::new("Jowan", "Trelawny", "2012-03-04").home("1 Fore Street");
+        let jago = jowan.clone().forename("Jago");
+        // A school and a doctor know both; nothing but names tells them apart.
+        let records = [jowan.record(1), jago.record(2), jowan.record(3), jago.record(4)];
+        assert_eq!(people(&records), [vec![1, 3], vec![2, 4]]);
+    }
+
+    #[test]
+    fn twins_of_one_name_are_two_people_when_their_numbers_differ() {
+        let twin = Person::new("J", "Trelawny", "2012-03-04").home("1 Fore Street");
+        let (first, second) = (twin.clone().nhs("9434765919"), twin.clone().nhs("9434765870"));
+        assert_eq!(people(&[first.record(1), second.record(2), first.record(3)]), [vec![1, 3], vec![2]]);
+        // A record that could be either goes with the smaller key, and never bridges the two.
+        assert_eq!(people(&[first.record(1), second.record(2), twin.record(3)]), [vec![1, 3], vec![2]]);
+    }
+
+    #[test]
+    fn parent_and_child_of_one_name_are_two_people() {
+        let father = Person::new("John", "Nance", "1980-05-06").home("2 Chapel Row").postcode("TR1 1AA");
+        let son = father.clone().born("2010-05-06");
+        assert_eq!(people(&[father.record(1), son.record(2), son.record(3)]), [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn a_woman_who_changed_her_surname_is_one_person_by_her_number() {
+        let before = Person::new("Demelza", "Carne", "1985-07-08").nhs("9434765919").home("3 Bay View");
+        let after = before.clone().surname("Poldark").postcode("TR2 2BB");
+        let nameless = Person::new("Demelza", "Poldark", "1985-07-08").postcode("TR2 2BB");
+        assert_eq!(people(&[before.record(1), after.record(2), nameless.record(3)]), [vec![1, 2, 3]]);
+        // Without the number only a person may decide: forename, date and home merely suggest.
+        let without = Person::new("Demelza", "Poldark", "1985-07-08").home("3 Bay View");
+        assert_eq!(people(&[before.record(1), without.record(2)]), [vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn one_number_with_two_dates_of_birth_is_two_people() {
+        let child = Person::new("Kensa", "Pender", "2014-01-02").nhs("9434765919").postcode("TR3 3CC");
+        let sibling_under_her_number = child.clone().born("2016-01-02").forename("Tamsyn");
+        assert_eq!(people(&[child.record(1), sibling_under_her_number.record(2)]), [vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn the_strongest_evidence_decides_first_whatever_the_keys() {
+        let by_number = Person::new("Kensa", "Pender", "2014-01-02").nhs("9434765919");
+        let by_name = Person::new("Kensa", "Pender", "2014-01-02").postcode("TR3 3CC");
+        let both = by_number.clone().postcode("TR3 3CC").upn("H801200001001");
+        let other_pupil = by_name.clone().upn("B801200001002");
+        // 1 shares a name key with 2 and 3; 2 and 3 conflict; 3 is reached by rank, not by key.
+        assert_eq!(people(&[by_name.record(1), other_pupil.record(2), both.record(3)]), [vec![1, 2], vec![3]]);
+        assert_eq!(people(&[by_number.record(9), other_pupil.record(2), both.record(3)]), [vec![2], vec![3, 9]]);
+    }
+
+    #[test]
+    fn a_key_shared_by_thousands_is_joined_without_looking_at_every_pair() {
+        let crowded = |key: u32, nhs: Option<u32>| {
+            let mut tokens = vec![token(NAME_DATE_POSTCODE, 1, "everybody")];
+            tokens.extend(nhs.map(|nhs| token(NHS, 1, &nhs.to_string())));
+            LinkRecord { key, tokens, households: Vec::new() }
+        };
+        let agreeing: Vec<_> = (0..20_000).map(|key| crowded(key, None)).collect();
+        assert_eq!(people(&agreeing).len(), 1);
+        let two_people: Vec<_> = (0..20_000).map(|key| crowded(key, Some(key % 2))).collect();
+        assert_eq!(people(&two_people).len(), 2);
+        let strangers: Vec<_> = (0..500).map(|key| crowded(key, Some(key))).collect();
+        assert_eq!(people(&strangers).len(), 500);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn the_short_way_gives_what_the_definition_gives(records in crowd(24)) {
+            prop_assert_eq!(people(&records), people_by_definition(&records));
+        }
+
+        #[test]
+        fn the_order_of_arrival_changes_nothing(
+            (records, shuffled) in crowd(24).prop_flat_map(|r| (Just(r.clone()), Just(r).prop_shuffle()))
+        ) {
+            prop_assert_eq!(people(&records), people(&shuffled));
+        }
+
+        #[test]
+        fn records_that_conflict_are_never_one_person(records in crowd(24)) {
+            for cluster in clusters(&records, &rules()) {
+                for &a in &cluster.members {
+                    for &b in &cluster.members {
+                        prop_assert!(!conflict(&records[a], &records[b]));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_record_that_shares_nothing_changes_nobody(records in crowd(24), place in 0_usize..24) {
+            let mut with_stranger = records.clone();
+            let stranger = LinkRecord { key: 99, tokens: vec![token(NHS, 1, "stranger")], households: Vec::new() };
+            with_stranger.insert(place.min(records.len()), stranger);
+            let mut expected = people(&records);
+            expected.push(vec![99]);
+            prop_assert_eq!(people(&with_stranger), expected);
+        }
+
+        #[test]
+        fn a_person_lies_inside_one_component(records in crowd(24)) {
+            let components = components(&records, &rules());
+            for cluster in clusters(&records, &rules()) {
+                prop_assert!(components.iter().any(|set| cluster.members.iter().all(|member| set.contains(member))));
+            }
+        }
+
+        #[test]
+        fn clustering_each_component_alone_gives_the_same_people(records in crowd(24)) {
+            let mut apart: Vec<Vec<u32>> = Vec::new();
+            for component in components(&records, &rules()) {
+                apart.extend(people(&component.iter().map(|&r| records[r].clone()).collect::<Vec<_>>()));
+            }
+            apart.sort_unstable();
+            prop_assert_eq!(people(&records), apart);
+        }
+    }
+}

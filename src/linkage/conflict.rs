@@ -1,0 +1,127 @@
+//! When two records cannot be one person, whatever else agrees.
+
+use super::record::LinkToken;
+use super::rules::{ConflictRole, LinkRules};
+
+/// Why two records cannot be one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Conflict {
+    /// Both hold the strong identifier of this kind, and no value is the same.
+    Identifier(u16),
+    /// They share a strong identifier, and the kind that adds the date of birth to it differs.
+    DateOfBirth(u16),
+}
+
+/// The tokens of a record that can speak against a link, sorted.
+///
+/// Records with equal profiles conflict with the same records, which is why clustering compares
+/// profiles instead of records.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConflictProfile(Vec<LinkToken>);
+
+impl ConflictProfile {
+    /// Picks the tokens whose kind has a conflict role.
+    pub fn of(tokens: &[LinkToken], rules: &LinkRules) -> Self {
+        let speaks = |token: &&LinkToken| rules.conflict(token.kind) != ConflictRole::None;
+        let mut tokens: Vec<LinkToken> = tokens.iter().filter(speaks).copied().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self(tokens)
+    }
+
+    /// Whether the profile can conflict with nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the two cannot be one person.
+    pub fn conflicts_with(&self, other: &Self, rules: &LinkRules) -> bool {
+        self.conflicts(other, rules).next().is_some()
+    }
+
+    /// Every reason why the two cannot be one person, by kind.
+    pub fn conflicts<'a>(&'a self, other: &'a Self, rules: &'a LinkRules) -> impl Iterator<Item = Conflict> + 'a {
+        self.0.chunk_by(|a, b| a.kind == b.kind).filter_map(move |mine| {
+            let kind = mine[0].kind;
+            if !compare(mine, other.of_kind(kind)).differ {
+                return None;
+            }
+            match rules.conflict(kind) {
+                ConflictRole::None => None,
+                ConflictRole::Strong => Some(Conflict::Identifier(kind)),
+                ConflictRole::WithDate { of } => {
+                    compare(self.of_kind(of), other.of_kind(of)).share.then_some(Conflict::DateOfBirth(kind))
+                }
+            }
+        })
+    }
+
+    fn of_kind(&self, kind: u16) -> &[LinkToken] {
+        let start = self.0.partition_point(|token| token.kind < kind);
+        let end = self.0.partition_point(|token| token.kind <= kind);
+        &self.0[start..end]
+    }
+}
+
+/// How two records' tokens of one kind stand to each other.
+struct Comparison {
+    /// Some value is the same.
+    share: bool,
+    /// In some epoch both hold values and none is the same.
+    differ: bool,
+}
+
+/// Compares sorted tokens of one kind, epoch by epoch: values of two epochs say nothing about each
+/// other.
+fn compare(a: &[LinkToken], b: &[LinkToken]) -> Comparison {
+    let mut result = Comparison { share: false, differ: false };
+    for ours in a.chunk_by(|x, y| x.epoch == y.epoch) {
+        let epoch = ours[0].epoch;
+        let start = b.partition_point(|token| token.epoch < epoch);
+        let end = b.partition_point(|token| token.epoch <= epoch);
+        let theirs = &b[start..end];
+        if !theirs.is_empty() {
+            let common = ours.iter().any(|token| theirs.binary_search(token).is_ok());
+            result.share |= common;
+            result.differ |= !common;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linkage::people::{NHS, NHS_DATE, rules, token};
+
+    #[test]
+    fn values_conflict_only_inside_one_kind_and_one_epoch() {
+        let rules = rules();
+        let nhs = |epoch, value| token(NHS, epoch, value);
+        let dated = |value| token(NHS_DATE, 1, value);
+        let cases = [
+            ("two numbers in one epoch", vec![nhs(1, "a")], vec![nhs(1, "b")], vec![Conflict::Identifier(NHS)]),
+            ("the same number", vec![nhs(1, "a")], vec![nhs(1, "a")], vec![]),
+            ("an old and a new number, one in common", vec![nhs(1, "a"), nhs(1, "b")], vec![nhs(1, "b")], vec![]),
+            ("numbers of different epochs", vec![nhs(1, "a")], vec![nhs(2, "b")], vec![]),
+            ("one side holds none", vec![nhs(1, "a")], vec![], vec![]),
+            (
+                "one number, two dates of birth",
+                vec![nhs(1, "a"), dated("a 2011")],
+                vec![nhs(1, "a"), dated("a 2012")],
+                vec![Conflict::DateOfBirth(NHS_DATE)],
+            ),
+            (
+                "two numbers are one conflict, not also one of dates",
+                vec![nhs(1, "a"), dated("a 2011")],
+                vec![nhs(1, "b"), dated("b 2011")],
+                vec![Conflict::Identifier(NHS)],
+            ),
+        ];
+        for (case, a, b, expected) in cases {
+            let (a, b) = (ConflictProfile::of(&a, &rules), ConflictProfile::of(&b, &rules));
+            assert_eq!(a.conflicts(&b, &rules).collect::<Vec<_>>(), expected, "{case}");
+            assert_eq!(b.conflicts(&a, &rules).collect::<Vec<_>>(), expected, "{case}, turned round");
+        }
+    }
+}

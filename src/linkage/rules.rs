@@ -1,0 +1,118 @@
+//! What each kind of token may do: link, suggest, or forbid a link.
+
+/// How strongly two records that share a token of a kind belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Links without a person looking; a lower rank is stronger.
+    Link(u16),
+    /// Only suggests: a person in an agency decides.
+    Suggest,
+}
+
+/// What a kind of token says against a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConflictRole {
+    /// Nothing: people have several names and addresses.
+    None,
+    /// A person has one: records that both hold it and share no value are different people.
+    Strong,
+    /// The strong identifier `of` together with the date of birth: records that share the
+    /// identifier and share no value of this kind disagree about the date.
+    WithDate {
+        /// Position of the strong kind.
+        of: u16,
+    },
+}
+
+/// The rule of one kind of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KindRule {
+    /// What a shared value is worth.
+    pub tier: Tier,
+    /// What differing values forbid.
+    pub conflict: ConflictRole,
+}
+
+/// Why a list of rules makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkRulesError {
+    /// More kinds than a token can name.
+    #[error("more than 65535 kinds of token")]
+    TooMany,
+    /// `WithDate` must lean on a kind whose conflict role is `Strong`.
+    #[error("kind {kind}: its date rule names a kind that is not a strong identifier")]
+    DateOfNothing {
+        /// Position of the faulty rule.
+        kind: u16,
+    },
+}
+
+/// The programme's rules, one for each kind of token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRules {
+    kinds: Vec<KindRule>,
+}
+
+impl LinkRules {
+    /// Checks and keeps the rules; a kind is known by its position.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkRulesError`] if a date rule names no strong identifier, or a position does not fit.
+    pub fn new(kinds: Vec<KindRule>) -> Result<Self, LinkRulesError> {
+        if kinds.len() > usize::from(u16::MAX) {
+            return Err(LinkRulesError::TooMany);
+        }
+        for (kind, rule) in (0..).zip(&kinds) {
+            if let ConflictRole::WithDate { of } = rule.conflict
+                && kinds.get(usize::from(of)).is_none_or(|strong| strong.conflict != ConflictRole::Strong)
+            {
+                return Err(LinkRulesError::DateOfNothing { kind });
+            }
+        }
+        Ok(Self { kinds })
+    }
+
+    /// Every kind with its rule, in order.
+    pub fn kinds(&self) -> impl Iterator<Item = (u16, KindRule)> + '_ {
+        (0..).zip(self.kinds.iter().copied())
+    }
+
+    /// The rank at which a kind links; `None` for kinds that only suggest and for unknown kinds.
+    pub fn rank(&self, kind: u16) -> Option<u16> {
+        match self.rule(kind)?.tier {
+            Tier::Link(rank) => Some(rank),
+            Tier::Suggest => None,
+        }
+    }
+
+    /// What a kind forbids; an unknown kind forbids nothing.
+    pub fn conflict(&self, kind: u16) -> ConflictRole {
+        self.rule(kind).map_or(ConflictRole::None, |rule| rule.conflict)
+    }
+
+    /// Whether sharing a value of the kind makes two records a candidate pair.
+    pub fn is_known(&self, kind: u16) -> bool {
+        self.rule(kind).is_some()
+    }
+
+    fn rule(&self, kind: u16) -> Option<KindRule> {
+        self.kinds.get(usize::from(kind)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_rule_leans_on_a_strong_identifier_or_is_refused() {
+        let rule = |conflict| KindRule { tier: Tier::Link(0), conflict };
+        let dated = rule(ConflictRole::WithDate { of: 1 });
+
+        assert!(LinkRules::new(vec![dated, rule(ConflictRole::Strong)]).is_ok());
+        for bad in [vec![dated], vec![dated, rule(ConflictRole::None)], vec![dated, dated]] {
+            assert_eq!(LinkRules::new(bad), Err(LinkRulesError::DateOfNothing { kind: 0 }));
+        }
+    }
+}
