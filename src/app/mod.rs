@@ -1,1 +1,29 @@
-//! app.
+//! The journeys: one file for each thing that somebody comes to do.
+//!
+//! | file | journey |
+//! |---|---|
+//! | [`authenticate`] | an agency's system proves who it is |
+//! | [`submit`] | a feed is delivered |
+//! | [`publish`] | a delivered feed is linked and made visible |
+//! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
+//! | [`writer`] | entries become durable before anything leaves |
+//! | [`sequence`] | entries get their places in the log and a signed checkpoint |
+//! | [`export`] | the log is handed to an auditor |
+//! | [`enrol`] | agencies, their keys and certificates are registered |
+//! | [`load_policy`] | signed agreements and policy files come into use |
+//! | [`tidy`] | what nobody needs any more is removed |
+
+pub mod authenticate;
+pub mod caller;
+pub mod enquire;
+pub mod enrol;
+pub mod error;
+pub mod export;
+pub mod gateway;
+pub mod load_policy;
+pub mod policies;
+pub mod publish;
+pub mod sequence;
+pub mod submit;
+pub mod tidy;
+pub mod writer;

@@ -14,7 +14,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT id, programme, agency, feed, agreement, mode, rows_mode, as_at, state, rows_read, rows_accepted,
-             rows_rejected, failure, received_at, finished_at FROM submission WHERE ",
+             rows_rejected, failure, received_at, finished_at, digest FROM submission WHERE ",
             $condition
         )
     };
@@ -148,6 +148,8 @@ pub struct Submission {
     pub received_at: Timestamp,
     /// When it became visible, replaced or failed.
     pub finished_at: Option<Timestamp>,
+    /// SHA-256 of the whole file, once received.
+    pub digest: Option<[u8; 32]>,
 }
 
 /// What a feed's visible submission says of itself.
@@ -345,5 +347,9 @@ fn read(row: &Row) -> Result<Submission, StoreError> {
         failure: row.optional_text(12)?,
         received_at: Timestamp::from_micros(row.int(13)?),
         finished_at: row.optional_int(14)?.map(Timestamp::from_micros),
+        digest: row
+            .optional_bytes(15)?
+            .map(|bytes| bytes.try_into().map_err(|_| StoreError::Corrupt("digest")))
+            .transpose()?,
     })
 }

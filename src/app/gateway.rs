@@ -1,0 +1,222 @@
+//! The gateway as the journeys see it: database, writer, keys and the policies in use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use super::error::AppError;
+use super::policies::Policies;
+use super::writer::Writer;
+use crate::crypto::blind::{BlindType, Blinder};
+use crate::crypto::field::FieldSealer;
+use crate::crypto::jwt::AccessTokens;
+use crate::crypto::random::{Random, random_bytes, uuid_v7};
+use crate::crypto::seal::SealPublicKey;
+use crate::crypto::sign::SigningKey;
+use crate::crypto::tag::Tagger;
+use crate::domain::ids::{EventId, ProgrammeCode, TokenType};
+use crate::domain::record::Evidence;
+use crate::domain::time::Timestamp;
+use crate::policy::cache::DecisionCache;
+use crate::store::{NewEvent, Store, StoreError};
+use crate::tlog::entry::{Body, Entry};
+
+/// Decisions that are kept at the most.
+const DECISIONS: usize = 4096;
+
+/// The keys that a running gateway holds.
+pub struct GatewayKeys {
+    /// Blinds tokens.
+    pub blinder: Blinder,
+    /// Seals evidence, openings and kept replies.
+    pub fields: FieldSealer,
+    /// Finds rows again.
+    pub tagger: Tagger,
+    /// Signs receipts.
+    pub receipt: SigningKey,
+    /// Issues and checks access tokens.
+    pub access: AccessTokens,
+    /// The shield officers' public key.
+    pub shield: SealPublicKey,
+}
+
+/// What the gateway is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayNames {
+    /// The programme that it serves.
+    pub programme: ProgrammeCode,
+    /// The log's origin, such as `gw.example.gov.uk/2026`.
+    pub log: String,
+    /// The issuer id: audience of client assertions, issuer of access tokens.
+    pub issuer: String,
+}
+
+/// The gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    writer: Writer,
+    keys: GatewayKeys,
+    names: GatewayNames,
+    random: Arc<dyn Random>,
+    policies: RwLock<Option<Arc<Policies>>>,
+    decisions: Mutex<DecisionCache>,
+    blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
+    publisher: Notify,
+    sequencer: Notify,
+}
+
+impl Gateway {
+    /// Puts a gateway together; nothing runs yet but the writer that it was given.
+    pub fn new(store: Store, writer: Writer, keys: GatewayKeys, names: GatewayNames, random: Arc<dyn Random>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                writer,
+                keys,
+                names,
+                random,
+                policies: RwLock::new(None),
+                decisions: Mutex::new(DecisionCache::new(DECISIONS)),
+                blind_types: RwLock::new(HashMap::new()),
+                publisher: Notify::new(),
+                sequencer: Notify::new(),
+            }),
+        }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+    /// The writer.
+    pub fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+    /// The keys.
+    pub fn keys(&self) -> &GatewayKeys {
+        &self.inner.keys
+    }
+    /// What the gateway is called.
+    pub fn names(&self) -> &GatewayNames {
+        &self.inner.names
+    }
+    /// The programme that it serves.
+    pub fn programme(&self) -> &ProgrammeCode {
+        &self.inner.names.programme
+    }
+    /// The source of randomness.
+    pub fn random(&self) -> &dyn Random {
+        &*self.inner.random
+    }
+
+    /// Says that a submission waits to be made visible.
+    pub fn wake_publisher(&self) {
+        self.inner.publisher.notify_one();
+    }
+    /// Waits for [`Self::wake_publisher`].
+    pub async fn publisher_woken(&self) {
+        self.inner.publisher.notified().await;
+    }
+    /// Says that an entry waits for its place in the log.
+    pub fn wake_sequencer(&self) {
+        self.inner.sequencer.notify_one();
+    }
+    /// Waits for [`Self::wake_sequencer`].
+    pub async fn sequencer_woken(&self) {
+        self.inner.sequencer.notified().await;
+    }
+
+    /// The policies at the database's present revision.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when they cannot be read.
+    pub async fn current_policies(&self) -> Result<Arc<Policies>, AppError> {
+        let view = self.store().view(self.programme()).await?;
+        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded: run `porth policy load`".to_owned()))?;
+        self.policies_at(view.policy_revision).await
+    }
+
+    /// The policies at a revision that was just read. A change by another replica is picked up here.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when they cannot be read.
+    pub async fn policies_at(&self, revision: i64) -> Result<Arc<Policies>, AppError> {
+        let held = self.inner.policies.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(policies) = held
+            && policies.revision() == revision
+        {
+            return Ok(policies);
+        }
+        let fresh = Arc::new(Policies::load(self.store(), revision).await?);
+        *self.inner.policies.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// The kept decisions.
+    pub(super) fn decisions(&self) -> std::sync::MutexGuard<'_, DecisionCache> {
+        self.inner.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prepared blinding keys of an epoch, for every type in use.
+    pub(super) fn blind_types(&self, epoch: u32, policies: &Policies) -> Arc<HashMap<TokenType, BlindType>> {
+        let held = self.inner.blind_types.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned();
+        if let Some(types) = held
+            && policies.token_types().all(|token_type| types.contains_key(token_type))
+        {
+            return types;
+        }
+        let prepare = |token_type: &TokenType| {
+            (token_type.clone(), self.keys().blinder.prepare(epoch, token_type, policies.norm()))
+        };
+        let types: Arc<HashMap<TokenType, BlindType>> = Arc::new(policies.token_types().map(prepare).collect());
+        self.inner.blind_types.write().unwrap_or_else(PoisonError::into_inner).insert(epoch, Arc::clone(&types));
+        types
+    }
+
+    /// Seals a record's evidence for its row.
+    pub(super) fn seal_evidence(&self, record: i64, evidence: &Evidence) -> Vec<u8> {
+        let plain = serde_json::to_vec(evidence).expect("evidence is plain data: it has no map keys that could fail");
+        self.keys().fields.seal(self.random(), "record", "evidence", &record.to_be_bytes(), &plain)
+    }
+
+    /// Opens a record's evidence.
+    pub(super) fn open_evidence(&self, record: i64, sealed: &[u8]) -> Result<Evidence, AppError> {
+        let plain = self.keys().fields.open("record", "evidence", &record.to_be_bytes(), sealed);
+        let plain = plain.map_err(|_| AppError::Store(StoreError::Corrupt("sealed evidence does not open")))?;
+        serde_json::from_slice(&plain).map_err(|_| AppError::Store(StoreError::Corrupt("evidence")))
+    }
+
+    /// An entry of the log with nothing to open, ready to be written.
+    pub(super) fn event(&self, now: Timestamp, body: Body) -> Result<NewEvent, AppError> {
+        let id = EventId::new(uuid_v7(now, self.random()));
+        self.event_with_id(id, now, body)
+    }
+
+    /// As [`Self::event`], under an id that was made before.
+    pub(super) fn event_with_id(&self, id: EventId, now: Timestamp, body: Body) -> Result<NewEvent, AppError> {
+        let kind = body.kind();
+        let entry = Entry::new(&self.names().log, id, now, random_bytes(self.random()), body);
+        let body = entry.render().map_err(|_| AppError::Internal("a log entry cannot be written"))?;
+        Ok(NewEvent {
+            id,
+            kind,
+            at: now,
+            recipient: None,
+            agreement: None,
+            purpose: None,
+            outcome: None,
+            leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
+            body,
+            openings: Vec::new(),
+            tags: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! The policy documents in use, read from the database and parsed once for each revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::error::AppError;
+use crate::crypto::sign::VerifyingKey;
+use crate::domain::agency::Agency;
+use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText};
+use crate::domain::ids::{AgencyCode, AgreementRef, TokenType};
+use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
+use crate::domain::programme::Programme;
+use crate::domain::time::Timestamp;
+use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, Tier};
+use crate::policy::book::PolicyBook;
+use crate::policy::rules::RuleBook;
+use crate::store::{Store, StoredSignature};
+
+/// The normalisation version that this release knows.
+pub const NORM: u16 = 1;
+
+/// Kinds of policy documents, as the database names them.
+pub mod kinds {
+    /// `programme.toml`.
+    pub const PROGRAMME: &str = "programme";
+    /// `match-keys.toml`.
+    pub const MATCH_KEYS: &str = "match_keys";
+    /// `agencies/*.toml`.
+    pub const AGENCY: &str = "agency";
+    /// `rules/*`.
+    pub const RULES: &str = "rules";
+}
+
+/// Everything the policy documents say, parsed and put together. Immutable.
+pub struct Policies {
+    revision: i64,
+    book: PolicyBook,
+    match_keys: MatchKeys,
+    programme_sha256: [u8; 32],
+    match_keys_sha256_hex: String,
+    kinds: BTreeMap<TokenType, Kind>,
+    linking: Vec<bool>,
+    link_rules: LinkRules,
+    key_checks: BTreeMap<(u32, TokenType), String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    kind: u16,
+    is_household: bool,
+}
+
+impl Policies {
+    /// Reads the documents in use.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when they do not make a whole, and database errors.
+    pub async fn load(store: &Store, revision: i64) -> Result<Self, AppError> {
+        let documents = store.current_documents().await?;
+        let of_kind = |kind: &'static str| documents.iter().filter(move |document| document.kind == kind);
+        let one = |kind: &'static str| {
+            of_kind(kind).next().ok_or_else(|| AppError::Policy(format!("no {kind} document is loaded: run `porth policy load`")))
+        };
+        let programme_document = one(kinds::PROGRAMME)?;
+        let programme = Programme::parse(&programme_document.body).map_err(unreadable)?;
+        let match_keys_document = one(kinds::MATCH_KEYS)?;
+        let text = std::str::from_utf8(&match_keys_document.body).map_err(unreadable)?;
+        let match_keys = MatchKeys::parse(text).map_err(unreadable)?;
+        let agencies: Vec<Agency> = of_kind(kinds::AGENCY)
+            .map(|document| Agency::parse(&document.body).map_err(unreadable))
+            .collect::<Result<_, _>>()?;
+        let rules = RuleBook::load(of_kind(kinds::RULES).map(|d| (d.name.as_str(), d.body.as_slice())))
+            .map_err(unreadable)?;
+        let agreements = agreements(store).await?;
+        let programme_code = programme.code().clone();
+        let book = PolicyBook::new(Arc::new(programme), agencies, agreements, Arc::new(rules), revision as u64)
+            .map_err(unreadable)?;
+
+        let stored = store.token_kinds(&programme_code).await?;
+        let kinds: BTreeMap<TokenType, Kind> = stored
+            .iter()
+            .filter(|kind| kind.norm == NORM)
+            .filter_map(|kind| {
+                let key = match_keys.keys().iter().find(|key| key.name == kind.token_type)?;
+                Some((kind.token_type.clone(), Kind { kind: kind.kind, is_household: key.tier == KeyTier::Household }))
+            })
+            .collect();
+        let (link_rules, linking) = link_rules(&match_keys, &kinds)?;
+        let key_checks = store.key_checks(&programme_code).await?;
+        let key_checks = key_checks
+            .into_iter()
+            .filter(|check| check.norm == NORM)
+            .map(|check| ((check.epoch, check.token_type), hex(&check.value)))
+            .collect();
+        Ok(Self {
+            revision,
+            programme_sha256: programme_document.sha256,
+            match_keys_sha256_hex: hex(&match_keys_document.sha256),
+            book,
+            match_keys,
+            kinds,
+            linking,
+            link_rules,
+            key_checks,
+        })
+    }
+
+    /// The revision that these documents belong to.
+    pub fn revision(&self) -> i64 {
+        self.revision
+    }
+    /// Agreements, agencies, rules: what decisions are made from.
+    pub fn book(&self) -> &PolicyBook {
+        &self.book
+    }
+    /// The programme.
+    pub fn programme(&self) -> &Programme {
+        self.book.programme()
+    }
+    /// SHA-256 of the programme file.
+    pub fn programme_sha256(&self) -> &[u8; 32] {
+        &self.programme_sha256
+    }
+    /// An agency's file.
+    pub fn agency(&self, code: &AgencyCode) -> Option<&Agency> {
+        self.book.agency(code)
+    }
+    /// The match keys.
+    pub fn match_keys(&self) -> &MatchKeys {
+        &self.match_keys
+    }
+    /// SHA-256 of the match-keys file, as submissions state it.
+    pub fn match_keys_sha256_hex(&self) -> &str {
+        &self.match_keys_sha256_hex
+    }
+    /// The normalisation version in use.
+    pub fn norm(&self) -> u16 {
+        NORM
+    }
+    /// The registered key check of an epoch and type, hexadecimal.
+    pub fn key_check(&self, epoch: u32, token_type: &TokenType) -> Option<&str> {
+        self.key_checks.get(&(epoch, token_type.clone())).map(String::as_str)
+    }
+    /// The small number of a token type.
+    pub fn kind(&self, token_type: &TokenType) -> Option<u16> {
+        self.kinds.get(token_type).map(|kind| kind.kind)
+    }
+    /// Every token type in use.
+    pub fn token_types(&self) -> impl Iterator<Item = &TokenType> {
+        self.kinds.keys()
+    }
+    /// Whether tokens of the type stand for a person.
+    pub fn is_person_type(&self, token_type: &TokenType) -> bool {
+        self.kinds.get(token_type).is_some_and(|kind| !kind.is_household)
+    }
+    /// Whether tokens of the type stand for an address.
+    pub fn is_household_type(&self, token_type: &TokenType) -> bool {
+        self.kinds.get(token_type).is_some_and(|kind| kind.is_household)
+    }
+    /// Whether tokens of a kind link by themselves.
+    pub fn links(&self, kind: u16) -> bool {
+        self.linking.get(usize::from(kind)).copied().unwrap_or(false)
+    }
+    /// The rules of linkage.
+    pub fn link_rules(&self) -> &LinkRules {
+        &self.link_rules
+    }
+
+    /// Whether an agency may submit under an agreement now: signed by it, in force, not ended, not
+    /// overdue for review, with a supply term of its own.
+    pub fn may_supply(&self, agency: &AgencyCode, agreement: &AgreementRef, now: Timestamp) -> bool {
+        self.book.agreement(agreement).is_some_and(|agreement| {
+            let text = &agreement.text;
+            agreement.status == AgreementStatus::InForce
+                && agreement.signed_by.contains(agency)
+                && text.starts_at() <= now
+                && now < text.ends_before()
+                && now < text.review_before()
+                && text.supplies().iter().any(|term| term.supplier == *agency)
+        })
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> AppError {
+    AppError::Policy(error.to_string())
+}
+
+/// Every agreement with its status and the parties whose signatures verify now.
+async fn agreements(store: &Store) -> Result<Vec<Agreement>, AppError> {
+    let signatures = store.agreement_signatures().await?;
+    let mut agreements = Vec::new();
+    for stored in store.agreements().await? {
+        let text = AgreementText::parse(&stored.body).map_err(unreadable)?;
+        let status = serde_json::from_value::<AgreementStatus>(stored.status.as_str().into()).map_err(unreadable)?;
+        let signed_by: BTreeSet<AgencyCode> = signatures
+            .iter()
+            .filter(|signature| signature.sha256 == stored.sha256 && verifies(signature, &stored.body))
+            .map(|signature| signature.party.clone())
+            .collect();
+        agreements.push(Agreement { text: Arc::new(text), status, signed_by });
+    }
+    Ok(agreements)
+}
+
+fn verifies(signature: &StoredSignature, text: &[u8]) -> bool {
+    VerifyingKey::from_bytes(&signature.public_key).is_ok_and(|key| key.verify(text, &signature.signature).is_ok())
+}
+
+/// What each kind of token may do, by its small number.
+fn link_rules(match_keys: &MatchKeys, kinds: &BTreeMap<TokenType, Kind>) -> Result<(LinkRules, Vec<bool>), AppError> {
+    let most = kinds.values().map(|kind| usize::from(kind.kind)).max().unwrap_or(0);
+    let none = KindRule { tier: Tier::Suggest, conflict: ConflictRole::None };
+    let mut rules = vec![none; most + 1];
+    let mut linking = vec![false; most + 1];
+    for (rank, key) in (0..).zip(match_keys.keys()) {
+        let Some(kind) = kinds.get(&key.name) else { continue };
+        let place = usize::from(kind.kind);
+        linking[place] = key.tier == KeyTier::Link;
+        rules[place] = KindRule {
+            tier: if linking[place] { Tier::Link(rank) } else { Tier::Suggest },
+            conflict: match &key.conflict {
+                None => ConflictRole::None,
+                Some(Conflict::Strong) => ConflictRole::Strong,
+                Some(Conflict::WithDate { of }) => {
+                    kinds.get(of).map_or(ConflictRole::None, |strong| ConflictRole::WithDate { of: strong.kind })
+                }
+            },
+        };
+    }
+    Ok((LinkRules::new(rules).map_err(unreadable)?, linking))
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,322 @@
+//! Making a staged submission visible: its links are computed beside what enquiries see, then one
+//! small update shows rows, links and the removal of the replaced snapshot together.
+//!
+//! Only components that the submission touches are looked at: those of the rows it replaces, and
+//! those that share a linking token with its own rows. Within each, persons are clustered from
+//! scratch over all records, to find what a shield reaches; the link rows carry the component and
+//! the shield, and every enquiry clusters again from the records it may see.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::error::AppError;
+use super::gateway::Gateway;
+use super::policies::Policies;
+use crate::domain::ids::{OpaqueRef, ProgrammeCode, SubmissionId};
+use crate::domain::token::Blinded;
+use crate::linkage::cluster::clusters;
+use crate::linkage::components::Components;
+use crate::linkage::record::{LinkRecord, LinkToken};
+use crate::linkage::shield::shielded;
+use crate::store::{Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission};
+use crate::tlog::entry::{Body, Code, Submission as SubmissionEntry, SubmissionMode};
+
+/// How long a claim on the next generation lasts without being renewed.
+const CLAIM_SECONDS: i64 = 60;
+/// Records that are read or written in one step.
+const PAGE: usize = 1000;
+
+/// What making one submission visible came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Which submission.
+    pub submission: SubmissionId,
+    /// The generation from which it is seen.
+    pub generation: i64,
+    /// Link rows written.
+    pub links: usize,
+}
+
+impl Gateway {
+    /// Makes the oldest staged submission visible. `None` when nothing waits, or another replica is at it.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`]; the submission stays staged and is tried again.
+    pub async fn publish_next(&self) -> Result<Option<Published>, AppError> {
+        let programme = self.programme().clone();
+        let Some(submission) = self.store().next_staged(&programme).await? else {
+            return Ok(None);
+        };
+        let Some(claim) = self.claim(&programme, submission.id).await? else {
+            return Ok(None);
+        };
+        let result = self.publish(&claim, &submission).await;
+        if result.is_err() {
+            let mut tx = self.store().begin().await?;
+            tx.release_claim(&claim).await?;
+            tx.commit().await?;
+        }
+        result.map(Some)
+    }
+
+    async fn claim(&self, programme: &ProgrammeCode, submission: SubmissionId) -> Result<Option<Claim>, StoreError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        let claim = tx.claim_generation(programme, submission, now, now.plus_seconds(CLAIM_SECONDS)).await?;
+        if claim.is_some() && !tx.mark_publishing(submission).await? {
+            return Ok(None); // somebody finished it meanwhile; the claim goes with the transaction
+        }
+        tx.commit().await?;
+        Ok(claim)
+    }
+
+    async fn publish(&self, claim: &Claim, submission: &Submission) -> Result<Published, AppError> {
+        let policies = self.current_policies().await?;
+        let store = self.store();
+        let replaced = store.visible_submission(&claim.programme, &submission.agency, &submission.feed).await?;
+        let replaced = replaced.map(|submission| submission.id);
+
+        let mut graph = Graph::default();
+        if let Some(replaced) = replaced {
+            graph.rejoin_neighbours(store, claim, replaced, &policies).await?;
+        }
+        graph.add_submission(store, claim, replaced, &policies).await?;
+        let components = graph.into_components();
+        let mut links = 0;
+        let mut page: Vec<Vec<i64>> = Vec::new();
+        let mut page_size = 0;
+        for component in components {
+            page_size += component.len();
+            page.push(component);
+            if page_size >= PAGE {
+                links += self.link(claim, &policies, &std::mem::take(&mut page)).await?;
+                page_size = 0;
+            }
+        }
+        links += self.link(claim, &policies, &page).await?;
+        self.show(claim, submission, replaced).await?;
+        Ok(Published { submission: submission.id, generation: claim.generation + 1, links })
+    }
+
+    /// Clusters whole components and writes the links of their records.
+    async fn link(&self, claim: &Claim, policies: &Policies, components: &[Vec<i64>]) -> Result<usize, AppError> {
+        if components.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<i64> = components.iter().flatten().copied().collect();
+        let records = self.store().linkable_records(&ids).await?;
+        let mut by_id: HashMap<i64, LinkableRecord> = records.into_iter().map(|record| (record.id, record)).collect();
+        let mut links: Vec<(i64, Link)> = Vec::with_capacity(ids.len());
+        for component in components {
+            let records: Vec<LinkableRecord> = component.iter().filter_map(|id| by_id.remove(id)).collect();
+            links.extend(links_of(&records, policies));
+        }
+        let mut tx = self.store().begin().await?;
+        let until = tx.now().await?.plus_seconds(CLAIM_SECONDS);
+        if !tx.keep_claim(claim, until).await? {
+            return Err(AppError::ClaimLost);
+        }
+        tx.write_links(claim, &links).await?;
+        tx.commit().await?;
+        Ok(links.len())
+    }
+
+    async fn show(
+        &self,
+        claim: &Claim,
+        submission: &Submission,
+        replaced: Option<SubmissionId>,
+    ) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.advance_generation(claim, replaced, now).await? {
+            return Err(AppError::ClaimLost);
+        }
+        let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
+        let body = Body::Submission(SubmissionEntry {
+            submission: submission.id,
+            agency: submission.agency.clone(),
+            feed: submission.feed.clone(),
+            agreement: submission.agreement.clone(),
+            mode: SubmissionMode::Snapshot,
+            as_at: submission.as_at,
+            rows_accepted: submission.rows_accepted as u64,
+            rows_rejected: submission.rows_rejected as u64,
+            digest: crate::tlog::digest::Digest::from_bytes(digest),
+        });
+        let event = self.event(now, body)?;
+        tx.add_events(&[&event]).await?;
+        tx.commit().await?;
+        metrics::counter!("porth_submissions_visible").increment(1);
+        tracing::info!(
+            submission.id = %submission.id,
+            submission.agency = %submission.agency,
+            submission.feed = %submission.feed,
+            submission.rows = submission.rows_accepted,
+            generation = claim.generation + 1,
+            "a submission is visible"
+        );
+        Ok(())
+    }
+}
+
+/// The links of one component's records.
+fn links_of(records: &[LinkableRecord], policies: &Policies) -> Vec<(i64, Link)> {
+    let Some(component) = records.iter().map(|record| record.id).min() else {
+        return Vec::new();
+    };
+    let linkable: Vec<LinkRecord<_>> = records.iter().map(link_record).collect();
+    let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
+    let persons = clusters(&linkable, policies.link_rules());
+    let hidden = shielded(&linkable, &persons, &restricted, policies.link_rules());
+    let mut links = Vec::with_capacity(records.len());
+    for person in &persons {
+        let name = records[person.members[0]].id;
+        for &member in &person.members {
+            links.push((records[member].id, Link { component, person: name, is_shielded: hidden[member] }));
+        }
+    }
+    links
+}
+
+/// A stored record as linkage sees it.
+fn link_record(record: &LinkableRecord) -> LinkRecord<crate::linkage::record::RecordKey> {
+    LinkRecord {
+        key: crate::linkage::record::RecordKey {
+            agency: record.agency.clone(),
+            feed: record.feed.clone(),
+            reference: record.reference.clone(),
+        },
+        tokens: link_tokens(&record.tokens),
+        households: Vec::new(),
+    }
+}
+
+/// Stored tokens as linkage sees them.
+pub(super) fn link_tokens(tokens: &[StoredToken]) -> Vec<LinkToken> {
+    tokens.iter().map(|token| LinkToken { kind: token.kind, epoch: token.epoch, value: token.blinded }).collect()
+}
+
+/// Records and which of them share linking tokens, as far as the submission reaches.
+#[derive(Default)]
+struct Graph {
+    places: HashMap<i64, usize>,
+    records: Vec<i64>,
+    sets: Option<Components>,
+    /// Components of the visible generation whose members are in the graph.
+    seen: BTreeSet<i64>,
+}
+
+impl Graph {
+    fn place(&mut self, record: i64) -> usize {
+        let sets = self.sets.get_or_insert_with(|| Components::new(0));
+        *self.places.entry(record).or_insert_with(|| {
+            self.records.push(record);
+            sets.push()
+        })
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        if let Some(sets) = &mut self.sets {
+            sets.union(a, b);
+        }
+    }
+
+    /// What remains of the components that the replaced rows were in: their members are joined anew
+    /// from their tokens, since a row that goes may have been the only bridge.
+    async fn rejoin_neighbours(
+        &mut self,
+        store: &Store,
+        claim: &Claim,
+        replaced: SubmissionId,
+        policies: &Policies,
+    ) -> Result<(), StoreError> {
+        let mut after: Option<OpaqueRef> = None;
+        loop {
+            let page = store.submission_records(replaced, after.as_ref(), PAGE as i64).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.reference.clone());
+            let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
+            let components = self.fresh(store.components_of(claim, &ids).await?);
+            let members = store.members(claim, Some(replaced), &components).await?;
+            let records: Vec<LinkableRecord> = members.into_iter().map(|member| member.record).collect();
+            for piece in records.chunks(PAGE) {
+                self.join_holders(store, claim, Some(replaced), policies, piece).await?;
+            }
+        }
+    }
+
+    /// The submission's own rows, joined with each other and with visible records. Components that
+    /// they reach and that lose nothing stay whole, so their members are joined without a look at
+    /// their tokens.
+    async fn add_submission(
+        &mut self,
+        store: &Store,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        policies: &Policies,
+    ) -> Result<(), StoreError> {
+        let mut after: Option<OpaqueRef> = None;
+        loop {
+            let page = store.submission_records(claim.submission, after.as_ref(), PAGE as i64).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.reference.clone());
+            let reached = self.join_holders(store, claim, replaced, policies, &page).await?;
+            let whole = self.fresh(reached);
+            let mut first_member: HashMap<i64, usize> = HashMap::new();
+            for member in store.members(claim, replaced, &whole).await? {
+                let place = self.place(member.record.id);
+                let first = *first_member.entry(member.link.component).or_insert(place);
+                self.join(first, place);
+            }
+        }
+    }
+
+    /// Joins records with every holder of their linking tokens; returns the holders' components.
+    async fn join_holders(
+        &mut self,
+        store: &Store,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        policies: &Policies,
+        records: &[LinkableRecord],
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut tokens: Vec<Blinded> = Vec::new();
+        for record in records {
+            self.place(record.id);
+            let linking = record.tokens.iter().filter(|token| policies.links(token.kind));
+            tokens.extend(linking.map(|token| token.blinded));
+        }
+        tokens.sort_unstable();
+        tokens.dedup();
+        let mut first_holder: HashMap<Blinded, usize> = HashMap::new();
+        let mut components = Vec::new();
+        for holder in store.token_holders(claim, replaced, &tokens).await? {
+            let place = self.place(holder.record);
+            let first = *first_holder.entry(holder.blinded).or_insert(place);
+            self.join(first, place);
+            components.extend(holder.component);
+        }
+        Ok(components)
+    }
+
+    /// The components that are not in the graph yet; from now on they are.
+    fn fresh(&mut self, mut components: Vec<i64>) -> Vec<i64> {
+        components.sort_unstable();
+        components.dedup();
+        components.retain(|component| self.seen.insert(*component));
+        components
+    }
+
+    /// The components, each in ascending order of record ids.
+    fn into_components(self) -> Vec<Vec<i64>> {
+        let records = self.records;
+        let sets = self.sets.map(Components::into_sets).unwrap_or_default();
+        let named = |set: Vec<usize>| {
+            let mut ids: Vec<i64> = set.into_iter().map(|place| records[place]).collect();
+            ids.sort_unstable();
+            ids
+        };
+        sets.into_iter().map(named).collect()
+    }
+}

@@ -1,0 +1,449 @@
+//! Taking in a submission: rows are checked, blinded and sealed, and staged in small transactions
+//! that nobody sees. The result depends on the submission's own rows alone.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::caller::AgencyCaller;
+use super::error::AppError;
+use super::gateway::Gateway;
+use super::policies::Policies;
+use crate::crypto::random::uuid_v7;
+use crate::domain::ids::{OpaqueRef, SubmissionId};
+use crate::domain::submission::{
+    DUPLICATE_REF, Header, NOT_JSON, RecordLine, RowFault, RowRules, RowsMode, SCHEME, TokensByEpoch, parse_row,
+};
+use crate::domain::time::Timestamp;
+use crate::store::{NewRecord, NewSubmission, RowError, StoredToken};
+
+/// Rows that are staged in one transaction.
+const CHUNK: usize = 500;
+/// Row errors that are kept; beyond, they are only counted.
+const MOST_ROW_ERRORS: i64 = 10_000;
+
+/// Why a whole submission is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FileFault {
+    /// The first line is not a header.
+    #[error("the first line is not a submission header")]
+    Header,
+    /// The header names another programme.
+    #[error("this gateway does not serve the header's programme")]
+    Programme,
+    /// The header names another agency than the caller's.
+    #[error("the header's agency is not the caller's")]
+    Agency,
+    /// The calendar has no such feed of the agency.
+    #[error("the programme's calendar has no such feed of this agency")]
+    Feed,
+    /// No supply term that is signed and in force covers the feed.
+    #[error("the agreement is not in force with a supply term of this agency")]
+    Agreement,
+    /// Another token scheme or normalisation version.
+    #[error("the token scheme or normalisation version is not the programme's")]
+    Scheme,
+    /// Made with other match keys.
+    #[error("the file was made with another version of the match keys")]
+    MatchKeys,
+    /// A key check differs: the tokens were made with another key.
+    #[error("a key check differs from the registered one: the tokens were made with another linkage key")]
+    WrongKey,
+    /// No key check is registered for an epoch or type.
+    #[error("no key check is registered for an epoch and type of the header")]
+    UnknownKey,
+    /// The day described lies in the future.
+    #[error("the day that the file describes lies in the future")]
+    Future,
+    /// An older day than the feed's present snapshot describes.
+    #[error("the file describes an older day than the snapshot it would replace")]
+    Older,
+    /// The last line is not the end line, or counts other rows.
+    #[error("the file is incomplete: its end line is missing or counts other rows")]
+    Truncated,
+    /// No row at all.
+    #[error("the file has no rows")]
+    Empty,
+    /// All or nothing, and some rows are bad.
+    #[error("some rows are bad and the file asked for all or nothing")]
+    Rows,
+}
+
+impl FileFault {
+    /// The code in answers and in the database.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Header => "file.header",
+            Self::Programme => "file.programme",
+            Self::Agency => "file.agency",
+            Self::Feed => "file.feed",
+            Self::Agreement => "file.agreement",
+            Self::Scheme => "file.scheme",
+            Self::MatchKeys => "file.match_keys",
+            Self::WrongKey => "key.wrong",
+            Self::UnknownKey => "key.unregistered",
+            Self::Future => "file.future",
+            Self::Older => "file.older",
+            Self::Truncated => "file.truncated",
+            Self::Empty => "file.empty",
+            Self::Rows => "file.rows",
+        }
+    }
+}
+
+/// What a whole submission came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its id; of the earlier one when these bytes were submitted before.
+    pub id: SubmissionId,
+    /// The same bytes were submitted before: nothing was stored again.
+    pub is_repeat: bool,
+}
+
+/// A submission whose rows are arriving.
+pub struct OpenSubmission {
+    gateway: Gateway,
+    policies: Arc<Policies>,
+    header: Arc<Header>,
+    id: SubmissionId,
+    digest: Sha256,
+    /// Lines that are not staged yet, with their numbers.
+    lines: Vec<(i64, Bytes)>,
+    next_line: i64,
+    end: Option<i64>,
+    read: i64,
+    accepted: i64,
+    rejected: i64,
+    errors_kept: i64,
+}
+
+/// The last line of a file: how many records came before it. Without it, a file that was cut off
+/// between two rows would read as a smaller, complete one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndLine {
+    end: i64,
+}
+
+impl Gateway {
+    /// Begins a submission from its header line.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::File`] when the header is refused; nothing is stored then.
+    pub async fn begin_submission(&self, caller: &AgencyCaller, header: &[u8]) -> Result<OpenSubmission, AppError> {
+        let policies = self.current_policies().await?;
+        let now = self.store().now().await?;
+        let parsed: Header = serde_json::from_slice(header).map_err(|_| FileFault::Header)?;
+        self.check_header(caller, &parsed, &policies, now).await?;
+
+        let id = SubmissionId::new(uuid_v7(now, self.random()));
+        let mut tx = self.store().begin().await?;
+        tx.insert_submission(&NewSubmission {
+            id,
+            programme: parsed.programme.clone(),
+            agency: parsed.agency.clone(),
+            feed: parsed.feed.clone(),
+            agreement: parsed.agreement.clone(),
+            mode: "snapshot",
+            rows_mode: parsed.rows.as_str(),
+            as_at: Timestamp::start_of(parsed.as_at),
+            received_at: now,
+        })
+        .await?;
+        tx.commit().await?;
+        let mut digest = Sha256::new();
+        digest.update(header);
+        Ok(OpenSubmission {
+            gateway: self.clone(),
+            policies,
+            header: Arc::new(parsed),
+            id,
+            digest,
+            lines: Vec::with_capacity(CHUNK),
+            next_line: 2,
+            end: None,
+            read: 0,
+            accepted: 0,
+            rejected: 0,
+            errors_kept: 0,
+        })
+    }
+
+    async fn check_header(
+        &self,
+        caller: &AgencyCaller,
+        header: &Header,
+        policies: &Policies,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let today = now.date();
+        if &header.programme != self.programme() {
+            return Err(FileFault::Programme.into());
+        }
+        if header.agency != caller.agency {
+            return Err(FileFault::Agency.into());
+        }
+        let feed = policies.programme().feed(&header.agency, &header.feed);
+        if !feed.is_some_and(|feed| feed.is_effective(today)) {
+            return Err(FileFault::Feed.into());
+        }
+        if !policies.may_supply(&header.agency, &header.agreement, now) {
+            return Err(FileFault::Agreement.into());
+        }
+        if header.scheme != SCHEME || header.norm != policies.norm() || !(1..=2).contains(&header.epochs.len()) {
+            return Err(FileFault::Scheme.into());
+        }
+        if header.match_keys != policies.match_keys_sha256_hex() {
+            return Err(FileFault::MatchKeys.into());
+        }
+        for epoch in &header.epochs {
+            for (token_type, check) in &epoch.key_checks {
+                match policies.key_check(epoch.epoch, token_type) {
+                    None => return Err(FileFault::UnknownKey.into()),
+                    Some(registered) if registered != check.as_str() => return Err(FileFault::WrongKey.into()),
+                    Some(_) => {}
+                }
+            }
+        }
+        if header.as_at > today {
+            return Err(FileFault::Future.into());
+        }
+        let current = self.store().visible_submission(&header.programme, &header.agency, &header.feed).await?;
+        if current.is_some_and(|current| current.as_at > Timestamp::start_of(header.as_at)) {
+            return Err(FileFault::Older.into());
+        }
+        Ok(())
+    }
+}
+
+impl OpenSubmission {
+    /// The submission's id.
+    pub fn id(&self) -> SubmissionId {
+        self.id
+    }
+
+    /// Takes one line of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when rows could not be staged: give the submission up with [`Self::abandon`].
+    pub async fn push(&mut self, line: Bytes) -> Result<(), AppError> {
+        self.digest.update(b"\n");
+        self.digest.update(&line);
+        let number = self.next_line;
+        self.next_line += 1;
+        if let Some(end) = self.end {
+            // Something after the end line: the count can no longer be right.
+            self.end = Some(if line.is_empty() { end } else { -1 });
+            return Ok(());
+        }
+        if let Ok(EndLine { end }) = serde_json::from_slice(&line) {
+            self.end = Some(end);
+            return Ok(());
+        }
+        self.lines.push((number, line));
+        if self.lines.len() >= CHUNK { self.stage().await } else { Ok(()) }
+    }
+
+    /// Counts a line that was over the limit and never read.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when rows could not be staged.
+    pub async fn push_too_long(&mut self) -> Result<(), AppError> {
+        let number = self.next_line;
+        self.next_line += 1;
+        self.digest.update(b"\n");
+        self.read += 1;
+        self.rejected += 1;
+        self.keep_errors(&[(number, vec![RowFault::new("", crate::domain::submission::TOO_LONG)])]).await
+    }
+
+    /// Ends the submission: the file was received whole.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::File`] when the file is incomplete, empty, or has bad rows and asked for all or nothing.
+    pub async fn finish(mut self) -> Result<Received, AppError> {
+        self.stage().await?;
+        let fault = if self.end != Some(self.read) {
+            Some(FileFault::Truncated)
+        } else if self.rejected > 0 && self.header.rows == RowsMode::AllOrNothing {
+            Some(FileFault::Rows)
+        } else if self.accepted == 0 {
+            Some(FileFault::Empty)
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            self.fail(fault.code()).await?;
+            return Err(AppError::RefusedFile { id: self.id, fault });
+        }
+        let digest: [u8; 32] = self.digest.clone().finalize().into();
+        let mut tx = self.gateway.store().begin().await?;
+        let earlier = tx.submission_with_digest(&self.header.agency, &self.header.feed, &digest).await?;
+        if let Some(earlier) = earlier {
+            let now = tx.now().await?;
+            tx.mark_failed(self.id, "file.repeat", now).await?;
+            tx.commit().await?;
+            return Ok(Received { id: earlier, is_repeat: true });
+        }
+        tx.mark_staged(self.id, &digest).await?;
+        tx.commit().await?;
+        self.gateway.wake_publisher();
+        Ok(Received { id: self.id, is_repeat: false })
+    }
+
+    /// Gives the submission up: nothing of it is ever seen.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] when that could not be noted; a later clean-up does it then.
+    pub async fn abandon(self, code: &'static str) -> Result<(), AppError> {
+        self.fail(code).await
+    }
+
+    async fn fail(&self, code: &'static str) -> Result<(), AppError> {
+        let mut tx = self.gateway.store().begin().await?;
+        tx.note_progress(self.id, (self.read, self.accepted, self.rejected)).await?;
+        let now = tx.now().await?;
+        tx.mark_failed(self.id, code, now).await?;
+        tx.commit().await?;
+        tracing::info!(submission.id = %self.id, submission.failure = code, "a submission was refused");
+        Ok(())
+    }
+
+    /// Checks, blinds, seals and stages the lines at hand.
+    async fn stage(&mut self) -> Result<(), AppError> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.lines);
+        self.read += lines.len() as i64;
+        let mut tx = self.gateway.store().begin().await?;
+        let first = tx.take_record_ids(lines.len() as i64).await?;
+        tx.commit().await?;
+
+        let gateway = self.gateway.clone();
+        let policies = Arc::clone(&self.policies);
+        let header = Arc::clone(&self.header);
+        // Hashing and sealing thousands of rows would hold up every answer on this thread.
+        let prepared = tokio::task::spawn_blocking(move || prepare(&gateway, &policies, &header, &lines, first));
+        let Prepared { records, numbers, mut faults } = prepared.await.map_err(|_| AppError::Interrupted)?;
+
+        // Once a row is bad, an all-or-nothing file can only fail: the rest is checked, not stored.
+        let is_hopeless =
+            self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
+        if !is_hopeless {
+            let mut tx = self.gateway.store().begin().await?;
+            let taken = tx.stage_records(self.id, &self.header.agency, &self.header.feed, &records).await?;
+            for (record, number) in records.iter().zip(&numbers) {
+                if taken.binary_search(&record.id).is_err() {
+                    faults.push((*number, vec![RowFault::new("ref", DUPLICATE_REF)]));
+                }
+            }
+            self.accepted += taken.len() as i64;
+            let progress = (self.read, self.accepted, self.rejected + faults.len() as i64);
+            if !tx.note_progress(self.id, progress).await? {
+                return Err(AppError::Interrupted); // given up by the clean-up while rows were still arriving
+            }
+            tx.commit().await?;
+        }
+        self.rejected += faults.len() as i64;
+        self.keep_errors(&faults).await
+    }
+
+    async fn keep_errors(&mut self, faults: &[(i64, Vec<RowFault>)]) -> Result<(), AppError> {
+        let room = usize::try_from(MOST_ROW_ERRORS - self.errors_kept).unwrap_or(0);
+        let errors: Vec<RowError> = faults
+            .iter()
+            .flat_map(|(row, faults)| {
+                faults.iter().map(|fault| RowError {
+                    row: *row,
+                    field: fault.field.clone(),
+                    code: fault.code.to_owned(),
+                })
+            })
+            .take(room)
+            .collect();
+        if errors.is_empty() {
+            return Ok(());
+        }
+        self.errors_kept += errors.len() as i64;
+        let mut tx = self.gateway.store().begin().await?;
+        tx.add_row_errors(self.id, &errors).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Rows ready to be stored, and what was wrong with the others.
+struct Prepared {
+    records: Vec<NewRecord>,
+    /// Line number of each record.
+    numbers: Vec<i64>,
+    faults: Vec<(i64, Vec<RowFault>)>,
+}
+
+fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i64, Bytes)], first: i64) -> Prepared {
+    let feed = policies.programme().feed(&header.agency, &header.feed);
+    let agency = policies.agency(&header.agency);
+    let rules = RowRules {
+        header,
+        links: &|token_type| policies.is_person_type(token_type),
+        is_household: &|token_type| policies.is_household_type(token_type),
+        criterion: &|flag| {
+            let criterion = &flag.criterion;
+            let is_supplied = feed.is_some_and(|feed| feed.criteria.contains(criterion));
+            let mut known = policies.programme().criteria().iter().filter(|known| known.code == *criterion);
+            let takes_judgement = known.any(|known| known.equivalence);
+            is_supplied.then_some(takes_judgement)
+        },
+        locality: &|locality| policies.programme().locality(locality).is_some(),
+        team: &|team| agency.is_some_and(|agency| agency.team(team).is_some()),
+    };
+    let mut prepared = Prepared { records: Vec::with_capacity(lines.len()), numbers: Vec::new(), faults: Vec::new() };
+    for ((number, line), id) in lines.iter().zip(first..) {
+        if line.is_empty() {
+            prepared.faults.push((*number, vec![RowFault::new("", NOT_JSON)]));
+            continue;
+        }
+        match parse_row(line, &rules) {
+            Ok(row) => {
+                prepared.numbers.push(*number);
+                prepared.records.push(new_record(gateway, policies, id, row));
+            }
+            Err(faults) => prepared.faults.push((*number, faults)),
+        }
+    }
+    prepared
+}
+
+fn new_record(gateway: &Gateway, policies: &Policies, id: i64, row: RecordLine) -> NewRecord {
+    let reference: OpaqueRef = row.reference.clone();
+    let restricted = row.restricted;
+    let tokens = policies.blind(gateway, &row.tokens);
+    let households = policies.blind(gateway, &row.household);
+    let evidence = gateway.seal_evidence(id, &row.into_evidence());
+    NewRecord { id, reference, restricted, tokens, households, evidence }
+}
+
+impl Policies {
+    /// Blinds tokens for storing and looking up; types that the programme does not have are left out.
+    pub(super) fn blind(&self, gateway: &Gateway, tokens: &TokensByEpoch) -> Vec<StoredToken> {
+        let mut blinded = Vec::new();
+        for (epoch, types) in tokens {
+            for (token_type, values) in types {
+                let Some(kind) = self.kind(token_type) else { continue };
+                let key = gateway.blind_type(*epoch, token_type, self.norm());
+                blinded.extend(values.iter().map(|token| StoredToken { kind, epoch: *epoch, blinded: key.blind(token) }));
+            }
+        }
+        blinded.sort_unstable();
+        blinded.dedup();
+        blinded
+    }
+}
