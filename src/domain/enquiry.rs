@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::domain::evidence::situations::*;
     use crate::domain::evidence::{Contribution, Deliveries, Statement};
-    use crate::domain::record::{FlagState, ParentalResponsibility, Role, Service};
+    use crate::domain::record::{Flag, FlagState, ParentalResponsibility, Role, Service};
 
     fn answer_with(mode: AnswerMode, members: &[Member], set: &Contribution, deliveries: &Deliveries) -> Answer {
         let programme = programme();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     fn any_deliveries() -> impl Strategy<Value = Deliveries> {
-        proptest::collection::vec(any::<bool>(), 5).prop_map(|keep| {
+        proptest::collection::vec(any::<bool>(), FEEDS.len()).prop_map(|keep| {
             deliveries().into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(feed, _)| feed).collect()
         })
     }
@@ -386,6 +386,25 @@ mod tests {
             for mode in MODES {
                 prop_assert_eq!(
                     answer_with(mode, &with_more, &set, &deliveries),
+                    answer_with(mode, &family, &set, &deliveries)
+                );
+            }
+        }
+
+        #[test]
+        fn a_flag_of_an_area_for_which_its_supplier_is_not_heard_changes_nothing(
+            family in any_family(), set in any_set(), deliveries in any_deliveries()
+        ) {
+            let programme = programme();
+            let area = |flag: &Flag| programme.criteria().iter().find(|known| known.code == flag.criterion);
+            let mut heard = family.clone();
+            for statement in heard.iter_mut().flat_map(|member| &mut member.statements) {
+                let Statement { agency, evidence, .. } = statement;
+                evidence.flags.retain(|flag| area(flag).is_some_and(|c| set.has(agency, &Item::Area(c.area.clone()))));
+            }
+            for mode in MODES {
+                prop_assert_eq!(
+                    answer_with(mode, &heard, &set, &deliveries),
                     answer_with(mode, &family, &set, &deliveries)
                 );
             }
