@@ -159,12 +159,14 @@ fn lead(members: &[Member], facts: &Facts<'_>) -> Lead {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
     use proptest::prelude::*;
 
     use super::*;
     use crate::domain::evidence::situations::*;
     use crate::domain::evidence::{Contribution, Deliveries, Statement};
     use crate::domain::record::{Flag, FlagState, ParentalResponsibility, Role, Service};
+    use crate::domain::time::Timestamp;
 
     fn answer_with(mode: AnswerMode, members: &[Member], set: &Contribution, deliveries: &Deliveries) -> Answer {
         let programme = programme();
@@ -222,6 +224,15 @@ mod tests {
             assert_eq!(eligible(&family, &rest), (EvidenceState::NotKnown, None), "without {missing}");
         }
         assert_eq!(eligible(&[], &EVERYBODY), (EvidenceState::NotKnown, None), "nobody knows the person");
+    }
+
+    #[test]
+    fn before_the_first_criterion_holds_nobody_is_found_ineligible() {
+        let (programme, deliveries, set) = (programme(), deliveries(), set(&EVERYBODY));
+        let day = Timestamp::start_of(Date::constant(2019, 12, 31));
+        let assessment = Assessment::of(&clear_family(), &Facts::new(&programme, &deliveries, &set, day));
+        assert_eq!((assessment.areas.len(), assessment.not_covered.len()), (0, 4));
+        assert_eq!(assessment.eligible(&programme), EvidenceState::NotKnown);
     }
 
     #[test]

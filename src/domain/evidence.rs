@@ -144,7 +144,7 @@ impl Assessment {
         let is_decided = |found: &AreaFinding| matches!(found.state, EvidenceState::Met | EvidenceState::NotMet);
         if self.reaches(programme, |_| true) {
             EvidenceState::Met
-        } else if self.areas.iter().all(is_decided) {
+        } else if !self.areas.is_empty() && self.areas.iter().all(is_decided) {
             EvidenceState::NotMet
         } else {
             EvidenceState::NotKnown
