@@ -159,12 +159,14 @@ fn lead(members: &[Member], facts: &Facts<'_>) -> Lead {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
     use proptest::prelude::*;
 
     use super::*;
     use crate::domain::evidence::situations::*;
     use crate::domain::evidence::{Contribution, Deliveries, Statement};
-    use crate::domain::record::{FlagState, ParentalResponsibility, Role, Service};
+    use crate::domain::record::{Flag, FlagState, ParentalResponsibility, Role, Service};
+    use crate::domain::time::Timestamp;
 
     fn answer_with(mode: AnswerMode, members: &[Member], set: &Contribution, deliveries: &Deliveries) -> Answer {
         let programme = programme();
@@ -222,6 +224,15 @@ mod tests {
             assert_eq!(eligible(&family, &rest), (EvidenceState::NotKnown, None), "without {missing}");
         }
         assert_eq!(eligible(&[], &EVERYBODY), (EvidenceState::NotKnown, None), "nobody knows the person");
+    }
+
+    #[test]
+    fn before_the_first_criterion_holds_nobody_is_found_ineligible() {
+        let (programme, deliveries, set) = (programme(), deliveries(), set(&EVERYBODY));
+        let day = Timestamp::start_of(Date::constant(2019, 12, 31));
+        let assessment = Assessment::of(&clear_family(), &Facts::new(&programme, &deliveries, &set, day));
+        assert_eq!((assessment.areas.len(), assessment.not_covered.len()), (0, 4));
+        assert_eq!(assessment.eligible(&programme), EvidenceState::NotKnown);
     }
 
     #[test]
@@ -362,7 +373,7 @@ mod tests {
     }
 
     fn any_deliveries() -> impl Strategy<Value = Deliveries> {
-        proptest::collection::vec(any::<bool>(), 5).prop_map(|keep| {
+        proptest::collection::vec(any::<bool>(), FEEDS.len()).prop_map(|keep| {
             deliveries().into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(feed, _)| feed).collect()
         })
     }
@@ -386,6 +397,25 @@ mod tests {
             for mode in MODES {
                 prop_assert_eq!(
                     answer_with(mode, &with_more, &set, &deliveries),
+                    answer_with(mode, &family, &set, &deliveries)
+                );
+            }
+        }
+
+        #[test]
+        fn a_flag_of_an_area_for_which_its_supplier_is_not_heard_changes_nothing(
+            family in any_family(), set in any_set(), deliveries in any_deliveries()
+        ) {
+            let programme = programme();
+            let area = |flag: &Flag| programme.criteria().iter().find(|known| known.code == flag.criterion);
+            let mut heard = family.clone();
+            for statement in heard.iter_mut().flat_map(|member| &mut member.statements) {
+                let Statement { agency, evidence, .. } = statement;
+                evidence.flags.retain(|flag| area(flag).is_some_and(|c| set.has(agency, &Item::Area(c.area.clone()))));
+            }
+            for mode in MODES {
+                prop_assert_eq!(
+                    answer_with(mode, &heard, &set, &deliveries),
                     answer_with(mode, &family, &set, &deliveries)
                 );
             }

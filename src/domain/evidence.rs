@@ -144,7 +144,7 @@ impl Assessment {
         let is_decided = |found: &AreaFinding| matches!(found.state, EvidenceState::Met | EvidenceState::NotMet);
         if self.reaches(programme, |_| true) {
             EvidenceState::Met
-        } else if self.areas.iter().all(is_decided) {
+        } else if !self.areas.is_empty() && self.areas.iter().all(is_decided) {
             EvidenceState::NotMet
         } else {
             EvidenceState::NotKnown
@@ -323,6 +323,27 @@ mod tests {
         }
         let silent = [person(&[says("youth", Child).not_met("C1"), says("police", Child)])];
         assert_eq!(state("A1", &silent), NotKnown, "the police looked at nothing");
+    }
+
+    #[test]
+    fn a_supplier_missing_for_a_criterion_that_concerns_nobody_here_still_blocks_not_met() {
+        let mother = [person(&[says("police", Adult).not_met("C2")])];
+        assert_eq!(state("A1", &mother), NotMet);
+        assert_eq!(finding("A1", &mother, &["police/A1"], &deliveries()).state, NotKnown);
+    }
+
+    #[test]
+    fn a_supplier_heard_on_one_area_is_not_heard_on_another() {
+        let says_too_much = [person(&[child(), says("charity", Child).met("E1")])];
+        let found = |pairs| finding("A2", &says_too_much, pairs, &deliveries()).state;
+        assert_eq!(found(&["school/A2", "charity/A2"]), Met);
+        assert_eq!(found(&["school/A2", "charity/A1", "charity/lead"]), NotKnown);
+    }
+
+    #[test]
+    fn a_feed_that_the_calendar_no_longer_expects_is_stale() {
+        let noted = [person(&[says("archive", Child).met("E1")])];
+        assert_eq!(finding("A2", &noted, &["archive/A2"], &deliveries()).state, Stale);
     }
 
     #[test]

@@ -35,11 +35,11 @@ pub fn attach<K>(
     let profile = ConflictProfile::of(tokens, rules);
     let tokens: HashSet<LinkToken> = tokens.iter().copied().collect();
     let reached = |cluster: &Cluster| -> Option<u16> {
-        let held = cluster.members.iter().flat_map(|&member| &records[member].tokens);
+        let held = cluster.members().iter().flat_map(|&member| &records[member].tokens);
         let rank = held.filter(|token| tokens.contains(token)).filter_map(|token| rules.rank(token.kind)).min()?;
         let conflicts =
             |&member: &usize| profile.conflicts_with(&ConflictProfile::of(&records[member].tokens, rules), rules);
-        (!cluster.members.iter().any(conflicts)).then_some(rank)
+        (!cluster.members().iter().any(conflicts)).then_some(rank)
     };
 
     let mut best: Option<Attachment> = None;
@@ -70,7 +70,7 @@ mod tests {
     fn about(tokens: &[LinkToken], records: &[TestRecord]) -> Option<Vec<u32>> {
         let clusters = clusters(records, &rules());
         let attachment = attach(tokens, records, &clusters, &rules())?;
-        Some(clusters[attachment.cluster].members.iter().map(|&member| records[member].key).collect())
+        Some(clusters[attachment.cluster].members().iter().map(|&member| records[member].key).collect())
     }
 
     #[test]

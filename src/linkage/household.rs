@@ -24,7 +24,8 @@ pub struct Resident {
 }
 
 impl Resident {
-    /// Adds what one of the person's records says.
+    /// Adds what one of the person's records says. A record that the agency closed, or whose person
+    /// moved or died, has no current address: pass none.
     #[must_use]
     pub fn with_record(mut self, role: Role, homes: &[HouseholdToken]) -> Self {
         self.roles.insert(role);

@@ -33,8 +33,8 @@ pub fn shielded<K>(
     let mut shielded: Vec<bool> = (0..records.len())
         .map(|record| is_restricted(record) || records[record].tokens.iter().any(|token| hidden_tokens.contains(token)))
         .collect();
-    for cluster in clusters.iter().filter(|cluster| cluster.members.iter().any(|&member| is_restricted(member))) {
-        for &member in &cluster.members {
+    for cluster in clusters.iter().filter(|cluster| cluster.members().iter().any(|&member| is_restricted(member))) {
+        for &member in cluster.members() {
             shielded[member] = true;
         }
     }
@@ -96,8 +96,8 @@ mod tests {
         ) {
             let hidden = hidden(&records, &restricted);
             for cluster in clusters(&records, &rules()) {
-                if cluster.members.iter().any(|&member| restricted[member]) {
-                    prop_assert!(cluster.members.iter().all(|&member| hidden[member]));
+                if cluster.members().iter().any(|&member| restricted[member]) {
+                    prop_assert!(cluster.members().iter().all(|&member| hidden[member]));
                 }
             }
         }

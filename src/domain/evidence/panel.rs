@@ -108,7 +108,9 @@ impl<'f> Panel<'f> {
                     let (other, day) = met.unwrap_or((grade, newest));
                     met = Some((if firmness(grade) < firmness(other) { grade } else { other }, day.max(newest)));
                 }
-                Voice::NotMet => drop(denying.insert(&statement.agency)),
+                Voice::NotMet => {
+                    denying.insert(&statement.agency);
+                }
                 Voice::Silent => {}
                 Voice::Stale => is_stale = true,
                 Voice::NotAssessable => is_unassessable = true,

@@ -50,16 +50,18 @@ pub(crate) fn programme() -> Programme {
         feed("school", "attendance", "[\"E1\"]", "[\"lead\"]", 135),
         feed("jobs", "benefits", "[\"W1\"]", "[]", 92),
         feed("charity", "casework", "[]", "[\"lead\"]", 31),
+        feed("archive", "notes", "[]", "[]", 31) + "effective_to = 2026-08-31\n",
     ];
     Programme::parse(text.concat().as_bytes()).expect("consistent")
 }
 
-pub(crate) const FEEDS: [(&str, &str); 5] = [
+pub(crate) const FEEDS: [(&str, &str); 6] = [
     ("youth", "orders"),
     ("police", "outcomes"),
     ("school", "attendance"),
     ("jobs", "benefits"),
     ("charity", "casework"),
+    ("archive", "notes"),
 ];
 
 pub(crate) fn agency(code: &str) -> AgencyCode {
