@@ -66,8 +66,8 @@ impl ClientOptions {
             roots_pem: roots_pem.into(),
             identity: None,
             connect_timeout: Duration::from_secs(10),
-            call_timeout: Duration::from_secs(60),
-            upload_timeout: Duration::from_secs(3600),
+            call_timeout: Duration::from_mins(1),
+            upload_timeout: Duration::from_hours(1),
             answer_bytes: 64 << 20,
         }
     }

@@ -104,10 +104,12 @@ fn write_to_stderr(line: &[u8]) {
     let _ = std::io::stderr().lock().write_all(line); // nowhere is left to say that it failed
 }
 
+type Write = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 /// Writes events as lines, with the fields of the spans around them.
 struct Lines {
     format: LogFormat,
-    write: Box<dyn Fn(&[u8]) + Send + Sync>,
+    write: Write,
 }
 
 /// The allowed fields of a span, kept with it.

@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -199,7 +199,8 @@ impl Connection {
             Transport::Tls(reloader) => reloader,
         };
         let acceptor = TlsAcceptor::from(reloader.current().config);
-        let handshake = tokio::time::timeout(self.limits.handshake_timeout, acceptor.accept(stream));
+        let handshake = acceptor.accept(stream).into_fallible();
+        let handshake = tokio::time::timeout(self.limits.handshake_timeout, handshake);
         let Some(outcome) = self.draining.run_until_cancelled(handshake).await else { return };
         match outcome {
             Ok(Ok(stream)) => {
@@ -210,7 +211,10 @@ impl Connection {
                 });
                 self.speak(stream, peer, certificate).await;
             }
-            Ok(Err(error)) => self.handshake_failed(handshake_reason(&error)),
+            Ok(Err((error, stream))) => {
+                self.handshake_failed(handshake_reason(&error));
+                linger(stream).await;
+            }
             Err(_) => self.handshake_failed("timeout"),
         }
     }
@@ -251,6 +255,18 @@ impl Connection {
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(self.limits.last_request, connection).await;
     }
+}
+
+/// Lets the peer read why its handshake failed. In TLS 1.3 a client sends its first request before it
+/// hears about its certificate; closing over those unread bytes would reset the connection and lose
+/// the alert.
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let farewell = async {
+        stream.shutdown().await?;
+        let mut rest = stream.take(64 * 1024);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), farewell).await; // a courtesy, however it ends
 }
 
 /// A short word for figures and the log; the library's own text may quote names from a certificate.

@@ -1,1 +1,4 @@
 //! Tests.
+
+mod support;
+mod web;
