@@ -404,7 +404,7 @@ mod tests {
             NdjsonLines::new(&HeaderMap::new(), body_of(rows), LineLimits::default()).await.expect("within limits");
         let mut count = 0;
         while lines.next_line().await.expect("never too slow").is_some() {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             count += 1;
         }
         assert_eq!(count, 10);

@@ -157,7 +157,7 @@ mod tests {
         assert!(allowed("b"));
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!([allowed("a"), allowed("a")], [true, false]);
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         assert_eq!([allowed("a"), allowed("a"), allowed("a"), allowed("a")], [true, true, true, false]);
     }
 

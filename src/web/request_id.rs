@@ -109,7 +109,6 @@ fn problem_of_status(response: &Response) -> Problem {
         413 => kinds::TOO_LARGE,
         415 => kinds::UNSUPPORTED_MEDIA_TYPE,
         429 => kinds::RATE_LIMITED,
-        503 => kinds::STORAGE_UNAVAILABLE,
         status if status < 500 => kinds::REQUEST_REFUSED,
         _ => kinds::INTERNAL,
     })

@@ -1,8 +1,11 @@
 //! Who gets through the agency listener's handshake, and what the others are told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use porth::client::{CallHeaders, Client, ClientError, ClientOptions, Trouble};
+use porth::web::serve::{ServeLimits, Transport};
+use porth::web::tls::{NamedBytes, TlsFiles, TlsMaterial, TlsReloader};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -12,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::listener::{PATIENCE, TlsListener, hex};
+use super::listener::{Listener, PATIENCE, TlsListener, hex};
 use crate::support::pki::{Authority, Identity};
 
 async fn trouble(client: Client) -> Trouble {
@@ -95,6 +98,69 @@ async fn a_broken_reload_keeps_what_was_there() {
 
     assert!(error.starts_with("tls-file-malformed: agencies.crl"), "{error}");
     assert!(gateway.client(Some(&agency)).get("/whoami", &CallHeaders::default()).await.is_ok());
+}
+
+#[tokio::test]
+async fn files_are_followed_without_a_restart() {
+    let (gateway_authority, agencies) = (Authority::new("Gateway authority"), Authority::new("Agency authority"));
+    let (server, agency) = (gateway_authority.server(), agencies.client("housing"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let files = TlsFiles {
+        certificate: file("gateway.pem", &server.certificate_pem),
+        private_key: file("gateway.key", &server.key_pem),
+        client_roots: vec![file("agencies.pem", &agencies.pem)],
+        revocation_lists: vec![folder.path().join("agencies.crl")],
+        needs_client_certificate: true,
+    };
+    let missing = TlsReloader::from_files(files.clone()).map(drop).expect_err("no list yet").to_string();
+    assert!(missing.starts_with("tls-file-unreadable") && missing.contains("agencies.crl"), "{missing}");
+
+    file("agencies.crl", &agencies.list(&[]));
+    let reloader = Arc::new(TlsReloader::from_files(files).expect("all there"));
+    assert!(!reloader.reload().expect("all there"), "nothing changed");
+    let listener = Listener::start(Transport::Tls(Arc::clone(&reloader)), ServeLimits::default()).await;
+    tokio::spawn(reloader.follow(Duration::from_millis(50), listener.shutdown.clone()));
+    let address = format!("https://localhost:{}", listener.address.port());
+    let client = || {
+        let options = ClientOptions::new(address.clone(), gateway_authority.pem.clone());
+        Client::new(options.with_identity(agency.for_client())).expect("good options")
+    };
+    client().get("/whoami", &CallHeaders::default()).await.expect("let in");
+
+    file("agencies.crl", &agencies.list(&[&agency]));
+    let refused = tokio::time::timeout(PATIENCE, async {
+        while client().get("/whoami", &CallHeaders::default()).await.is_ok() {}
+    });
+    refused.await.expect("the new list is used");
+    assert_eq!(trouble(client()).await, Trouble::CertificateRevoked);
+}
+
+#[tokio::test]
+async fn the_console_listener_asks_for_no_certificate_and_knows_nobody_by_one() {
+    let authority = Authority::new("Gateway authority");
+    let (server, agency) = (authority.server(), authority.client("housing"));
+    let material = move || {
+        let named = |name: &str, text: &str| NamedBytes::new(name, text.as_bytes().to_vec());
+        Ok(TlsMaterial {
+            certificate: named("console.pem", &server.certificate_pem),
+            private_key: named("console.key", &server.key_pem),
+            clients: None,
+        })
+    };
+    let reloader = Arc::new(TlsReloader::new(material).expect("good material"));
+    let listener = Listener::start(Transport::Tls(reloader), ServeLimits::default()).await;
+    for identity in [None, Some(agency.for_client())] {
+        let mut options =
+            ClientOptions::new(format!("https://localhost:{}", listener.address.port()), authority.pem.clone());
+        options.identity = identity;
+        let client = Client::new(options).expect("good options");
+        assert_eq!(client.get("/whoami", &CallHeaders::default()).await.expect("let in").body, "nobody");
+    }
 }
 
 #[tokio::test]
