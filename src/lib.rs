@@ -19,12 +19,15 @@
 //! | [`web`] | HTTP: listeners, authentication, one file per verb | `app` and what it uses |
 //! | [`cli`] | agency and operator commands | everything |
 //! | [`demo`] | a synthetic programme played end to end | everything |
+//! | [`client`] | the HTTP client of the command line and the tests | nothing of ours |
+//! | [`telemetry`] | logs and figures: what may be written, and where | nothing of ours |
 //!
 //! `domain`, `identity`, `linkage`, `policy` and `tlog` are plain synchronous Rust: no files, no
 //! database, no clock, no randomness of their own. A test reads the imports and holds us to it.
 
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod crypto;
 pub mod demo;
 pub mod domain;
@@ -33,5 +36,6 @@ pub mod jobs;
 pub mod linkage;
 pub mod policy;
 pub mod store;
+pub mod telemetry;
 pub mod tlog;
 pub mod web;

@@ -1,0 +1,7 @@
+//! The ground under the handlers: TLS, connections, limits, problems. Loopback only.
+
+mod answers;
+mod connections;
+mod handshakes;
+mod listener;
+mod operator;
