@@ -142,7 +142,7 @@ impl Gateway {
             as_at: submission.as_at,
             rows_accepted: submission.rows_accepted as u64,
             rows_rejected: submission.rows_rejected as u64,
-            digest: crate::tlog::digest::Digest::from_bytes(digest),
+            digest: crate::tlog::digest::Digest::new(digest),
         });
         let event = self.event(now, body)?;
         tx.add_events(&[&event]).await?;
@@ -171,8 +171,8 @@ fn links_of(records: &[LinkableRecord], policies: &Policies) -> Vec<(i64, Link)>
     let hidden = shielded(&linkable, &persons, &restricted, policies.link_rules());
     let mut links = Vec::with_capacity(records.len());
     for person in &persons {
-        let name = records[person.members[0]].id;
-        for &member in &person.members {
+        let name = records[person.members()[0]].id;
+        for &member in person.members() {
             links.push((records[member].id, Link { component, person: name, is_shielded: hidden[member] }));
         }
     }

@@ -436,9 +436,9 @@ impl Policies {
     pub(super) fn blind(&self, gateway: &Gateway, tokens: &TokensByEpoch) -> Vec<StoredToken> {
         let mut blinded = Vec::new();
         for (epoch, types) in tokens {
+            let keys = gateway.blind_types(*epoch, self);
             for (token_type, values) in types {
-                let Some(kind) = self.kind(token_type) else { continue };
-                let key = gateway.blind_type(*epoch, token_type, self.norm());
+                let (Some(kind), Some(key)) = (self.kind(token_type), keys.get(token_type)) else { continue };
                 blinded.extend(values.iter().map(|token| StoredToken { kind, epoch: *epoch, blinded: key.blind(token) }));
             }
         }

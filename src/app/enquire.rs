@@ -1,0 +1,447 @@
+//! An agency asks about a person, and gets the least that the agreements allow.
+//!
+//! In order: who may contribute is decided, from agreements alone; only then are records read, and
+//! only those of the permitted set; the answer is computed; its entry is made durable; it leaves.
+//! A person who is shielded, one whom nobody knows, and one of whom nothing may be said take the
+//! same path: the same questions to the database, an answer of the same length, the same entry
+//! fields. What really happened is sealed to the shield officers, in every entry.
+
+mod evidence;
+mod log_entry;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use self::evidence::Found;
+use self::log_entry::Asked;
+use super::caller::AgencyCaller;
+use super::error::AppError;
+use super::gateway::Gateway;
+use super::policies::Policies;
+use super::writer::{Disclosure, KeptReply, Written};
+use crate::crypto::random::uuid_v7;
+use crate::domain::agreement::AnswerMode;
+use crate::domain::enquiry::{Answer, Answered};
+use crate::domain::evidence::{Contribution, Deliveries, Facts};
+use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode};
+use crate::domain::programme::Relationship;
+use crate::domain::submission::{EpochKeys, TokensByEpoch};
+use crate::domain::time::Timestamp;
+use crate::policy::decide::{Permitted, SupplierFeed, Terms};
+use crate::policy::rules::RuleHit;
+use crate::store::{CeilingKey, FeedState, StoredReply, View};
+use crate::tlog::merkle::Hash;
+use crate::tlog::receipt::Receipt;
+
+/// How long a reply is kept for a caller who repeats the request.
+const REPLY_SECONDS: i64 = 24 * 3600;
+/// Every kept reply has this length before sealing.
+const REPLY_LENGTH: usize = 8192;
+/// Most tokens that an enquiry may carry.
+pub const MOST_TOKENS: usize = 64;
+
+/// What an agency asks, as its system sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The programme.
+    #[schema(value_type = String)]
+    pub programme: ProgrammeCode,
+    /// The agreement whose receive clause lets the agency ask.
+    #[schema(value_type = String, example = "early-help-core/v1")]
+    pub agreement: AgreementRef,
+    /// What the answer is for.
+    #[schema(value_type = String)]
+    pub purpose: PurposeCode,
+    /// In which form: `eligible`, `areas` or `lead`.
+    #[schema(value_type = String, example = "areas")]
+    pub mode: AnswerMode,
+    /// Why this person now.
+    #[schema(value_type = String, example = "open_case")]
+    pub relationship: Relationship,
+    /// The role in which the asking person acts.
+    #[schema(value_type = String)]
+    pub role: RoleCode,
+    /// The agency's own keyed reference of the case.
+    #[schema(value_type = String)]
+    pub case: OpaqueRef,
+    /// The agency's own keyed reference of the person who asks.
+    #[schema(value_type = String)]
+    pub user: OpaqueRef,
+    /// Token scheme, `pt1`.
+    pub scheme: String,
+    /// Normalisation version.
+    pub norm: u16,
+    /// Key checks of the epochs and types used.
+    pub epochs: Vec<EpochKeys>,
+    /// The person's tokens.
+    #[schema(value_type = Object)]
+    pub tokens: TokensByEpoch,
+    /// Tokens of the address that the enquiry is about.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub household: TokensByEpoch,
+}
+
+/// Why a question is not answered. None of it depends on the person.
+#[derive(Debug, thiserror::Error)]
+pub enum EnquiryError {
+    /// The agreements do not allow it. The refusal is in the log.
+    #[error("the agreements do not permit the enquiry")]
+    NotPermitted {
+        /// Its log entry.
+        disclosure: EventId,
+        /// The rules in the way.
+        hits: Vec<RuleHit>,
+        /// Proof that it was logged.
+        receipt: String,
+    },
+    /// The day's enquiries of the receive clause are used up. The refusal is in the log.
+    #[error("today's enquiries under this clause are used up")]
+    CeilingReached {
+        /// Its log entry.
+        disclosure: EventId,
+        /// Proof that it was logged.
+        receipt: String,
+    },
+    /// The question itself is at fault.
+    #[error(transparent)]
+    Question(#[from] QuestionFault),
+    /// The idempotency key was used for another question.
+    #[error("the idempotency key was used for another question")]
+    KeyReused,
+    /// The answer to this key may no longer be given: agreements or records changed since. Ask anew.
+    #[error("the kept answer may no longer be given")]
+    KeyLapsed,
+    /// Something failed inside.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<crate::store::StoreError> for EnquiryError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// What is wrong with a question before any policy is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionFault {
+    /// Another programme than this gateway's.
+    #[error("this gateway does not serve the programme")]
+    Programme,
+    /// A mode that enquiries do not have.
+    #[error("enquiries are answered as `eligible`, `areas` or `lead`")]
+    Mode,
+    /// Another token scheme or normalisation version.
+    #[error("the token scheme or normalisation version is not the programme's")]
+    Scheme,
+    /// A key check differs.
+    #[error("a key check differs from the registered one: the tokens were made with another linkage key")]
+    WrongKey,
+    /// No key check is registered for an epoch and type.
+    #[error("no key check is registered for an epoch and type of the question")]
+    UnknownKey,
+    /// A token of an epoch or type without a key check, or that the programme does not use there.
+    #[error("a token has an epoch or type without a key check, or that the programme does not use there")]
+    TokenType,
+    /// No token at all.
+    #[error("the question carries no token")]
+    NoTokens,
+    /// Too many tokens.
+    #[error("the question carries more than 64 tokens")]
+    TooManyTokens,
+}
+
+impl QuestionFault {
+    /// The code in answers.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Programme => "programme.unknown",
+            Self::Mode => "mode.unknown",
+            Self::Scheme => "scheme.unknown",
+            Self::WrongKey => "key.wrong",
+            Self::UnknownKey => "key.unregistered",
+            Self::TokenType => "token.type",
+            Self::NoTokens => "token.none",
+            Self::TooManyTokens => "token.too_many",
+        }
+    }
+}
+
+/// An answer with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipted {
+    /// The log entry.
+    pub disclosure: EventId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The answer.
+    pub answer: Answer,
+    /// Name and contact of the team that leads, when one is named: what the agency's file says.
+    pub contact: Option<Contact>,
+    /// What the asker may do with the answer.
+    pub onward: String,
+    /// The version of the criteria.
+    pub criteria_version: String,
+    /// Signed promise that the entry is in the log.
+    pub receipt: String,
+}
+
+/// How to reach a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The agency's name.
+    pub agency: String,
+    /// The team's name.
+    pub team: String,
+    /// How to reach it.
+    pub contact: String,
+}
+
+impl Gateway {
+    /// Answers a question. What comes back is durable in the log before it leaves.
+    ///
+    /// `idempotency` is the caller's key: the same question under the same key gets the same answer
+    /// again, as long as nothing was withdrawn, shielded or replaced since.
+    ///
+    /// # Errors
+    ///
+    /// [`EnquiryError`]; refusals by agreement are in the log too.
+    pub async fn enquire(
+        &self,
+        caller: &AgencyCaller,
+        question: &Question,
+        idempotency: &str,
+    ) -> Result<Receipted, EnquiryError> {
+        let view = self.store().view(self.programme()).await?;
+        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        let policies = self.policies_at(view.policy_revision).await?;
+        self.check_question(question, &policies)?;
+        let request_hash = request_hash(question);
+        let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries");
+        if let Some(kept) = self.store().reply(&caller.client, &tag, view.now).await? {
+            return self.replay(caller, &tag, &kept, &request_hash, view);
+        }
+
+        // Decided before any record is read.
+        let terms = terms(caller, question);
+        let feeds = self.store().feeds(self.programme(), view.generation).await?;
+        let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+        let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
+
+        let asked = Asked { caller, question, policies: &policies, feeds: &feeds, request_hash, view };
+        match decision {
+            Err(refusal) => {
+                let event = self.refusal_entry(&asked, &refusal.hits, &refusal.decisions)?;
+                let (disclosure, receipt) = (event.id, self.receipt(&event)?);
+                let written = Disclosure { entry: event, ceilings: Vec::new(), over_ceiling: None, reply: None };
+                self.writer().commit(written).await?;
+                self.wake_sequencer();
+                metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
+                Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
+            }
+            Ok(permitted) => self.answer(&asked, &permitted, &tag).await,
+        }
+    }
+
+    async fn answer(
+        &self,
+        asked: &Asked<'_>,
+        permitted: &Arc<Permitted>,
+        tag: &[u8; 32],
+    ) -> Result<Receipted, EnquiryError> {
+        let found = self.find(asked, permitted).await?;
+        let set: Contribution = permitted.pairs().into_iter().collect();
+        let deliveries: Deliveries =
+            asked.feeds.iter().map(|feed| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date())).collect();
+        let facts = Facts::new(asked.policies.programme(), &deliveries, &set, asked.view.now);
+        let answered =
+            Answered::new(asked.question.mode, &found.members, &facts).map_err(|_| QuestionFault::Mode)?;
+
+        let id = EventId::new(uuid_v7(asked.view.now, self.random()));
+        let entry = self.answer_entry(id, asked, permitted, &found, &answered)?;
+        let over_ceiling = self.ceiling_entry(asked, permitted)?;
+        let answer = Receipted {
+            disclosure: id,
+            at: asked.view.now,
+            contact: contact(&answered.answer, asked.policies),
+            answer: answered.answer,
+            onward: permitted.onward().as_str().to_owned(),
+            criteria_version: permitted.criteria_version.clone(),
+            receipt: self.receipt(&entry)?,
+        };
+        let refusal = (over_ceiling.id, self.receipt(&over_ceiling)?);
+        let reply = self.kept_reply(asked, &answer, tag)?;
+        let ceiling = ceiling_key(asked, permitted);
+        let disclosure = Disclosure {
+            entry,
+            ceilings: vec![(ceiling, i64::from(permitted.charge.daily_ceiling))],
+            over_ceiling: Some(over_ceiling),
+            reply: Some(reply),
+        };
+        let written = self.writer().commit(disclosure).await?;
+        self.wake_sequencer();
+        match written {
+            Written::Entry => {
+                metrics::counter!("porth_enquiries", "outcome" => "answered").increment(1);
+                Ok(answer)
+            }
+            Written::OverCeiling => {
+                metrics::counter!("porth_enquiries", "outcome" => "ceiling").increment(1);
+                Err(EnquiryError::CeilingReached { disclosure: refusal.0, receipt: refusal.1 })
+            }
+            Written::Repeated => {
+                let kept = self.store().reply(&asked.caller.client, tag, asked.view.now).await?;
+                let kept = kept.ok_or(EnquiryError::KeyLapsed)?;
+                self.replay(asked.caller, tag, &kept, &asked.request_hash, asked.view)
+            }
+        }
+    }
+
+    fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
+        if &question.programme != self.programme() {
+            return Err(QuestionFault::Programme);
+        }
+        if !matches!(question.mode, AnswerMode::Eligible | AnswerMode::Areas | AnswerMode::Lead) {
+            return Err(QuestionFault::Mode);
+        }
+        if question.scheme != crate::domain::submission::SCHEME || question.norm != policies.norm() {
+            return Err(QuestionFault::Scheme);
+        }
+        for epoch in &question.epochs {
+            for (token_type, check) in &epoch.key_checks {
+                match policies.key_check(epoch.epoch, token_type) {
+                    None => return Err(QuestionFault::UnknownKey),
+                    Some(registered) if registered != check.as_str() => return Err(QuestionFault::WrongKey),
+                    Some(_) => {}
+                }
+            }
+        }
+        let count = |tokens: &TokensByEpoch| tokens.values().flat_map(|types| types.values()).map(Vec::len).sum();
+        let (tokens, households): (usize, usize) = (count(&question.tokens), count(&question.household));
+        if tokens == 0 {
+            return Err(QuestionFault::NoTokens);
+        }
+        if tokens + households > MOST_TOKENS {
+            return Err(QuestionFault::TooManyTokens);
+        }
+        let is_declared = |epoch: &u32, token_type| {
+            question.epochs.iter().any(|keys| keys.epoch == *epoch && keys.key_checks.contains_key(token_type))
+        };
+        for (epoch, types) in &question.tokens {
+            if types.keys().any(|t| !is_declared(epoch, t) || !policies.is_person_type(t)) {
+                return Err(QuestionFault::TokenType);
+            }
+        }
+        for (epoch, types) in &question.household {
+            if types.keys().any(|t| !is_declared(epoch, t) || !policies.is_household_type(t)) {
+                return Err(QuestionFault::TokenType);
+            }
+        }
+        Ok(())
+    }
+
+    /// The signed promise that an entry will be in the log.
+    fn receipt(&self, event: &crate::store::NewEvent) -> Result<String, AppError> {
+        let receipt = Receipt {
+            origin: self.names().log.clone(),
+            event: event.id,
+            leaf: Hash::new(event.leaf_hash),
+            at: event.at,
+        };
+        let signer = super::signers::KeySigner::new(&self.names().log, &self.keys().receipt);
+        let note = receipt.sign(&signer).map_err(|_| AppError::Internal("a receipt cannot be signed"))?;
+        Ok(note.to_string())
+    }
+
+    fn kept_reply(&self, asked: &Asked<'_>, answer: &Receipted, tag: &[u8; 32]) -> Result<KeptReply, AppError> {
+        let plain = serde_json::to_vec(answer).map_err(|_| AppError::Internal("an answer cannot be kept"))?;
+        let sealed = self.keys().fields.seal_to_length(
+            self.random(),
+            "reply",
+            "sealed",
+            &reply_row(&asked.caller.client, tag),
+            &plain,
+            REPLY_LENGTH,
+        );
+        Ok(KeptReply {
+            client: asked.caller.client.clone(),
+            tag: *tag,
+            reply: StoredReply {
+                request_hash: asked.request_hash,
+                event: answer.disclosure,
+                policy_revision: asked.view.policy_revision,
+                generation: asked.view.generation,
+                sealed: sealed.map_err(|_| AppError::Internal("an answer is too long to be kept"))?,
+            },
+            expires_at: asked.view.now.plus_seconds(REPLY_SECONDS),
+        })
+    }
+
+    /// Gives a kept answer again: only while agreements, shields and records are as they were.
+    fn replay(
+        &self,
+        caller: &AgencyCaller,
+        tag: &[u8; 32],
+        kept: &StoredReply,
+        request_hash: &[u8; 32],
+        view: View,
+    ) -> Result<Receipted, EnquiryError> {
+        if kept.request_hash != *request_hash {
+            return Err(EnquiryError::KeyReused);
+        }
+        if (kept.policy_revision, kept.generation) != (view.policy_revision, view.generation) {
+            return Err(EnquiryError::KeyLapsed);
+        }
+        let row = reply_row(&caller.client, tag);
+        let plain = self.keys().fields.open("reply", "sealed", &row, &kept.sealed);
+        let plain = plain.map_err(|_| AppError::Internal("a kept answer does not open"))?;
+        serde_json::from_slice(&plain).map_err(|_| AppError::Internal("a kept answer cannot be read").into())
+    }
+}
+
+fn reply_row(client: &str, tag: &[u8; 32]) -> Vec<u8> {
+    [client.as_bytes(), b"\0", tag].concat()
+}
+
+fn terms(caller: &AgencyCaller, question: &Question) -> Terms {
+    Terms {
+        recipient: caller.agency.clone(),
+        agreement: question.agreement.clone(),
+        purpose: question.purpose.clone(),
+        mode: question.mode,
+        role: question.role.clone(),
+        relationship: question.relationship,
+    }
+}
+
+fn supplier_feed(feed: &FeedState) -> SupplierFeed {
+    SupplierFeed { supplier: feed.agency.clone(), feed: feed.feed.clone(), agreement: feed.agreement.clone() }
+}
+
+fn ceiling_key(asked: &Asked<'_>, permitted: &Permitted) -> CeilingKey {
+    CeilingKey {
+        agreement: permitted.charge.clause.agreement.to_string(),
+        clause: permitted.charge.clause.term.to_string(),
+        recipient: asked.caller.agency.to_string(),
+        day: asked.view.now.as_seconds().div_euclid(86_400),
+    }
+}
+
+/// The contact of the team that an answer names.
+fn contact(answer: &Answer, policies: &Policies) -> Option<Contact> {
+    let Answer::Lead { lead: crate::domain::enquiry::Lead::Known { agency, team_route, .. }, .. } = answer else {
+        return None;
+    };
+    let agency = policies.agency(agency)?;
+    let team = agency.team(team_route)?;
+    Some(Contact { agency: agency.name().to_owned(), team: team.name.clone(), contact: team.contact.clone() })
+}
+
+/// SHA-256 of the whole question: binds an idempotency key to it. It never leaves the database row.
+fn request_hash(question: &Question) -> [u8; 32] {
+    let bytes = serde_json::to_vec(question).expect("a question was read from JSON and is plain data");
+    *crate::tlog::digest::Digest::of(&bytes).as_bytes()
+}

@@ -1,0 +1,194 @@
+//! Finding the person and the family that a question is about, within the permitted set.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::log_entry::Asked;
+use crate::app::error::AppError;
+use crate::app::gateway::Gateway;
+use crate::app::policies::Policies;
+use crate::app::publish::link_tokens;
+use crate::domain::evidence::{Member, Statement};
+use crate::domain::ids::{AgencyCode, FeedCode};
+use crate::domain::item::Item;
+use crate::domain::record::{Coverage, Evidence};
+use crate::domain::token::Blinded;
+use crate::linkage::attach::attach;
+use crate::linkage::cluster::{Cluster, clusters};
+use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
+use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
+use crate::policy::decide::Permitted;
+use crate::store::{Reach, StoredToken, VisibleRecord};
+
+/// Most records that one look reads. A component or household beyond it is no person and no family.
+const MOST_RECORDS: i64 = 2000;
+
+/// What a question found.
+pub(super) struct Found {
+    /// The persons it is answered for: the family, the person alone, or nobody.
+    pub(super) members: Vec<Member>,
+    /// Whether the person is known within the set.
+    pub(super) is_known: bool,
+    /// Whether the answer is for a family.
+    pub(super) is_family: bool,
+    /// Records of others that a shield kept out: for the sealed opening alone.
+    pub(super) hidden: i64,
+    /// The question's own blinded tokens, sorted.
+    pub(super) tokens: Vec<StoredToken>,
+}
+
+impl Gateway {
+    /// Looks for the person and the family. The same looks are made whoever is asked about.
+    pub(super) async fn find(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<Found, AppError> {
+        let policies = asked.policies;
+        let tokens = policies.blind(self, &asked.question.tokens);
+        let carried = policies.blind(self, &asked.question.household);
+        let feeds: Vec<(AgencyCode, FeedCode)> =
+            permitted.feeds().into_iter().filter(|(agency, _)| *agency != asked.caller.agency).collect();
+        let reach = Reach {
+            generation: asked.view.generation,
+            programme: self.programme(),
+            asker: &asked.caller.agency,
+            feeds: &feeds,
+            limit: MOST_RECORDS,
+        };
+
+        let linking: Vec<Blinded> =
+            tokens.iter().filter(|token| policies.links(token.kind)).map(|token| token.blinded).collect();
+        let (records, hidden) = tokio::try_join!(
+            self.store().records_by_token(reach, &linking),
+            self.store().hidden_records(reach, &linking),
+        )?;
+        let mut seen = Seen::default();
+        seen.add(self, records, permitted, &asked.caller.agency)?;
+        let homes = match seen.person(&tokens, policies) {
+            Some((person, clusters)) => seen.homes_of(&clusters[person]),
+            None => Vec::new(),
+        };
+        let neighbours = self.store().records_by_household(reach, &homes).await?;
+        seen.add(self, neighbours, permitted, &asked.caller.agency)?;
+
+        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, policies);
+        Ok(Found { members, is_known, is_family, hidden, tokens })
+    }
+}
+
+/// Records that were read, each once, with their evidence cut down to what is permitted.
+#[derive(Default)]
+struct Seen {
+    places: HashMap<i64, usize>,
+    linkable: Vec<LinkRecord>,
+    evidence: Vec<Evidence>,
+    /// A look reached its limit: nothing that was read can be believed to be whole.
+    is_cut_off: bool,
+}
+
+impl Seen {
+    fn add(
+        &mut self,
+        gateway: &Gateway,
+        records: Vec<VisibleRecord>,
+        permitted: &Permitted,
+        asker: &AgencyCode,
+    ) -> Result<(), AppError> {
+        if records.len() as i64 >= MOST_RECORDS {
+            self.is_cut_off = true;
+            tracing::warn!("a question reached more records than one look reads; it is answered as for nobody");
+        }
+        for record in records {
+            if self.places.contains_key(&record.id) {
+                continue;
+            }
+            let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
+            let may = |item: &Item| permitted.allows(&record.agency, &record.feed, item);
+            let shows_home = (may(&Item::Household) || record.agency == *asker) && evidence.coverage == Coverage::Current;
+            cut_down(&mut evidence, permitted, &record.agency, &record.feed);
+            let households = if shows_home { household_tokens(&record.households) } else { Vec::new() };
+            self.places.insert(record.id, self.linkable.len());
+            self.linkable.push(LinkRecord {
+                key: RecordKey { agency: record.agency, feed: record.feed, reference: record.reference },
+                tokens: link_tokens(&record.tokens),
+                households,
+            });
+            self.evidence.push(evidence);
+        }
+        Ok(())
+    }
+
+    /// The person that the question is about, as a position in the clusters.
+    fn person(&self, tokens: &[StoredToken], policies: &Policies) -> Option<(usize, Vec<Cluster>)> {
+        if self.is_cut_off {
+            return None;
+        }
+        let clusters = clusters(&self.linkable, policies.link_rules());
+        let attachment = attach(&link_tokens(tokens), &self.linkable, &clusters, policies.link_rules())?;
+        Some((attachment.cluster, clusters))
+    }
+
+    /// The addresses at which a person lives now, as far as the set may say.
+    fn homes_of(&self, person: &Cluster) -> Vec<Blinded> {
+        let homes = person.members().iter().flat_map(|&member| &self.linkable[member].households);
+        let homes: BTreeSet<Blinded> = homes.map(|home| home.value).collect();
+        homes.into_iter().collect()
+    }
+
+    /// The family, the person alone, or nobody.
+    fn answered_for(
+        &self,
+        tokens: &[StoredToken],
+        carried: &[StoredToken],
+        policies: &Policies,
+    ) -> (Vec<Member>, bool, bool) {
+        let Some((person, clusters)) = self.person(tokens, policies) else {
+            return (Vec::new(), false, false);
+        };
+        let residents: Vec<Resident> = clusters.iter().map(|cluster| self.resident(cluster)).collect();
+        let households = households(&residents);
+        match family_of(person, &household_tokens(carried), &households) {
+            AnsweredFor::Family(family) => {
+                let family = &households[family].members;
+                (family.iter().map(|&member| self.member(&clusters[member])).collect(), true, true)
+            }
+            AnsweredFor::Alone(_) => (vec![self.member(&clusters[person])], true, false),
+        }
+    }
+
+    fn resident(&self, cluster: &Cluster) -> Resident {
+        cluster.members().iter().fold(Resident::default(), |resident, &member| {
+            resident.with_record(self.evidence[member].role, &self.linkable[member].households)
+        })
+    }
+
+    fn member(&self, cluster: &Cluster) -> Member {
+        let statement = |&member: &usize| Statement {
+            agency: self.linkable[member].key.agency.clone(),
+            feed: self.linkable[member].key.feed.clone(),
+            evidence: self.evidence[member].clone(),
+        };
+        Member { statements: cluster.members().iter().map(statement).collect() }
+    }
+}
+
+/// Leaves only what the decision lets this feed contribute: an agency with two feeds may have a
+/// permit for an item in one of them only.
+fn cut_down(evidence: &mut Evidence, permitted: &Permitted, agency: &AgencyCode, feed: &FeedCode) {
+    let may = |item: &Item| permitted.allows(agency, feed, item);
+    let areas: BTreeMap<_, _> = permitted
+        .covered
+        .iter()
+        .map(|area| (area.clone(), may(&Item::Area(area.clone()))))
+        .collect();
+    evidence.flags.retain(|flag| {
+        let area = permitted.area_of.get(&flag.criterion);
+        area.is_some_and(|area| areas.get(area).copied().unwrap_or(false))
+    });
+    if !may(&Item::Lead) && !may(&Item::Service) {
+        evidence.service = None;
+    }
+    if !may(&Item::Locality) {
+        evidence.locality = None;
+    }
+}
+
+fn household_tokens(tokens: &[StoredToken]) -> Vec<HouseholdToken> {
+    tokens.iter().map(|token| HouseholdToken { epoch: token.epoch, value: token.blinded }).collect()
+}
