@@ -1,0 +1,445 @@
+//! What entries say, one struct for each type: the only place that fixes their fields.
+//!
+//! Integers and strings only; a field that does not apply is absent, never `null`. A new type is a
+//! struct here and a line in the table of [`Body`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{Code, EntryError};
+use crate::domain::ids::{
+    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
+};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{decode_base64url, encode_base64url};
+use crate::tlog::commitment::Commitment;
+use crate::tlog::digest::Digest;
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident($fields:ty) = $kind:literal;)*) => {
+        /// What happened: one variant for each entry type.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Body {$(
+            $(#[$doc])*
+            $name($fields),
+        )*}
+
+        impl Body {
+            /// The names of all entry types that this version knows.
+            pub const KINDS: &'static [&'static str] = &[$($kind),*];
+
+            pub(super) fn parse(kind: &str, json: &str) -> Result<Self, EntryError> {
+                match kind {
+                    $($kind => serde_json::from_str(json).map(Self::$name).map_err(|_| EntryError::Body),)*
+                    _ => Err(EntryError::UnknownType),
+                }
+            }
+
+            /// The entry type's name.
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $kind,)*
+                }
+            }
+        }
+    };
+}
+
+bodies! {
+    /// A question and its answer or refusal.
+    Enquiry(Box<Enquiry>) = "enquiry";
+    /// One delivery of a feed.
+    Submission(Submission) = "submission";
+    /// A set of policy files that came into force.
+    PolicyLoad(PolicyLoad) = "policy.load";
+    /// An agreement's change of status.
+    AgreementStatus(AgreementStatus) = "agreement.status";
+    /// An agency's change of status.
+    AgencyStatus(AgencyStatus) = "agency.status";
+    /// Something that happened to a key.
+    KeyEvent(KeyEvent) = "key.event";
+    /// The openings of some events were destroyed.
+    Erasure(Erasure) = "erasure";
+    /// The first entry of a log.
+    LogOpen(LogOpen) = "log.open";
+}
+
+impl Body {
+    /// Puts every list in the order that canonical entries have.
+    pub(super) fn sort(&mut self) {
+        match self {
+            Self::Enquiry(enquiry) => {
+                enquiry.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                enquiry.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
+                enquiry.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+            }
+            Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
+            Self::Erasure(erasure) => erasure.events.sort(),
+            _ => {}
+        }
+    }
+
+    /// Whether a sorted list names one thing twice.
+    pub(super) fn repeats(&self) -> bool {
+        fn any<T>(list: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
+            list.windows(2).any(|pair| same(&pair[0], &pair[1]))
+        }
+        match self {
+            Self::Enquiry(enquiry) => {
+                any(&enquiry.decisions, |a, b| a.key() == b.key())
+                    || any(&enquiry.feeds, |a, b| a.key() == b.key())
+                    || enquiry.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+            }
+            Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
+            Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
+            _ => false,
+        }
+    }
+}
+
+/// A question and its answer or refusal. No field depends on whether the person is known or shielded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enquiry {
+    /// SHA-256 of the request as received, without its tokens.
+    pub request: Digest,
+    /// Who asked.
+    pub recipient: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named in the question; absent when it names none that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// Version of the criteria used.
+    pub criteria_version: Code,
+    /// What the answer is for.
+    pub purpose: PurposeCode,
+    /// The recipient's relationship with the person, as stated.
+    pub relationship: Code,
+    /// The role of the person who asked.
+    pub role: RoleCode,
+    /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`.
+    pub mode: Code,
+    /// Answered, or refused and why.
+    pub outcome: Outcome,
+    /// Every (supplier, item) of the question, decided before any record was read.
+    pub decisions: Vec<Decision>,
+    /// The feeds of the permitted set, and how fresh they were.
+    pub feeds: Vec<Feed>,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: Commitments,
+    /// The true path, sealed to the shield officers; padding when there is none.
+    pub shield_opening: ShieldOpening,
+}
+
+/// The salted commitments of an enquiry. Each has one opening, kept outside the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commitments {
+    /// The person asked about.
+    pub subject: Commitment,
+    /// The recipient's case.
+    pub case: Commitment,
+    /// The user who asked.
+    pub actor: Commitment,
+    /// The answer, with the evidence as it was evaluated.
+    pub answer: Commitment,
+}
+
+/// How an enquiry ended: `"answered"`, or `{"refused":"code"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// An answer left, `not_known` included.
+    Answered,
+    /// Nothing left; the code of the refusal.
+    Refused(Code),
+}
+
+/// Whether one supplier's item may contribute to an answer, and under which texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Whose records.
+    pub supplier: AgencyCode,
+    /// A criteria area, `lead`, `service`, `attendance`, `household` or `locality`.
+    pub item: Code,
+    /// The supply term, such as `tff-schools-2026/v3/supply-A4`; absent when none covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Code>,
+    /// SHA-256 of the agreement text that holds the supply term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply_sha256: Option<Digest>,
+    /// The receive clause; absent when none covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive: Option<Code>,
+    /// What was decided.
+    pub outcome: Contribution,
+    /// The rules that withheld it.
+    pub rules_hit: Vec<Code>,
+}
+
+impl Decision {
+    fn key(&self) -> (&AgencyCode, &Code) {
+        (&self.supplier, &self.item)
+    }
+}
+
+/// Whether an item may contribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contribution {
+    /// It may.
+    Permitted,
+    /// Agreement or law forbid it.
+    Withheld,
+}
+
+/// How fresh one feed was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Whose feed.
+    pub supplier: AgencyCode,
+    /// Which.
+    pub feed: FeedCode,
+    /// The date its newest submission speaks of; absent when there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_at: Option<Timestamp>,
+    /// Whether the calendar expected a newer one.
+    pub late: YesNo,
+}
+
+impl Feed {
+    fn key(&self) -> (&AgencyCode, &FeedCode) {
+        (&self.supplier, &self.feed)
+    }
+}
+
+/// A truth value: entries hold strings and integers only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum YesNo {
+    /// True.
+    Yes,
+    /// False.
+    No,
+}
+
+impl From<bool> for YesNo {
+    fn from(value: bool) -> Self {
+        if value { Self::Yes } else { Self::No }
+    }
+}
+
+/// Length of every shield opening: 32 bytes of encapsulated key, 208 of padded text, 16 of tag.
+pub const SHIELD_OPENING_BYTES: usize = 256;
+
+/// The sealed true path of an enquiry: the same length in every entry, so that its presence tells nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ShieldOpening(Box<[u8; SHIELD_OPENING_BYTES]>);
+
+impl ShieldOpening {
+    /// Wraps sealed bytes.
+    pub fn new(sealed: [u8; SHIELD_OPENING_BYTES]) -> Self {
+        Self(Box::new(sealed))
+    }
+
+    /// The sealed bytes.
+    pub fn as_bytes(&self) -> &[u8; SHIELD_OPENING_BYTES] {
+        &self.0
+    }
+}
+impl TryFrom<String> for ShieldOpening {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        decode_base64url(&text).map(Self::new).ok_or("not a shield opening of 256 bytes in base64url")
+    }
+}
+impl From<ShieldOpening> for String {
+    fn from(opening: ShieldOpening) -> Self {
+        encode_base64url(&opening.0[..])
+    }
+}
+
+/// One delivery of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submission {
+    /// The submission's id.
+    pub submission: SubmissionId,
+    /// Who delivered.
+    pub agency: AgencyCode,
+    /// Which feed.
+    pub feed: FeedCode,
+    /// Under which agreement version.
+    pub agreement: AgreementRef,
+    /// Replaces the feed's records, or adds and retracts.
+    pub mode: SubmissionMode,
+    /// The date the delivery speaks of.
+    pub as_at: Timestamp,
+    /// Rows stored.
+    pub rows_accepted: u64,
+    /// Rows refused.
+    pub rows_rejected: u64,
+    /// SHA-256 of the delivery as received.
+    pub digest: Digest,
+}
+
+/// What a submission does to the records of its feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubmissionMode {
+    /// Replaces them.
+    Snapshot,
+    /// Adds and retracts.
+    Delta,
+    /// Takes an earlier submission back.
+    Retraction,
+}
+
+/// A set of policy files that came into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyLoad {
+    /// The programme.
+    pub programme: ProgrammeCode,
+    /// The agreement-state revision that cached decisions are keyed by.
+    pub revision: u64,
+    /// SHA-256 of the programme file.
+    pub programme_sha256: Digest,
+    /// SHA-256 of the match-key file.
+    pub match_keys_sha256: Digest,
+    /// SHA-256 of the rule book.
+    pub rules_sha256: Digest,
+    /// Every agreement version loaded.
+    pub agreements: Vec<LoadedAgreement>,
+    /// The account that loaded them; never a person's name.
+    pub by: Code,
+}
+
+/// An agreement version and its signed text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadedAgreement {
+    /// Which.
+    pub agreement: AgreementRef,
+    /// SHA-256 of its signed text.
+    pub sha256: Digest,
+}
+
+/// An agreement's change of status. Status is the series of these entries, never part of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementStatus {
+    /// Which.
+    pub agreement: AgreementRef,
+    /// SHA-256 of its signed text.
+    pub sha256: Digest,
+    /// Its status before; absent for a new agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AgreementState>,
+    /// Its status from now on.
+    pub to: AgreementState,
+    /// The account that changed it; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
+}
+
+/// The states of an agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgreementState {
+    /// Loaded, not signed by all parties.
+    Draft,
+    /// Signed by all parties, not yet begun.
+    Signed,
+    /// In force.
+    InForce,
+    /// Stopped for a time.
+    Suspended,
+    /// Past its last day.
+    Expired,
+    /// Ended by a party.
+    Withdrawn,
+}
+
+/// An agency's change of status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyStatus {
+    /// Which.
+    pub agency: AgencyCode,
+    /// Its status before; absent for a new agency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Code>,
+    /// Its status from now on, such as `enrolled` or `suspended`.
+    pub to: Code,
+    /// The account that changed it; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
+}
+
+/// Something that happened to a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEvent {
+    /// Which key: its identifier, never its bytes.
+    pub key: Code,
+    /// What the key is for, such as `checkpoint` or `blinding`.
+    pub used_for: Code,
+    /// What happened, such as `created`, `announced`, `retired`, `destroyed` or `compromised`.
+    pub action: Code,
+    /// SHA-256 of the public key, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_sha256: Option<Digest>,
+    /// The account that did it; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
+}
+
+/// The openings of some events were destroyed. Their entries stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// Which events; at most about 1,600 fit in one entry.
+    pub events: Vec<EventId>,
+    /// The legal reason.
+    pub reason: Code,
+    /// The account or job that did it; never a person's name.
+    pub by: Code,
+}
+
+/// The first entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogOpen {
+    /// The programme.
+    pub programme: ProgrammeCode,
+    /// The log that this one continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousLog>,
+}
+
+/// The last state of the log before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousLog {
+    /// Its origin.
+    pub origin: Code,
+    /// Its size.
+    pub size: u64,
+    /// Its root hash.
+    pub root: Digest,
+}

@@ -1,0 +1,220 @@
+//! What the tests of the log share: keys from patterns, invented entries.
+
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+
+use super::commitment::Opening;
+use super::cosignature::Ed25519Signer;
+use super::digest::Digest;
+use super::entry::*;
+use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
+use crate::domain::ids::{EventId, SubmissionId};
+use crate::domain::time::Timestamp;
+
+pub(super) const ORIGIN: &str = "gw.example/2026";
+
+/// A named Ed25519 key made from a pattern.
+pub(super) struct TestKey {
+    name: String,
+    pair: Ed25519KeyPair,
+    public: [u8; 32],
+}
+
+impl TestKey {
+    pub(super) fn new(name: &str, seed: u8) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("32 bytes");
+        let public = pair.public_key().as_ref().try_into().expect("32 bytes");
+        Self { name: name.to_owned(), pair, public }
+    }
+    pub(super) fn public(&self) -> &[u8; 32] {
+        &self.public
+    }
+}
+impl NoteSigner for TestKey {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn key_id(&self) -> KeyId {
+        key_id(&self.name, TYPE_ED25519, &self.public)
+    }
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+        Ok(self.pair.sign(text).as_ref().to_vec())
+    }
+}
+impl NoteVerifier for TestKey {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn key_id(&self) -> KeyId {
+        NoteSigner::key_id(self)
+    }
+    fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
+        check_ed25519(&self.public, text, signature)
+    }
+}
+impl Ed25519Signer for TestKey {
+    fn public_key(&self) -> &[u8; 32] {
+        &self.public
+    }
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
+        self.pair.sign(message).as_ref().try_into().map_err(|_| SigningFailed)
+    }
+}
+
+pub(super) fn check_ed25519(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
+}
+
+pub(super) fn event(number: usize) -> EventId {
+    let mut bytes = *b"\x01\x99\xb4\xa0\x7c\x00\x70\x00\x80\x00\x00\x00\x00\x00\x00\x00";
+    bytes[8 + 4..].copy_from_slice(&u32::try_from(number).expect("small").to_be_bytes());
+    EventId::from_slice(&bytes).expect("16 bytes")
+}
+
+pub(super) fn at(number: usize) -> Timestamp {
+    Timestamp::from_micros(1_790_000_000_000_000 + i64::try_from(number).expect("small"))
+}
+
+pub(super) fn code(text: &str) -> Code {
+    text.parse().expect("a code")
+}
+
+pub(super) const FIELDS: [&str; 4] = ["actor", "answer", "case", "subject"];
+
+/// The openings of the enquiry with this number.
+pub(super) fn openings(number: usize) -> Vec<Opening> {
+    let salt = |field: &str| *Digest::of(format!("{field} {number}").as_bytes()).as_bytes();
+    FIELDS.iter().map(|field| Opening::new(*field, salt(field), format!("{field}-{number}").into_bytes())).collect()
+}
+
+pub(super) fn enquiry(number: usize) -> Body {
+    let [actor, answer, case, subject] = openings(number).try_into().expect("four");
+    let decision = |supplier: &str, item: &str| Decision {
+        supplier: supplier.parse().expect("a code"),
+        item: code(item),
+        supply: Some(code("tff-2026/v3/supply-a")),
+        supply_sha256: Some(Digest::of(supplier.as_bytes())),
+        receive: Some(code("tff-2026/v3/receive-b")),
+        outcome: Contribution::Permitted,
+        rules_hit: vec![],
+    };
+    let withheld = Decision {
+        supply: None,
+        supply_sha256: None,
+        outcome: Contribution::Withheld,
+        rules_hit: vec![code("R01"), code("R09")],
+        ..decision("police", "A6")
+    };
+    let feed = |supplier: &str, as_at, late: bool| Feed {
+        supplier: supplier.parse().expect("a code"),
+        feed: "attendance".parse().expect("a code"),
+        as_at,
+        late: late.into(),
+    };
+    Body::Enquiry(Box::new(Enquiry {
+        request: Digest::of(&number.to_be_bytes()),
+        recipient: "early-help".parse().expect("a code"),
+        client: code("early-help-cms"),
+        agreement: Some("tff-2026/v3".parse().expect("a reference")),
+        agreement_sha256: Some(Digest::of(b"agreement")),
+        rules_sha256: Digest::of(b"rules"),
+        programme_sha256: Digest::of(b"programme"),
+        criteria_version: code("2026-04"),
+        purpose: "family-support".parse().expect("a code"),
+        relationship: code("open-case"),
+        role: "practitioner".parse().expect("a code"),
+        mode: code("areas"),
+        outcome: if number % 7 == 3 { Outcome::Refused(code("ceiling")) } else { Outcome::Answered },
+        decisions: vec![withheld.clone(), decision("schools", "A1"), decision("schools", "A2")],
+        feeds: vec![feed("police", None, true), feed("schools", Some(at(0)), false)],
+        commitments: Commitments {
+            subject: subject.commitment(),
+            case: case.commitment(),
+            actor: actor.commitment(),
+            answer: answer.commitment(),
+        },
+        shield_opening: ShieldOpening::new([number as u8; SHIELD_OPENING_BYTES]),
+    }))
+}
+
+/// One body of each type.
+pub(super) fn bodies() -> Vec<Body> {
+    let all = vec![
+        enquiry(1),
+        enquiry(3),
+        submission(1),
+        Body::PolicyLoad(PolicyLoad {
+            programme: "tff".parse().expect("a code"),
+            revision: 4,
+            programme_sha256: Digest::of(b"programme"),
+            match_keys_sha256: Digest::of(b"keys"),
+            rules_sha256: Digest::of(b"rules"),
+            agreements: vec![LoadedAgreement {
+                agreement: "tff-2026/v3".parse().expect("a reference"),
+                sha256: Digest::of(b"agreement"),
+            }],
+            by: code("operator-1"),
+        }),
+        Body::AgreementStatus(AgreementStatus {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            from: Some(AgreementState::InForce),
+            to: AgreementState::Suspended,
+            by: code("ig-officer-2"),
+            reason: code("incident"),
+        }),
+        Body::AgencyStatus(AgencyStatus {
+            agency: "schools".parse().expect("a code"),
+            from: None,
+            to: code("enrolled"),
+            by: code("operator-1"),
+            reason: code("joined"),
+        }),
+        Body::KeyEvent(KeyEvent {
+            key: code("checkpoint-2026"),
+            used_for: code("checkpoint"),
+            action: code("created"),
+            public_sha256: Some(Digest::of(b"public")),
+            by: code("operator-1"),
+            reason: code("new-year"),
+        }),
+        erasure(&[1, 2]),
+        Body::LogOpen(LogOpen {
+            programme: "tff".parse().expect("a code"),
+            previous: Some(PreviousLog { origin: code("gw.example/2025"), size: 9, root: Digest::of(b"root") }),
+        }),
+    ];
+    assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
+    all
+}
+
+pub(super) fn erasure(numbers: &[usize]) -> Body {
+    let events = numbers.iter().copied().map(event).collect();
+    Body::Erasure(Erasure { events, reason: code("retention"), by: code("retention-job") })
+}
+
+pub(super) fn submission(number: usize) -> Body {
+    Body::Submission(Submission {
+        submission: SubmissionId::from_slice(event(number).as_bytes()).expect("16 bytes"),
+        agency: "schools".parse().expect("a code"),
+        feed: "attendance".parse().expect("a code"),
+        agreement: "tff-2026/v3".parse().expect("a reference"),
+        mode: SubmissionMode::Snapshot,
+        as_at: at(0),
+        rows_accepted: number as u64,
+        rows_rejected: 0,
+        digest: Digest::of(b"delivery"),
+    })
+}
+
+pub(super) fn small_entry(number: usize) -> Vec<u8> {
+    small_entry_of(ORIGIN, number)
+}
+
+pub(super) fn small_entry_of(log: &str, number: usize) -> Vec<u8> {
+    render(log, number, submission(number))
+}
+
+pub(super) fn render(log: &str, number: usize, body: Body) -> Vec<u8> {
+    let nonce = *Digest::of(&number.to_be_bytes()).as_bytes();
+    Entry::new(log, event(number), at(number), nonce, body).render().expect("renders")
+}
