@@ -1,9 +1,11 @@
 //! Vocabulary and rules: the nouns of the programme, parsed once and then trusted.
 
 pub mod agency;
+pub mod agreement;
 pub mod ids;
 pub mod item;
 pub mod labels;
+pub mod law;
 pub mod policy_file;
 pub mod programme;
 pub mod record;
