@@ -18,6 +18,9 @@ const fn entry(code: &'static str, plain: &'static str) -> Entry {
     Entry { code, plain }
 }
 
+/// The power under which benefits data come; its limits travel with the data.
+pub const BENEFITS_POWER: &str = "WRA2012-s131";
+
 /// Statutes that permit a flow.
 pub const POWERS: [Entry; 14] = [
     entry("CA1989-s17", "Children Act 1989 section 17, help for children in need"),
@@ -78,5 +81,6 @@ mod tests {
             }
         }
         assert_eq!(plain(&POWERS, "WRA2012"), None);
+        assert!(plain(&POWERS, BENEFITS_POWER).is_some());
     }
 }
