@@ -1,11 +1,13 @@
 //! Vocabulary and rules: the nouns of the programme, parsed once and then trusted.
 
 pub mod agency;
+pub mod agreement;
 pub mod enquiry;
 pub mod evidence;
 pub mod ids;
 pub mod item;
 pub mod labels;
+pub mod law;
 pub mod policy_file;
 pub mod programme;
 pub mod record;

@@ -1,1 +1,16 @@
-//! policy.
+//! Agreements and rules: who may be told what, decided before any record is read.
+//!
+//! [`PolicyBook`] holds the programme, the agencies, the agreements as they stand and the rule book.
+//! [`decide::contributors`] fixes from the terms of an enquiry alone which (supplier, item) may
+//! contribute to its answer; everything else is denied with the rule that denies it. The rules are a
+//! fixed Cedar book under `policies/rules/`; an evaluation error denies.
+
+pub mod book;
+pub mod cache;
+pub mod decide;
+pub mod rules;
+
+pub use book::PolicyBook;
+pub use cache::DecisionCache;
+pub use decide::{Permitted, Refusal, SupplierFeed, Terms, contributors, contributors_for_statistics};
+pub use rules::{RuleBook, RuleHit};

@@ -53,6 +53,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
 const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("records by token", &records::BY_TOKEN),
     ("records by household", &records::BY_HOUSEHOLD),
+    ("hidden records", &records::HIDDEN),
     ("drop tokens", &records::DROP_TOKENS),
     ("drop households", &records::DROP_HOUSEHOLDS),
     ("drop records", &records::DROP_RECORDS),

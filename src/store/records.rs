@@ -54,6 +54,21 @@ pub(super) static BY_HOUSEHOLD: ListStatement = ListStatement::new(
     ),
     5,
 );
+/// How many records of others a shield keeps out of reach: for the sealed opening of the log entry.
+pub(super) static HIDDEN: ListStatement = ListStatement::new(
+    "SELECT COUNT(*) FROM link
+     JOIN record ON record.id = link.record
+     JOIN submission ON submission.id = record.submission
+     WHERE link.visible_from <= $1 AND link.visible_to > $1
+       AND submission.visible_from <= $1 AND submission.visible_to > $1
+       AND submission.programme = $2
+       AND record.agency <> $3 AND link.shielded = 1
+       AND link.component IN (
+         SELECT found.component FROM token
+         JOIN link found ON found.record = token.record AND found.visible_from <= $1 AND found.visible_to > $1
+         WHERE token.blinded IN ({list}))",
+    3,
+);
 pub(super) static DROP_TOKENS: ListStatement = ListStatement::new(
     "DELETE FROM token WHERE blinded IN ({list}) AND record IN (SELECT id FROM record WHERE submission = $1)",
     1,
@@ -184,6 +199,17 @@ impl Store {
         households: &[Blinded],
     ) -> Result<Vec<VisibleRecord>, StoreError> {
         self.records_in_reach(&BY_HOUSEHOLD, reach, households).await
+    }
+
+    /// How many records of other agencies a shield keeps back from these tokens.
+    pub async fn hidden_records(&self, reach: Reach<'_>, tokens: &[Blinded]) -> Result<i64, StoreError> {
+        let tokens = &tokens[..tokens.len().min(ListStatement::MOST)];
+        let (sql, length) = HIDDEN.text(tokens.len());
+        let mut values: Vec<Value<'_>> =
+            vec![reach.generation.into(), reach.programme.as_str().into(), reach.asker.as_str().into()];
+        values.extend((0..length).map(|n| tokens.get(n).map_or(Value::Bytes(b""), |t| t.as_bytes().into())));
+        let row = self.fetch_optional(sql, &values).await?;
+        row.ok_or(StoreError::Corrupt("count"))?.int(0)
     }
 
     async fn records_in_reach(

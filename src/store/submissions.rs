@@ -41,7 +41,7 @@ statements! {
     ABANDONED = select!("state IN ('failed', 'replaced') AND holds_rows = 1 AND finished_at < $1 ORDER BY id LIMIT 8");
     STALLED = select!("state = 'staging' AND received_at < $1 ORDER BY id LIMIT 8");
     EMPTIED = "UPDATE submission SET holds_rows = 0 WHERE id = $1";
-    FEEDS = "SELECT agency, feed, agreement, as_at FROM submission
+    FEEDS = "SELECT agency, feed, agreement, as_at, id FROM submission
              WHERE programme = $1 AND visible_from <= $2 AND visible_to > $2 ORDER BY agency, feed";
     ROW_ERRORS = "SELECT row_number, field, code FROM row_error
                   WHERE submission = $1 AND row_number > $2 ORDER BY row_number, field, code LIMIT $3";
@@ -163,6 +163,8 @@ pub struct FeedState {
     pub agreement: AgreementRef,
     /// The day that it describes.
     pub as_at: Timestamp,
+    /// The submission itself.
+    pub submission: SubmissionId,
 }
 
 /// One thing wrong with one row.
@@ -218,6 +220,8 @@ impl Store {
                     feed: row.parsed(1, "feed")?,
                     agreement: row.parsed(2, "agreement")?,
                     as_at: Timestamp::from_micros(row.int(3)?),
+                    submission: SubmissionId::from_slice(&row.bytes(4)?)
+                        .map_err(|_| StoreError::Corrupt("submission id"))?,
                 })
             })
             .collect()

@@ -8,9 +8,10 @@ use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::app::publish::link_tokens;
 use crate::domain::evidence::{Member, Statement};
-use crate::domain::ids::{AgencyCode, FeedCode};
+use crate::domain::ids::{AgencyCode, CriterionCode, FeedCode};
 use crate::domain::item::Item;
 use crate::domain::record::{Coverage, Evidence};
+use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::attach::attach;
 use crate::linkage::cluster::{Cluster, clusters};
@@ -58,7 +59,7 @@ impl Gateway {
             self.store().records_by_token(reach, &linking),
             self.store().hidden_records(reach, &linking),
         )?;
-        let mut seen = Seen::default();
+        let mut seen = Seen::new(policies, asked.view.now);
         seen.add(self, records, permitted, &asked.caller.agency)?;
         let homes = match seen.person(&tokens, policies) {
             Some((person, clusters)) => seen.homes_of(&clusters[person]),
@@ -73,8 +74,9 @@ impl Gateway {
 }
 
 /// Records that were read, each once, with their evidence cut down to what is permitted.
-#[derive(Default)]
 struct Seen {
+    /// The area that each criterion of the version in force speaks for.
+    areas: BTreeMap<CriterionCode, Item>,
     places: HashMap<i64, usize>,
     linkable: Vec<LinkRecord>,
     evidence: Vec<Evidence>,
@@ -83,6 +85,12 @@ struct Seen {
 }
 
 impl Seen {
+    fn new(policies: &Policies, now: Timestamp) -> Self {
+        let version = policies.programme().criteria_at(now.date());
+        let areas = version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
+        Self { areas, places: HashMap::new(), linkable: Vec::new(), evidence: Vec::new(), is_cut_off: false }
+    }
+
     fn add(
         &mut self,
         gateway: &Gateway,
@@ -101,7 +109,7 @@ impl Seen {
             let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
             let may = |item: &Item| permitted.allows(&record.agency, &record.feed, item);
             let shows_home = (may(&Item::Household) || record.agency == *asker) && evidence.coverage == Coverage::Current;
-            cut_down(&mut evidence, permitted, &record.agency, &record.feed);
+            cut_down(&mut evidence, permitted, &record.agency, &record.feed, &self.areas);
             let households = if shows_home { household_tokens(&record.households) } else { Vec::new() };
             self.places.insert(record.id, self.linkable.len());
             self.linkable.push(LinkRecord {
@@ -170,17 +178,15 @@ impl Seen {
 
 /// Leaves only what the decision lets this feed contribute: an agency with two feeds may have a
 /// permit for an item in one of them only.
-fn cut_down(evidence: &mut Evidence, permitted: &Permitted, agency: &AgencyCode, feed: &FeedCode) {
+fn cut_down(
+    evidence: &mut Evidence,
+    permitted: &Permitted,
+    agency: &AgencyCode,
+    feed: &FeedCode,
+    areas: &BTreeMap<CriterionCode, Item>,
+) {
     let may = |item: &Item| permitted.allows(agency, feed, item);
-    let areas: BTreeMap<_, _> = permitted
-        .covered
-        .iter()
-        .map(|area| (area.clone(), may(&Item::Area(area.clone()))))
-        .collect();
-    evidence.flags.retain(|flag| {
-        let area = permitted.area_of.get(&flag.criterion);
-        area.is_some_and(|area| areas.get(area).copied().unwrap_or(false))
-    });
+    evidence.flags.retain(|flag| areas.get(&flag.criterion).is_some_and(may));
     if !may(&Item::Lead) && !may(&Item::Service) {
         evidence.service = None;
     }

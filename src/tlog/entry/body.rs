@@ -169,6 +169,8 @@ pub enum Outcome {
 pub struct Decision {
     /// Whose records.
     pub supplier: AgencyCode,
+    /// From which feed.
+    pub feed: FeedCode,
     /// A criteria area, `lead`, `service`, `attendance`, `household` or `locality`.
     pub item: Code,
     /// The supply term, such as `tff-schools-2026/v3/supply-A4`; absent when none covers it.
@@ -187,8 +189,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn key(&self) -> (&AgencyCode, &Code) {
-        (&self.supplier, &self.item)
+    fn key(&self) -> (&AgencyCode, &FeedCode, &Code) {
+        (&self.supplier, &self.feed, &self.item)
     }
 }
 

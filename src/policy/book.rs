@@ -1,0 +1,331 @@
+//! The policy book: programme, agencies, agreements as they stand, and the rules, ready to decide.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Fact,
+};
+
+use super::rules::{ERROR, RuleBook, RuleHit};
+use crate::domain::agency::Agency;
+use crate::domain::agreement::{
+    Agreement, AgreementStatus, AgreementText, AnswerMode, Item, ReceiveClause, SupplyTerm,
+};
+use crate::domain::ids::{AgencyCode, AgreementRef, RoleCode, TermCode};
+use crate::domain::programme::{Area, Programme, Purpose};
+use crate::domain::time::Timestamp;
+
+/// Why a policy book cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// Two agencies with one code.
+    #[error("two agency files have one code [duplicate-agency]")]
+    DuplicateAgency,
+    /// Two texts of one version of an agreement.
+    #[error("two texts claim to be one version of an agreement [duplicate-agreement]")]
+    DuplicateAgreement,
+    /// An agreement of another programme.
+    #[error("an agreement belongs to another programme [other-programme]")]
+    OtherProgramme,
+    /// The facts do not fit the rule book's schema.
+    #[error("the facts of an agency or agreement do not fit the rule book [facts]")]
+    Facts,
+}
+
+/// Everything a decision depends on besides the enquiry and the time. Immutable: a change of any
+/// agreement's state makes a new book with a higher revision.
+#[derive(Debug)]
+pub struct PolicyBook {
+    programme: Arc<Programme>,
+    agencies: BTreeMap<AgencyCode, Agency>,
+    agreements: BTreeMap<AgreementRef, Agreement>,
+    rules: Arc<RuleBook>,
+    entities: Entities,
+    revision: u64,
+}
+
+impl PolicyBook {
+    /// Puts a book together; `revision` is the database's counter of agreement-state changes.
+    ///
+    /// # Errors
+    ///
+    /// [`BookError`] for duplicates, an agreement of another programme, or facts that do not fit.
+    pub fn new(
+        programme: Arc<Programme>,
+        agencies: impl IntoIterator<Item = Agency>,
+        agreements: impl IntoIterator<Item = Agreement>,
+        rules: Arc<RuleBook>,
+        revision: u64,
+    ) -> Result<Self, BookError> {
+        let mut by_code = BTreeMap::new();
+        for agency in agencies {
+            if by_code.insert(agency.code().clone(), agency).is_some() {
+                return Err(BookError::DuplicateAgency);
+            }
+        }
+        let mut by_reference = BTreeMap::new();
+        for agreement in agreements {
+            if agreement.text.programme() != programme.code() {
+                return Err(BookError::OtherProgramme);
+            }
+            if by_reference.insert(agreement.text.reference().clone(), agreement).is_some() {
+                return Err(BookError::DuplicateAgreement);
+            }
+        }
+        let entities = entities(&by_code, &by_reference, &rules).ok_or(BookError::Facts)?;
+        Ok(Self { programme, agencies: by_code, agreements: by_reference, rules, entities, revision })
+    }
+
+    /// The programme.
+    pub fn programme(&self) -> &Programme {
+        &self.programme
+    }
+    /// The agencies, by code.
+    pub fn agencies(&self) -> impl Iterator<Item = &Agency> {
+        self.agencies.values()
+    }
+    /// The agency of this code.
+    pub fn agency(&self, code: &AgencyCode) -> Option<&Agency> {
+        self.agencies.get(code)
+    }
+    /// The agreements, by reference.
+    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+        self.agreements.values()
+    }
+    /// The agreement of this reference.
+    pub fn agreement(&self, reference: &AgreementRef) -> Option<&Agreement> {
+        self.agreements.get(reference)
+    }
+    /// The rule book.
+    pub fn rules(&self) -> &RuleBook {
+        &self.rules
+    }
+    /// The revision of the agreements' state that this book was made from.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The rules that keep the recipient from asking under a clause; none when it may ask.
+    pub(crate) fn ask_hits(&self, ask: &Ask<'_>) -> Vec<RuleHit> {
+        let resource = uid("ReceiveClause", &term_id(ask.agreement, &ask.clause.id));
+        self.hits(ask, "ask", resource, ask.facts())
+    }
+
+    /// The rules that keep an item of a supplier out of the answer; none when it may contribute.
+    pub(crate) fn release_hits(&self, release: &Release<'_>) -> Vec<RuleHit> {
+        let resource = uid("Item", &release.item.to_string());
+        self.hits(release.ask, "release", resource, release.facts())
+    }
+
+    fn hits(
+        &self,
+        ask: &Ask<'_>,
+        action: &str,
+        resource: Option<EntityUid>,
+        facts: Option<Vec<(&'static str, Fact)>>,
+    ) -> Vec<RuleHit> {
+        let request = || {
+            let facts = facts?.into_iter().map(|(name, fact)| (name.to_owned(), fact));
+            let context = Context::from_pairs(facts).ok()?;
+            let (principal, action) = (uid("Agency", ask.recipient.as_str())?, uid("Action", action)?);
+            Request::new(principal, action, resource?, context, Some(self.rules.schema())).ok()
+        };
+        request().map_or_else(|| vec![RuleHit::fixed(ERROR)], |request| self.rules.hits(&request, &self.entities))
+    }
+}
+
+/// The facts of an enquiry under one receive clause.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) recipient: &'a AgencyCode,
+    pub(crate) agreement: &'a AgreementText,
+    pub(crate) clause: &'a ReceiveClause,
+    pub(crate) purpose: &'a Purpose,
+    pub(crate) mode: AnswerMode,
+    pub(crate) role: &'a RoleCode,
+    pub(crate) relationship_fits: bool,
+    pub(crate) for_statistics: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl Ask<'_> {
+    fn facts(&self) -> Option<Vec<(&'static str, Fact)>> {
+        Some(vec![
+            ("receive", reference("ReceiveClause", &term_id(self.agreement, &self.clause.id))?),
+            ("purpose", text(self.purpose.code.as_str())),
+            ("mode", text(self.mode.as_str())),
+            ("role", text(self.role.as_str())),
+            ("relationshipFits", Fact::new_bool(self.relationship_fits)),
+            ("forStatistics", Fact::new_bool(self.for_statistics)),
+            ("purposeIsStatistical", Fact::new_bool(self.purpose.statistical)),
+            ("now", instant(self.now)),
+        ])
+    }
+}
+
+/// The facts of one supplier's item under one supply term, for an enquiry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Release<'a> {
+    pub(crate) ask: &'a Ask<'a>,
+    pub(crate) agreement: &'a AgreementText,
+    pub(crate) term: &'a SupplyTerm,
+    pub(crate) supplier: &'a AgencyCode,
+    pub(crate) item: &'a Item,
+    /// The item's area, or those that naming the supplier reveals.
+    pub(crate) areas: &'a [&'a Area],
+    pub(crate) benefits_data: bool,
+}
+
+impl Release<'_> {
+    fn facts(&self) -> Option<Vec<(&'static str, Fact)>> {
+        let areas: Option<Vec<Fact>> = self.areas.iter().map(|area| reference("Item", area.code.as_str())).collect();
+        let any = |is: fn(&Area) -> bool| Fact::new_bool(self.areas.iter().any(|area| is(area)));
+        let mut facts = self.ask.facts()?;
+        facts.extend([
+            ("supply", reference("SupplyTerm", &term_id(self.agreement, &self.term.id))?),
+            ("supplier", reference("Agency", self.supplier.as_str())?),
+            ("crimeAndDisorder", Fact::new_bool(self.ask.purpose.crime_and_disorder)),
+            ("wraPrescribed", Fact::new_bool(self.ask.purpose.wra_prescribed)),
+            ("areas", Fact::new_set(areas?)),
+            ("specialCategory", any(|area| area.special_category)),
+            ("criminalOffence", any(|area| area.criminal_offence)),
+            ("health", any(|area| area.health)),
+            ("benefitsData", Fact::new_bool(self.benefits_data)),
+        ]);
+        Some(facts)
+    }
+}
+
+fn entities(
+    agencies: &BTreeMap<AgencyCode, Agency>,
+    agreements: &BTreeMap<AgreementRef, Agreement>,
+    rules: &RuleBook,
+) -> Option<Entities> {
+    let mut all = Vec::new();
+    for agency in agencies.values() {
+        all.push(agency_entity(agency)?);
+    }
+    for agreement in agreements.values() {
+        let text = &agreement.text;
+        all.push(agreement_entity(agreement)?);
+        for term in text.supplies() {
+            all.push(supply_entity(text, term)?);
+        }
+        for clause in text.receives() {
+            all.push(receive_entity(text, clause)?);
+        }
+    }
+    Entities::from_entities(all, Some(rules.schema())).ok()
+}
+
+fn agency_entity(agency: &Agency) -> Option<Entity> {
+    let standing = agency.standing();
+    entity(
+        "Agency",
+        agency.code().as_str(),
+        [
+            ("kind", text(agency.kind().as_str())),
+            ("publicAuthority", Fact::new_bool(standing.public_authority)),
+            ("localAuthority", Fact::new_bool(standing.local_authority)),
+            ("relevantAuthority", Fact::new_bool(standing.relevant_authority)),
+            ("deaSpecifiedPerson", Fact::new_bool(standing.dea_specified_person)),
+            ("wraQualifyingPerson", Fact::new_bool(standing.wra_qualifying_person)),
+        ],
+    )
+}
+
+fn agreement_entity(agreement: &Agreement) -> Option<Entity> {
+    let signed = &agreement.text;
+    entity(
+        "Agreement",
+        &signed.reference().to_string(),
+        [
+            ("inForce", Fact::new_bool(agreement.status == AgreementStatus::InForce)),
+            ("starts", instant(signed.starts_at())),
+            ("endsBefore", instant(signed.ends_before())),
+            ("reviewBefore", instant(signed.review_before())),
+            ("signedBy", references("Agency", &agreement.signed_by)?),
+            ("caldicottSigned", Fact::new_bool(signed.law().caldicott_sign_off.is_some())),
+            ("deaRegistered", Fact::new_bool(signed.law().dea_register.is_some())),
+            ("policeRegimeNamed", Fact::new_bool(signed.law().police_regime.is_some())),
+        ],
+    )
+}
+
+fn supply_entity(agreement: &AgreementText, term: &SupplyTerm) -> Option<Entity> {
+    entity(
+        "SupplyTerm",
+        &term_id(agreement, &term.id),
+        [
+            ("agreement", reference("Agreement", &agreement.reference().to_string())?),
+            ("supplier", reference("Agency", term.supplier.as_str())?),
+            ("recipients", references("Agency", &term.recipients)?),
+            ("items", references("Item", &term.items)?),
+            ("modes", texts(&term.modes)),
+            ("purposes", texts(&term.purposes)),
+            ("powers", texts(&term.power)),
+            ("basis", text(term.art6.as_str())),
+            ("conditions", texts(&term.conditions)),
+            ("onward", text(term.onward.as_str())),
+        ],
+    )
+}
+
+fn receive_entity(agreement: &AgreementText, clause: &ReceiveClause) -> Option<Entity> {
+    entity(
+        "ReceiveClause",
+        &term_id(agreement, &clause.id),
+        [
+            ("agreement", reference("Agreement", &agreement.reference().to_string())?),
+            ("recipient", reference("Agency", clause.recipient.as_str())?),
+            ("suppliers", references("Agency", &clause.suppliers)?),
+            ("items", references("Item", &clause.items)?),
+            ("modes", texts(&clause.modes)),
+            ("purposes", texts(&clause.purposes)),
+            ("roles", texts(&clause.roles)),
+            ("powers", texts(&clause.power)),
+            ("basis", text(clause.art6.as_str())),
+            ("conditions", texts(&clause.conditions)),
+            ("onward", text(clause.onward.as_str())),
+        ],
+    )
+}
+
+fn entity<const N: usize>(kind: &str, id: &str, facts: [(&str, Fact); N]) -> Option<Entity> {
+    let facts = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
+    Entity::new(uid(kind, id)?, facts, HashSet::new()).ok()
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    let kind: EntityTypeName = kind.parse().ok()?;
+    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn term_id(agreement: &AgreementText, term: &TermCode) -> String {
+    format!("{}#{term}", agreement.reference())
+}
+
+fn reference(kind: &str, id: &str) -> Option<Fact> {
+    uid(kind, id).map(Fact::new_entity_uid)
+}
+
+fn references<T: ToString>(kind: &str, ids: impl IntoIterator<Item = T>) -> Option<Fact> {
+    let facts: Option<Vec<Fact>> = ids.into_iter().map(|id| reference(kind, &id.to_string())).collect();
+    facts.map(Fact::new_set)
+}
+
+fn text(value: &str) -> Fact {
+    Fact::new_string(value.to_owned())
+}
+
+fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Fact {
+    Fact::new_set(values.into_iter().map(|value| Fact::new_string(value.to_string())))
+}
+
+/// Cedar's clock counts milliseconds. Rounding down keeps every comparison with a day's start exact.
+fn instant(at: Timestamp) -> Fact {
+    let millis = at.as_micros().div_euclid(1000);
+    let text = Timestamp::from_micros(millis * 1000).to_string();
+    Fact::new_datetime(text.replace("000Z", "Z"))
+}
