@@ -24,6 +24,7 @@ pub mod load_policy;
 pub mod policies;
 pub mod publish;
 pub mod sequence;
+pub mod signers;
 pub mod submit;
 pub mod tidy;
 pub mod writer;

@@ -162,6 +162,10 @@ impl Policies {
     pub fn links(&self, kind: u16) -> bool {
         self.linking.get(usize::from(kind)).copied().unwrap_or(false)
     }
+    /// Whether a kind is a strong identifier by itself.
+    pub fn is_strong(&self, kind: u16) -> bool {
+        self.link_rules.conflict(kind) == ConflictRole::Strong
+    }
     /// The rules of linkage.
     pub fn link_rules(&self) -> &LinkRules {
         &self.link_rules

@@ -90,6 +90,7 @@ pub(super) fn enquiry(number: usize) -> Body {
     let [actor, answer, case, subject] = openings(number).try_into().expect("four");
     let decision = |supplier: &str, item: &str| Decision {
         supplier: supplier.parse().expect("a code"),
+        feed: "attendance".parse().expect("a code"),
         item: code(item),
         supply: Some(code("tff-2026/v3/supply-a")),
         supply_sha256: Some(Digest::of(supplier.as_bytes())),

@@ -1,0 +1,261 @@
+//! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
+
+use serde::Serialize;
+
+use super::Question;
+use super::evidence::Found;
+use crate::app::caller::AgencyCaller;
+use crate::app::error::AppError;
+use crate::app::gateway::Gateway;
+use crate::app::policies::Policies;
+use crate::crypto::random::{random_bytes, uuid_v7};
+use crate::crypto::seal;
+use crate::domain::enquiry::{Answer, Answered};
+use crate::domain::evidence::Judgement;
+use crate::domain::ids::{EventId, SubmissionId};
+use crate::domain::labels;
+use crate::policy::decide::{self, Permitted};
+use crate::policy::rules::RuleHit;
+use crate::store::{FeedState, NewEvent, StoredToken, View};
+use crate::tlog::commitment::{Commitment, Opening};
+use crate::tlog::digest::Digest;
+use crate::tlog::entry::{
+    Body, Code, Commitments, Contribution, Decision, Enquiry, Feed, Outcome, SHIELD_OPENING_BYTES, ShieldOpening,
+};
+
+/// Sealed openings have one length each, whoever is asked about; the answer's grows in steps.
+const SUBJECT_LENGTH: usize = 1536;
+const REFERENCE_LENGTH: usize = 96;
+const ANSWER_STEP: usize = 4096;
+
+/// A question with everything that its entry needs.
+pub(super) struct Asked<'a> {
+    pub(super) caller: &'a AgencyCaller,
+    pub(super) question: &'a Question,
+    pub(super) policies: &'a Policies,
+    pub(super) feeds: &'a [FeedState],
+    pub(super) request_hash: [u8; 32],
+    pub(super) view: View,
+}
+
+/// What the sealed opening of an answer holds: enough to replay it without any record.
+#[derive(Serialize)]
+struct AnswerOpening<'a> {
+    answer: &'a Answer,
+    is_known: bool,
+    is_family: bool,
+    members: usize,
+    judgements: &'a [Judgement],
+    submissions: Vec<(&'a str, &'a str, SubmissionId)>,
+}
+
+/// What the shield officers can open.
+#[derive(Serialize)]
+struct ShieldPath {
+    shielded_records: i64,
+}
+
+impl Gateway {
+    /// The entry of an answer.
+    pub(super) fn answer_entry(
+        &self,
+        id: EventId,
+        asked: &Asked<'_>,
+        permitted: &Permitted,
+        found: &Found,
+        answered: &Answered,
+    ) -> Result<NewEvent, AppError> {
+        let opening = AnswerOpening {
+            answer: &answered.answer,
+            is_known: found.is_known,
+            is_family: found.is_family,
+            members: found.members.len(),
+            judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
+            submissions: asked.feeds.iter().map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
+        };
+        let answer = to_json(&opening)?;
+        let lines: Vec<&decide::Decision> = permitted.decisions.iter().collect();
+        self.entry(id, asked, &lines, Outcome::Answered, &found.tokens, answer, found.hidden)
+    }
+
+    /// The entry of a refusal by agreement.
+    pub(super) fn refusal_entry(
+        &self,
+        asked: &Asked<'_>,
+        hits: &[RuleHit],
+        decisions: &[decide::Decision],
+    ) -> Result<NewEvent, AppError> {
+        let reason = code(hits.first().map_or("refused", |hit| &hit.rule))?;
+        let tokens = asked.policies.blind(self, &asked.question.tokens);
+        let id = EventId::new(uuid_v7(asked.view.now, self.random()));
+        let lines: Vec<&decide::Decision> = decisions.iter().collect();
+        let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
+        self.entry(id, asked, &lines, Outcome::Refused(reason), &tokens, to_json(&rules)?, 0)
+    }
+
+    /// The entry that is written instead of an answer when the day's ceiling is reached.
+    pub(super) fn ceiling_entry(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<NewEvent, AppError> {
+        let tokens = asked.policies.blind(self, &asked.question.tokens);
+        let id = EventId::new(uuid_v7(asked.view.now, self.random()));
+        let lines: Vec<&decide::Decision> = permitted.decisions.iter().collect();
+        self.entry(id, asked, &lines, Outcome::Refused(code("ceiling")?), &tokens, to_json(&["ceiling"])?, 0)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts in which the three kinds of entry differ")]
+    fn entry(
+        &self,
+        id: EventId,
+        asked: &Asked<'_>,
+        lines: &[&decide::Decision],
+        outcome: Outcome,
+        tokens: &[StoredToken],
+        answer: Vec<u8>,
+        hidden: i64,
+    ) -> Result<NewEvent, AppError> {
+        let Asked { caller, question, policies, view, .. } = asked;
+        let subject: Vec<u8> = tokens.iter().flat_map(|token| *token.blinded.as_bytes()).collect();
+        let values = [
+            ("subject", subject, SUBJECT_LENGTH),
+            ("case", question.case.as_str().as_bytes().to_vec(), REFERENCE_LENGTH),
+            ("actor", question.user.as_str().as_bytes().to_vec(), REFERENCE_LENGTH),
+            ("answer", answer, 0),
+        ];
+        let mut openings = Vec::with_capacity(values.len());
+        let mut commitments = Vec::with_capacity(values.len());
+        for (field, value, length) in values {
+            let (commitment, sealed) = self.commit(id, field, value, length)?;
+            openings.push((field, sealed));
+            commitments.push(commitment);
+        }
+        let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
+        let agreement = policies.book().agreement(&question.agreement).map(|agreement| &agreement.text);
+        let version = policies.programme().criteria_at(view.now.date());
+        let body = Body::Enquiry(Box::new(Enquiry {
+            request: request_digest(question)?,
+            recipient: caller.agency.clone(),
+            client: code(&caller.client)?,
+            agreement: agreement.map(|text| text.reference().clone()),
+            agreement_sha256: agreement.map(|text| Digest::new(*text.hash().as_bytes())),
+            rules_sha256: Digest::new(*policies.book().rules().hash().as_bytes()),
+            programme_sha256: Digest::new(*policies.programme_sha256()),
+            criteria_version: code(&version.name())?,
+            purpose: question.purpose.clone(),
+            relationship: code(question.relationship.as_str())?,
+            role: question.role.clone(),
+            mode: code(question.mode.as_str())?,
+            outcome,
+            decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
+            feeds: feeds(asked, lines),
+            commitments: Commitments {
+                subject: commitments[0],
+                case: commitments[1],
+                actor: commitments[2],
+                answer: commitments[3],
+            },
+            shield_opening: self.shield_opening(id, hidden)?,
+        }));
+        let mut event = self.event_with_id(id, view.now, body)?;
+        event.recipient = Some(caller.agency.to_string());
+        event.agreement = Some(question.agreement.to_string());
+        event.purpose = Some(question.purpose.to_string());
+        event.outcome = Some(outcome_word.to_owned());
+        event.openings = openings;
+        event.tags = self.tags(tokens, policies);
+        Ok(event)
+    }
+
+    /// A salted commitment and its sealed opening: salt, then value.
+    fn commit(
+        &self,
+        id: EventId,
+        field: &'static str,
+        value: Vec<u8>,
+        length: usize,
+    ) -> Result<(Commitment, Vec<u8>), AppError> {
+        let salt: [u8; 32] = random_bytes(self.random());
+        let plain = [salt.as_slice(), &value].concat();
+        let commitment = Opening::new(field, salt, value).commitment();
+        let length = if length == 0 { (plain.len() + 1).div_ceil(ANSWER_STEP) * ANSWER_STEP } else { length };
+        let sealed = self.keys().fields.seal_to_length(self.random(), "opening", field, id.as_bytes(), &plain, length);
+        Ok((commitment, sealed.map_err(|_| AppError::Internal("an opening is too long"))?))
+    }
+
+    /// The true path, sealed to the shield officers: the same length in every entry.
+    fn shield_opening(&self, id: EventId, hidden: i64) -> Result<ShieldOpening, AppError> {
+        let path = to_json(&ShieldPath { shielded_records: hidden })?;
+        let padded = SHIELD_OPENING_BYTES - seal::OVERHEAD;
+        let sealed = seal::seal(
+            self.random(),
+            &self.keys().shield,
+            labels::SHIELD_OPENING,
+            id.as_bytes(),
+            &path,
+            padded,
+        );
+        let sealed = sealed.ok().and_then(|sealed| sealed.try_into().ok());
+        sealed.map(ShieldOpening::new).ok_or(AppError::Internal("a shield opening cannot be sealed"))
+    }
+
+    /// Under what the person's entries are found again: identifiers where there are any, else all keys.
+    fn tags(&self, tokens: &[StoredToken], policies: &Policies) -> Vec<[u8; 16]> {
+        let tag = |token: &StoredToken| self.keys().tagger.subject(token.blinded.as_bytes());
+        let strong: Vec<[u8; 16]> = tokens.iter().filter(|token| policies.is_strong(token.kind)).map(tag).collect();
+        if strong.is_empty() { tokens.iter().map(tag).collect() } else { strong }
+    }
+}
+
+/// SHA-256 of the question without anything that stands for a person: tokens, case and user.
+fn request_digest(question: &Question) -> Result<Digest, AppError> {
+    let mut value = serde_json::to_value(question).map_err(|_| AppError::Internal("a question cannot be written"))?;
+    if let Some(fields) = value.as_object_mut() {
+        for field in ["tokens", "household", "case", "user"] {
+            fields.remove(field);
+        }
+    }
+    Ok(Digest::of(&to_json(&value)?))
+}
+
+fn decision(line: &decide::Decision) -> Result<Decision, AppError> {
+    let term = |term: &Option<decide::TermRef>| {
+        term.as_ref().map(|term| code(&format!("{}/{}", term.agreement, term.term))).transpose()
+    };
+    let (outcome, hits): (Contribution, &[RuleHit]) = match &line.outcome {
+        decide::Outcome::Own | decide::Outcome::Permitted { .. } => (Contribution::Permitted, &[]),
+        decide::Outcome::Denied(hits) => (Contribution::Withheld, hits),
+    };
+    Ok(Decision {
+        supplier: line.supplier.clone(),
+        feed: line.feed.clone(),
+        item: code(&line.item.to_string())?,
+        supply: term(&line.supply)?,
+        supply_sha256: line.supply.as_ref().map(|term| Digest::new(*term.file.as_bytes())),
+        receive: term(&line.receive)?,
+        outcome,
+        rules_hit: hits.iter().map(|hit| code(&hit.rule)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The feeds that were decided on, and how fresh each was: equal for every person.
+fn feeds(asked: &Asked<'_>, lines: &[&decide::Decision]) -> Vec<Feed> {
+    let is_in = |state: &&FeedState| {
+        lines.iter().any(|line| line.outcome.is_in() && line.supplier == state.agency && line.feed == state.feed)
+    };
+    let feed = |state: &FeedState| {
+        let calendar = asked.policies.programme().feed(&state.agency, &state.feed);
+        Feed {
+            supplier: state.agency.clone(),
+            feed: state.feed.clone(),
+            as_at: Some(state.as_at),
+            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), asked.view.now)).into(),
+        }
+    };
+    asked.feeds.iter().filter(is_in).map(feed).collect()
+}
+
+fn code(text: &str) -> Result<Code, AppError> {
+    text.parse().map_err(|_| AppError::Internal("a code of a log entry"))
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, AppError> {
+    serde_json::to_vec(value).map_err(|_| AppError::Internal("a log entry's part cannot be written"))
+}

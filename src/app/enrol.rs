@@ -1,0 +1,176 @@
+//! Agencies, their systems, certificates and signatories are registered, suspended and revoked.
+//! Every change is a log entry in the same transaction.
+
+use super::error::AppError;
+use super::gateway::Gateway;
+use crate::crypto::jwt::PublicKey;
+use crate::domain::ids::{AgencyCode, TokenType};
+use crate::domain::time::Timestamp;
+use crate::store::RegisteredKeyCheck;
+use crate::tlog::entry::{AgencyStatus, Body, Code, KeyEvent};
+
+/// What an agency brings to be enrolled.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// Which agency; its file must be loaded.
+    pub agency: AgencyCode,
+    /// Id of its system.
+    pub client: String,
+    /// Id of the system's key.
+    pub kid: String,
+    /// The key that signs its assertions.
+    pub key: PublicKey,
+    /// SHA-256 of its certificate's DER.
+    pub certificate: [u8; 32],
+    /// When the certificate ends.
+    pub not_after: Timestamp,
+}
+
+impl Gateway {
+    /// Enrols an agency's system.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when the agency's file is not loaded; a conflict when key or certificate is registered.
+    pub async fn enrol(&self, enrolment: &Enrolment, by: &str) -> Result<(), AppError> {
+        let policies = self.current_policies().await?;
+        if policies.agency(&enrolment.agency).is_none() {
+            return Err(AppError::Policy(format!("no agency file for {} is loaded", enrolment.agency)));
+        }
+        let client = code(&enrolment.client)?;
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        tx.ensure_agency(&enrolment.agency, now).await?;
+        tx.ensure_client(&enrolment.client, &enrolment.agency).await?;
+        tx.add_client_key(&enrolment.client, &enrolment.kid, &enrolment.key.to_jwk().to_string()).await?;
+        tx.add_certificate(&enrolment.certificate, &enrolment.agency, enrolment.not_after).await?;
+        let body = Body::AgencyStatus(AgencyStatus {
+            agency: enrolment.agency.clone(),
+            from: None,
+            to: code("enrolled")?,
+            by: code(by)?,
+            reason: client,
+        });
+        tx.add_events(&[&self.event(now, body)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Suspends or reactivates an agency from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when it is not enrolled.
+    pub async fn set_agency_active(&self, agency: &AgencyCode, active: bool, by: &str, reason: &str) -> Result<(), AppError> {
+        let (from, to) = if active { ("suspended", "active") } else { ("active", "suspended") };
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.set_agency_active(agency, active).await? {
+            return Err(AppError::Policy(format!("no agency {agency} is enrolled")));
+        }
+        // Kept replies and cached decisions of before end here.
+        tx.raise_policy_revision(None).await?;
+        let body = Body::AgencyStatus(AgencyStatus {
+            agency: agency.clone(),
+            from: Some(code(from)?),
+            to: code(to)?,
+            by: code(by)?,
+            reason: code(reason)?,
+        });
+        tx.add_events(&[&self.event(now, body)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Revokes a certificate from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when it is not registered.
+    pub async fn revoke_certificate(&self, sha256: &[u8; 32], by: &str, reason: &str) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.revoke_certificate(sha256).await? {
+            return Err(AppError::Policy("no such certificate is registered".to_owned()));
+        }
+        tx.add_events(&[&self.event(now, key_event("certificate", "revoked", by, reason)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Enrols a key that may sign agreements for a party.
+    ///
+    /// # Errors
+    ///
+    /// A conflict when the key id is taken.
+    pub async fn enrol_signatory(
+        &self,
+        key_id: &str,
+        agency: &AgencyCode,
+        public_key: &[u8; 32],
+        by: &str,
+    ) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        tx.ensure_agency(agency, now).await?;
+        tx.add_signatory(key_id, agency, public_key, now).await?;
+        tx.add_events(&[&self.event(now, key_event("signatory", "enrolled", by, key_id)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Registers what everybody who holds an epoch's right keys computes. Returns the types whose
+    /// registered check differs; nothing is changed then.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn register_key_checks(
+        &self,
+        epoch: u32,
+        checks: &[(TokenType, [u8; 8])],
+        by: &str,
+    ) -> Result<Vec<TokenType>, AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        let mut differing = Vec::new();
+        for (token_type, value) in checks {
+            let check = RegisteredKeyCheck {
+                epoch,
+                token_type: token_type.clone(),
+                norm: super::policies::NORM,
+                value: *value,
+            };
+            if !tx.register_key_check(self.programme(), &check).await? {
+                differing.push(token_type.clone());
+            }
+        }
+        if !differing.is_empty() {
+            return Ok(differing);
+        }
+        tx.raise_policy_revision(Some(self.programme())).await?;
+        tx.add_events(&[&self.event(now, key_event("linkage", "registered", by, &format!("epoch-{epoch}"))?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(differing)
+    }
+}
+
+fn key_event(used_for: &str, action: &str, by: &str, reason: &str) -> Result<Body, AppError> {
+    Ok(Body::KeyEvent(KeyEvent {
+        key: code(used_for)?,
+        used_for: code(used_for)?,
+        action: code(action)?,
+        by: code(by)?,
+        reason: code(reason)?,
+        public_key: None,
+    }))
+}
+
+pub(super) fn code(text: &str) -> Result<Code, AppError> {
+    text.parse().map_err(|_| AppError::Policy("a name, id or reason is not a code: letters, digits, '-', '_', '.', ':' or '/'".to_owned()))
+}
