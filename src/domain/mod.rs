@@ -2,6 +2,7 @@
 
 pub mod ids;
 pub mod labels;
+pub mod match_keys;
 pub mod record;
 pub mod time;
 pub mod token;
