@@ -306,18 +306,15 @@ impl MatchKeys {
                 location: Location { line: Some(line_of(text, normaliser.span().start)), name: Some(name.clone()) },
             };
             TokenType::parse(name).map_err(|_| at(MatchKeysProblem::Name))?;
-            let normaliser =
-                Normaliser::parse(normaliser.get_ref()).ok_or_else(|| at(MatchKeysProblem::Normaliser))?;
+            let normaliser = Normaliser::parse(normaliser.get_ref()).ok_or_else(|| at(MatchKeysProblem::Normaliser))?;
             fields.push(Field { name: name.clone(), normaliser });
         }
 
         let mut keys: Vec<MatchKey> = Vec::with_capacity(file.keys.len());
         let mut locations = Vec::with_capacity(file.keys.len());
         for raw in &file.keys {
-            let location = Location {
-                line: Some(line_of(text, raw.name.span().start)),
-                name: Some(raw.name.get_ref().clone()),
-            };
+            let location =
+                Location { line: Some(line_of(text, raw.name.span().start)), name: Some(raw.name.get_ref().clone()) };
             let key = raw
                 .read(&fields)
                 .and_then(|key| {
@@ -401,8 +398,8 @@ impl MatchKey {
             }
         }
         if self.conflict == Some(Conflict::Strong) {
-            let one_identifier = self.components.len() == 1
-                && has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
+            let one_identifier =
+                self.components.len() == 1 && has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
             if self.tier != Tier::Link || !one_identifier {
                 return Err(MatchKeysProblem::Strong);
             }
@@ -624,7 +621,10 @@ mod tests {
             ("name='a'\ncomponents=['sex','nhs']\ntier='suggest'", "match_keys.sex"),
             ("name='a'\ncomponents=['gender_code']\ntier='suggest'", "match_keys.sex"),
             ("name='a'\ncomponents=['surname','dob','postcode']\ntier='link'", "match_keys.no_forename"),
-            ("name='a'\ncomponents=['forename:initial','surname','dob','postcode']\ntier='link'", "match_keys.no_forename"),
+            (
+                "name='a'\ncomponents=['forename:initial','surname','dob','postcode']\ntier='link'",
+                "match_keys.no_forename",
+            ),
             ("name='a'\ncomponents=['forename:soundex','surname','dob','uprn']\ntier='link'", "match_keys.no_forename"),
             ("name='a'\ncomponents=['dob','uprn']\ntier='link'", "match_keys.no_forename"),
             ("name='a'\ncomponents=['forename','surname','postcode']\ntier='link'", "match_keys.no_year"),
@@ -669,8 +669,12 @@ mod tests {
         assert!(error.location.line.is_some_and(|line| line >= 11));
         let error = MatchKeys::parse(&FIELDS.replace("norm = 1", "norm = 2\nkeys = []")).expect_err("norm");
         assert_eq!(error.reason, MatchKeysProblem::Version);
-        let error = MatchKeys::parse(&FIELDS.replace("\"nhs\"", "\"nhs2\"").replace("norm = 1", "norm = 1\nkeys = [{name='a',components=[],tier='link'}]"))
-            .expect_err("normaliser");
+        let error = MatchKeys::parse(
+            &FIELDS
+                .replace("\"nhs\"", "\"nhs2\"")
+                .replace("norm = 1", "norm = 1\nkeys = [{name='a',components=[],tier='link'}]"),
+        )
+        .expect_err("normaliser");
         assert_eq!((error.reason.code(), error.location.name.as_deref()), ("match_keys.normaliser", Some("nhs")));
     }
 

@@ -10,8 +10,10 @@ use super::text::{Compact, ascii, classify, redacted_debug};
 
 const MISSING: IdentityError = IdentityError::missing("cro.missing");
 const SENTINEL: IdentityError = IdentityError::sentinel("cro.sentinel", "a dummy number or a word in its place");
-const FORM: IdentityError =
-    IdentityError::invalid("cro.form", "a CRO number is digits, '/', a year and a letter, or SF, a year, '/', digits and a letter");
+const FORM: IdentityError = IdentityError::invalid(
+    "cro.form",
+    "a CRO number is digits, '/', a year and a letter, or SF, a year, '/', digits and a letter",
+);
 const CHECK_LETTER: IdentityError = IdentityError::invalid("cro.check_letter", "the check letter does not agree");
 
 /// A CRO number whose check letter agrees, in its canonical form.

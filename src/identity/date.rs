@@ -19,8 +19,10 @@ const TWO_DIGIT_YEAR: IdentityError =
 const IMPOSSIBLE: IdentityError = IdentityError::invalid("date.impossible", "there is no such day");
 const FUTURE: IdentityError = IdentityError::invalid("date.future", "nobody is born in the future");
 const AGE: IdentityError = IdentityError::invalid("date.age", "nobody is older than 120 years");
-const NOT_EXPECTED: IdentityError =
-    IdentityError::invalid("date.not_expected", "an expected birth lies within 31 days before and 300 days after today");
+const NOT_EXPECTED: IdentityError = IdentityError::invalid(
+    "date.not_expected",
+    "an expected birth lies within 31 days before and 300 days after today",
+);
 
 /// A date on which somebody now alive, or lately dead, may have been born.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -163,7 +165,13 @@ mod tests {
 
     #[test]
     fn the_120th_year_is_the_last() {
-        for (text, good) in [("1906-09-20", true), ("1905-09-21", true), ("1905-09-20", false), ("2026-09-20", true), ("2026-09-21", false)] {
+        for (text, good) in [
+            ("1906-09-20", true),
+            ("1905-09-21", true),
+            ("1905-09-20", false),
+            ("2026-09-20", true),
+            ("2026-09-21", false),
+        ] {
             assert_eq!(BirthDate::parse(text, DateFormat::Iso, TODAY).is_ok(), good, "{text}");
         }
     }

@@ -8,7 +8,8 @@ use super::error::IdentityError;
 use super::text::{Compact, ascii, classify, is_invisible, redacted_debug};
 
 const ID_MISSING: IdentityError = IdentityError::missing("generic_id.missing");
-const ID_SENTINEL: IdentityError = IdentityError::sentinel("generic_id.sentinel", "a dummy number or a word in its place");
+const ID_SENTINEL: IdentityError =
+    IdentityError::sentinel("generic_id.sentinel", "a dummy number or a word in its place");
 const ID_FORM: IdentityError = IdentityError::invalid("generic_id.form", "an identifier is 3 to 24 letters and digits");
 const POSTCODE_MISSING: IdentityError = IdentityError::missing("generic_postcode.missing");
 const POSTCODE_SENTINEL: IdentityError = IdentityError::sentinel("generic_postcode.sentinel", "no postcode");

@@ -10,7 +10,6 @@ use super::date::{BirthDate, ExpectedDate};
 use super::derivation::derive_into;
 use super::error::{IdentityError, Reason};
 use super::generic::{GenericId, normalise_address, normalise_generic_postcode};
-use super::household::is_household;
 use super::name::{NameKind, NameReader};
 use super::nhs::NhsNumber;
 use super::nino::Nino;
@@ -94,7 +93,10 @@ impl Drop for Derived {
 
 impl fmt::Debug for Derived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Derived").field("values", &self.values.len()).field("fields", &self.fields).finish()
+        f.debug_struct("Derived")
+            .field("values", &self.values.len())
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,11 +109,17 @@ pub fn derive(keys: &MatchKeys, raw: &RawFields<'_>, today: Date) -> Derived {
 
 /// Derives record after record with the same buffers. One per thread.
 pub struct Deriver {
-    fields: Vec<Normaliser>,
+    fields: Vec<FieldPlan>,
     plans: Vec<Plan>,
     parts: Vec<Part>,
     reader: Reader,
     variants: Variants,
+}
+
+/// How a field is read, and the parts that are taken of it.
+struct FieldPlan {
+    normaliser: Normaliser,
+    parts: Vec<usize>,
 }
 
 /// A key, with its components as indices of parts.
@@ -155,19 +163,16 @@ impl Deriver {
                 }));
             }
             let is_name = |at: &usize| keys.fields()[key.components[*at].field].normaliser.is_name();
-            let sorted =
-                if key.any_order { (0..key.components.len()).filter(is_name).collect() } else { Vec::new() };
-            let tier = if is_household(key) { Tier::Household } else { key.tier };
-            Plan { is_single: indices.len() == 1, parts: indices, sorted, tier }
+            let sorted = if key.any_order { (0..key.components.len()).filter(is_name).collect() } else { Vec::new() };
+            Plan { is_single: indices.len() == 1, parts: indices, sorted, tier: key.tier }
         });
         let plans = plans.collect();
-        Self {
-            fields: keys.fields().iter().map(|field| field.normaliser).collect(),
-            plans,
-            parts,
-            reader: Reader::default(),
-            variants: Variants::default(),
-        }
+        let fields = keys.fields().iter().enumerate().map(|(at, field)| FieldPlan {
+            normaliser: field.normaliser,
+            parts: (0..parts.len()).filter(|&part| parts[part].field == at).collect(),
+        });
+        let fields = fields.collect();
+        Self { fields, plans, parts, reader: Reader::default(), variants: Variants::default() }
     }
 
     /// Replaces what is in `derived` by the values of a record.
@@ -175,18 +180,18 @@ impl Deriver {
     /// `today` is the day against which ages and future dates are judged.
     pub fn derive(&mut self, raw: &RawFields<'_>, today: Date, derived: &mut Derived) {
         derived.clear();
-        for (field, &normaliser) in self.fields.iter().enumerate() {
+        for (field, plan) in self.fields.iter().enumerate() {
             self.variants.clear();
             let mut outcome = FieldOutcome { field, accepted: 0, refused: None };
             for (position, text) in raw.of(field).enumerate() {
-                match self.reader.read(normaliser, text, position == 0, today, &mut self.variants) {
+                match self.reader.read(plan.normaliser, text, position == 0, today, &mut self.variants) {
                     Ok(()) => outcome.accepted += 1,
                     Err(error) => outcome.refused = outcome.refused.or(Some(error)),
                 }
             }
             self.variants.sort();
-            for part in self.parts.iter_mut().filter(|part| part.field == field) {
-                part.fill(&self.variants, &mut self.reader.derived);
+            for &part in &plan.parts {
+                self.parts[part].fill(&self.variants, &mut self.reader.derived);
             }
             derived.fields.push(outcome);
         }
@@ -302,7 +307,8 @@ impl Plan {
             names.sort_unstable();
             let mut names = names.iter();
             for at in 0..self.parts.len() {
-                let bytes = if self.sorted.contains(&at) { names.next().copied().unwrap_or_default() } else { value(at) };
+                let bytes =
+                    if self.sorted.contains(&at) { names.next().copied().unwrap_or_default() } else { value(at) };
                 // A normalised value is far below 65,536 bytes: every reader bounds its text.
                 derived.bytes.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
                 derived.bytes.extend_from_slice(bytes);
@@ -435,7 +441,13 @@ mod tests {
     #[test]
     fn swapped_names_give_one_value_and_initials_link_nobody() {
         let dated = |forename, surname| {
-            [("forename", forename), ("surname", surname), ("dob", "2009-04-17"), ("uprn", "10012345"), ("postcode", "TR1 1AA")]
+            [
+                ("forename", forename),
+                ("surname", surname),
+                ("dob", "2009-04-17"),
+                ("uprn", "10012345"),
+                ("postcode", "TR1 1AA"),
+            ]
         };
         assert_eq!(values("k7", &dated("Paul", "John")), values("k7", &dated("John", "Paul")));
         assert!(!values("k7", &dated("Paul", "John")).is_empty());
@@ -486,8 +498,22 @@ mod tests {
     }
 
     const NORMALISERS: [&str; 16] = [
-        "nhs", "upn", "temporary-upn", "nino", "uln", "pnc", "cro", "uprn", "postcode", "date:iso", "date:yyyymmdd",
-        "date:dmy", "generic-id", "generic-postcode", "free-address", "expected-date:iso",
+        "nhs",
+        "upn",
+        "temporary-upn",
+        "nino",
+        "uln",
+        "pnc",
+        "cro",
+        "uprn",
+        "postcode",
+        "date:iso",
+        "date:yyyymmdd",
+        "date:dmy",
+        "generic-id",
+        "generic-postcode",
+        "free-address",
+        "expected-date:iso",
     ];
 
     fn read(name: &str, text: &str) -> Result<Vec<String>, IdentityError> {

@@ -48,7 +48,6 @@ pub use cro::CroNumber;
 pub use date::{BirthDate, ExpectedDate};
 pub use error::{IdentityError, Reason};
 pub use generic::{GenericId, normalise_address, normalise_generic_postcode};
-pub use household::is_household;
 pub use match_keys::{Derived, Deriver, FieldOutcome, MAX_VALUES_PER_KEY, derive};
 pub use name::{NameForms, NameKind, normalise_name};
 pub use nhs::NhsNumber;

@@ -166,10 +166,9 @@ impl NameReader {
         while at < words.len() {
             let next = words.get(at + 1).map(word);
             let dropped = match word(&words[at]) {
-                "UNKNOWN" | "NK" => 1,
                 "NOT" if next == Some("KNOWN") => 2,
                 "TWIN" if next.is_some_and(|next| matches!(next, "A" | "B" | "ONE" | "TWO" | "I" | "II")) => 2,
-                "TWIN" => 1,
+                "UNKNOWN" | "NK" | "TWIN" => 1,
                 _ => 0,
             };
             words.drain(at..at + dropped);
@@ -313,8 +312,20 @@ fn is_suffix(word: &str) -> bool {
 fn is_placeholder_phrase(words: &str) -> bool {
     matches!(
         words,
-        "N K" | "N A" | "NOT KNOWN" | "NOT GIVEN" | "NOT STATED" | "NOT RECORDED" | "NOT AVAILABLE" | "NOT APPLICABLE"
-            | "NO NAME" | "NO FORENAME" | "NO SURNAME" | "NAME WITHHELD" | "NAME UNKNOWN" | "TO BE CONFIRMED"
+        "N K"
+            | "N A"
+            | "NOT KNOWN"
+            | "NOT GIVEN"
+            | "NOT STATED"
+            | "NOT RECORDED"
+            | "NOT AVAILABLE"
+            | "NOT APPLICABLE"
+            | "NO NAME"
+            | "NO FORENAME"
+            | "NO SURNAME"
+            | "NAME WITHHELD"
+            | "NAME UNKNOWN"
+            | "TO BE CONFIRMED"
     )
 }
 
@@ -322,14 +333,46 @@ fn is_placeholder_phrase(words: &str) -> bool {
 fn is_placeholder(joined: &str, kind: NameKind) -> bool {
     let is_word = matches!(
         joined,
-        "UNKNOWN" | "NK" | "NOTKNOWN" | "UNK" | "UNKN" | "NULL" | "NONE" | "NIL" | "NFN" | "NMN" | "TBC" | "TBA" | "TEST"
-            | "ANON" | "ANONYMOUS" | "WITHHELD" | "REFUSED" | "NONAME" | "NOTGIVEN" | "NOTSTATED" | "NOTRECORDED"
-            | "BABY" | "TWIN" | "UNBORN" | "INFANT" | "BABYOF"
+        "UNKNOWN"
+            | "NK"
+            | "NOTKNOWN"
+            | "UNK"
+            | "UNKN"
+            | "NULL"
+            | "NONE"
+            | "NIL"
+            | "NFN"
+            | "NMN"
+            | "TBC"
+            | "TBA"
+            | "TEST"
+            | "ANON"
+            | "ANONYMOUS"
+            | "WITHHELD"
+            | "REFUSED"
+            | "NONAME"
+            | "NOTGIVEN"
+            | "NOTSTATED"
+            | "NOTRECORDED"
+            | "BABY"
+            | "TWIN"
+            | "UNBORN"
+            | "INFANT"
+            | "BABYOF"
     );
     let is_forename_word = kind == NameKind::Forename
         && (matches!(
             joined,
-            "BOY" | "GIRL" | "MALE" | "FEMALE" | "BABYBOY" | "BABYGIRL" | "CHILD" | "MASTER" | "NEWBORN" | "BOYTWIN"
+            "BOY"
+                | "GIRL"
+                | "MALE"
+                | "FEMALE"
+                | "BABYBOY"
+                | "BABYGIRL"
+                | "CHILD"
+                | "MASTER"
+                | "NEWBORN"
+                | "BOYTWIN"
                 | "GIRLTWIN"
         ) || is_title(joined, NameKind::Surname));
     let bytes = joined.as_bytes();
@@ -352,16 +395,60 @@ fn nothing_left(text: &str) -> IdentityError {
 fn is_particle(word: &str) -> bool {
     matches!(
         word,
-        "AB" | "AL" | "AP" | "BIN" | "BINT" | "DA" | "DAS" | "DE" | "DEL" | "DEN" | "DER" | "DES" | "DI" | "DO" | "DOS"
-            | "DU" | "EL" | "FERCH" | "IBN" | "LA" | "LE" | "LOS" | "MAC" | "MC" | "NEE" | "ST" | "SAINT" | "TEN" | "TER"
-            | "UL" | "UR" | "VAN" | "VER" | "VERCH" | "VON" | "ZU"
+        "AB" | "AL"
+            | "AP"
+            | "BIN"
+            | "BINT"
+            | "DA"
+            | "DAS"
+            | "DE"
+            | "DEL"
+            | "DEN"
+            | "DER"
+            | "DES"
+            | "DI"
+            | "DO"
+            | "DOS"
+            | "DU"
+            | "EL"
+            | "FERCH"
+            | "IBN"
+            | "LA"
+            | "LE"
+            | "LOS"
+            | "MAC"
+            | "MC"
+            | "NEE"
+            | "ST"
+            | "SAINT"
+            | "TEN"
+            | "TER"
+            | "UL"
+            | "UR"
+            | "VAN"
+            | "VER"
+            | "VERCH"
+            | "VON"
+            | "ZU"
     )
 }
 
 /// Names in which `MAC` is no prefix.
 const MAC_NAMES: [&str; 14] = [
-    "MACE", "MACHIN", "MACKEY", "MACARI", "MACEDO", "MACHEN", "MACHADO", "MACHON", "MACIAS", "MACIEL", "MACKLIN",
-    "MACKRELL", "MACRON", "MACIEJEWSKI",
+    "MACE",
+    "MACHIN",
+    "MACKEY",
+    "MACARI",
+    "MACEDO",
+    "MACHEN",
+    "MACHADO",
+    "MACHON",
+    "MACIAS",
+    "MACIEL",
+    "MACKLIN",
+    "MACKRELL",
+    "MACRON",
+    "MACIEJEWSKI",
 ];
 
 /// Cornish and Welsh spellings vary between K and C at the start (Karlyon, Carlyon) and between Y
@@ -391,7 +478,9 @@ mod tests {
 
     #[test]
     fn twins_share_no_form_that_links() {
-        for (one, other) in [("Mary Ann", "Mary Jane"), ("Muhammad Ali", "Muhammad-Hassan"), ("Samuel", "Sam"), ("J", "J.")] {
+        for (one, other) in
+            [("Mary Ann", "Mary Jane"), ("Muhammad Ali", "Muhammad-Hassan"), ("Samuel", "Sam"), ("J", "J.")]
+        {
             let (one, other) = (link(one, NameKind::Forename), link(other, NameKind::Forename));
             assert!(one.iter().all(|form| !other.contains(form)), "{one:?} {other:?}");
         }

@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn short_forms_find_their_century() {
-        for (short, long) in [("20/9N", "2020/0000009N"), ("99/123456X", "1999/0123456X"), ("99/1234567B", "1999/1234567B")] {
+        for (short, long) in
+            [("20/9N", "2020/0000009N"), ("99/123456X", "1999/0123456X"), ("99/1234567B", "1999/1234567B")]
+        {
             assert_eq!(PncId::parse(short, 2026).expect("valid").as_str(), long);
         }
         assert_eq!(PncId::parse("2027/0000001A", 2026), Err(YEAR));

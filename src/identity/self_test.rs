@@ -122,10 +122,15 @@ impl KeyVector {
         }
         let Some(wanted) = keys.keys().iter().position(|key| key.name.as_str() == self.key) else { return false };
         let derived = derive(keys, &raw, today);
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let values = derived.values().filter(|(key, _)| *key == wanted).map(|(_, bytes)| hex(bytes));
-        values.eq(self.values_hex.iter().cloned())
+        let values = derived.values().filter(|(key, _)| *key == wanted).map(|(_, bytes)| bytes);
+        let expected: Option<Vec<Vec<u8>>> = self.values_hex.iter().map(|hex| decode_hex(hex)).collect();
+        expected.is_some_and(|expected| values.eq(expected.iter().map(Vec::as_slice)))
     }
+}
+
+fn decode_hex(hex: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    hex.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

@@ -71,8 +71,28 @@ pub(super) fn classify(
 }
 
 const PLACEHOLDERS: [&str; 22] = [
-    "NK", "N/K", "NA", "N/A", "#N/A", "NONE", "NULL", "NIL", "NAN", "UNKNOWN", "NOT KNOWN", "UNKN", "TBC", "TBA",
-    "NOT GIVEN", "NOT STATED", "NOT RECORDED", "NOT APPLICABLE", "WITHHELD", "REFUSED", "NFA", "NO FIXED ABODE",
+    "NK",
+    "N/K",
+    "NA",
+    "N/A",
+    "#N/A",
+    "NONE",
+    "NULL",
+    "NIL",
+    "NAN",
+    "UNKNOWN",
+    "NOT KNOWN",
+    "UNKN",
+    "TBC",
+    "TBA",
+    "NOT GIVEN",
+    "NOT STATED",
+    "NOT RECORDED",
+    "NOT APPLICABLE",
+    "WITHHELD",
+    "REFUSED",
+    "NFA",
+    "NO FIXED ABODE",
 ];
 
 /// Writes `Type(redacted)`: a log line must never show an identifier.

@@ -93,10 +93,13 @@ mod tests {
     #[test]
     fn a_temporary_number_is_none_for_good() {
         let mut temporary = *b"?82000000001A";
-        temporary[0] = *ALPHABET.iter().find(|&&letter| {
-            temporary[0] = letter;
-            read(ascii(&temporary)).is_ok()
-        }).expect("one letter of 23 agrees");
+        temporary[0] = *ALPHABET
+            .iter()
+            .find(|&&letter| {
+                temporary[0] = letter;
+                read(ascii(&temporary)).is_ok()
+            })
+            .expect("one letter of 23 agrees");
         let text = ascii(&temporary);
         assert_eq!(PermanentUpn::parse(text), Err(TEMPORARY));
         assert_eq!(TemporaryUpn::parse(text).expect("temporary").as_str(), text);
