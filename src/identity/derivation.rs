@@ -45,6 +45,12 @@ pub(super) fn derive_into(value: &str, derivation: Derivation, out: &mut Vec<u8>
 }
 
 fn first(value: &str, characters: u8) -> &str {
+    let length = usize::from(characters);
+    if let Some(start) = value.get(..length)
+        && start.is_ascii()
+    {
+        return start;
+    }
     value.char_indices().nth(usize::from(characters)).map_or(value, |(end, _)| &value[..end])
 }
 

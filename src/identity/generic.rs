@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use super::error::IdentityError;
-use super::text::{Compact, ascii, classify, is_invisible, redacted_debug};
+use super::text::{Compact, ascii, classify, is_invisible, is_placeholder, redacted_debug};
 
 const ID_MISSING: IdentityError = IdentityError::missing("generic_id.missing");
 const ID_SENTINEL: IdentityError =
@@ -46,7 +46,7 @@ impl GenericId {
         if given.iter().all(|byte| byte == &given[0]) {
             return Err(ID_SENTINEL);
         }
-        if classify(text, ID_MISSING, ID_SENTINEL, ID_FORM) == ID_SENTINEL {
+        if is_placeholder(ascii(given)) {
             return Err(ID_SENTINEL); // UNKNOWN is made of letters too
         }
         let mut id = Self { bytes: [0; 24], length: given.len() as u8 };
@@ -75,7 +75,7 @@ pub fn normalise_generic_postcode(text: &str, out: &mut String) -> Result<(), Id
         return Err(refused(POSTCODE_FORM));
     }
     let is_dummy = given.iter().all(|&byte| byte == b'0') || given.iter().all(|&byte| byte == b'9');
-    if is_dummy || refused(POSTCODE_FORM) == POSTCODE_SENTINEL {
+    if is_dummy || is_placeholder(ascii(given)) {
         return Err(POSTCODE_SENTINEL);
     }
     out.push_str(ascii(given));
@@ -94,8 +94,16 @@ pub fn normalise_address(text: &str, out: &mut String) -> Result<(), IdentityErr
         return Err(ADDRESS_LENGTH);
     }
     if text.is_ascii() {
+        out.reserve(text.len());
+        let mut after_break = true;
         for byte in text.bytes() {
-            push_or_break(char::from(byte.to_ascii_uppercase()), out);
+            if byte.is_ascii_alphanumeric() {
+                out.push(char::from(byte.to_ascii_uppercase()));
+                after_break = false;
+            } else if byte != b'\'' && !after_break {
+                out.push(' ');
+                after_break = true;
+            }
         }
     } else {
         let visible = text.nfkd().filter(|&c| !is_combining_mark(c) && !is_invisible(c) && c != '\u{2019}');
@@ -107,7 +115,7 @@ pub fn normalise_address(text: &str, out: &mut String) -> Result<(), IdentityErr
     if out.is_empty() {
         return Err(classify(text, ADDRESS_MISSING, ADDRESS_SENTINEL, ADDRESS_SENTINEL));
     }
-    if classify(out, ADDRESS_MISSING, ADDRESS_SENTINEL, ADDRESS_LENGTH) == ADDRESS_SENTINEL {
+    if is_placeholder(out) {
         return Err(ADDRESS_SENTINEL);
     }
     Ok(())

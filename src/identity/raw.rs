@@ -8,7 +8,7 @@ use crate::domain::match_keys::MatchKeys;
 ///
 /// A field may have several texts: the first is the current one, the others are previous names or
 /// addresses. All of them strengthen a link; only the current one makes a household.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RawFields<'a> {
     texts: Vec<(usize, &'a str)>,
 }
@@ -16,7 +16,7 @@ pub struct RawFields<'a> {
 impl<'a> RawFields<'a> {
     /// No text yet.
     pub fn new() -> Self {
-        Self::default()
+        Self { texts: Vec::with_capacity(16) }
     }
 
     /// Adds a text; `false` if the file declares no such field.
@@ -54,6 +54,12 @@ impl<'a> RawFields<'a> {
     /// The texts of one field, the current one first.
     pub(super) fn of(&self, field: usize) -> impl Iterator<Item = &'a str> {
         self.texts.iter().filter(move |(index, _)| *index == field).map(|(_, text)| *text)
+    }
+}
+
+impl Default for RawFields<'_> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -13,6 +13,22 @@ impl Compact {
     /// and for more than 24 characters. Nothing is ever padded.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut compact = Self { bytes: [0; 24], length: 0 };
+        if !text.is_ascii() {
+            return Self::read_other(text);
+        }
+        for byte in text.bytes() {
+            if byte.is_ascii_graphic() && byte != b'-' {
+                *compact.bytes.get_mut(compact.length)? = byte.to_ascii_uppercase();
+                compact.length += 1;
+            } else if !is_separator(char::from(byte)) {
+                return None;
+            }
+        }
+        Some(compact)
+    }
+
+    fn read_other(text: &str) -> Option<Self> {
+        let mut compact = Self { bytes: [0; 24], length: 0 };
         for c in text.chars() {
             if is_separator(c) {
                 continue;
@@ -23,6 +39,15 @@ impl Compact {
             compact.bytes[compact.length] = (c as u8).to_ascii_uppercase();
             compact.length += 1;
         }
+        Some(compact)
+    }
+
+    /// A short ASCII text in upper case, separators and all.
+    fn upper(text: &str) -> Option<Self> {
+        let mut compact = Self { bytes: [0; 24], length: text.len() };
+        let place = compact.bytes.get_mut(..text.len()).filter(|_| text.is_ascii())?;
+        place.copy_from_slice(text.as_bytes());
+        place.make_ascii_uppercase();
         Some(compact)
     }
 
@@ -65,35 +90,45 @@ pub(super) fn classify(
     if trimmed.is_empty() {
         return if text.contains('-') { placeholder } else { missing };
     }
-    let repeated = trimmed.len() <= 24 && trimmed.chars().all(|c| matches!(c, '?' | '.' | '*' | '_' | '/'))
-        || trimmed.bytes().all(|b| b.eq_ignore_ascii_case(&b'X'));
-    if repeated || PLACEHOLDERS.iter().any(|word| trimmed.eq_ignore_ascii_case(word)) { placeholder } else { otherwise }
+    let is_mark = trimmed.chars().all(|c| matches!(c, '?' | '.' | '*' | '_' | '/'));
+    let upper = Compact::upper(trimmed);
+    if is_mark || upper.is_some_and(|upper| is_placeholder(ascii(upper.as_bytes()))) { placeholder } else { otherwise }
 }
 
-const PLACEHOLDERS: [&str; 22] = [
-    "NK",
-    "N/K",
-    "NA",
-    "N/A",
-    "#N/A",
-    "NONE",
-    "NULL",
-    "NIL",
-    "NAN",
-    "UNKNOWN",
-    "NOT KNOWN",
-    "UNKN",
-    "TBC",
-    "TBA",
-    "NOT GIVEN",
-    "NOT STATED",
-    "NOT RECORDED",
-    "NOT APPLICABLE",
-    "WITHHELD",
-    "REFUSED",
-    "NFA",
-    "NO FIXED ABODE",
-];
+/// Whether a text in upper case is a word that systems write where they know nothing.
+pub(super) fn is_placeholder(upper: &str) -> bool {
+    matches!(
+        upper,
+        "NK" | "N/K"
+            | "NA"
+            | "N/A"
+            | "#N/A"
+            | "NONE"
+            | "NULL"
+            | "NIL"
+            | "NAN"
+            | "UNKNOWN"
+            | "NOT KNOWN"
+            | "NOTKNOWN"
+            | "UNKN"
+            | "UNK"
+            | "TBC"
+            | "TBA"
+            | "NOT GIVEN"
+            | "NOT STATED"
+            | "NOT RECORDED"
+            | "NOT APPLICABLE"
+            | "WITHHELD"
+            | "REFUSED"
+            | "NFA"
+            | "NO FIXED ABODE"
+            | "NOFIXEDABODE"
+            | "X"
+            | "XX"
+            | "XXX"
+            | "XXXX"
+    )
+}
 
 /// Writes `Type(redacted)`: a log line must never show an identifier.
 macro_rules! redacted_debug {
