@@ -5,23 +5,12 @@ use std::fmt;
 use jiff::civil::Date;
 use zeroize::Zeroize as _;
 
-use super::cro::CroNumber;
-use super::date::{BirthDate, ExpectedDate};
-use super::derivation::derive_into;
 use super::error::{IdentityError, Reason};
-use super::generic::{GenericId, normalise_address, normalise_generic_postcode};
-use super::name::{NameKind, NameReader};
-use super::nhs::NhsNumber;
-use super::nino::Nino;
-use super::pnc::PncId;
-use super::postcode::Postcode;
+use super::plan::{Part, Plan};
 use super::raw::RawFields;
-use super::text::ascii;
-use super::uln::Uln;
-use super::upn::{PermanentUpn, TemporaryUpn};
-use super::uprn::Uprn;
-use super::variants::{Grade, Variants};
-use crate::domain::match_keys::{Derivation, MAX_COMPONENTS, MatchKeys, Normaliser, Tier};
+use super::reader::Reader;
+use super::variants::Variants;
+use crate::domain::match_keys::{MatchKeys, Normaliser};
 
 /// The most values that one record gives for one key, alternates and former names included.
 pub const MAX_VALUES_PER_KEY: usize = 8;
@@ -32,16 +21,16 @@ pub const MAX_VALUES_PER_KEY: usize = 8;
 /// `Debug` shows counts alone.
 #[derive(Default)]
 pub struct Derived {
-    bytes: Vec<u8>,
-    values: Vec<Value>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) values: Vec<Value>,
     fields: Vec<FieldOutcome>,
 }
 
 #[derive(Clone, Copy)]
-struct Value {
-    key: u16,
-    start: u32,
-    end: u32,
+pub(super) struct Value {
+    pub(super) key: u16,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 /// How the texts of one field were read.
@@ -114,39 +103,13 @@ pub struct Deriver {
     parts: Vec<Part>,
     reader: Reader,
     variants: Variants,
+    scratch: Vec<u8>,
 }
 
 /// How a field is read, and the parts that are taken of it.
 struct FieldPlan {
     normaliser: Normaliser,
     parts: Vec<usize>,
-}
-
-/// A key, with its components as indices of parts.
-struct Plan {
-    parts: Vec<usize>,
-    /// Which of `parts` are names to be sorted.
-    sorted: Vec<usize>,
-    /// A key of one component is its bytes alone, without a length.
-    is_single: bool,
-    tier: Tier,
-}
-
-/// A field and derivation that one or more keys use, with the values in the present record.
-struct Part {
-    field: usize,
-    derivation: Derivation,
-    bytes: Vec<u8>,
-    values: Vec<PartValue>,
-    /// How many of `values`, from the first, may link.
-    linking: usize,
-}
-
-#[derive(Clone, Copy)]
-struct PartValue {
-    start: u32,
-    end: u32,
-    is_current: bool,
 }
 
 impl Deriver {
@@ -172,7 +135,7 @@ impl Deriver {
             parts: (0..parts.len()).filter(|&part| parts[part].field == at).collect(),
         });
         let fields = fields.collect();
-        Self { fields, plans, parts, reader: Reader::default(), variants: Variants::default() }
+        Self { fields, plans, parts, reader: Reader::default(), variants: Variants::default(), scratch: Vec::new() }
     }
 
     /// Replaces what is in `derived` by the values of a record.
@@ -191,7 +154,7 @@ impl Deriver {
             }
             self.variants.sort();
             for &part in &plan.parts {
-                self.parts[part].fill(&self.variants, &mut self.reader.derived);
+                self.parts[part].fill(&self.variants, &mut self.scratch);
             }
             derived.fields.push(outcome);
         }
@@ -201,193 +164,11 @@ impl Deriver {
     }
 }
 
-impl Part {
-    fn new(field: usize, derivation: Derivation) -> Self {
-        Self { field, derivation, bytes: Vec::new(), values: Vec::new(), linking: 0 }
-    }
-
-    fn fill(&mut self, variants: &Variants, scratch: &mut Vec<u8>) {
-        self.bytes.clear();
-        self.values.clear();
-        self.linking = 0;
-        for (value, span) in variants.iter() {
-            if !derive_into(value, self.derivation, scratch) {
-                continue;
-            }
-            let known = self.values.iter().position(|known| self.value(*known) == scratch.as_slice());
-            if let Some(known) = known {
-                self.values[known].is_current |= span.is_current;
-                continue;
-            }
-            if self.values.len() == MAX_VALUES_PER_KEY {
-                break;
-            }
-            let start = self.bytes.len() as u32;
-            self.bytes.extend_from_slice(scratch);
-            self.values.push(PartValue { start, end: self.bytes.len() as u32, is_current: span.is_current });
-            if span.grade != Grade::Suggest {
-                self.linking = self.values.len();
-            }
-        }
-    }
-
-    fn value(&self, value: PartValue) -> &[u8] {
-        &self.bytes[value.start as usize..value.end as usize]
-    }
-}
-
-impl Plan {
-    /// Adds the key's values: first of the surest forms alone, then with one other form, and so on.
-    fn emit(&self, key: u16, parts: &[Part], derived: &mut Derived) {
-        let mut counts = [0; MAX_COMPONENTS];
-        let mut furthest = 0;
-        for (count, &part) in counts.iter_mut().zip(&self.parts) {
-            let part = &parts[part];
-            *count = match self.tier {
-                Tier::Link => part.linking,
-                Tier::Suggest => part.values.len(),
-                // Only the address that is current, in its surest form.
-                Tier::Household => usize::from(part.linking > 0 && part.values[0].is_current),
-            };
-            if *count == 0 {
-                return;
-            }
-            furthest += *count - 1;
-        }
-        let first = derived.values.len();
-        let mut chosen = [0; MAX_COMPONENTS];
-        if furthest == 0 {
-            self.write(key, parts, &chosen, first, derived); // nearly every key of nearly every record
-            return;
-        }
-        for distance in 0..=furthest {
-            if !self.choose(0, distance, &counts, &mut chosen, key, parts, first, derived) {
-                return;
-            }
-        }
-    }
-
-    /// Chooses forms whose ranks add up to `distance`; `false` once the key has its share of values.
-    #[expect(clippy::too_many_arguments, reason = "a recursion over fixed tables, called once")]
-    fn choose(
-        &self,
-        at: usize,
-        distance: usize,
-        counts: &[usize; MAX_COMPONENTS],
-        chosen: &mut [usize; MAX_COMPONENTS],
-        key: u16,
-        parts: &[Part],
-        first: usize,
-        derived: &mut Derived,
-    ) -> bool {
-        if at == self.parts.len() {
-            self.write(key, parts, chosen, first, derived);
-            return derived.values.len() - first < MAX_VALUES_PER_KEY;
-        }
-        let rest: usize = counts[at + 1..self.parts.len()].iter().map(|count| count - 1).sum();
-        for rank in distance.saturating_sub(rest)..counts[at].min(distance + 1) {
-            chosen[at] = rank;
-            if !self.choose(at + 1, distance - rank, counts, chosen, key, parts, first, derived) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn write(&self, key: u16, parts: &[Part], chosen: &[usize; MAX_COMPONENTS], first: usize, derived: &mut Derived) {
-        let start = derived.bytes.len();
-        let value = |at: usize| {
-            let part = &parts[self.parts[at]];
-            part.value(part.values[chosen[at]])
-        };
-        if self.is_single {
-            derived.bytes.extend_from_slice(value(0));
-        } else if self.sorted.is_empty() {
-            for at in 0..self.parts.len() {
-                push_with_length(value(at), &mut derived.bytes);
-            }
-        } else {
-            let mut names = [&[][..]; MAX_COMPONENTS];
-            for (name, &at) in names.iter_mut().zip(&self.sorted) {
-                *name = value(at);
-            }
-            let names = &mut names[..self.sorted.len()];
-            names.sort_unstable();
-            let mut names = names.iter();
-            for at in 0..self.parts.len() {
-                let name = if self.sorted.contains(&at) { names.next() } else { None };
-                push_with_length(name.unwrap_or(&value(at)), &mut derived.bytes);
-            }
-        }
-        let (known, new) = derived.bytes.split_at(start);
-        let is_known =
-            derived.values[first..].iter().any(|value| &known[value.start as usize..value.end as usize] == new);
-        if is_known {
-            derived.bytes.truncate(start);
-        } else {
-            derived.values.push(Value { key, start: start as u32, end: derived.bytes.len() as u32 });
-        }
-    }
-}
-
-/// A normalised value is far below 65,536 bytes: every reader bounds its text.
-fn push_with_length(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-    out.extend_from_slice(bytes);
-}
-
-/// Reads a text by its declared normaliser.
-#[derive(Default)]
-pub(super) struct Reader {
-    names: NameReader,
-    line: String,
-    derived: Vec<u8>,
-}
-
-impl Reader {
-    pub(super) fn read(
-        &mut self,
-        normaliser: Normaliser,
-        text: &str,
-        is_current: bool,
-        today: Date,
-        out: &mut Variants,
-    ) -> Result<(), IdentityError> {
-        let mut push = |value: &str| out.push(value, Grade::Primary, is_current);
-        match normaliser {
-            Normaliser::Nhs => push(NhsNumber::parse(text)?.as_str()),
-            Normaliser::Upn => push(PermanentUpn::parse(text)?.as_str()),
-            Normaliser::TemporaryUpn => push(TemporaryUpn::parse(text)?.as_str()),
-            Normaliser::Nino => push(Nino::parse(text)?.as_str()),
-            Normaliser::Uln => push(Uln::parse(text)?.as_str()),
-            Normaliser::Pnc => push(PncId::parse(text, today.year())?.as_str()),
-            Normaliser::Cro => push(CroNumber::parse(text)?.as_str()),
-            Normaliser::Uprn => push(Uprn::parse(text)?.as_str()),
-            Normaliser::Postcode => push(Postcode::parse(text)?.as_str()),
-            Normaliser::Date(format) => push(ascii(&BirthDate::parse(text, format, today)?.to_bytes())),
-            Normaliser::ExpectedDate(format) => push(ascii(&ExpectedDate::parse(text, format, today)?.to_bytes())),
-            Normaliser::GenericId => push(GenericId::parse(text)?.as_str()),
-            Normaliser::GenericPostcode => {
-                normalise_generic_postcode(text, &mut self.line)?;
-                push(&self.line);
-            }
-            Normaliser::FreeAddress => {
-                normalise_address(text, &mut self.line)?;
-                push(&self.line);
-            }
-            Normaliser::Forename => self.names.read(text, NameKind::Forename, is_current, out)?,
-            Normaliser::Surname => self.names.read(text, NameKind::Surname, is_current, out)?,
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::domain::ids::TokenType;
+    use crate::domain::match_keys::Tier;
     use crate::identity::UK_MATCH_KEYS;
 
     const TODAY: Date = jiff::civil::date(2026, 9, 20);
@@ -522,55 +303,5 @@ mod tests {
         assert!(derived.values().count() > 0);
         deriver.derive(&RawFields::new(), TODAY, &mut derived);
         assert_eq!(derived.values().count(), 0);
-    }
-
-    const NORMALISERS: [&str; 16] = [
-        "nhs",
-        "upn",
-        "temporary-upn",
-        "nino",
-        "uln",
-        "pnc",
-        "cro",
-        "uprn",
-        "postcode",
-        "date:iso",
-        "date:yyyymmdd",
-        "date:dmy",
-        "generic-id",
-        "generic-postcode",
-        "free-address",
-        "expected-date:iso",
-    ];
-
-    fn read(name: &str, text: &str) -> Result<Vec<String>, IdentityError> {
-        let mut variants = Variants::default();
-        let normaliser = Normaliser::parse(name).expect("a normaliser");
-        Reader::default().read(normaliser, text, true, TODAY, &mut variants)?;
-        Ok(variants.iter().map(|(value, _)| value.to_owned()).collect())
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_or_refused_without_being_repeated(text in "\\PC{0,40}|[0-9A-Za-z/ -]{4,16}|\\d{10}") {
-            for name in NORMALISERS.iter().chain(&["forename", "surname"]) {
-                match read(name, &text) {
-                    Ok(values) => prop_assert!(values.iter().all(|value| !value.is_empty())),
-                    Err(error) => {
-                        let shown = format!("{error} {error:?}");
-                        prop_assert!(text.trim().len() < 9 || !shown.contains(text.trim()), "{}", name);
-                    }
-                }
-            }
-        }
-
-        #[test]
-        fn normalising_twice_is_normalising_once(text in "[0-9A-Za-z/ -]{2,16}|\\d{8,12}|[A-Z]{2}\\d{6}[A-D]?|[A-Z]{1,2}\\d{1,2}[A-Z]? ?\\d[A-Z]{2}|20[012]\\d-0\\d-[012]\\d|SF\\d\\d/\\d{1,5}[A-Z]|\\d\\d/\\d{1,5}[A-Z]") {
-            for name in NORMALISERS.iter().filter(|name| !matches!(**name, "date:dmy" | "date:yyyymmdd")) {
-                if let Ok(once) = read(name, &text) {
-                    prop_assert_eq!(read(name, &once[0]), Ok(once.clone()), "{}", name);
-                }
-            }
-        }
     }
 }

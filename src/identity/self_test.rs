@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::match_keys::{Reader, derive};
+use super::match_keys::derive;
 use super::raw::RawFields;
+use super::reader::Reader;
 use super::variants::{Grade, Variants};
 use crate::domain::match_keys::{MatchKeys, Normaliser};
 
