@@ -45,6 +45,8 @@ mod uprn;
 mod variants;
 
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod febrl;
 
 pub use cro::CroNumber;
