@@ -8,6 +8,7 @@ pub mod ids;
 pub mod item;
 pub mod labels;
 pub mod law;
+pub mod match_keys;
 pub mod policy_file;
 pub mod programme;
 pub mod record;
