@@ -219,7 +219,8 @@ fn an_hmac_made_with_the_public_key_is_refused() {
     let key = key();
     let PublicKey::Ed25519(public) = key.public() else { unreachable!("generated as Ed25519") };
     let header = with(header(&key), "alg", json!("HS256")).to_string();
-    let message = format!("{}.{}", encode_base64url(header.as_bytes()), encode_base64url(claims().to_string().as_bytes()));
+    let message =
+        format!("{}.{}", encode_base64url(header.as_bytes()), encode_base64url(claims().to_string().as_bytes()));
     let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, public.as_bytes()), message.as_bytes());
     let token = format!("{message}.{}", encode_base64url(mac.as_ref()));
     assert_eq!(verify(&token, &registered(&key), NOW), Err(JwtError::Algorithm("EdDSA")));
@@ -287,7 +288,9 @@ fn the_clock_windows_end_where_they_should() {
         let payload = with(with(claims(), "iat", json!(NOW_S + iat)), "exp", json!(NOW_S + iat + life));
         signed(&header(&key).to_string(), &payload.to_string(), &key)
     };
-    let at = |iat, life, micros| verify(&token(iat, life), &registered(&key), Timestamp::from_micros(NOW.as_micros() + micros));
+    let at = |iat, life, micros| {
+        verify(&token(iat, life), &registered(&key), Timestamp::from_micros(NOW.as_micros() + micros))
+    };
     assert!(at(0, 120, 0).is_ok());
     assert!(at(30, 60, 0).is_ok());
     assert!(at(-30, 60, 0).is_ok());
@@ -357,8 +360,7 @@ fn access() -> AccessTokens {
 }
 
 fn issued(tokens: &AccessTokens, certificate: &[u8; 32]) -> String {
-    let grant =
-        AccessGrant { client_id: "early-help", subject: "early-help", scope: "submit enquire", certificate };
+    let grant = AccessGrant { client_id: "early-help", subject: "early-help", scope: "submit enquire", certificate };
     tokens.issue(grant, NOW, &SystemRandom::new())
 }
 
