@@ -414,6 +414,19 @@ mod tests {
     }
 
     #[test]
+    fn a_critical_stamp_would_keep_the_demonstration_from_connecting() {
+        let authority = authority(true);
+        let list = authority.revocation_list(1, &[], NOW, NOW.plus_seconds(3_600)).expect("issues");
+        for (critical, admitted) in [(false, true), (true, false)] {
+            let mut params = params("early-help", Validity::days(NOW, 1), true, &SystemRandom::new()).expect("good");
+            for_leaf(&mut params, ExtendedKeyUsagePurpose::ClientAuth);
+            params.custom_extensions[0].set_criticality(critical);
+            let issued = params.signed_by(&new_key().expect("a key"), &authority.issuer).expect("issues");
+            assert_eq!(admits(&authority, &list, &encoded(&issued), NOW.plus_seconds(60)), admitted);
+        }
+    }
+
+    #[test]
     fn a_server_certificate_is_no_client_certificate() {
         let authority = authority(false);
         let names = ["porth.example".to_owned(), "127.0.0.1".to_owned()];

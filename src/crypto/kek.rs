@@ -128,14 +128,11 @@ impl Kek {
 
     /// The text of a new key file with a fresh key of version 1.
     pub fn new_file_text(random: &dyn Random) -> Zeroizing<String> {
-        use std::fmt::Write as _;
-        let key = Secret::<32>::random(random);
-        // Room for all of it from the start, so that nothing is left behind by growing.
-        let mut text = Zeroizing::new(String::with_capacity(80));
+        let key = Secret::<32>::random(random).expose_hex();
+        // Room for all of it from the start: growing would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(2 + key.len() + 1));
         text.push_str("1 ");
-        for byte in key.expose() {
-            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        }
+        text.push_str(&key);
         text.push('\n');
         text
     }

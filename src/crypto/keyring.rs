@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aead;
 use super::blind::Blinder;
+use super::jwt::AccessTokens;
 use super::kek::KekProvider;
 use super::mac::push_lp;
 use super::production::KeyFact;
@@ -98,6 +99,9 @@ pub enum KeyringError {
     /// No secret of the role is there.
     #[error("key folder holds no {} key; run porth keys init", .0.name())]
     Missing(Role),
+    /// The role's key cannot be replaced by a new one.
+    #[error("the {} key cannot be replaced: stored values were made with it", .0.name())]
+    NotRotatable(Role),
     /// The file is not a wrapped secret, or its name and content disagree.
     #[error("key file {0} is malformed")]
     Malformed(PathBuf),
@@ -160,12 +164,14 @@ impl Keyring {
         Ok(Self(secrets))
     }
 
-    /// Adds the next version of a role, for rotation, and returns its number. Open the folder again
-    /// to use it.
+    /// Adds the next version of a signing role, for rotation, and returns its number. Open the
+    /// folder again to use it.
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if the file cannot be written.
+    /// [`KeyringError::NotRotatable`] for the other roles: what is stored was made with their key,
+    /// and under a new one nothing would match any more. [`KeyringError`] if the file cannot be
+    /// written.
     pub fn add_version(
         &self,
         folder: &Path,
@@ -174,6 +180,9 @@ impl Keyring {
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<u32, KeyringError> {
+        if role.kind() != Kind::Ed25519 {
+            return Err(KeyringError::NotRotatable(role));
+        }
         let version = self.versions(role).last().map_or(1, |latest| latest + 1);
         write_secret(folder, role, version, &Secret::random(random), kek, random, now)?;
         Ok(version)
@@ -253,6 +262,18 @@ impl Keyring {
             return Err(KeyringError::Missing(role));
         }
         self.current(role).map(|seed| SigningKey::from_seed(copy(seed)))
+    }
+
+    /// Issues and verifies access tokens: signs with the current token-signing key, verifies those
+    /// of earlier versions as well.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Missing`].
+    pub fn access_tokens(&self, issuer: &str) -> Result<AccessTokens, KeyringError> {
+        let tokens = AccessTokens::new(issuer, &self.signing_key(Role::TokenSigning)?);
+        let earlier = self.verifying_keys(Role::TokenSigning).into_iter().skip(1);
+        Ok(earlier.fold(tokens, |tokens, (_, key)| tokens.with_previous(key)))
     }
 
     /// The public keys of every version of a signing role, newest first: the list to publish.
@@ -489,6 +510,31 @@ mod tests {
         let keys = keyring.verifying_keys(Role::Receipt);
         assert_eq!((keys[0].0, keys[1]), (2, (1, old)));
         assert_eq!(keyring.signing_key(Role::Receipt).expect("signs").verifying_key(), keys[0].1);
+    }
+
+    #[test]
+    fn a_key_that_stored_values_depend_on_is_not_rotated() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = init(folder.path());
+        for role in [Role::Blinding, Role::Pseudonym, Role::Index] {
+            let added = keyring.add_version(folder.path(), role, &kek_1(), &SystemRandom::new(), NOW);
+            assert!(matches!(added, Err(KeyringError::NotRotatable(refused)) if refused == role));
+        }
+    }
+
+    #[test]
+    fn access_tokens_of_the_earlier_key_are_good_after_rotation() {
+        use crate::crypto::jwt::AccessGrant;
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = init(folder.path());
+        let grant = AccessGrant { client_id: "a", subject: "a", scope: "submit", certificate: &[1; 32] };
+        let before = keyring.access_tokens("https://porth.example").expect("has the key");
+        let token = before.issue(grant, NOW, &SystemRandom::new());
+        keyring.add_version(folder.path(), Role::TokenSigning, &kek_1(), &SystemRandom::new(), NOW).expect("writes");
+        let after = Keyring::open(folder.path(), &kek_1()).expect("opens").access_tokens("https://porth.example");
+        let after = after.expect("has the key");
+        assert!(after.verify(&token, &[1; 32], NOW).is_ok());
+        assert!(before.verify(&after.issue(grant, NOW, &SystemRandom::new()), &[1; 32], NOW).is_err());
     }
 
     #[test]

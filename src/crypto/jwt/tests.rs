@@ -1,5 +1,6 @@
 //! What is accepted and, row by row, what is refused.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -424,5 +425,26 @@ fn an_access_token_has_exactly_the_claims_that_we_issue() {
         ("cnf", json!({ "x5t#S256": encode_base64url(&[5; 32]), "jkt": "a" })),
     ] {
         assert!(matches!(verify(&with(good.clone(), claim, value)), Err(JwtError::Claim { .. })), "{claim}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in any::<String>(), parts in "[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,90}") {
+        prop_assert!(UnverifiedAssertion::parse(&text).is_err());
+        prop_assert!(UnverifiedAssertion::parse(&parts).is_err());
+        prop_assert!(access().verify(&parts, &[5; 32], NOW).is_err());
+        prop_assert!(PublicKey::from_jwk(&text).is_err());
+    }
+
+    #[test]
+    fn any_changed_character_is_refused(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_.=+/ -]") {
+        let key = key();
+        let good = signed(&header(&key).to_string(), &claims().to_string(), &key);
+        let at = at.index(good.len());
+        let changed = format!("{}{to}{}", &good[..at], &good[at + 1..]);
+        if changed != good {
+            prop_assert!(verify(&changed, &registered(&key), NOW).is_err());
+        }
     }
 }
