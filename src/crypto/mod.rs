@@ -5,7 +5,7 @@
 //!
 //! | who holds the key | files |
 //! |---|---|
-//! | agencies and their key custodians | [`token`], [`reference`] |
+//! | agencies and their key custodians | [`token`], [`mod@reference`] |
 //! | the gateway | [`blind`], [`pseudonym`], [`tag`], [`field`], [`keyring`] |
 //! | the data team, shield officers | [`seal`] (private half) |
 //! | everybody, their own | [`sign`], [`jwt`], [`certs`] |
