@@ -32,10 +32,8 @@ pub(super) fn seal(random: &dyn Random, key: &Secret<32>, info: &[u8], plaintext
 pub(super) fn open(key: &Secret<32>, info: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (salt, ciphertext) = sealed.split_at_checked(SALT)?;
     let mut buffer = Zeroizing::new(ciphertext.to_vec());
-    let length = message_key(key, salt, info)
-        .open_in_place(zero_nonce(), Aad::from(info), buffer.as_mut_slice())
-        .ok()?
-        .len();
+    let length =
+        message_key(key, salt, info).open_in_place(zero_nonce(), Aad::from(info), buffer.as_mut_slice()).ok()?.len();
     buffer.truncate(length);
     Some(buffer)
 }

@@ -86,13 +86,7 @@ impl FieldSealer {
     /// # Errors
     ///
     /// [`FieldError`] if it is malformed, its key is not loaded, or it does not open here.
-    pub fn open(
-        &self,
-        table: &str,
-        column: &str,
-        row: &[u8],
-        stored: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, FieldError> {
+    pub fn open(&self, table: &str, column: &str, row: &[u8], stored: &[u8]) -> Result<Zeroizing<Vec<u8>>, FieldError> {
         let (version, sealed) = split(stored)?;
         let key = self.keys.get(&version).ok_or(FieldError::UnknownKey(version))?;
         let padded = aead::open(key, &place(table, column, row), sealed).ok_or(FieldError::Refused)?;

@@ -20,9 +20,7 @@ mod jws;
 mod provider;
 
 pub use access::{AccessClaims, AccessGrant, AccessTokens};
-pub use assertion::{
-    Assertion, AssertionVerifier, ClientKey, RegisteredKey, UnverifiedAssertion, make_assertion,
-};
+pub use assertion::{Assertion, AssertionVerifier, ClientKey, RegisteredKey, UnverifiedAssertion, make_assertion};
 pub use error::{ClaimFault, JwkError, JwtError, JwtPart};
 pub use jwk::{JwsAlgorithm, PublicKey};
 pub use provider::install;

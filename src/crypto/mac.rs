@@ -30,8 +30,8 @@ impl Keyed {
     /// Adds a length and the bytes.
     ///
     /// The length saturates at 65 535. That stays unambiguous because everything before the last
-    /// part of a message is a code of at most 64 bytes, so only the last part can be longer, and
-    /// two messages of different total length differ.
+    /// part of a message is a code of at most 64 bytes or has a fixed length: only the last part
+    /// can be longer, and two messages of different total length differ.
     pub(super) fn lp(self, bytes: &[u8]) -> Self {
         self.raw(&length(bytes)).raw(bytes)
     }

@@ -5,18 +5,22 @@
 //!
 //! | who holds the key | files |
 //! |---|---|
-//! | agencies and their key custodians | [`token`], [`reference`] |
-//! | the gateway | [`blind`], [`pseudonym`], [`tag`], [`field`] |
+//! | agencies and their key custodians | [`token`], [`mod@reference`] |
+//! | the gateway | [`blind`], [`pseudonym`], [`tag`], [`field`], [`keyring`] |
 //! | the data team, shield officers | [`seal`] (private half) |
-//! | everybody, their own | [`sign`], [`jwt`] |
+//! | everybody, their own | [`sign`], [`jwt`], [`certs`] |
 
 #![allow(clippy::missing_panics_doc, reason = "an `expect` here states the proof that it cannot happen")]
 
 mod aead;
 pub mod blind;
+pub mod certs;
 pub mod field;
 pub mod jwt;
+pub mod kek;
+pub mod keyring;
 mod mac;
+pub mod production;
 pub mod pseudonym;
 pub mod random;
 pub mod reference;
@@ -25,3 +29,6 @@ pub mod secret;
 pub mod sign;
 pub mod tag;
 pub mod token;
+
+#[cfg(test)]
+mod wycheproof;

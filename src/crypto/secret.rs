@@ -3,7 +3,7 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::random::Random;
 
@@ -82,6 +82,18 @@ impl<const N: usize> Secret<N> {
         &self.0
     }
 
+    /// The bytes as hexadecimal text, to write a key file. The text is wiped when dropped.
+    pub fn expose_hex(&self) -> Zeroizing<String> {
+        // Room for all of it from the start: growing would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(2 * N));
+        for byte in self.0.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+            }
+        }
+        text
+    }
+
     /// Whether the bytes look made by hand; see [`is_patterned`].
     pub fn is_patterned(&self) -> bool {
         is_patterned(self.0.as_slice())
@@ -110,7 +122,7 @@ impl<const N: usize> fmt::Debug for Secret<N> {
 /// Whether key bytes look made by hand rather than at random: constant, counting by a fixed step,
 /// readable ASCII, or with too few distinct values (under 20 in 32 bytes).
 ///
-/// A random 32-byte key trips this with a probability below 1 in 10^12.
+/// A random 32-byte key trips this with a probability below 1 in 10^9.
 pub fn is_patterned(key: &[u8]) -> bool {
     let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
     let counting = key.len() > 2 && key.windows(2).all(|pair| step(pair) == step(&key[..2]));
@@ -146,6 +158,7 @@ mod tests {
     fn only_hexadecimal_of_the_right_length_is_a_key() {
         let secret = Secret::<2>::from_hex("0aFf").expect("hexadecimal");
         assert_eq!(secret.expose(), &[0x0a, 0xff]);
+        assert_eq!(secret.expose_hex().as_str(), "0aff");
         for bad in ["", "0af", "0aff0", "0agf", "0x0a", " 0af"] {
             assert_eq!(Secret::<2>::from_hex(bad), Err(SecretError { expected: 2 }), "{bad}");
         }

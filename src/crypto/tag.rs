@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 use super::mac::Keyed;
 use super::secret::Secret;
 use crate::domain::labels;
@@ -28,9 +30,12 @@ impl Tagger {
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the
-    /// client's key must be bound to: the operation and a hash of the body.
+    /// client's key must be bound to: the operation, and a hash of the body where a repeat with
+    /// another body must not find the reply.
     pub fn reply(&self, client: &str, idempotency_key: &str, request: &[u8]) -> [u8; 32] {
-        self.replies.clone().lp(client.as_bytes()).lp(idempotency_key.as_bytes()).lp(request).finish()
+        // Clients choose this key's length; its hash keeps the parts apart at any length.
+        let key = Sha256::digest(idempotency_key);
+        self.replies.clone().lp(client.as_bytes()).raw(&key).lp(request).finish()
     }
 }
 
@@ -54,5 +59,7 @@ mod tests {
         assert_eq!(reply("a", "k", b"r"), reply("a", "k", b"r"));
         assert_ne!(reply("a", "bk", b"r"), reply("ab", "k", b"r"));
         assert_ne!(reply("a", "k", b"r"), reply("a", "kr", b""));
+        let long = "k".repeat(70_000);
+        assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }
 }

@@ -50,13 +50,7 @@ pub struct TypeKey {
 
 impl TypeKey {
     /// Derives a type key from the linkage key.
-    pub fn derive(
-        root: &LinkageKey,
-        programme: &ProgrammeCode,
-        epoch: u32,
-        token_type: &TokenType,
-        norm: u16,
-    ) -> Self {
+    pub fn derive(root: &LinkageKey, programme: &ProgrammeCode, epoch: u32, token_type: &TokenType, norm: u16) -> Self {
         let mut salt = labels::PROGRAMME.as_bytes().to_vec();
         push_lp(&mut salt, programme.as_str().as_bytes());
         salt.extend_from_slice(&epoch.to_be_bytes());

@@ -113,7 +113,8 @@ impl AccessTokens {
         for claim in ["sub", "client_id", "scope"] {
             compact.claims.text(claim)?;
         }
-        let shape = JwtError::Claim { claim: "cnf", fault: ClaimFault::Value("a certificate hash, with no other claims") };
+        let shape =
+            JwtError::Claim { claim: "cnf", fault: ClaimFault::Value("a certificate hash, with no other claims") };
         let claims: Claims = serde_json::from_value(compact.claims.into_value()).map_err(|_| shape)?;
         let bound = decode_base64url::<32>(&claims.cnf.certificate).ok_or(shape)?;
         if seconds_between(issued, expires) != Self::LIFE_S {

@@ -122,8 +122,8 @@ impl PublicKey {
 
     /// The key id: the SHA-256 thumbprint of RFC 7638, 43 base64url characters.
     pub fn thumbprint(&self) -> String {
-        // RFC 7638 wants the required members alone, sorted, without white space: `serde_json`
-        // sorts an object's members and prints none.
+        // RFC 7638 wants the required members alone, sorted by name and without white space: they
+        // are written in that order below, and `serde_json` prints no white space.
         encode_base64url(&Sha256::digest(self.required_members().to_string()))
     }
 

@@ -68,8 +68,12 @@ impl Compact {
             return Err(JwtError::Algorithm(algorithm.name()));
         }
         super::install();
-        let verified =
-            jsonwebtoken::crypto::verify(&self.signature, self.signed.as_bytes(), &key.decoding_key(), algorithm.into());
+        let verified = jsonwebtoken::crypto::verify(
+            &self.signature,
+            self.signed.as_bytes(),
+            &key.decoding_key(),
+            algorithm.into(),
+        );
         if verified.is_ok_and(|holds| holds) { Ok(()) } else { Err(JwtError::Signature) }
     }
 }
@@ -138,8 +142,11 @@ pub(super) fn sign(
     use crate::domain::token::encode_base64url;
 
     super::install();
-    let signed =
-        format!("{}.{}", encode_base64url(header.to_string().as_bytes()), encode_base64url(claims.to_string().as_bytes()));
+    let signed = format!(
+        "{}.{}",
+        encode_base64url(header.to_string().as_bytes()),
+        encode_base64url(claims.to_string().as_bytes())
+    );
     let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), key, algorithm)?;
     Ok(format!("{signed}.{signature}"))
 }

@@ -1,5 +1,6 @@
 //! What is accepted and, row by row, what is refused.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -219,7 +220,8 @@ fn an_hmac_made_with_the_public_key_is_refused() {
     let key = key();
     let PublicKey::Ed25519(public) = key.public() else { unreachable!("generated as Ed25519") };
     let header = with(header(&key), "alg", json!("HS256")).to_string();
-    let message = format!("{}.{}", encode_base64url(header.as_bytes()), encode_base64url(claims().to_string().as_bytes()));
+    let message =
+        format!("{}.{}", encode_base64url(header.as_bytes()), encode_base64url(claims().to_string().as_bytes()));
     let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, public.as_bytes()), message.as_bytes());
     let token = format!("{message}.{}", encode_base64url(mac.as_ref()));
     assert_eq!(verify(&token, &registered(&key), NOW), Err(JwtError::Algorithm("EdDSA")));
@@ -287,7 +289,9 @@ fn the_clock_windows_end_where_they_should() {
         let payload = with(with(claims(), "iat", json!(NOW_S + iat)), "exp", json!(NOW_S + iat + life));
         signed(&header(&key).to_string(), &payload.to_string(), &key)
     };
-    let at = |iat, life, micros| verify(&token(iat, life), &registered(&key), Timestamp::from_micros(NOW.as_micros() + micros));
+    let at = |iat, life, micros| {
+        verify(&token(iat, life), &registered(&key), Timestamp::from_micros(NOW.as_micros() + micros))
+    };
     assert!(at(0, 120, 0).is_ok());
     assert!(at(30, 60, 0).is_ok());
     assert!(at(-30, 60, 0).is_ok());
@@ -357,8 +361,7 @@ fn access() -> AccessTokens {
 }
 
 fn issued(tokens: &AccessTokens, certificate: &[u8; 32]) -> String {
-    let grant =
-        AccessGrant { client_id: "early-help", subject: "early-help", scope: "submit enquire", certificate };
+    let grant = AccessGrant { client_id: "early-help", subject: "early-help", scope: "submit enquire", certificate };
     tokens.issue(grant, NOW, &SystemRandom::new())
 }
 
@@ -422,5 +425,26 @@ fn an_access_token_has_exactly_the_claims_that_we_issue() {
         ("cnf", json!({ "x5t#S256": encode_base64url(&[5; 32]), "jkt": "a" })),
     ] {
         assert!(matches!(verify(&with(good.clone(), claim, value)), Err(JwtError::Claim { .. })), "{claim}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in any::<String>(), parts in "[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,90}") {
+        prop_assert!(UnverifiedAssertion::parse(&text).is_err());
+        prop_assert!(UnverifiedAssertion::parse(&parts).is_err());
+        prop_assert!(access().verify(&parts, &[5; 32], NOW).is_err());
+        prop_assert!(PublicKey::from_jwk(&text).is_err());
+    }
+
+    #[test]
+    fn any_changed_character_is_refused(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_.=+/ -]") {
+        let key = key();
+        let good = signed(&header(&key).to_string(), &claims().to_string(), &key);
+        let at = at.index(good.len());
+        let changed = format!("{}{to}{}", &good[..at], &good[at + 1..]);
+        if changed != good {
+            prop_assert!(verify(&changed, &registered(&key), NOW).is_err());
+        }
     }
 }
