@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::web::problem::{Problem, kinds};
 
-/// How much of a refused body is read and thrown away, so that the caller gets to read the refusal
-/// instead of a broken connection.
-const LINGER_BYTES: u64 = 1024 * 1024;
+/// How much of a refused body is still read and thrown away, beside the answer, so that the caller
+/// gets to read the refusal instead of a broken connection.
+const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 /// For how long.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The largest body that a route reads whole. Set another with `.layer(Extension(BodyLimit::bytes(n)))`.
 #[derive(Debug, Clone, Copy)]
@@ -113,11 +113,7 @@ impl From<BodyError> for Problem {
 /// Reads a whole body that is known to be small.
 pub async fn read_whole(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Bytes, BodyError> {
     refuse_codings(headers)?;
-    let mut pieces = Pieces::new(body, limit.bytes as u64, limit.pace);
-    if declared_length(headers).is_some_and(|length| length > limit.bytes as u64) {
-        pieces.linger().await;
-        return Err(BodyError::TooLarge { limit: limit.bytes as u64 });
-    }
+    let mut pieces = Pieces::new(headers, body, limit.bytes as u64, limit.pace)?;
     let mut whole = BytesMut::new();
     while let Some(piece) = pieces.next().await? {
         whole.extend_from_slice(&piece);
@@ -177,13 +173,9 @@ pub struct NdjsonLines {
 
 impl NdjsonLines {
     /// Starts reading; refuses a compressed body and one whose declared length is too large.
-    pub async fn new(headers: &HeaderMap, body: Body, limits: LineLimits) -> Result<Self, BodyError> {
+    pub fn new(headers: &HeaderMap, body: Body, limits: LineLimits) -> Result<Self, BodyError> {
         refuse_codings(headers)?;
-        let mut pieces = Pieces::new(body, limits.total_bytes, limits.pace);
-        if declared_length(headers).is_some_and(|length| length > limits.total_bytes) {
-            pieces.linger().await;
-            return Err(BodyError::TooLarge { limit: limits.total_bytes });
-        }
+        let pieces = Pieces::new(headers, body, limits.total_bytes, limits.pace)?;
         Ok(Self { pieces, limits, buffer: BytesMut::new(), searched: 0, number: 0, rows: 0, ended: false })
     }
 
@@ -196,7 +188,7 @@ impl NdjsonLines {
             }
             self.rows += 1;
             if self.rows > self.limits.rows {
-                return self.refuse(BodyError::TooManyRows { limit: self.limits.rows }).await;
+                return self.refuse(BodyError::TooManyRows { limit: self.limits.rows });
             }
             return Ok(Some(Line { number: self.number, bytes }));
         }
@@ -215,7 +207,7 @@ impl NdjsonLines {
                 self.searched = 0;
                 self.number += 1;
                 if length > self.limits.line_bytes {
-                    return self.refuse(self.line_too_long(self.number)).await;
+                    return self.refuse(self.line_too_long(self.number));
                 }
                 let line = self.buffer.split_to(length).freeze();
                 self.buffer.advance(1);
@@ -223,7 +215,7 @@ impl NdjsonLines {
             }
             self.searched = self.buffer.len();
             if self.searched > self.limits.line_bytes {
-                return self.refuse(self.line_too_long(self.number + 1)).await;
+                return self.refuse(self.line_too_long(self.number + 1));
             }
             if self.ended {
                 self.searched = 0;
@@ -234,7 +226,7 @@ impl NdjsonLines {
             match self.pieces.next().await {
                 Ok(Some(piece)) => self.buffer.extend_from_slice(&piece),
                 Ok(None) => self.ended = true,
-                Err(error) => return self.refuse(error).await,
+                Err(error) => return self.refuse(error),
             }
         }
     }
@@ -243,12 +235,12 @@ impl NdjsonLines {
         BodyError::LineTooLong { line, limit: self.limits.line_bytes }
     }
 
-    async fn refuse<T>(&mut self, error: BodyError) -> Result<T, BodyError> {
+    fn refuse<T>(&mut self, error: BodyError) -> Result<T, BodyError> {
         self.ended = true;
         self.buffer.clear();
         self.searched = 0;
         if !matches!(error, BodyError::TooSlow | BodyError::Incomplete | BodyError::TooLarge { .. }) {
-            self.pieces.linger().await;
+            self.pieces.linger();
         }
         Err(error)
     }
@@ -275,8 +267,17 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(body: Body, limit: u64, pace: Pace) -> Self {
-        Self { body: body.into_data_stream(), limit, pace, received: 0, waited: Duration::ZERO }
+    /// Refuses a body whose declared length is too large before reading any of it.
+    fn new(headers: &HeaderMap, body: Body, limit: u64, pace: Pace) -> Result<Self, BodyError> {
+        let mut pieces = Self { body: body.into_data_stream(), limit, pace, received: 0, waited: Duration::ZERO };
+        if declared_length(headers).is_none_or(|length| length <= limit) {
+            return Ok(pieces);
+        }
+        // A caller that waits for `100 Continue` has sent nothing, and reading would invite it to.
+        if !headers.contains_key(header::EXPECT) {
+            pieces.linger();
+        }
+        Err(BodyError::TooLarge { limit })
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -289,7 +290,7 @@ impl Pieces {
         let piece = piece.map_err(|_| BodyError::Incomplete)?;
         self.received += piece.len() as u64;
         if self.received > self.limit {
-            self.linger().await;
+            self.linger();
             return Err(BodyError::TooLarge { limit: self.limit });
         }
         let least = self.pace.bytes_per_second.saturating_mul(self.waited.as_secs());
@@ -299,19 +300,20 @@ impl Pieces {
         Ok(Some(piece))
     }
 
-    /// Throws away some of what still comes. Closing with unread bytes would reset the connection,
-    /// and the caller would never see why.
-    async fn linger(&mut self) {
-        let mut thrown_away = 0;
-        let read = async {
-            while let Some(Ok(piece)) = self.body.next().await {
+    /// Throws away some of what still comes, beside the answer. Closing with unread bytes would reset
+    /// the connection, and a caller that is still sending would never see why.
+    fn linger(&mut self) {
+        let mut body = std::mem::replace(&mut self.body, Body::empty().into_data_stream());
+        let read = async move {
+            let mut thrown_away = 0;
+            while let Some(Ok(piece)) = body.next().await {
                 thrown_away += piece.len() as u64;
                 if thrown_away > LINGER_BYTES {
                     return;
                 }
             }
         };
-        let _ = tokio::time::timeout(LINGER, read).await; // however it ends, the refusal goes out now
+        tokio::spawn(tokio::time::timeout(LINGER, read)); // however it ends, the refusal is on its way
     }
 }
 
@@ -329,7 +331,7 @@ mod tests {
     }
 
     async fn lines_of(pieces: Vec<Vec<u8>>, limits: LineLimits) -> Result<Vec<(u64, Vec<u8>)>, BodyError> {
-        let mut lines = NdjsonLines::new(&HeaderMap::new(), body_of(pieces), limits).await?;
+        let mut lines = NdjsonLines::new(&HeaderMap::new(), body_of(pieces), limits)?;
         let mut all = Vec::new();
         while let Some(line) = lines.next_line().await? {
             all.push((line.number, line.bytes.to_vec()));
@@ -401,7 +403,7 @@ mod tests {
     async fn our_own_slowness_is_not_the_peers() {
         let rows: Vec<_> = (0..10).map(|n| format!("{n}\n").into_bytes()).collect();
         let mut lines =
-            NdjsonLines::new(&HeaderMap::new(), body_of(rows), LineLimits::default()).await.expect("within limits");
+            NdjsonLines::new(&HeaderMap::new(), body_of(rows), LineLimits::default()).expect("within limits");
         let mut count = 0;
         while lines.next_line().await.expect("never too slow").is_some() {
             tokio::time::sleep(Duration::from_mins(1)).await;
