@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use crate::web::problem::{Problem, kinds};
 
-/// How much of a refused body is read and thrown away, so that the caller gets to read the refusal
-/// instead of a broken connection.
-const LINGER_BYTES: u64 = 1024 * 1024;
+mod lines;
+
+pub use lines::{Line, LineLimits, NdjsonLines};
+
+/// How much of a refused body is still read and thrown away, beside the answer, so that the caller
+/// gets to read the refusal instead of a broken connection.
+const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 /// For how long.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The largest body that a route reads whole. Set another with `.layer(Extension(BodyLimit::bytes(n)))`.
 #[derive(Debug, Clone, Copy)]
@@ -113,11 +117,7 @@ impl From<BodyError> for Problem {
 /// Reads a whole body that is known to be small.
 pub async fn read_whole(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Bytes, BodyError> {
     refuse_codings(headers)?;
-    let mut pieces = Pieces::new(body, limit.bytes as u64, limit.pace);
-    if declared_length(headers).is_some_and(|length| length > limit.bytes as u64) {
-        pieces.linger().await;
-        return Err(BodyError::TooLarge { limit: limit.bytes as u64 });
-    }
+    let mut pieces = Pieces::new(headers, body, limit.bytes as u64, limit.pace)?;
     let mut whole = BytesMut::new();
     while let Some(piece) = pieces.next().await? {
         whole.extend_from_slice(&piece);
@@ -136,135 +136,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Limits of a body with one record a line.
-#[derive(Debug, Clone, Copy)]
-pub struct LineLimits {
-    /// The longest line, its end not counted.
-    pub line_bytes: usize,
-    /// The longest body.
-    pub total_bytes: u64,
-    /// The most lines that are not empty.
-    pub rows: u64,
-    /// How fast it has to arrive.
-    pub pace: Pace,
-}
-
-impl Default for LineLimits {
-    fn default() -> Self {
-        Self { line_bytes: 64 * 1024, total_bytes: 4 << 30, rows: 2_000_000, pace: Pace::default() }
-    }
-}
-
-/// One line of a body.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Its number, from 1, empty lines counted.
-    pub number: u64,
-    /// Its bytes without the line end.
-    pub bytes: Bytes,
-}
-
-/// Reads newline-delimited records one at a time, holding at most one line and one network read.
-pub struct NdjsonLines {
-    pieces: Pieces,
-    limits: LineLimits,
-    buffer: BytesMut,
-    searched: usize,
-    number: u64,
-    rows: u64,
-    ended: bool,
-}
-
-impl NdjsonLines {
-    /// Starts reading; refuses a compressed body and one whose declared length is too large.
-    pub async fn new(headers: &HeaderMap, body: Body, limits: LineLimits) -> Result<Self, BodyError> {
-        refuse_codings(headers)?;
-        let mut pieces = Pieces::new(body, limits.total_bytes, limits.pace);
-        if declared_length(headers).is_some_and(|length| length > limits.total_bytes) {
-            pieces.linger().await;
-            return Err(BodyError::TooLarge { limit: limits.total_bytes });
-        }
-        Ok(Self { pieces, limits, buffer: BytesMut::new(), searched: 0, number: 0, rows: 0, ended: false })
-    }
-
-    /// The next line that is not empty; `None` at the end. After an error, reads no further.
-    pub async fn next_line(&mut self) -> Result<Option<Line>, BodyError> {
-        while let Some(bytes) = self.raw_line().await? {
-            let bytes = trimmed(bytes, self.number == 1);
-            if bytes.is_empty() {
-                continue;
-            }
-            self.rows += 1;
-            if self.rows > self.limits.rows {
-                return self.refuse(BodyError::TooManyRows { limit: self.limits.rows }).await;
-            }
-            return Ok(Some(Line { number: self.number, bytes }));
-        }
-        Ok(None)
-    }
-
-    /// How many bytes have arrived.
-    pub fn bytes_read(&self) -> u64 {
-        self.pieces.received
-    }
-
-    async fn raw_line(&mut self) -> Result<Option<Bytes>, BodyError> {
-        loop {
-            if let Some(found) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
-                let length = self.searched + found;
-                self.searched = 0;
-                self.number += 1;
-                if length > self.limits.line_bytes {
-                    return self.refuse(self.line_too_long(self.number)).await;
-                }
-                let line = self.buffer.split_to(length).freeze();
-                self.buffer.advance(1);
-                return Ok(Some(line));
-            }
-            self.searched = self.buffer.len();
-            if self.searched > self.limits.line_bytes {
-                return self.refuse(self.line_too_long(self.number + 1)).await;
-            }
-            if self.ended {
-                self.searched = 0;
-                self.number += 1;
-                let rest = self.buffer.split().freeze();
-                return Ok((!rest.is_empty()).then_some(rest));
-            }
-            match self.pieces.next().await {
-                Ok(Some(piece)) => self.buffer.extend_from_slice(&piece),
-                Ok(None) => self.ended = true,
-                Err(error) => return self.refuse(error).await,
-            }
-        }
-    }
-
-    fn line_too_long(&self, line: u64) -> BodyError {
-        BodyError::LineTooLong { line, limit: self.limits.line_bytes }
-    }
-
-    async fn refuse<T>(&mut self, error: BodyError) -> Result<T, BodyError> {
-        self.ended = true;
-        self.buffer.clear();
-        self.searched = 0;
-        if !matches!(error, BodyError::TooSlow | BodyError::Incomplete | BodyError::TooLarge { .. }) {
-            self.pieces.linger().await;
-        }
-        Err(error)
-    }
-}
-
-/// Drops the carriage return of a spreadsheet's line end and the byte-order mark of its first line.
-fn trimmed(mut line: Bytes, is_first: bool) -> Bytes {
-    if line.ends_with(b"\r") {
-        line.truncate(line.len() - 1);
-    }
-    if is_first && line.starts_with(b"\xef\xbb\xbf") {
-        line.advance(3);
-    }
-    if line.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { line }
-}
-
 /// The pieces of a body as they arrive, held to a size and a pace.
 struct Pieces {
     body: BodyDataStream,
@@ -275,8 +146,17 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(body: Body, limit: u64, pace: Pace) -> Self {
-        Self { body: body.into_data_stream(), limit, pace, received: 0, waited: Duration::ZERO }
+    /// Refuses a body whose declared length is too large before reading any of it.
+    fn new(headers: &HeaderMap, body: Body, limit: u64, pace: Pace) -> Result<Self, BodyError> {
+        let mut pieces = Self { body: body.into_data_stream(), limit, pace, received: 0, waited: Duration::ZERO };
+        if declared_length(headers).is_none_or(|length| length <= limit) {
+            return Ok(pieces);
+        }
+        // A caller that waits for `100 Continue` has sent nothing, and reading would invite it to.
+        if !headers.contains_key(header::EXPECT) {
+            pieces.linger();
+        }
+        Err(BodyError::TooLarge { limit })
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -289,7 +169,7 @@ impl Pieces {
         let piece = piece.map_err(|_| BodyError::Incomplete)?;
         self.received += piece.len() as u64;
         if self.received > self.limit {
-            self.linger().await;
+            self.linger();
             return Err(BodyError::TooLarge { limit: self.limit });
         }
         let least = self.pace.bytes_per_second.saturating_mul(self.waited.as_secs());
@@ -299,19 +179,20 @@ impl Pieces {
         Ok(Some(piece))
     }
 
-    /// Throws away some of what still comes. Closing with unread bytes would reset the connection,
-    /// and the caller would never see why.
-    async fn linger(&mut self) {
-        let mut thrown_away = 0;
-        let read = async {
-            while let Some(Ok(piece)) = self.body.next().await {
+    /// Throws away some of what still comes, beside the answer. Closing with unread bytes would reset
+    /// the connection, and a caller that is still sending would never see why.
+    fn linger(&mut self) {
+        let mut body = std::mem::replace(&mut self.body, Body::empty().into_data_stream());
+        let read = async move {
+            let mut thrown_away = 0;
+            while let Some(Ok(piece)) = body.next().await {
                 thrown_away += piece.len() as u64;
                 if thrown_away > LINGER_BYTES {
                     return;
                 }
             }
         };
-        let _ = tokio::time::timeout(LINGER, read).await; // however it ends, the refusal goes out now
+        tokio::spawn(tokio::time::timeout(LINGER, read)); // however it ends, the refusal is on its way
     }
 }
 
@@ -320,51 +201,8 @@ mod tests {
     use std::convert::Infallible;
 
     use futures_util::stream;
-    use proptest::prelude::*;
 
     use super::*;
-
-    fn body_of(pieces: Vec<Vec<u8>>) -> Body {
-        Body::from_stream(stream::iter(pieces.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece)))))
-    }
-
-    async fn lines_of(pieces: Vec<Vec<u8>>, limits: LineLimits) -> Result<Vec<(u64, Vec<u8>)>, BodyError> {
-        let mut lines = NdjsonLines::new(&HeaderMap::new(), body_of(pieces), limits).await?;
-        let mut all = Vec::new();
-        while let Some(line) = lines.next_line().await? {
-            all.push((line.number, line.bytes.to_vec()));
-        }
-        assert_eq!(lines.next_line().await?.map(|line| line.number), None, "the end stays the end");
-        Ok(all)
-    }
-
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
-    }
-
-    #[tokio::test]
-    async fn windows_line_ends_a_byte_order_mark_and_empty_lines_are_no_rows() {
-        let text = b"\xef\xbb\xbf{\"a\":1}\r\n\r\n  \n{\"b\":2}".to_vec();
-        let lines = lines_of(vec![text], LineLimits::default()).await.expect("within limits");
-        assert_eq!(lines, [(1, b"{\"a\":1}".to_vec()), (4, b"{\"b\":2}".to_vec())]);
-    }
-
-    #[tokio::test]
-    async fn each_limit_refuses_with_its_own_error() {
-        let limits = LineLimits { line_bytes: 4, total_bytes: 12, rows: 2, pace: Pace::default() };
-        let cases: [(&[u8], BodyError); 4] = [
-            (b"12345\n", BodyError::LineTooLong { line: 1, limit: 4 }),
-            (b"1\n12345", BodyError::LineTooLong { line: 2, limit: 4 }),
-            (b"1\n2\n3\n", BodyError::TooManyRows { limit: 2 }),
-            (b"1234\n1234\n1234", BodyError::TooLarge { limit: 12 }),
-        ];
-        for (text, expected) in cases {
-            for pieces in [vec![text.to_vec()], text.chunks(1).map(<[u8]>::to_vec).collect()] {
-                assert_eq!(lines_of(pieces, limits).await, Err(expected), "{expected}");
-            }
-        }
-        assert!(lines_of(vec![b"1234\n1234\n\n".to_vec()], limits).await.is_ok(), "exactly at the limits");
-    }
 
     #[tokio::test]
     async fn a_compressed_body_is_refused_before_it_is_read() {
@@ -395,40 +233,5 @@ mod tests {
         });
         let refused = read_whole(&HeaderMap::new(), Body::from_stream(dribble), BodyLimit::default()).await;
         assert_eq!(refused, Err(BodyError::TooSlow));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn our_own_slowness_is_not_the_peers() {
-        let rows: Vec<_> = (0..10).map(|n| format!("{n}\n").into_bytes()).collect();
-        let mut lines =
-            NdjsonLines::new(&HeaderMap::new(), body_of(rows), LineLimits::default()).await.expect("within limits");
-        let mut count = 0;
-        while lines.next_line().await.expect("never too slow").is_some() {
-            tokio::time::sleep(Duration::from_mins(1)).await;
-            count += 1;
-        }
-        assert_eq!(count, 10);
-    }
-
-    proptest! {
-        #[test]
-        fn lines_do_not_depend_on_how_the_body_was_cut(
-            rows in proptest::collection::vec("[a-z{}\",:]{1,30}", 0..20),
-            cuts in proptest::collection::vec(1usize..40, 1..30),
-        ) {
-            let text = rows.join("\n").into_bytes();
-            let mut pieces = Vec::new();
-            let mut rest = text.as_slice();
-            for cut in cuts.iter().cycle().take(1000) {
-                let (piece, after) = rest.split_at((*cut).min(rest.len()));
-                pieces.push(piece.to_vec());
-                rest = after;
-                if rest.is_empty() { break; }
-            }
-            let lines = run(lines_of(pieces, LineLimits::default())).expect("within limits");
-            let read: Vec<_> = lines.into_iter().map(|(_, bytes)| bytes).collect();
-            let sent: Vec<_> = rows.into_iter().map(String::into_bytes).collect();
-            prop_assert_eq!(read, sent);
-        }
     }
 }

@@ -195,10 +195,11 @@ impl Connection {
         let stream = StallGuard::new(stream, self.limits.write_stall);
         let peer = PeerAddress(address);
         let reloader = match &self.transport {
-            Transport::Plain => return self.speak(stream, peer, None).await,
+            Transport::Plain => return self.speak(stream, peer, None, CancellationToken::new()).await,
             Transport::Tls(reloader) => reloader,
         };
-        let acceptor = TlsAcceptor::from(reloader.current().config);
+        let tls = reloader.current();
+        let acceptor = TlsAcceptor::from(tls.config);
         let handshake = acceptor.accept(stream).into_fallible();
         let handshake = tokio::time::timeout(self.limits.handshake_timeout, handshake);
         let Some(outcome) = self.draining.run_until_cancelled(handshake).await else { return };
@@ -209,7 +210,7 @@ impl Connection {
                     let der = leaf.clone().into_owned();
                     PeerCertificate { sha256: fingerprint(&der), der }
                 });
-                self.speak(stream, peer, certificate).await;
+                self.speak(stream, peer, certificate, tls.superseded).await;
             }
             Ok(Err((error, stream))) => {
                 self.handshake_failed(handshake_reason(&error));
@@ -225,8 +226,13 @@ impl Connection {
         tracing::info!(reason, "a TLS handshake failed");
     }
 
-    async fn speak<IO>(&self, stream: IO, address: PeerAddress, certificate: Option<PeerCertificate>)
-    where
+    async fn speak<IO>(
+        &self,
+        stream: IO,
+        address: PeerAddress,
+        certificate: Option<PeerCertificate>,
+        superseded: CancellationToken,
+    ) where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
@@ -250,6 +256,7 @@ impl Connection {
             // How a connection ends is the peer's affair; failed requests have been logged as such.
             _ = connection.as_mut() => return,
             () = old.as_mut() => {}
+            () = superseded.cancelled() => {}
             () = self.draining.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -291,5 +298,24 @@ fn handshake_reason(error: &io::Error) -> &'static str {
         Tls::PeerIncompatible(_) => "incompatible",
         Tls::AlertReceived(_) => "refused-by-peer",
         _ => "protocol",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn running_out_of_file_handles_pauses_the_loop_and_a_peer_that_left_does_not() {
+        let pause = |error: io::Error| async move {
+            let started = Instant::now();
+            back_off(&error, &CancellationToken::new()).await;
+            started.elapsed()
+        };
+        let out_of_handles = io::Error::from_raw_os_error(libc::EMFILE);
+        assert!(pause(out_of_handles).await >= Duration::from_millis(500));
+        assert_eq!(pause(io::ErrorKind::ConnectionAborted.into()).await, Duration::ZERO);
     }
 }

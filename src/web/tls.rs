@@ -13,6 +13,7 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 use x509_parser::prelude::FromDer as _;
 use zeroize::Zeroizing;
 
@@ -105,6 +106,8 @@ pub struct TlsMaterial {
 #[derive(Clone)]
 pub struct ListenerTls {
     pub(crate) config: Arc<ServerConfig>,
+    /// Cancelled when a newer configuration takes over.
+    pub(crate) superseded: CancellationToken,
     /// When the first of the revocation lists lapses, in seconds since 1970; `None` without clients' certificates.
     pub revocation_lists_lapse_at: Option<i64>,
     /// When the listener's own certificate lapses, in seconds since 1970.
@@ -139,7 +142,8 @@ impl ListenerTls {
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), revocation_lists_lapse_at, certificate_lapses_at })
+        let superseded = CancellationToken::new();
+        Ok(Self { config: Arc::new(config), superseded, revocation_lists_lapse_at, certificate_lapses_at })
     }
 }
 

@@ -1,8 +1,8 @@
 //! A listener's TLS that follows its files.
 //!
 //! Revocation lists are short-lived and certificates are renewed while the gateway runs. New
-//! connections use the newest configuration that was whole; connections that exist keep theirs
-//! until their age ends them. A broken file changes nothing: the old lists stay, and they refuse
+//! connections use the newest configuration that was whole; connections that exist finish the request
+//! they are at and close, so that nobody goes on under an older revocation list. A broken file changes nothing: the old lists stay, and they refuse
 //! everybody once their own date passes.
 
 use std::fs;
@@ -90,7 +90,8 @@ impl TlsReloader {
             return Ok(false);
         }
         let fresh = ListenerTls::new(&material)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        old.superseded.cancel();
         *used = found;
         Ok(true)
     }

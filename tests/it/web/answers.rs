@@ -86,6 +86,10 @@ async fn a_stream_of_rows_is_read_whole_and_its_limits_are_told() {
     let long = Cursor::new(Bytes::from("a".repeat(101)));
     let error = client.post_stream("/lines", &CallHeaders::default(), long).await.expect_err("too long");
     assert!(error.to_string().contains("line 1 is longer than 100 bytes"), "{error}");
+
+    let endless = Cursor::new(Bytes::from("a".repeat(30_000_000)));
+    let error = client.post_stream("/lines", &CallHeaders::default(), endless).await.expect_err("too long");
+    assert_eq!(error.problem().map(|problem| problem.kind.as_str()), Some("line-too-long"), "{error}");
 }
 
 #[tokio::test]

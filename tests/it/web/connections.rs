@@ -82,9 +82,9 @@ async fn a_body_that_stops_arriving_is_answered_408() {
 async fn an_oversized_body_is_answered_413_declared_or_not() {
     let listener = Listener::plain(ServeLimits::default()).await;
     let head = "POST /double HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
-    let body = " ".repeat(5000);
-    let declared = format!("{head}content-length: 5000\r\n\r\n{body}");
-    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n1388\r\n{body}\r\n0\r\n\r\n");
+    let body = " ".repeat(0x0180_0000); // the caller sends it all before it reads anything
+    let declared = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n1800000\r\n{body}\r\n0\r\n\r\n");
     for request in [declared, chunked] {
         let answer = exchange(&listener, &request).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
@@ -135,6 +135,7 @@ async fn shutdown_lets_a_request_in_flight_finish_and_takes_no_new_one() {
 
     let answer = read_to_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
     assert_eq!(listener.report().await.cut_at_drain, 0);
 }
 

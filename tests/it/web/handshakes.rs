@@ -89,6 +89,23 @@ async fn nobody_comes_back_in_on_an_earlier_session_after_being_revoked() {
 }
 
 #[tokio::test]
+async fn a_connection_made_under_an_older_revocation_list_is_closed() {
+    let gateway = TlsListener::start().await;
+    let agency = gateway.agencies.client("housing");
+    let mut stream = open(&gateway, &resuming_connector(&gateway, &agency)).await.expect("let in");
+    stream.write_all(b"GET /whoami HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    assert!(stream.read(&mut [0; 1024]).await.expect("answered") > 0);
+
+    gateway.replace_list(gateway.agencies.list(&[&agency]));
+    assert!(gateway.reloader.reload().expect("good material"));
+
+    // Well before the gateway's limits on idle and old connections would end it.
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+    closed.await.expect("closed in time").expect("closed in good order");
+}
+
+#[tokio::test]
 async fn a_broken_reload_keeps_what_was_there() {
     let gateway = TlsListener::start().await;
     let agency = gateway.agencies.client("housing");

@@ -160,7 +160,7 @@ async fn panics() -> &'static str {
 
 async fn lines(headers: HeaderMap, request: Request) -> Result<Json<Question>, Problem> {
     let limits = LineLimits { line_bytes: 100, total_bytes: 10_000_000, rows: 50_000, pace: BRISK };
-    let mut lines = NdjsonLines::new(&headers, request.into_body(), limits).await?;
+    let mut lines = NdjsonLines::new(&headers, request.into_body(), limits)?;
     let mut count = 0;
     while lines.next_line().await?.is_some() {
         count += 1;
