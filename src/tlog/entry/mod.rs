@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_version_1_keep_the_bytes_of_the_published_vectors() {
+        let published = include_str!("../../../tests/vectors/tlog/entries-v1.ndjson");
+        let rendered: String = testing::bodies()
+            .into_iter()
+            .enumerate()
+            .map(|(number, body)| {
+                String::from_utf8(testing::render(testing::ORIGIN, number, body)).expect("UTF-8") + "\n"
+            })
+            .collect();
+        assert_eq!(rendered, published);
+    }
+
+    #[test]
     fn lists_are_sorted_whatever_order_they_came_in() {
         let Body::Enquiry(sorted) = testing::enquiry(1) else { panic!("an enquiry") };
         let mut shuffled = sorted.clone();

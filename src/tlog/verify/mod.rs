@@ -87,7 +87,7 @@ pub struct Verifier<'a> {
     pub receipts: &'a [&'a [u8]],
     /// Whether the export should hold every opening that was not erased.
     pub with_openings: bool,
-    /// Whether to compare each body with the fields of its type, which takes several times as long.
+    /// Whether to compare each body with the fields of its type, which takes many times as long.
     pub with_fields: bool,
 }
 
