@@ -144,6 +144,11 @@ impl Entry {
         self.at
     }
 
+    /// What happened, by value.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
     /// What happened.
     pub fn body(&self) -> &Body {
         &self.body
