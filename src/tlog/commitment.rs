@@ -42,6 +42,13 @@ pub struct OpeningError;
 
 /// What proves the value behind a commitment. `Debug` hides salt and value; it is rendered only by
 /// [`Opening::to_line`], for an openings file that its reader may see.
+///
+/// ```
+/// use porth::tlog::commitment::Opening;
+///
+/// let opening = Opening::new("case", [7; 32], b"a case reference".to_vec());
+/// assert!(opening.opens(&opening.commitment()));
+/// ```
 #[derive(PartialEq, Eq)]
 pub struct Opening {
     field: String,

@@ -82,6 +82,15 @@ pub struct EdgeError;
 /// The right edge of a tree: the roots of the perfect subtrees that it is made of, largest first.
 ///
 /// It is all that appending needs: 32 bytes for each binary one of the size.
+///
+/// ```
+/// use porth::tlog::merkle::{Edge, leaf_hash, node_hash};
+///
+/// let mut edge = Edge::new();
+/// edge.append(leaf_hash(b"one"));
+/// edge.append(leaf_hash(b"two"));
+/// assert_eq!(edge.root(), node_hash(&leaf_hash(b"one"), &leaf_hash(b"two")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     size: u64,

@@ -147,6 +147,16 @@ fn split(width: u64) -> u64 {
 }
 
 /// Whether the proof shows the leaf at `index` in the tree with this size and root.
+///
+/// ```
+/// use porth::tlog::merkle::{leaf_hash, node_hash};
+/// use porth::tlog::proof::includes;
+///
+/// let (one, two) = (leaf_hash(b"one"), leaf_hash(b"two"));
+/// let root = node_hash(&one, &two);
+/// assert!(includes(2, &root, 1, &two, &[one]));
+/// assert!(!includes(2, &root, 0, &two, &[one]));
+/// ```
 pub fn includes(size: u64, root: &Hash, index: u64, leaf: &Hash, proof: &[Hash]) -> bool {
     if index >= size {
         return false;

@@ -144,6 +144,11 @@ impl Entry {
         self.at
     }
 
+    /// What happened, by value.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
     /// What happened.
     pub fn body(&self) -> &Body {
         &self.body
@@ -180,6 +185,19 @@ mod tests {
             let bytes = entry.render().expect("renders");
             assert_eq!(Entry::parse(&bytes), Ok(entry));
         }
+    }
+
+    #[test]
+    fn entries_of_version_1_keep_the_bytes_of_the_published_vectors() {
+        let published = include_str!("../../../tests/vectors/tlog/entries-v1.ndjson");
+        let rendered: String = testing::bodies()
+            .into_iter()
+            .enumerate()
+            .map(|(number, body)| {
+                String::from_utf8(testing::render(testing::ORIGIN, number, body)).expect("UTF-8") + "\n"
+            })
+            .collect();
+        assert_eq!(rendered, published);
     }
 
     #[test]

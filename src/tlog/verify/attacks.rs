@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::*;
+use crate::tlog::canonical;
 use crate::tlog::cosignature::{Cosigner, Witness};
-use crate::tlog::merkle::{Edge, perfect_root};
+use crate::tlog::entry::Body;
+use crate::tlog::merkle::{Edge, Hash, leaf_hash, perfect_root};
+use crate::tlog::receipt::Receipt;
 use crate::tlog::testing::{self, ORIGIN, TestKey, check_ed25519};
 
 const SIZE: usize = 270;
