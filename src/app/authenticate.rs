@@ -4,9 +4,7 @@
 use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
-use crate::crypto::jwt::{
-    AccessGrant, AssertionVerifier, JwtError, PublicKey, RegisteredKey, UnverifiedAssertion,
-};
+use crate::crypto::jwt::{AccessGrant, AssertionVerifier, JwtError, PublicKey, RegisteredKey, UnverifiedAssertion};
 use crate::domain::time::Timestamp;
 use crate::store::{Standing, StoreError};
 

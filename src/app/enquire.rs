@@ -257,8 +257,7 @@ impl Gateway {
         let deliveries: Deliveries =
             asked.feeds.iter().map(|feed| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date())).collect();
         let facts = Facts::new(asked.policies.programme(), &deliveries, &set, asked.view.now);
-        let answered =
-            Answered::new(asked.question.mode, &found.members, &facts).map_err(|_| QuestionFault::Mode)?;
+        let answered = Answered::new(asked.question.mode, &found.members, &facts).map_err(|_| QuestionFault::Mode)?;
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let entry = self.answer_entry(id, asked, permitted, &found, &answered)?;

@@ -62,7 +62,13 @@ impl Gateway {
     /// # Errors
     ///
     /// [`AppError::Policy`] when it is not enrolled.
-    pub async fn set_agency_active(&self, agency: &AgencyCode, active: bool, by: &str, reason: &str) -> Result<(), AppError> {
+    pub async fn set_agency_active(
+        &self,
+        agency: &AgencyCode,
+        active: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), AppError> {
         let (from, to) = if active { ("suspended", "active") } else { ("active", "suspended") };
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
@@ -167,10 +173,12 @@ fn key_event(used_for: &str, action: &str, by: &str, reason: &str) -> Result<Bod
         action: code(action)?,
         by: code(by)?,
         reason: code(reason)?,
-        public_key: None,
+        public_sha256: None,
     }))
 }
 
 pub(super) fn code(text: &str) -> Result<Code, AppError> {
-    text.parse().map_err(|_| AppError::Policy("a name, id or reason is not a code: letters, digits, '-', '_', '.', ':' or '/'".to_owned()))
+    text.parse().map_err(|_| {
+        AppError::Policy("a name, id or reason is not a code: letters, digits, '-', '_', '.', ':' or '/'".to_owned())
+    })
 }

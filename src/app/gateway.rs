@@ -139,7 +139,8 @@ impl Gateway {
     /// [`AppError`] when they cannot be read.
     pub async fn current_policies(&self) -> Result<Arc<Policies>, AppError> {
         let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded: run `porth policy load`".to_owned()))?;
+        let view =
+            view.ok_or_else(|| AppError::Policy("no programme is loaded: run `porth policy load`".to_owned()))?;
         self.policies_at(view.policy_revision).await
     }
 

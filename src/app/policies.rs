@@ -60,7 +60,9 @@ impl Policies {
         let documents = store.current_documents().await?;
         let of_kind = |kind: &'static str| documents.iter().filter(move |document| document.kind == kind);
         let one = |kind: &'static str| {
-            of_kind(kind).next().ok_or_else(|| AppError::Policy(format!("no {kind} document is loaded: run `porth policy load`")))
+            of_kind(kind)
+                .next()
+                .ok_or_else(|| AppError::Policy(format!("no {kind} document is loaded: run `porth policy load`")))
         };
         let programme_document = one(kinds::PROGRAMME)?;
         let programme = Programme::parse(&programme_document.body).map_err(unreadable)?;
@@ -70,8 +72,8 @@ impl Policies {
         let agencies: Vec<Agency> = of_kind(kinds::AGENCY)
             .map(|document| Agency::parse(&document.body).map_err(unreadable))
             .collect::<Result<_, _>>()?;
-        let rules = RuleBook::load(of_kind(kinds::RULES).map(|d| (d.name.as_str(), d.body.as_slice())))
-            .map_err(unreadable)?;
+        let rules =
+            RuleBook::load(of_kind(kinds::RULES).map(|d| (d.name.as_str(), d.body.as_slice()))).map_err(unreadable)?;
         let agreements = agreements(store).await?;
         let programme_code = programme.code().clone();
         let book = PolicyBook::new(Arc::new(programme), agencies, agreements, Arc::new(rules), revision as u64)

@@ -335,8 +335,7 @@ impl OpenSubmission {
         let Prepared { records, numbers, mut faults } = prepared.await.map_err(|_| AppError::Interrupted)?;
 
         // Once a row is bad, an all-or-nothing file can only fail: the rest is checked, not stored.
-        let is_hopeless =
-            self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
+        let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
         if !is_hopeless {
             let mut tx = self.gateway.store().begin().await?;
             let taken = tx.stage_records(self.id, &self.header.agency, &self.header.feed, &records).await?;
@@ -439,7 +438,11 @@ impl Policies {
             let keys = gateway.blind_types(*epoch, self);
             for (token_type, values) in types {
                 let (Some(kind), Some(key)) = (self.kind(token_type), keys.get(token_type)) else { continue };
-                blinded.extend(values.iter().map(|token| StoredToken { kind, epoch: *epoch, blinded: key.blind(token) }));
+                blinded.extend(values.iter().map(|token| StoredToken {
+                    kind,
+                    epoch: *epoch,
+                    blinded: key.blind(token),
+                }));
             }
         }
         blinded.sort_unstable();

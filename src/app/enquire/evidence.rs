@@ -108,7 +108,8 @@ impl Seen {
             }
             let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
             let may = |item: &Item| permitted.allows(&record.agency, &record.feed, item);
-            let shows_home = (may(&Item::Household) || record.agency == *asker) && evidence.coverage == Coverage::Current;
+            let shows_home =
+                (may(&Item::Household) || record.agency == *asker) && evidence.coverage == Coverage::Current;
             cut_down(&mut evidence, permitted, &record.agency, &record.feed, &self.areas);
             let households = if shows_home { household_tokens(&record.households) } else { Vec::new() };
             self.places.insert(record.id, self.linkable.len());

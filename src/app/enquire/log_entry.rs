@@ -184,14 +184,8 @@ impl Gateway {
     fn shield_opening(&self, id: EventId, hidden: i64) -> Result<ShieldOpening, AppError> {
         let path = to_json(&ShieldPath { shielded_records: hidden })?;
         let padded = SHIELD_OPENING_BYTES - seal::OVERHEAD;
-        let sealed = seal::seal(
-            self.random(),
-            &self.keys().shield,
-            labels::SHIELD_OPENING,
-            id.as_bytes(),
-            &path,
-            padded,
-        );
+        let sealed =
+            seal::seal(self.random(), &self.keys().shield, labels::SHIELD_OPENING, id.as_bytes(), &path, padded);
         let sealed = sealed.ok().and_then(|sealed| sealed.try_into().ok());
         sealed.map(ShieldOpening::new).ok_or(AppError::Internal("a shield opening cannot be sealed"))
     }

@@ -1,0 +1,65 @@
+//! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
+//! used-up assertions and kept replies.
+
+use super::error::AppError;
+use super::gateway::Gateway;
+use crate::store::Submission;
+
+/// How long replaced rows stay for answers that are under way, in seconds.
+const GRACE_SECONDS: i64 = 15 * 60;
+/// How long a submission may be under way before it is given up, in seconds.
+const LONGEST_UPLOAD_SECONDS: i64 = 6 * 3600;
+/// Records that are removed in one transaction.
+const PAGE: i64 = 500;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// Submissions whose rows are gone.
+    pub submissions: u64,
+    /// Assertion ids.
+    pub assertions: u64,
+    /// Kept replies.
+    pub replies: u64,
+}
+
+impl Gateway {
+    /// Removes what is no longer needed. Interrupted, it goes on where it was the next time.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn tidy(&self) -> Result<Tidied, AppError> {
+        let now = self.store().now().await?;
+        let mut tidied = Tidied::default();
+        for stalled in self.store().stalled_submissions(now.plus_seconds(-LONGEST_UPLOAD_SECONDS)).await? {
+            let mut tx = self.store().begin().await?;
+            tx.mark_failed(stalled.id, "file.stalled", now).await?;
+            tx.commit().await?;
+        }
+        let before = now.plus_seconds(-GRACE_SECONDS);
+        for submission in self.store().abandoned_submissions(before).await? {
+            self.remove_rows(&submission).await?;
+            tidied.submissions += 1;
+        }
+        let mut tx = self.store().begin().await?;
+        tidied.assertions = tx.forget_assertions(now).await?;
+        tidied.replies = tx.forget_replies(now).await?;
+        tx.commit().await?;
+        Ok(tidied)
+    }
+
+    async fn remove_rows(&self, submission: &Submission) -> Result<(), AppError> {
+        loop {
+            let page = self.store().submission_records(submission.id, None, PAGE).await?;
+            let mut tx = self.store().begin().await?;
+            if page.is_empty() {
+                tx.mark_emptied(submission.id).await?;
+                tx.commit().await?;
+                return Ok(());
+            }
+            tx.remove_records(submission.id, &page).await?;
+            tx.commit().await?;
+        }
+    }
+}
