@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::evidence::Found;
 use self::log_entry::Asked;
 use super::caller::AgencyCaller;
 use super::error::AppError;

@@ -9,6 +9,7 @@ use crate::store::{Store, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::commitment::Opening;
 use crate::tlog::tile::{self, BundleId, TileId};
+use crate::tlog::verify::ExportFile;
 
 /// Why an export stops.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,6 @@ pub async fn export_log(
         write(folder, &TileId::to_string(&id), data)?;
     }
     let mut openings = 0;
-    let mut lines = String::new();
     for id in tile::bundles_written(0, size) {
         let start = id.index * u64::from(tile::TILE_WIDTH);
         let end = start + u64::from(id.width);
@@ -81,15 +81,14 @@ pub async fn export_log(
         }
         write(folder, &BundleId::to_string(&id), &bundle)?;
         if let Some(keys) = keys_for_openings {
+            let mut lines = String::new();
             for (event, field, sealed) in store.log_openings(start, end).await? {
                 lines.push_str(&open(keys, event, &field, &sealed)?.to_line(event));
                 lines.push('\n');
                 openings += 1;
             }
+            write(folder, &ExportFile::Openings(id.index).to_string(), lines.as_bytes())?;
         }
-    }
-    if keys_for_openings.is_some() {
-        write(folder, "openings.ndjson", lines.as_bytes())?;
     }
     Ok(Exported { entries: size, openings })
 }

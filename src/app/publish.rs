@@ -18,7 +18,7 @@ use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
 use crate::linkage::shield::shielded;
 use crate::store::{Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission};
-use crate::tlog::entry::{Body, Code, Submission as SubmissionEntry, SubmissionMode};
+use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionMode};
 
 /// How long a claim on the next generation lasts without being renewed.
 const CLAIM_SECONDS: i64 = 60;

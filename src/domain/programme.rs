@@ -159,6 +159,17 @@ impl Relationship {
     /// All relationships, in order.
     pub const ALL: [Self; 5] =
         [Self::OpenCase, Self::Referral, Self::Screening, Self::StatutoryEnquiry, Self::Emergency];
+
+    /// The word in files, requests and the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenCase => "open_case",
+            Self::Referral => "referral",
+            Self::Screening => "screening",
+            Self::StatutoryEnquiry => "statutory_enquiry",
+            Self::Emergency => "emergency",
+        }
+    }
 }
 
 /// What an answer may be asked for.

@@ -277,13 +277,6 @@ impl Tx {
         Ok(Timestamp::from_micros(row.int(0)?))
     }
 
-    fn engine(&self) -> Engine {
-        match self.inner {
-            TxInner::Sqlite(_) => Engine::Sqlite,
-            TxInner::Postgres(_) => Engine::Postgres,
-        }
-    }
-
     /// Runs a statement and says how many rows it changed.
     async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         Ok(match &mut self.inner {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::log_entry::Asked;
+use super::supplier_feed;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::app::publish::link_tokens;
+use crate::domain::agreement::Unit;
 use crate::domain::evidence::{Member, Statement};
 use crate::domain::ids::{AgencyCode, CriterionCode, FeedCode};
 use crate::domain::item::Item;
@@ -18,7 +20,7 @@ use crate::linkage::cluster::{Cluster, clusters};
 use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
 use crate::policy::decide::Permitted;
-use crate::store::{Reach, StoredToken, VisibleRecord};
+use crate::store::{FeedState, Reach, StoredToken, VisibleRecord};
 
 /// Most records that one look reads. A component or household beyond it is no person and no family.
 const MOST_RECORDS: i64 = 2000;
@@ -60,15 +62,15 @@ impl Gateway {
             self.store().hidden_records(reach, &linking),
         )?;
         let mut seen = Seen::new(policies, asked.view.now);
-        seen.add(self, records, permitted, &asked.caller.agency)?;
+        seen.add(self, records, permitted, asked.feeds)?;
         let homes = match seen.person(&tokens, policies) {
             Some((person, clusters)) => seen.homes_of(&clusters[person]),
             None => Vec::new(),
         };
         let neighbours = self.store().records_by_household(reach, &homes).await?;
-        seen.add(self, neighbours, permitted, &asked.caller.agency)?;
+        seen.add(self, neighbours, permitted, asked.feeds)?;
 
-        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, policies);
+        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, permitted.charge.unit, policies);
         Ok(Found { members, is_known, is_family, hidden, tokens })
     }
 }
@@ -96,7 +98,7 @@ impl Seen {
         gateway: &Gateway,
         records: Vec<VisibleRecord>,
         permitted: &Permitted,
-        asker: &AgencyCode,
+        feeds: &[FeedState],
     ) -> Result<(), AppError> {
         if records.len() as i64 >= MOST_RECORDS {
             self.is_cut_off = true;
@@ -107,10 +109,14 @@ impl Seen {
                 continue;
             }
             let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
-            let may = |item: &Item| permitted.allows(&record.agency, &record.feed, item);
-            let shows_home =
-                (may(&Item::Household) || record.agency == *asker) && evidence.coverage == Coverage::Current;
-            cut_down(&mut evidence, permitted, &record.agency, &record.feed, &self.areas);
+            let came_as = feeds.iter().find(|feed| feed.agency == record.agency && feed.feed == record.feed);
+            let Some(came_as) = came_as.map(supplier_feed) else {
+                continue; // its feed is not visible: neither is the record
+            };
+            let may = |item: &Item| permitted.allows(&came_as, item);
+            let is_own = record.agency == permitted.terms.recipient;
+            let shows_home = (may(&Item::Household) || is_own) && evidence.coverage == Coverage::Current;
+            cut_down(&mut evidence, may, &self.areas);
             let households = if shows_home { household_tokens(&record.households) } else { Vec::new() };
             self.places.insert(record.id, self.linkable.len());
             self.linkable.push(LinkRecord {
@@ -145,11 +151,15 @@ impl Seen {
         &self,
         tokens: &[StoredToken],
         carried: &[StoredToken],
+        unit: Unit,
         policies: &Policies,
     ) -> (Vec<Member>, bool, bool) {
         let Some((person, clusters)) = self.person(tokens, policies) else {
             return (Vec::new(), false, false);
         };
+        if unit == Unit::Person {
+            return (vec![self.member(&clusters[person])], true, false);
+        }
         let residents: Vec<Resident> = clusters.iter().map(|cluster| self.resident(cluster)).collect();
         let households = households(&residents);
         match family_of(person, &household_tokens(carried), &households) {
@@ -179,15 +189,8 @@ impl Seen {
 
 /// Leaves only what the decision lets this feed contribute: an agency with two feeds may have a
 /// permit for an item in one of them only.
-fn cut_down(
-    evidence: &mut Evidence,
-    permitted: &Permitted,
-    agency: &AgencyCode,
-    feed: &FeedCode,
-    areas: &BTreeMap<CriterionCode, Item>,
-) {
-    let may = |item: &Item| permitted.allows(agency, feed, item);
-    evidence.flags.retain(|flag| areas.get(&flag.criterion).is_some_and(may));
+fn cut_down(evidence: &mut Evidence, may: impl Fn(&Item) -> bool, areas: &BTreeMap<CriterionCode, Item>) {
+    evidence.flags.retain(|flag| areas.get(&flag.criterion).is_some_and(&may));
     if !may(&Item::Lead) && !may(&Item::Service) {
         evidence.service = None;
     }
