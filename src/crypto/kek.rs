@@ -92,11 +92,15 @@ impl Kek {
     ///
     /// [`KekError`] for a wider mode, another owner, or malformed content.
     pub fn from_file(path: &Path) -> Result<Self, KekError> {
+        Self::from_file_of(path, own_user())
+    }
+
+    fn from_file_of(path: &Path, user: Option<u32>) -> Result<Self, KekError> {
         let metadata = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
         if !metadata.is_file() || !matches!(metadata.mode() & 0o7777, 0o400 | 0o600) {
             return Err(KekError::Permissions(path.to_owned()));
         }
-        if own_user().is_some_and(|user| user != metadata.uid()) {
+        if user.is_some_and(|user| user != metadata.uid()) {
             return Err(KekError::Owner(path.to_owned()));
         }
         Self::read(path, KekOrigin::File)
@@ -234,6 +238,15 @@ mod tests {
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(target, &link).expect("links");
         assert!(matches!(Kek::from_file(&link), Err(KekError::Permissions(_))));
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = write(directory.path(), &Kek::new_file_text(&SystemRandom::new()), 0o400);
+        let owner = fs::metadata(&path).expect("there").uid();
+        assert!(Kek::from_file_of(&path, Some(owner)).is_ok());
+        assert!(matches!(Kek::from_file_of(&path, Some(owner + 1)), Err(KekError::Owner(_))));
     }
 
     #[test]

@@ -454,7 +454,13 @@ mod tests {
         assert!(matches!(refusal(&swapped.replace("\"certificate\"", "\"receipt\"")), KeyringError::Refused(_)));
         assert!(matches!(refusal(&original.replace("ed25519", "symmetric")), KeyringError::Malformed(_)));
         assert!(matches!(refusal("{}"), KeyringError::Malformed(_)));
-        fs::write(&receipt, original).expect("writes");
+        fs::write(&receipt, &original).expect("writes");
+        let relabelled = file_path(folder.path(), Role::Receipt, 2);
+        fs::write(&relabelled, original.replace("\"version\": 1", "\"version\": 2")).expect("writes");
+        assert!(
+            matches!(Keyring::open(folder.path(), &kek_1()), Err(KeyringError::Refused(path)) if path == relabelled)
+        );
+        fs::remove_file(relabelled).expect("removes");
         let foreign = kek(&format!("1 {}", "cd".repeat(32)));
         assert!(matches!(Keyring::open(folder.path(), &foreign), Err(KeyringError::Refused(_))));
     }
