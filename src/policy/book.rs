@@ -101,6 +101,9 @@ impl PolicyBook {
     pub fn rules(&self) -> &RuleBook {
         &self.rules
     }
+    pub(crate) fn shared_rules(&self) -> Arc<RuleBook> {
+        Arc::clone(&self.rules)
+    }
     /// The revision of the agreements' state that this book was made from.
     pub fn revision(&self) -> u64 {
         self.revision

@@ -400,7 +400,7 @@ fn of_item(book: &PolicyBook, may: &[&Ask<'_>], feed: &Feed, submitted_under: &A
 }
 
 /// The area that the item is, or those that naming its supplier reveals.
-fn areas_of<'b>(book: &'b PolicyBook, supplier: &AgencyCode, item: &Item) -> Vec<&'b Area> {
+pub(super) fn areas_of<'b>(book: &'b PolicyBook, supplier: &AgencyCode, item: &Item) -> Vec<&'b Area> {
     let programme = book.programme();
     if let Some(area) = item.area() {
         return programme.area(area).into_iter().collect();
@@ -409,7 +409,8 @@ fn areas_of<'b>(book: &'b PolicyBook, supplier: &AgencyCode, item: &Item) -> Vec
     reveals.into_iter().flatten().filter_map(|area| programme.area(area)).collect()
 }
 
-fn is_benefits_data(book: &PolicyBook, feed: &Feed) -> bool {
+/// Whether a feed comes from the benefits department, or was received under its power.
+pub(super) fn is_benefits_data(book: &PolicyBook, feed: &Feed) -> bool {
     let from_department = book.agency(&feed.agency).is_some_and(|agency| agency.kind() == AgencyKind::Benefits);
     from_department || feed.received_under.iter().any(|power| power.as_str() == BENEFITS_POWER)
 }

@@ -7,10 +7,15 @@
 
 pub mod book;
 pub mod cache;
+pub mod cases;
+pub mod check;
 pub mod decide;
+pub mod explain;
 pub mod rules;
+pub mod self_test;
 
 pub use book::PolicyBook;
 pub use cache::DecisionCache;
 pub use decide::{Permitted, Refusal, SupplierFeed, Terms, contributors, contributors_for_statistics};
 pub use rules::{RuleBook, RuleHit};
+pub use self_test::self_test;
