@@ -17,6 +17,7 @@
 //! | [`app`] | one file per journey | all of the above except `identity` |
 //! | [`jobs`] | what runs by itself: sequencer, checkpoints | `app` and what it uses |
 //! | [`web`] | HTTP: listeners, authentication, one file per verb | `app` and what it uses |
+//! | [`config`], [`runtime`] | the configuration file; a gateway put together and run | everything but `cli` and `demo` |
 //! | [`cli`] | agency and operator commands | everything |
 //! | [`demo`] | a synthetic programme played end to end | everything |
 //! | [`client`] | the HTTP client of the command line and the tests | nothing of ours |
@@ -28,6 +29,7 @@
 pub mod app;
 pub mod cli;
 pub mod client;
+pub mod config;
 pub mod crypto;
 pub mod demo;
 pub mod domain;
@@ -35,6 +37,7 @@ pub mod identity;
 pub mod jobs;
 pub mod linkage;
 pub mod policy;
+pub mod runtime;
 pub mod store;
 pub mod telemetry;
 pub mod tlog;

@@ -11,6 +11,7 @@ use crate::domain::ids::{AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
 use crate::policy::rules::RuleBook;
+use crate::policy::self_test::self_test;
 use crate::store::{Store, StoredDocument};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{AgreementState, AgreementStatus as StatusEntry, Body, LoadedAgreement, PolicyLoad};
@@ -171,6 +172,7 @@ impl Gateway {
 ///
 /// [`AppError::Policy`] naming the question.
 pub fn check_whole(policies: &Policies) -> Result<(), AppError> {
+    self_test(policies.book()).map_err(|error| AppError::Policy(error.to_string()))?;
     if policies.match_keys().is_for_a_test_set() {
         tracing::warn!("the match keys are for a test set: never use them for people");
     }

@@ -1,1 +1,84 @@
-//! cli.
+//! The command line: `porth`.
+//!
+//! Results go to standard output (`--json` for machines), everything else to standard error.
+
+pub mod agency;
+pub mod auditor;
+pub mod operator;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::output::{Failure, Output};
+
+/// Share what the law and a signed agreement allow, without telling who the family is.
+#[derive(Debug, Parser)]
+#[command(name = "porth", version, propagate_version = true)]
+struct Cli {
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the whole programme on this machine with invented people
+    Demo(crate::demo::DemoArgs),
+    /// Turn a file of people into a file of tokens, on the agency's own machine
+    Tokenise(agency::tokenise::TokeniseArgs),
+    /// Send a tokenised file to the gateway and follow it until it is visible
+    Submit(agency::submit::SubmitArgs),
+    /// Ask the gateway about a person
+    Enquire(agency::enquire::EnquireArgs),
+    /// Run the gateway
+    Serve(operator::serve::ServeArgs),
+    /// Sequence and sign the log, as a user of its own
+    Sequence(operator::sequence::SequenceArgs),
+    /// Bring the database's schema up to this version
+    Migrate(operator::migrate::MigrateArgs),
+    /// Make and look after keys
+    Keys(operator::keys::KeysArgs),
+    /// Enrol, suspend and list agencies
+    Agency(operator::agency::AgencyArgs),
+    /// Check, sign, load and explain agreements and rules
+    Policy(operator::policy::PolicyArgs),
+    /// Export and verify the disclosure log
+    Log(auditor::log::LogArgs),
+}
+
+/// Runs the command line and says how it went.
+///
+/// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the gateway refused; 4 a verification found
+/// faults; 78 the configuration or a key is refused.
+pub fn run() -> ExitCode {
+    crate::crypto::jwt::install();
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let result = match cli.command {
+        Command::Demo(args) => crate::demo::run(args, &output),
+        Command::Tokenise(args) => agency::tokenise::run(args, &output),
+        Command::Submit(args) => agency::submit::run(args, &output),
+        Command::Enquire(args) => agency::enquire::run(args, &output),
+        Command::Serve(args) => operator::serve::run(args, &output),
+        Command::Sequence(args) => operator::sequence::run(args, &output),
+        Command::Migrate(args) => operator::migrate::run(args, &output),
+        Command::Keys(args) => operator::keys::run(args, &output),
+        Command::Agency(args) => operator::agency::run(args, &output),
+        Command::Policy(args) => operator::policy::run(args, &output),
+        Command::Log(args) => auditor::log::run(args, &output),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+/// Runs asynchronous work of a command.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("the runtime did not start: {error}")))?.block_on(work)
+}

@@ -2,6 +2,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | [`api`] | what agencies call: one file for each noun |
 //! | [`tls`] | TLS for the agency and console listeners, followed while files change |
 //! | [`serve`] | the accept loop and its limits |
 //! | [`body`], [`json`] | reading bodies within limits; JSON whose errors repeat nothing |
@@ -19,6 +20,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::web::limits::{RequestLimits, within_time};
 
+pub mod api;
 pub mod body;
 pub mod json;
 pub mod limits;

@@ -1,0 +1,5 @@
+//! Commands of agencies.
+
+pub mod enquire;
+pub mod submit;
+pub mod tokenise;

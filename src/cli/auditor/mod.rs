@@ -1,0 +1,3 @@
+//! Commands of auditors.
+
+pub mod log;

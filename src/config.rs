@@ -1,0 +1,212 @@
+//! The gateway's one configuration file: TOML, unknown keys refused.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::ids::ProgrammeCode;
+use crate::store::Location;
+
+/// How strict the gateway is about its own set-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Refuses example keys, weak file permissions and whatever else a pilot may do.
+    Production,
+    /// For trials on synthetic or consented data; says so wherever it matters.
+    Pilot,
+}
+
+/// The configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `production` or `pilot`.
+    pub mode: Mode,
+    /// The programme that this gateway serves.
+    pub programme: ProgrammeCode,
+    /// The issuer id: what client assertions name as audience.
+    pub issuer: String,
+    /// The log's origin, such as `gw.example.gov.uk/2026`.
+    pub log_origin: String,
+    /// Where the data is kept.
+    pub database: Database,
+    /// Where the gateway listens.
+    pub listen: Listen,
+    /// TLS of the agency listener.
+    pub tls: Tls,
+    /// Where the keys are.
+    pub keys: Keys,
+    /// Limits on what callers may do.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where the data is kept: one of the two.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// An SQLite file.
+    pub sqlite: Option<PathBuf>,
+    /// A file that holds a PostgreSQL connection string.
+    pub postgres_url_file: Option<PathBuf>,
+    /// Connections to the database.
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// For agencies' systems: TLS with client certificates.
+    pub agencies: String,
+    /// For the operator: health and figures, plain HTTP; keep it on the loopback interface.
+    #[serde(default = "default_operator")]
+    pub operator: String,
+}
+
+/// TLS of the agency listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// Issuing authorities of agencies' certificates.
+    pub client_roots: Vec<PathBuf>,
+    /// A revocation list for each of them.
+    pub revocation_lists: Vec<PathBuf>,
+}
+
+/// Where the keys are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Folder of wrapped gateway keys, made by `porth keys init`.
+    pub folder: PathBuf,
+    /// The key-encryption key: a file that only its owner reads.
+    pub kek_file: Option<PathBuf>,
+    /// The key-encryption key: the name of a systemd credential.
+    pub kek_credential: Option<String>,
+    /// The shield officers' public key.
+    pub shield_public_key: PathBuf,
+    /// Folder of the checkpoint key. Set, `porth serve` sequences the log itself (pilots); leave it
+    /// out where `porth sequence` runs as a user of its own.
+    pub checkpoint_folder: Option<PathBuf>,
+}
+
+/// Limits on what callers may do.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest submission, in mebibytes.
+    pub submission_mebibytes: u32,
+    /// Most rows of a submission.
+    pub submission_rows: u32,
+    /// Requests that a client may make at once before it is slowed.
+    pub burst: u32,
+    /// Requests a second that a client may keep up.
+    pub requests_per_second: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { submission_mebibytes: 2048, submission_rows: 2_000_000, burst: 200, requests_per_second: 50.0 }
+    }
+}
+
+fn default_connections() -> u32 {
+    16
+}
+
+fn default_operator() -> String {
+    crate::web::operator::DEFAULT_ADDRESS.to_string()
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {kind}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        kind: std::io::ErrorKind,
+    },
+    /// The file does not parse; the message names key and line.
+    #[error("the configuration {path} is not well-formed: {message}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// Keys that do not go together.
+    #[error("the configuration is not usable: {0}")]
+    Unusable(&'static str),
+}
+
+impl Config {
+    /// Reads the file; relative paths in it are taken from its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] saying what is wrong and where.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::File { path: path.to_owned(), kind: error.kind() })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: place_of(&error, &text) })?;
+        config.resolve(path.parent().unwrap_or(Path::new("")));
+        config.database.location()?;
+        if config.keys.kek_file.is_some() == config.keys.kek_credential.is_some() {
+            return Err(ConfigError::Unusable("set one of keys.kek_file and keys.kek_credential"));
+        }
+        Ok(config)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let own = |path: &mut PathBuf| *path = folder.join(&*path);
+        own(&mut self.tls.certificate);
+        own(&mut self.tls.private_key);
+        self.tls.client_roots.iter_mut().for_each(own);
+        self.tls.revocation_lists.iter_mut().for_each(own);
+        own(&mut self.keys.folder);
+        own(&mut self.keys.shield_public_key);
+        self.keys.kek_file.iter_mut().for_each(own);
+        self.keys.checkpoint_folder.iter_mut().for_each(own);
+        self.database.sqlite.iter_mut().for_each(own);
+        self.database.postgres_url_file.iter_mut().for_each(own);
+    }
+}
+
+impl Database {
+    /// Where the data is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] unless exactly one place is named and can be read.
+    pub fn location(&self) -> Result<Location, ConfigError> {
+        match (&self.sqlite, &self.postgres_url_file) {
+            (Some(path), None) => Ok(Location::Sqlite(path.clone())),
+            (None, Some(path)) => {
+                let url = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::File { path: path.clone(), kind: error.kind() })?;
+                Ok(Location::Postgres(url.trim().to_owned()))
+            }
+            _ => Err(ConfigError::Unusable("set one of database.sqlite and database.postgres_url_file")),
+        }
+    }
+}
+
+/// What TOML says, without the line that it quotes: a mistyped key may stand beside a secret's path.
+fn place_of(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    match line {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
+}

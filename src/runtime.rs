@@ -1,0 +1,289 @@
+//! Puts a gateway together from its configuration, and runs it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::error::AppError;
+use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
+use crate::app::load_policy::check_whole;
+use crate::app::sequence::{Sequencer, open_log};
+use crate::app::writer::Writer;
+use crate::config::{Config, ConfigError, Mode};
+use crate::crypto::certs;
+use crate::crypto::kek::{Kek, KekError, KekProvider};
+use crate::crypto::keyring::{Keyring, KeyringError, Role};
+use crate::crypto::production::{KeyFact, KeyFacts, production_refusals};
+use crate::crypto::random::SystemRandom;
+use crate::crypto::seal::SealPublicKey;
+use crate::jobs;
+use crate::store::{Store, StoreError};
+use crate::web::serve::{ServeLimits, Transport, serve};
+use crate::web::tls::{TlsError, TlsFiles, TlsReloader};
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key-encryption key.
+    #[error(transparent)]
+    Kek(#[from] KekError),
+    /// The key folder.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The database or the policies.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// A file that must be there.
+    #[error("cannot read {path}: {kind}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system said.
+        kind: std::io::ErrorKind,
+    },
+    /// The shield officers' key file.
+    #[error("{0} does not hold a shield public key")]
+    ShieldKey(PathBuf),
+    /// A certificate that cannot be read.
+    #[error("{0} does not hold a certificate")]
+    Certificate(PathBuf),
+    /// Production mode refuses the set-up, for each of these reasons.
+    #[error("production mode refuses to start:\n{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address}: {kind}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// What the operating system said.
+        kind: std::io::ErrorKind,
+    },
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// A gateway whose parts are open, before it listens.
+pub struct Prepared {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Sequences the log in this process, in pilots.
+    pub sequencer: Option<Arc<Sequencer>>,
+    writer: tokio::task::JoinHandle<()>,
+}
+
+/// Opens database and keys. The schema must be in place.
+///
+/// # Errors
+///
+/// [`StartError`] saying what is missing and what to do.
+pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let kek = open_kek(config)?;
+    let keyring = Keyring::open(&config.keys.folder, &kek)?;
+    let checkpoint = match &config.keys.checkpoint_folder {
+        Some(folder) => Some(Keyring::open(folder, &kek)?),
+        None => None,
+    };
+    if config.mode == Mode::Production {
+        refuse_in_production(config, &kek, &keyring, checkpoint.as_ref())?;
+    }
+    let store = Store::connect(&config.database.location()?, config.database.connections).await?;
+    store.check_schema().await?;
+    let (writer, writer_task) = Writer::start(store.clone());
+    let gateway = Gateway::new(
+        store.clone(),
+        writer,
+        gateway_keys(config, &kek, &keyring)?,
+        GatewayNames {
+            programme: config.programme.clone(),
+            log: config.log_origin.clone(),
+            issuer: config.issuer.clone(),
+        },
+        Arc::new(SystemRandom::new()),
+    );
+    open_log(&store, &config.log_origin).await?;
+    let sequencer = match &checkpoint {
+        Some(keyring) => Some(Arc::new(Sequencer::new(store, keyring.signing_key(Role::Checkpoint)?))),
+        None => None,
+    };
+    Ok(Prepared { gateway, sequencer, writer: writer_task })
+}
+
+/// The key-encryption key that the configuration names.
+///
+/// # Errors
+///
+/// [`StartError`] when it cannot be had.
+pub fn open_kek(config: &Config) -> Result<Kek, StartError> {
+    match (&config.keys.kek_file, &config.keys.kek_credential) {
+        (Some(path), _) => Ok(Kek::from_file(path)?),
+        (None, Some(name)) => {
+            let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+            let folder = folder.ok_or(ConfigError::Unusable("keys.kek_credential needs systemd to start porth"))?;
+            Ok(Kek::from_systemd(&folder, name)?)
+        }
+        (None, None) => Err(ConfigError::Unusable("set one of keys.kek_file and keys.kek_credential").into()),
+    }
+}
+
+/// The keys of a gateway process.
+///
+/// # Errors
+///
+/// [`StartError`] when one is missing.
+pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<GatewayKeys, StartError> {
+    let path = &config.keys.shield_public_key;
+    let shield =
+        std::fs::read_to_string(path).map_err(|error| StartError::File { path: path.clone(), kind: error.kind() })?;
+    Ok(GatewayKeys {
+        blinder: keyring.blinder(&config.programme)?,
+        fields: kek.field_sealer(),
+        tagger: keyring.tagger()?,
+        receipt: keyring.signing_key(Role::Receipt)?,
+        access: keyring.access_tokens(&config.issuer)?,
+        shield: SealPublicKey::parse(shield.trim()).map_err(|_| StartError::ShieldKey(path.clone()))?,
+    })
+}
+
+fn refuse_in_production(
+    config: &Config,
+    kek: &Kek,
+    keyring: &Keyring,
+    checkpoint: Option<&Keyring>,
+) -> Result<(), StartError> {
+    let mut facts = KeyFacts { keys: KeyFact::of_kek(kek), certificates: Vec::new(), kek_origin: Some(kek.origin()) };
+    facts.keys.extend(keyring.facts());
+    facts.keys.extend(checkpoint.map(Keyring::facts).unwrap_or_default());
+    for path in config.tls.client_roots.iter().chain([&config.tls.certificate]) {
+        let pem = std::fs::read_to_string(path)
+            .map_err(|error| StartError::File { path: path.clone(), kind: error.kind() })?;
+        let name = path.display().to_string();
+        let summary = certs::der_of_pem(&pem).and_then(|der| certs::summarise(&der));
+        facts.certificates.push((name, summary.map_err(|_| StartError::Certificate(path.clone()))?));
+    }
+    let mut lines: Vec<String> = production_refusals(&facts).into_iter().map(|refusal| refusal.line).collect();
+    if config.tls.revocation_lists.is_empty() {
+        lines.push("no revocation list is configured: tls.revocation_lists".to_owned());
+    }
+    if checkpoint.is_some() {
+        lines.push(
+            "the checkpoint key is in the gateway process: leave out keys.checkpoint_folder and run `porth sequence` \
+             as a user of its own"
+                .to_owned(),
+        );
+    }
+    if lines.is_empty() { Ok(()) } else { Err(StartError::Refused(lines)) }
+}
+
+/// A gateway that listens.
+pub struct Running {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Where agencies connect.
+    pub agencies: std::net::SocketAddr,
+    /// Where the operator looks.
+    pub operator: std::net::SocketAddr,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    writer: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Drains the listeners, finishes the jobs and closes the database.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let store = self.gateway.store().clone();
+        drop(self.gateway);
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.writer).await;
+        store.close().await;
+    }
+
+    /// Ends when the listeners have ended.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+}
+
+/// Starts listeners and jobs.
+///
+/// # Errors
+///
+/// [`StartError`], policies that fail their self-test among them.
+pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, StartError> {
+    let Prepared { gateway, sequencer, writer } = prepared;
+    check_whole(&*gateway.current_policies().await?)?;
+    let files = TlsFiles {
+        certificate: config.tls.certificate.clone(),
+        private_key: config.tls.private_key.clone(),
+        client_roots: config.tls.client_roots.clone(),
+        revocation_lists: config.tls.revocation_lists.clone(),
+        needs_client_certificate: true,
+    };
+    let tls = Arc::new(TlsReloader::from_files(files)?);
+    let agencies = bind(&config.listen.agencies).await?;
+    let operator = bind(&config.listen.operator).await?;
+    let address = |listener: &TcpListener, name: &str| {
+        listener.local_addr().map_err(|error| StartError::Listen { address: name.to_owned(), kind: error.kind() })
+    };
+    let (agencies_at, operator_at) =
+        (address(&agencies, &config.listen.agencies)?, address(&operator, &config.listen.operator)?);
+
+    let shutdown = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let router = crate::web::api::router(gateway.clone(), config.limits);
+    tasks.spawn(serve(agencies, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
+    tasks.spawn(Arc::clone(&tls).follow(Duration::from_secs(30), shutdown.clone()));
+    if let Ok(metrics) = crate::telemetry::install_metrics() {
+        let checks = ready_checks(&gateway, &tls);
+        let router = crate::web::operator::router(checks, metrics.clone(), shutdown.clone());
+        tasks.spawn(serve(operator, Transport::Plain, router, ServeLimits::default(), shutdown.clone()));
+        tasks.spawn(crate::telemetry::keep_metrics(metrics, shutdown.clone()));
+    }
+    tasks.spawn(jobs::publish(gateway.clone(), shutdown.clone()));
+    tasks.spawn(jobs::tidy(gateway.clone(), shutdown.clone()));
+    if let Some(sequencer) = sequencer {
+        tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));
+    }
+    Ok(Running { gateway, agencies: agencies_at, operator: operator_at, shutdown, tasks, writer })
+}
+
+fn ready_checks(gateway: &Gateway, tls: &Arc<TlsReloader>) -> crate::web::operator::ReadyChecks {
+    let (store, tls) = (gateway.store().clone(), Arc::clone(tls));
+    let clock = gateway.store().clone();
+    crate::web::operator::ReadyChecks::default()
+        .with("database", move || {
+            let store = store.clone();
+            async move { store.check_schema().await.map_err(|error| error.to_string()) }
+        })
+        .with("revocation lists", move || {
+            let (tls, clock) = (Arc::clone(&tls), clock.clone());
+            async move {
+                let now = clock.now().await.map_err(|error| error.to_string())?;
+                match tls.current().revocation_lists_lapse_at {
+                    Some(at) if at <= now.as_seconds() => Err("a revocation list has lapsed".to_owned()),
+                    _ => Ok(()),
+                }
+            }
+        })
+}
+
+async fn bind(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { address: address.to_owned(), kind: error.kind() })
+}
