@@ -11,6 +11,8 @@ pub mod cases;
 pub mod check;
 pub mod decide;
 pub mod explain;
+#[cfg(test)]
+mod reference;
 pub mod rules;
 pub mod self_test;
 
