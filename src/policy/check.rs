@@ -306,7 +306,7 @@ fn run_cases(
 mod tests {
     use rstest::rstest;
 
-    use super::super::decide::tests::{AGENCIES, AGREEMENTS};
+    use super::super::fixtures::{AGENCIES, AGREEMENTS};
     use super::super::rules::SHIPPED;
     use super::*;
 
