@@ -2,6 +2,7 @@
 
 pub mod agency;
 pub mod agreement;
+pub mod criterion;
 pub mod ids;
 pub mod item;
 pub mod labels;
