@@ -514,4 +514,22 @@ mod tests {
         let decide = |feeds: &[SupplierFeed]| contributors(&book, &terms, feeds, today());
         assert_eq!(decide(&feeds()), decide(&turned));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_feed_is_judged_alike_whichever_other_feeds_there_are(chosen in 0_u16..1024) {
+            static BOOK: std::sync::LazyLock<PolicyBook> = std::sync::LazyLock::new(shipped_book);
+            let terms = terms("programme-team", "programme-delivery/v1", "claim-validation", "criteria", "claims-officer", "screening");
+            let all = contributors(&BOOK, &terms, &feeds(), today()).expect("permitted");
+            let some: Vec<_> = feeds().into_iter().enumerate().filter(|(n, _)| chosen >> n & 1 == 1).map(|(_, f)| f).collect();
+            let lines = match contributors(&BOOK, &terms, &some, today()) {
+                Ok(permitted) => permitted.decisions,
+                Err(refusal) => refusal.decisions,
+            };
+            let is_chosen = |line: &&Decision| some.iter().any(|f| f.supplier == line.supplier && f.feed == line.feed);
+            let expected: Vec<_> = all.decisions.iter().filter(is_chosen).cloned().collect();
+            proptest::prop_assert_eq!(lines, expected);
+        }
+    }
 }
