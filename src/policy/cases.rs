@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::book::PolicyBook;
-use super::decide::{Outcome, SupplierFeed, Terms, contributors, contributors_for_statistics};
+use super::decide::{contributors, contributors_for_statistics};
+use super::decision::{Outcome, SupplierFeed, Terms};
 use crate::domain::agreement::{Agreement, AgreementStatus, AnswerMode, Item};
 use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, PurposeCode, RoleCode};
 use crate::domain::policy_file::{self, Fault, Faults, says_something};
