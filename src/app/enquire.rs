@@ -226,7 +226,7 @@ impl Gateway {
 
         // Decided before any record is read.
         let terms = terms(caller, question);
-        let feeds = self.store().feeds(self.programme(), view.generation).await?;
+        let feeds = self.feeds_at(view.generation).await?;
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
 

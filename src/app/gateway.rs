@@ -19,7 +19,7 @@ use crate::domain::ids::{EventId, ProgrammeCode, TokenType};
 use crate::domain::record::Evidence;
 use crate::domain::time::Timestamp;
 use crate::policy::cache::DecisionCache;
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{FeedState, NewEvent, Store, StoreError};
 use crate::tlog::entry::{Body, Entry};
 
 /// Decisions that are kept at the most.
@@ -65,6 +65,7 @@ struct Inner {
     names: GatewayNames,
     random: Arc<dyn Random>,
     policies: RwLock<Option<Arc<Policies>>>,
+    feeds: RwLock<Option<(i64, Arc<Vec<FeedState>>)>>,
     decisions: Mutex<DecisionCache>,
     blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
     publisher: Notify,
@@ -82,6 +83,7 @@ impl Gateway {
                 names,
                 random,
                 policies: RwLock::new(None),
+                feeds: RwLock::new(None),
                 decisions: Mutex::new(DecisionCache::new(DECISIONS)),
                 blind_types: RwLock::new(HashMap::new()),
                 publisher: Notify::new(),
@@ -159,6 +161,23 @@ impl Gateway {
         let fresh = Arc::new(Policies::load(self.store(), revision).await?);
         *self.inner.policies.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         Ok(fresh)
+    }
+
+    /// The feeds that are visible at a generation; a generation never changes, so one look is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub(super) async fn feeds_at(&self, generation: i64) -> Result<Arc<Vec<FeedState>>, StoreError> {
+        let held = self.inner.feeds.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, feeds)) = held
+            && of == generation
+        {
+            return Ok(feeds);
+        }
+        let feeds = Arc::new(self.store().feeds(self.programme(), generation).await?);
+        *self.inner.feeds.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&feeds)));
+        Ok(feeds)
     }
 
     /// The kept decisions.

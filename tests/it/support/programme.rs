@@ -16,7 +16,7 @@ use porth::app::writer::Writer;
 use porth::crypto::blind::Blinder;
 use porth::crypto::field::FieldSealer;
 use porth::crypto::jwt::AccessTokens;
-use porth::crypto::random::SystemRandom;
+use porth::crypto::random::{SystemRandom, random_bytes};
 use porth::crypto::seal::SealKeyPair;
 use porth::crypto::secret::Secret;
 use porth::crypto::sign::SigningKey;
@@ -26,21 +26,66 @@ use porth::domain::agreement::AgreementText;
 use porth::domain::ids::{AgreementRef, ProgrammeCode, TokenType};
 use porth::domain::match_keys::MatchKeys;
 use porth::domain::programme::Programme;
+use porth::store::Store;
 use porth::tlog::entry::AgreementState;
 use serde_json::{Value, json};
 
 use super::database::{Backend, TestDatabase};
 
 /// A programme whose agreements are signed and in force.
+#[derive(Clone)]
 pub(crate) struct TestProgramme {
     pub(crate) gateway: Gateway,
-    pub(crate) sequencer: Sequencer,
-    pub(crate) checkpoint_key: SigningKey,
-    pub(crate) shield: SealKeyPair,
+    pub(crate) sequencer: Arc<Sequencer>,
+    pub(crate) keys: Arc<TestKeys>,
     pub(crate) code: ProgrammeCode,
-    pub(crate) linkage: LinkageKey,
-    pub(crate) match_keys: MatchKeys,
-    pub(crate) database: TestDatabase,
+    pub(crate) linkage: Arc<LinkageKey>,
+    pub(crate) match_keys: Arc<MatchKeys>,
+    pub(crate) database: Arc<TestDatabase>,
+}
+
+/// The gateway's secrets, from which it can be put together again over another connection.
+pub(crate) struct TestKeys {
+    blinding: Secret<32>,
+    fields: [u8; 32],
+    index: Secret<32>,
+    receipt: [u8; 32],
+    checkpoint: [u8; 32],
+    shield: SealKeyPair,
+}
+
+impl TestKeys {
+    fn new(random: &SystemRandom) -> Self {
+        Self {
+            blinding: Secret::random(random),
+            fields: random_bytes(random),
+            index: Secret::random(random),
+            receipt: random_bytes(random),
+            checkpoint: random_bytes(random),
+            shield: SealKeyPair::generate(random),
+        }
+    }
+
+    fn gateway(&self, store: &Store, code: &ProgrammeCode) -> Gateway {
+        let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
+        let keys = GatewayKeys {
+            blinder: Blinder::new(&self.blinding, code),
+            fields: FieldSealer::new(BTreeMap::from([(1, secret(&self.fields))]), 1).expect("its current key"),
+            tagger: Tagger::new(&self.index),
+            receipt: SigningKey::from_seed(secret(&self.receipt)),
+            access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
+            shield: self.shield.public().clone(),
+        };
+        let names =
+            GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
+        let (writer, _) = Writer::start(store.clone());
+        Gateway::new(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()))
+    }
+
+    fn sequencer(&self, store: &Store) -> Arc<Sequencer> {
+        let seed = Secret::from_slice(&self.checkpoint).expect("32 bytes");
+        Arc::new(Sequencer::new(store.clone(), SigningKey::from_seed(seed)))
+    }
 }
 
 /// The log's origin in tests.
@@ -54,38 +99,30 @@ impl TestProgramme {
         let programme = Programme::parse(&files.programme).expect("the shipped programme");
         let code = programme.code().clone();
         let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
-        let shield = SealKeyPair::generate(&random);
-        let keys = GatewayKeys {
-            blinder: Blinder::new(&Secret::random(&random), &code),
-            fields: FieldSealer::new(BTreeMap::from([(1, Secret::random(&random))]), 1).expect("its current key"),
-            tagger: Tagger::new(&Secret::random(&random)),
-            receipt: SigningKey::generate(&random),
-            access: AccessTokens::new("https://porth.test", &SigningKey::generate(&random)),
-            shield: shield.public().clone(),
-        };
-        let names =
-            GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
-        let (writer, _) = Writer::start(database.store.clone());
-        let gateway = Gateway::new(database.store.clone(), writer, keys, names, Arc::new(SystemRandom::new()));
+        let keys = Arc::new(TestKeys::new(&random));
+        let gateway = keys.gateway(&database.store, &code);
         open_log(&database.store, ORIGIN).await.expect("the log opens");
-        let checkpoint_key = SigningKey::generate(&random);
-        let seed = Secret::from_slice(checkpoint_key.seed().expose()).expect("32 bytes");
-        let sequencer = Sequencer::new(database.store.clone(), SigningKey::from_seed(seed));
+        let sequencer = keys.sequencer(&database.store);
 
         gateway.load_policies(&files, "operator").await.expect("the shipped policies load");
         let test = Self {
             gateway,
             sequencer,
-            checkpoint_key,
-            shield,
+            keys,
             code,
-            linkage: LinkageKey::generate(&random),
-            match_keys,
-            database,
+            linkage: Arc::new(LinkageKey::generate(&random)),
+            match_keys: Arc::new(match_keys),
+            database: Arc::new(database),
         };
         test.sign_everything(&files).await;
         test.register_key_checks().await;
         test
+    }
+
+    /// The same programme over another connection to the same database.
+    pub(crate) fn on(&self, store: Store) -> Self {
+        let gateway = self.keys.gateway(&store, &self.code);
+        Self { gateway, sequencer: self.keys.sequencer(&store), ..self.clone() }
     }
 
     async fn sign_everything(&self, files: &PolicyFiles) {
@@ -211,7 +248,7 @@ impl TestProgramme {
     ) -> Result<Receipted, EnquiryError> {
         let caller = AgencyCaller { agency: ask.agency.parse().expect("a code"), client: "test-client".to_owned() };
         let question = self.question(ask, tokens, household);
-        let key = uuid::Uuid::from_bytes(porth::crypto::random::random_bytes(&SystemRandom::new())).to_string();
+        let key = uuid::Uuid::from_bytes(random_bytes(&SystemRandom::new())).to_string();
         self.gateway.enquire(&caller, &question, &key).await
     }
 }
