@@ -18,7 +18,7 @@ use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
-use super::writer::{Disclosure, KeptReply, Written};
+use super::writer::{Disclosure, Written};
 use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
@@ -29,7 +29,7 @@ use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 

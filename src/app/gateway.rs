@@ -70,6 +70,8 @@ struct Inner {
     blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
     publisher: Notify,
     sequencer: Notify,
+    /// Generations that the clean-up saw, and when: what ended before the older ones is in no answer.
+    seen: Mutex<Vec<(Timestamp, i64)>>,
 }
 
 impl Gateway {
@@ -88,6 +90,7 @@ impl Gateway {
                 blind_types: RwLock::new(HashMap::new()),
                 publisher: Notify::new(),
                 sequencer: Notify::new(),
+                seen: Mutex::new(Vec::new()),
             }),
         }
     }
@@ -183,6 +186,17 @@ impl Gateway {
     /// The kept decisions.
     pub(super) fn decisions(&self) -> std::sync::MutexGuard<'_, DecisionCache> {
         self.inner.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the present generation; gives the newest one that was present at or before a moment.
+    pub(super) fn generation_before(&self, moment: Timestamp, now: Timestamp, generation: i64) -> Option<i64> {
+        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.last().is_none_or(|(_, last)| *last != generation) {
+            seen.push((now, generation));
+        }
+        let old = seen.iter().rposition(|(at, _)| *at <= moment)?;
+        seen.drain(..old);
+        seen.first().map(|(_, generation)| *generation)
     }
 
     /// Prepared blinding keys of an epoch, for every type in use.

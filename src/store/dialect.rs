@@ -61,6 +61,16 @@ impl Engine {
         }
     }
 
+    /// Brings the planner's statistics up to date after many rows came or went.
+    pub(super) fn statistics_statements(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["PRAGMA optimize"],
+            Self::Postgres => {
+                &["ANALYZE submission", "ANALYZE record", "ANALYZE token", "ANALYZE household", "ANALYZE link"]
+            }
+        }
+    }
+
     /// The statements above, for the test that prepares every one.
     pub(super) fn statements(self) -> [(&'static str, &'static str); 3] {
         [("now", self.now_statement()), ("view", self.view_statement()), ("standing", self.standing_statement())]

@@ -28,7 +28,7 @@ pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
 pub use links::{Claim, Holder, Link, Member};
-pub use log::{CeilingKey, NewEvent, PendingEvent, StoredHead, StoredReply};
+pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
@@ -77,6 +77,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),
+    ("replies", &log::ADD_REPLIES),
     ("leaves", &log::ADD_LEAVES),
     ("tiles", &log::PUT_TILES),
 ];
@@ -212,6 +213,21 @@ impl Store {
         let rows = self.fetch_all(self.engine().now_statement(), &[]).await?;
         let row = rows.first().ok_or(StoreError::Corrupt("no answer from the clock"))?;
         Ok(Timestamp::from_micros(row.int(0)?))
+    }
+
+    /// Brings the planner's statistics up to date after many rows came or went.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; answers stay right, only slower.
+    pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        for sql in self.engine().statistics_statements() {
+            match &self.pools {
+                Pools::Sqlite { writer, .. } => sqlx::raw_sql(*sql).execute(writer).await.map(drop)?,
+                Pools::Postgres(pool) => sqlx::raw_sql(*sql).execute(pool).await.map(drop)?,
+            }
+        }
+        Ok(())
     }
 
     /// Closes every connection once its work is done.
