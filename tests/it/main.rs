@@ -1,5 +1,9 @@
-//! The integration tests, one binary: whatever needs a database, a socket or a process.
+//! The integration tests, one binary: whatever needs a database, a socket or a process, and what
+//! holds for the tree as a whole.
 
+mod architecture;
+mod dependencies;
+mod readme;
 mod store;
 mod support;
 mod web;
