@@ -95,12 +95,18 @@ const OWNED: &[(&str, &[&str])] = &[
 
 /// The longest that a file may be.
 const MOST_LINES: usize = 700;
+/// The longest that an exception may be.
+const MOST_LINES_EVER: usize = 850;
 
 /// Breaches that are meant: file, what it does, why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("domain/agreement.rs", "long", "one noun; the tables of refused texts are half of it"),
-    ("domain/programme.rs", "long", "one noun; the tables of refused texts are half of it"),
-    ("policy/decide.rs", "long", "the decision is read in one piece, with its cases beside it"),
+    ("domain/agreement.rs", "long", "one noun: the signed text and its two kinds of term, parsed in one place"),
+    (
+        "domain/programme.rs",
+        "long",
+        "one noun: areas, criteria and calendar refer to one another and are checked together",
+    ),
+    ("policy/decide.rs", "long", "the decision is read in one piece; a third of the file is its cases"),
     (
         "identity/self_test.rs",
         "tests/",
@@ -208,7 +214,11 @@ fn the_product_reads_nothing_of_the_tests() {
 
 #[test]
 fn no_file_is_longer_than_a_reader_bears() {
-    let long = sources().into_iter().filter(|source| source.lines > MOST_LINES);
+    let sources = sources();
+    let far_too_long: Vec<_> =
+        sources.iter().filter(|source| source.lines > MOST_LINES_EVER).map(|s| &s.path).collect();
+    assert!(far_too_long.is_empty(), "over {MOST_LINES_EVER} lines: {far_too_long:?}");
+    let long = sources.into_iter().filter(|source| source.lines > MOST_LINES);
     hold(&["long"], long.map(|source| (source.path, "long".to_owned())));
 }
 
