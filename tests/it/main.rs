@@ -1,6 +1,13 @@
-//! The integration tests, one binary: whatever needs a database, a socket or a process.
+//! The integration tests, one binary: whatever needs a database, a socket or a process, and what
+//! holds for the tree as a whole.
 
+<<<<<<< HEAD
 mod flows;
+=======
+mod architecture;
+mod dependencies;
+mod readme;
+>>>>>>> scaffold
 mod store;
 mod support;
 mod web;
