@@ -293,11 +293,15 @@ mod tests {
             team_route: TeamRoute::parse("education-welfare").expect("a code"),
             since: Month::of(Date::constant(2026, 3, 1)),
         };
-        let contact = Contact { agency: "Trévail \"Schools\"".into(), team: "Télé".into(), contact: "1\u{7}".into() };
+        let contact =
+            Contact { agency: "Trévail \"Schools\"".into(), team: "Télé".into(), contact: "1\u{7}".into() };
         let answers = [
             receipted(Answer::Lead { lead: known, age: None }, Some(contact)),
             receipted(Answer::Lead { lead: Lead::NotKnown, age: None }, None),
-            receipted(Answer::Areas { areas: vec![area(EvidenceState::Met, Some("2026-08"))], not_covered: vec![] }, None),
+            receipted(
+                Answer::Areas { areas: vec![area(EvidenceState::Met, Some("2026-08"))], not_covered: vec![] },
+                None,
+            ),
             receipted(Answer::Areas { areas: vec![area(EvidenceState::NotKnown, None)], not_covered: vec![] }, None),
         ];
         for answer in answers {

@@ -91,7 +91,9 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "is_permitted": true, "covered": ["A2"], "withheld": ["A4"], "not_covered": ["A5", "A6"], "rules": [],
             "sentences": ["The answer may not be passed on."],
         }),
-        ("/v1/log/checkpoint", _) => json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n")),
+        ("/v1/log/checkpoint", _) => {
+            json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n"))
+        }
         ("/v1/log/tile/{path}", _) => json!("(32 bytes for each hash)"),
         ("/openapi.json", _) => json!({ "openapi": "3.1.0" }),
         _ => Value::Null,

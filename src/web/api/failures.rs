@@ -117,10 +117,9 @@ impl From<QuestionFault> for Problem {
             QuestionFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
             QuestionFault::UnknownKey => kinds::WRONG_EPOCH,
-            QuestionFault::Mode
-            | QuestionFault::TokenType
-            | QuestionFault::NoTokens
-            | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
+            QuestionFault::Mode | QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => {
+                kinds::INVALID_FIELD
+            }
         };
         Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
     }
@@ -129,19 +128,15 @@ impl From<QuestionFault> for Problem {
 impl From<EnquiryError> for Problem {
     fn from(error: EnquiryError) -> Self {
         match error {
-            EnquiryError::NotPermitted { disclosure, hits, receipt } => {
-                Self::new(kinds::NO_AGREEMENT).with(|extras| {
-                    extras.disclosure = Some(disclosure.to_string());
-                    extras.receipt = Some(receipt);
-                    extras.rules = hits.into_iter().map(RuleInTheWay::from).collect();
-                })
-            }
-            EnquiryError::CeilingReached { disclosure, receipt } => {
-                Self::new(kinds::CEILING_REACHED).with(|extras| {
-                    extras.disclosure = Some(disclosure.to_string());
-                    extras.receipt = Some(receipt);
-                })
-            }
+            EnquiryError::NotPermitted { disclosure, hits, receipt } => Self::new(kinds::NO_AGREEMENT).with(|extras| {
+                extras.disclosure = Some(disclosure.to_string());
+                extras.receipt = Some(receipt);
+                extras.rules = hits.into_iter().map(RuleInTheWay::from).collect();
+            }),
+            EnquiryError::CeilingReached { disclosure, receipt } => Self::new(kinds::CEILING_REACHED).with(|extras| {
+                extras.disclosure = Some(disclosure.to_string());
+                extras.receipt = Some(receipt);
+            }),
             EnquiryError::Question(fault) => fault.into(),
             EnquiryError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             EnquiryError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),

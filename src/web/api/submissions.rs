@@ -187,10 +187,7 @@ async fn receive(gateway: Gateway, caller: AgencyCaller, mut lines: NdjsonLines)
     }
 }
 
-async fn push_all(
-    submission: &mut OpenSubmission,
-    lines: &mut NdjsonLines,
-) -> Result<(), (&'static str, Problem)> {
+async fn push_all(submission: &mut OpenSubmission, lines: &mut NdjsonLines) -> Result<(), (&'static str, Problem)> {
     loop {
         match lines.next_line().await {
             Ok(Some(line)) => {
@@ -289,7 +286,10 @@ fn view_of(submission: &Submission, mut errors: Vec<RowError>, limit: i64) -> Su
         rows_read: submission.rows_read,
         rows_accepted: submission.rows_accepted,
         rows_rejected: submission.rows_rejected,
-        failure: submission.failure.as_ref().map(|code| FailureView { code: code.clone(), meaning: failure_meaning(code) }),
+        failure: submission
+            .failure
+            .as_ref()
+            .map(|code| FailureView { code: code.clone(), meaning: failure_meaning(code) }),
         received_at: submission.received_at.to_string(),
         finished_at: submission.finished_at.map(|at| at.to_string()),
         errors: errors.into_iter().map(row_error_view).collect(),
@@ -323,7 +323,8 @@ mod tests {
     use super::*;
 
     fn errors(rows: &[i64]) -> Vec<RowError> {
-        let error = |(n, row): (usize, &i64)| RowError { row: *row, field: format!("f{n}"), code: "row.missing".into() };
+        let error =
+            |(n, row): (usize, &i64)| RowError { row: *row, field: format!("f{n}"), code: "row.missing".into() };
         rows.iter().enumerate().map(error).collect()
     }
 
