@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
+//! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
@@ -19,7 +20,11 @@ pub mod caller;
 pub mod enquire;
 pub mod enrol;
 pub mod error;
+<<<<<<< HEAD
 pub mod evaluate;
+=======
+pub mod explain;
+>>>>>>> api
 pub mod export;
 pub mod gateway;
 pub mod load_policy;

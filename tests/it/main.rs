@@ -2,12 +2,18 @@
 //! holds for the tree as a whole.
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 mod flows;
 =======
 mod architecture;
 mod dependencies;
 mod readme;
 >>>>>>> scaffold
+=======
+mod api;
+mod authorisation;
+mod openapi;
+>>>>>>> api
 mod store;
 mod support;
 mod web;
