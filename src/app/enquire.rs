@@ -27,7 +27,7 @@ use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, Purpos
 use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
-use crate::policy::decide::{Permitted, SupplierFeed, Terms};
+use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
 use crate::store::{CeilingKey, FeedState, StoredReply, View};
 use crate::tlog::merkle::Hash;

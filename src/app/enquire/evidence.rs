@@ -19,7 +19,7 @@ use crate::linkage::attach::attach;
 use crate::linkage::cluster::{Cluster, clusters};
 use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
-use crate::policy::decide::Permitted;
+use crate::policy::decision::Permitted;
 use crate::store::{FeedState, Reach, StoredToken, VisibleRecord};
 
 /// Most records that one look reads. A component or household beyond it is no person and no family.
