@@ -35,6 +35,11 @@ impl TestDatabase {
     }
 }
 
+/// The connection string of a new and empty PostgreSQL database.
+pub(crate) async fn empty_database() -> String {
+    create_postgres_database().await
+}
+
 /// Makes a database in the cluster that `scripts/test` started.
 async fn create_postgres_database() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
