@@ -3,6 +3,7 @@
 
 <<<<<<< HEAD
 <<<<<<< HEAD
+<<<<<<< HEAD
 mod flows;
 =======
 mod architecture;
@@ -14,6 +15,9 @@ mod api;
 mod authorisation;
 mod openapi;
 >>>>>>> api
+=======
+mod cli;
+>>>>>>> opcli
 mod store;
 mod support;
 mod web;
