@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::error::AppError;
 use super::gateway::Gateway;
 use crate::domain::ids::AreaCode;
-use crate::policy::decide::{SupplierFeed, Terms};
+use crate::policy::decision::{SupplierFeed, Terms};
 use crate::policy::explain;
 use crate::policy::rules::RuleHit;
 

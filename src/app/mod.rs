@@ -20,11 +20,8 @@ pub mod caller;
 pub mod enquire;
 pub mod enrol;
 pub mod error;
-<<<<<<< HEAD
 pub mod evaluate;
-=======
 pub mod explain;
->>>>>>> api
 pub mod export;
 pub mod gateway;
 pub mod load_policy;

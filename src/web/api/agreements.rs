@@ -10,7 +10,7 @@ use crate::app::gateway::Gateway;
 use crate::domain::agreement::{Agreement, AgreementStatus, AnswerMode, Onward, ReceiveClause, SupplyTerm};
 use crate::domain::ids::{AgencyCode, AgreementRef, AreaCode, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
-use crate::policy::decide::Terms;
+use crate::policy::decision::Terms;
 use crate::web::json::Json;
 use crate::web::problem::{Problem, RuleInTheWay};
 

@@ -90,7 +90,11 @@ const REFUSALS: &[(&str, Spoil, &str)] = &[
     ("two roles with one key", shared_key, "share one key"),
     ("no revocation list", no_list, "no revocation list is configured"),
     ("another authority's revocation list", other_list, "tls-no-revocation-list"),
-    ("a key that is missing", |g| fs::remove_file(g.path("keys/index.v1.json")).expect("removes"), "holds no index key"),
+    (
+        "a key that is missing",
+        |g| fs::remove_file(g.path("keys/index.v1.json")).expect("removes"),
+        "holds no index key",
+    ),
     ("a wrapped key that was altered", altered_key, "does not open"),
     ("the checkpoint key in the gateway's process", in_process, "the checkpoint key is in the gateway process"),
     ("the checkpoint key in the gateway's folder", in_folder, "key folder holds the checkpoint key"),
@@ -101,7 +105,8 @@ async fn production_refuses_each_of_these_with_exit_code_78_and_a_line_that_says
     for (what, spoil, line) in REFUSALS {
         let gateway = CliGateway::prepare(Backend::Sqlite, "production").await;
         spoil(&gateway);
-        for arguments in [["serve", "--config", "porth.toml"].as_slice(), &["keys", "check", "--config", "porth.toml"]] {
+        for arguments in [["serve", "--config", "porth.toml"].as_slice(), &["keys", "check", "--config", "porth.toml"]]
+        {
             let ran = gateway.run(arguments);
             assert_eq!(ran.code, 78, "{what}: {ran:?}");
             let told = if arguments[0] == "serve" { &ran.err } else { &ran.out };
@@ -141,7 +146,8 @@ fn find_key(value: &serde_json::Value) -> Option<String> {
         let bytes: Option<Vec<u8>> = (0..text.len() / 2)
             .map(|at| text.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
             .collect();
-        let digest = bytes.map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let digest =
+            bytes.map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         digest.is_some_and(|digest| manifest.contains(&digest))
     };
     match value {
@@ -178,10 +184,8 @@ fn development(gateway: &CliGateway) {
 
 fn example_certificate(gateway: &CliGateway) {
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys-example/demo-ca.pem");
-    let both = format!(
-        "client_roots = [\"authority/authority.pem\", \"{}\"]",
-        published.to_str().expect("a plain path")
-    );
+    let both =
+        format!("client_roots = [\"authority/authority.pem\", \"{}\"]", published.to_str().expect("a plain path"));
     gateway.edit("porth.toml", "client_roots = [\"authority/authority.pem\"]", &both);
     // Its list is not to be had: without any list configured, the certificate is still looked at.
     no_list(gateway);
@@ -223,7 +227,8 @@ fn in_folder(gateway: &CliGateway) {
 
 #[test]
 fn the_configuration_page_names_every_key_and_its_examples_are_configurations() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).expect("the page");
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).expect("the page");
     let examples: Vec<&str> =
         page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().expect("an end")).collect();
     let [gateway, sequencer] = examples[..] else { panic!("two examples") };

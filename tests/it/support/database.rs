@@ -35,7 +35,11 @@ impl TestDatabase {
     }
 }
 
-<<<<<<< HEAD
+/// The connection string of a new and empty PostgreSQL database.
+pub(crate) async fn empty_database() -> String {
+    create_postgres_database().await
+}
+
 impl TestDatabase {
     /// Takes PostgreSQL away from the gateway, or gives it back: connections are ended and refused.
     pub(crate) async fn cut_off(&self, cut_off: bool) {
@@ -46,11 +50,6 @@ impl TestDatabase {
             psql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
         }
     }
-=======
-/// The connection string of a new and empty PostgreSQL database.
-pub(crate) async fn empty_database() -> String {
-    create_postgres_database().await
->>>>>>> opcli
 }
 
 /// Makes a database in the cluster that `scripts/test` started.
