@@ -56,7 +56,11 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let generation = view.map_or(0, |view| view.generation);
         let mut persons: BTreeMap<i64, Vec<(AgencyCode, &str)>> = BTreeMap::new();
+        // From the truth alone: a record that was refused, or has no token, is a pair that was missed.
         let mut entities: BTreeMap<&str, BTreeMap<AgencyCode, u64>> = BTreeMap::new();
+        for ((agency, _), entity) in truth {
+            *entities.entry(entity).or_default().entry(agency.clone()).or_default() += 1;
+        }
         let (mut after, mut records) = (0, 0);
         loop {
             let page = self.store().visible_links(self.programme(), generation, after, 1000).await?;
@@ -66,7 +70,6 @@ impl Gateway {
                 let key = (member.record.agency.clone(), member.record.reference);
                 let Some(entity) = truth.get(&key) else { continue };
                 records += 1;
-                *entities.entry(entity).or_default().entry(key.0.clone()).or_default() += 1;
                 persons.entry(member.link.person).or_default().push((key.0, entity));
             }
         }
