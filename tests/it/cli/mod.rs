@@ -1,0 +1,4 @@
+//! The command line, run as a process.
+
+mod enquire;
+mod tokenise;
