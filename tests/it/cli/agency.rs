@@ -26,7 +26,8 @@ pub(super) fn enrol(gateway: &CliGateway, agency: &str) {
 async fn an_agency_is_enrolled_once_suspended_resumed_and_its_certificate_revoked(#[case] backend: Backend) {
     let gateway = CliGateway::ready(backend, "pilot").await;
     enrol(&gateway, "housing");
-    let again = ["agency", "enrol", "--config", "porth.toml", "--agency", "housing", "--certificate", "housing/client.pem"];
+    let again =
+        ["agency", "enrol", "--config", "porth.toml", "--agency", "housing", "--certificate", "housing/client.pem"];
     let rest = ["--client", "housing-system", "--key", "housing/assertion.jwk.json", "--by", "ops-1"];
     let again = gateway.run(&[again.as_slice(), &rest].concat());
     assert!(again.code == 1 && again.err.contains("registered already"), "{again:?}");
@@ -75,9 +76,8 @@ async fn key_checks_of_a_second_linkage_key_for_one_epoch_are_refused(#[case] ba
         let whose = ["keys", "init", "--for", "custodian", "--programme", "tff", "--epoch", "1"];
         gateway.run(&[whose.as_slice(), &["--match-keys", match_keys, "--folder", folder]].concat()).done();
     };
-    let register = |file: &str| {
-        gateway.run(&["agency", "register-key-checks", "--config", "porth.toml", file, "--by", "ops-1"])
-    };
+    let register =
+        |file: &str| gateway.run(&["agency", "register-key-checks", "--config", "porth.toml", file, "--by", "ops-1"]);
     custodian("right");
     custodian("wrong");
     register("right/key-checks-epoch-1.json").done();

@@ -63,7 +63,18 @@ impl CliGateway {
         gateway.run(&["keys", "init", "--for", "sequencer", "--folder", "checkpoint", "--kek-file", "kek"]).done();
         gateway.run(&["keys", "init", "--for", "issuing-authority", "--folder", "authority"]).done();
         gateway
-            .run(&["keys", "init", "--for", "server", "--folder", "tls", "--authority", "authority", "--name", "localhost"])
+            .run(&[
+                "keys",
+                "init",
+                "--for",
+                "server",
+                "--folder",
+                "tls",
+                "--authority",
+                "authority",
+                "--name",
+                "localhost",
+            ])
             .done();
         gateway.run(&["keys", "init", "--for", "shield", "--folder", "shield"]).done();
         let database = match backend {

@@ -65,7 +65,10 @@ fn nothing_that_is_printed_holds_a_private_key() {
     let match_keys = match_keys();
     let cases: [(&[&str], &str); 3] = [
         (&["--for", "shield"], "shield-private.key"),
-        (&["--for", "custodian", "--programme", "tff", "--epoch", "1", "--match-keys", &match_keys], "linkage-epoch-1.json"),
+        (
+            &["--for", "custodian", "--programme", "tff", "--epoch", "1", "--match-keys", &match_keys],
+            "linkage-epoch-1.json",
+        ),
         (&["--for", "agency", "--agency", "housing", "--programme", "tff"], "agency-keys.json"),
     ];
     for (whose, file) in cases {
@@ -73,8 +76,7 @@ fn nothing_that_is_printed_holds_a_private_key() {
         arguments.extend(whose);
         let ran = porth(folder.path(), &arguments).done();
         let text = fs::read_to_string(folder.path().join(whose[1]).join(file)).expect("reads");
-        let secrets: Vec<&str> =
-            text.split(|c: char| !c.is_ascii_hexdigit()).filter(|word| word.len() == 64).collect();
+        let secrets: Vec<&str> = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|word| word.len() == 64).collect();
         assert!(!secrets.is_empty(), "{file}");
         assert!(secrets.iter().all(|secret| !ran.out.contains(secret) && !ran.err.contains(secret)), "{file}");
     }
@@ -107,8 +109,21 @@ fn a_share_of_some_types_reaches_the_agencys_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let match_keys = match_keys();
     let run = |arguments: &[&str]| porth(folder.path(), arguments);
-    run(&["keys", "init", "--folder", "c", "--for", "custodian", "--programme", "tff", "--epoch", "3", "--match-keys", &match_keys])
-        .done();
+    run(&[
+        "keys",
+        "init",
+        "--folder",
+        "c",
+        "--for",
+        "custodian",
+        "--programme",
+        "tff",
+        "--epoch",
+        "3",
+        "--match-keys",
+        &match_keys,
+    ])
+    .done();
     run(&["keys", "init", "--folder", "a", "--for", "agency", "--agency", "housing", "--programme", "tff"]).done();
     let share = ["keys", "share", "--linkage", "c/linkage-epoch-3.json", "--match-keys", &match_keys, "--out", "share"];
     assert_eq!(run(&[share.as_slice(), &["--types", "no-such-type"]].concat()).code, 1);

@@ -70,7 +70,11 @@ async fn a_flipped_byte_anywhere_is_found_and_named() {
     let size = verify(&gateway, "export", &[]).done().json()["size"].as_u64().expect("a size");
     let bundle = format!("tile/entries/000.p/{size}");
     let tile = format!("tile/0/000.p/{size}");
-    let cases = [(bundle.as_str(), 60, "entry-altered"), (&tile, 40, "tile-altered"), ("checkpoint", 3, "checkpoint-signature")];
+    let cases = [
+        (bundle.as_str(), 60, "entry-altered"),
+        (&tile, 40, "tile-altered"),
+        ("checkpoint", 3, "checkpoint-signature"),
+    ];
     for (n, (file, at, code)) in cases.into_iter().enumerate() {
         let name = format!("copy-{n}");
         copy(&gateway.path("export"), &gateway.path(&name));
@@ -102,7 +106,8 @@ async fn an_older_export_is_a_rollback_for_whoever_holds_a_newer_checkpoint() {
 async fn another_logs_key_and_missing_trust_are_told_apart() {
     let gateway = lived_in(Backend::Sqlite).await;
     export(&gateway, "export");
-    let trust: toml::Table = toml::from_str(&fs::read_to_string(gateway.path("trust.toml")).expect("reads")).expect("TOML");
+    let trust: toml::Table =
+        toml::from_str(&fs::read_to_string(gateway.path("trust.toml")).expect("reads")).expect("TOML");
     let key = |name: &str| trust[name][0].as_str().expect("a key").to_owned();
     let with = |origin: &str, key: &str| {
         gateway.run(&["--json", "log", "verify", "export", "--origin", origin, "--log-key", key])

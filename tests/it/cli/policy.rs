@@ -50,7 +50,8 @@ pub(super) fn sign_by_all(gateway: &CliGateway, agreement: &str) {
 /// Moves an agreement to a status.
 pub(super) fn set_status(gateway: &CliGateway, agreement: &str, to: &str) -> super::gateway::Ran {
     let reference = format!("{agreement}/v1");
-    let arguments = ["policy", "status", &reference, to, "--config", "porth.toml", "--by", "ops-1", "--reason", "board:1"];
+    let arguments =
+        ["policy", "status", &reference, to, "--config", "porth.toml", "--by", "ops-1", "--reason", "board:1"];
     gateway.run(&arguments)
 }
 
@@ -88,7 +89,8 @@ fn a_fault_is_told_as_file_key_code_and_sentence_and_fails_the_check() {
 async fn an_agreement_comes_into_force_signed_by_all_and_the_explanation_follows_it(#[case] backend: Backend) {
     let gateway = CliGateway::ready(backend, "pilot").await;
     let explain = || {
-        let terms = ["--recipient", "early-help-hub", "--agreement", "early-help-core/v1", "--purpose", "early-help-screening"];
+        let terms =
+            ["--recipient", "early-help-hub", "--agreement", "early-help-core/v1", "--purpose", "early-help-screening"];
         let rest = ["--mode", "areas", "--role", "hub-screener", "--relationship", "referral"];
         let from = ["--json", "policy", "explain", "--config", "porth.toml", "--on", "2026-09-20"];
         gateway.run(&[from.as_slice(), &terms, &rest].concat()).done().json()
@@ -118,13 +120,16 @@ async fn a_signature_over_another_text_is_not_kept() {
     let enrol = ["agency", "enrol-signatory", "--config", "porth.toml", "--card", "s/signatory.json", "--key-id"];
     let alone = gateway.run(&[enrol.as_slice(), &[&id, "--by", "ops-1", "--confirmed-by", "ops-1"]].concat());
     assert!(alone.code == 1 && alone.err.contains("two people"), "{alone:?}");
-    let misread = [enrol.as_slice(), &["ed25519-0000000000000000", "--by", "ops-1", "--confirmed-by", "ops-2"]].concat();
+    let misread =
+        [enrol.as_slice(), &["ed25519-0000000000000000", "--by", "ops-1", "--confirmed-by", "ops-2"]].concat();
     assert_eq!(gateway.run(&misread).code, 1);
     gateway.run(&[enrol.as_slice(), &[&id, "--by", "ops-1", "--confirmed-by", "ops-2"]].concat()).done();
 
     let text = fs::read_to_string(shipped_policies().join("agreements/housing-support.toml")).expect("reads");
     gateway.write("other.toml", &format!("{text}\n# one line more\n"));
-    gateway.run(&["policy", "sign", "--agreement", "other.toml", "--key", "s/signatory.key", "--out", "other.sig"]).done();
+    gateway
+        .run(&["policy", "sign", "--agreement", "other.toml", "--key", "s/signatory.key", "--out", "other.sig"])
+        .done();
     let refused = gateway.run(&["policy", "add-signature", "--config", "porth.toml", "other.sig"]);
     assert!(refused.code == 1 && refused.err.contains("not the signatory's under this text"), "{refused:?}");
 }
