@@ -275,6 +275,6 @@ fn keys_of<T: serde::de::DeserializeOwned>(example: &str, section: &str) -> Vec<
     place.insert("zzz".to_owned(), toml::Value::Boolean(true));
     let error = T::deserialize(table).err().expect("an unknown key is refused").to_string();
     let (_, expected) = error.split_once(", expected ").expect("the list of keys");
-    let quoted = expected.split('`').skip(1).step_by(2);
+    let quoted = expected.lines().next().expect("a line").split('`').skip(1).step_by(2);
     quoted.map(str::to_owned).collect()
 }
