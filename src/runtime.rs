@@ -93,11 +93,10 @@ pub struct Prepared {
 /// [`StartError`] saying what is missing and what to do.
 pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let kek = open_kek(config)?;
-    let keyring = Keyring::open(&config.keys.folder, &kek)?;
-    let checkpoint = match &config.keys.checkpoint_folder {
-        Some(folder) => Some(Keyring::open(folder, &kek)?),
-        None => None,
-    };
+    let keyring = whole_keyring(config, &kek)?;
+    let checkpoint = checkpoint_keyring(config, &kek)?;
+    // Everything about keys comes before the database: a gateway that may not start touches no data.
+    let keys = gateway_keys(config, &kek, &keyring)?;
     if config.mode == Mode::Production {
         refuse(production_lines(config, &kek, &keyring, checkpoint.as_ref())?)?;
     }
@@ -107,7 +106,7 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let gateway = Gateway::new(
         store.clone(),
         writer,
-        gateway_keys(config, &kek, &keyring)?,
+        keys,
         GatewayNames {
             programme: config.programme.clone(),
             log: config.log_origin.clone(),
@@ -205,20 +204,26 @@ pub async fn prepare_sequencer(config: &SequencerConfig) -> Result<(Store, Seque
 pub fn all_refusals(config: &Config) -> Vec<String> {
     let look = || {
         let kek = open_kek(config)?;
-        let keyring = Keyring::open(&config.keys.folder, &kek)?;
-        for role in Role::GATEWAY {
-            if keyring.versions(role).is_empty() {
-                return Err(KeyringError::Missing(role).into());
-            }
-        }
-        let checkpoint = match &config.keys.checkpoint_folder {
-            Some(folder) => Some(Keyring::open(folder, &kek)?),
-            None => None,
-        };
+        let keyring = whole_keyring(config, &kek)?;
+        let checkpoint = checkpoint_keyring(config, &kek)?;
         gateway_keys(config, &kek, &keyring)?;
         production_lines(config, &kek, &keyring, checkpoint.as_ref())
     };
     look().unwrap_or_else(|error: StartError| vec![error.to_string()])
+}
+
+/// The gateway's keys, every role among them: one that is missing shows now, not at its first use.
+fn whole_keyring(config: &Config, kek: &Kek) -> Result<Keyring, StartError> {
+    let keyring = Keyring::open(&config.keys.folder, kek)?;
+    match Role::GATEWAY.into_iter().find(|role| keyring.versions(*role).is_empty()) {
+        Some(missing) => Err(KeyringError::Missing(missing).into()),
+        None => Ok(keyring),
+    }
+}
+
+fn checkpoint_keyring(config: &Config, kek: &Kek) -> Result<Option<Keyring>, StartError> {
+    let folder = config.keys.checkpoint_folder.as_ref();
+    Ok(folder.map(|folder| Keyring::open(folder, kek)).transpose()?)
 }
 
 fn refuse(lines: Vec<String>) -> Result<(), StartError> {

@@ -48,7 +48,7 @@ pub(in crate::cli) async fn with_gateway<T>(
 ) -> Result<T, Failure> {
     let prepared = runtime::prepare(config).await.map_err(start_failure)?;
     let result = work(&prepared.gateway).await;
-    if let Some(sequencer) = &prepared.sequencer {
+    if let (Ok(_), Some(sequencer)) = (&result, &prepared.sequencer) {
         sequencer.drain().await.map_err(app_failure)?;
     }
     let store = prepared.gateway.store().clone();
