@@ -165,7 +165,7 @@ fn write_certificates(folder: &Path, authority: &CertificateAuthority, now: Time
 
 fn write_config(folder: &Path, location: &Location, more: &str) -> Config {
     let database = match location {
-        Location::Sqlite(path) => format!("sqlite = {path:?}"),
+        Location::Sqlite(path) => format!("sqlite = '{}'", path.display()),
         Location::Postgres(url) => {
             std::fs::write(folder.join("postgres-url"), url).expect("written");
             "postgres_url_file = \"postgres-url\"".to_owned()
