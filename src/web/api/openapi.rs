@@ -55,6 +55,10 @@ const ALWAYS: [(&str, &str); 4] = [
 ];
 
 /// The document as served and as kept at `docs/openapi.json`.
+///
+/// # Panics
+///
+/// Never: what the handlers generate is plain data.
 pub fn document() -> Value {
     let mut document = serde_json::to_value(Generated::openapi()).expect("the generated document is plain data");
     document["info"]["license"] = json!({ "name": "Apache-2.0 OR MIT" });
@@ -70,6 +74,10 @@ pub fn document() -> Value {
 }
 
 /// The document as text, one member a line.
+///
+/// # Panics
+///
+/// Never, as [`document`].
 pub fn text() -> String {
     let mut text = serde_json::to_string_pretty(&document()).expect("a JSON value is plain data");
     text.push('\n');

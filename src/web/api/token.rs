@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(error_of(&format!("{start}&client_assertion=a.b.c")).await, None);
         assert_eq!(error_of(&format!("{start}&client_assertion=a.b.c&scope=agency")).await, None);
         let cases = [
-            ("".to_owned(), "invalid_request"),
+            (String::new(), "invalid_request"),
             ("grant_type=password".to_owned(), "unsupported_grant_type"),
             ("grant_type=client_credentials&client_secret=x".to_owned(), "invalid_request"),
             (start.clone(), "invalid_request"),

@@ -75,6 +75,7 @@ async fn whoever_is_asked_about_answers_have_one_shape_and_only_the_known_differ
             assert_eq!(unknown["onward"], "none");
         }
     }
+    assert_eq!(home.events("enquiry", "answered").await, 12, "an entry for each, known or not");
     shapes.dedup();
     assert_eq!(shapes.len(), 1, "{shapes:?}");
     home.stop().await;
@@ -97,6 +98,7 @@ async fn a_question_repeated_under_its_key_is_answered_once(#[case] backend: Bac
 
     let other = hub.enquire_again(&hub.question("areas", &UNKNOWN), &key).await;
     assert_eq!((other.status, other.kind().as_str()), (409, "idempotency-conflict"));
+    assert_eq!(home.events("enquiry", "answered").await, 1, "neither made another log entry");
 
     let education = home.agency("education").await;
     let row = KNOWN.record(&home.linkage, "child", json!([flag("E1", "not_met")]));
@@ -133,6 +135,7 @@ async fn a_refusal_names_rules_follows_from_the_agreement_and_is_in_the_log(#[ca
         refusals.push((rules, reply.body.len()));
     }
     assert_eq!(refusals[0], refusals[1], "whoever is asked about");
+    assert_eq!((home.events("enquiry", "refused").await, home.events("enquiry", "answered").await), (2, 0));
 
     let now = home.now().await;
     let mut tx = home.gateway().store().begin().await.expect("a transaction");

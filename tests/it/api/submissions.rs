@@ -1,8 +1,10 @@
 //! Feeds are delivered, and what goes wrong with them is told by row, field and code.
 
+use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use porth::client::CallHeaders;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -11,7 +13,7 @@ use crate::support::agency::{TestAgency, idempotency_key};
 use crate::support::connection::open_stream;
 use crate::support::database::Backend;
 use crate::support::gateway::TestGateway;
-use crate::support::people::{Person, file, flag};
+use crate::support::people::{Person, file, flag, reference};
 
 const FEED: &str = "attendance";
 const AGREEMENT: &str = "early-help-core/v1";
@@ -55,6 +57,38 @@ async fn a_file_becomes_visible_and_the_same_file_lands_once(#[case] backend: Ba
     assert_eq!(housing.submission(&id, "").await.kind(), "not-found");
     assert_eq!(education.submission("01990000-0000-7000-8000-000000000000", "").await.kind(), "not-found");
     assert_eq!(education.submission("Jenna", "").await.kind(), "not-found");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn the_typed_client_streams_a_file_and_hears_which_submission_was_refused() {
+    let home = TestGateway::start(Backend::Sqlite).await;
+    let education = home.agency("education").await;
+    let header = education.header(FEED, AGREEMENT).await;
+    let client = education.http_client();
+    let headers = || async {
+        CallHeaders { bearer: Some(education.token().await.into()), idempotency_key: Some(idempotency_key()) }
+    };
+    let many: Vec<Value> = (0..1200)
+        .map(|number| {
+            let mut row = JENNA.record(&home.linkage, "child", json!([]));
+            row["ref"] = reference(&number.to_string()).into();
+            row
+        })
+        .collect();
+    let text = file(&header, &many);
+    let cut = text[..text.len() / 2].to_owned();
+    let refused = client.post_stream("/v1/submissions", &headers().await, Cursor::new(cut)).await.expect_err("cut off");
+    let problem = refused.problem().expect("a problem");
+    assert_eq!((problem.kind.as_str(), problem.code.as_deref()), ("body-incomplete", Some("file.truncated")));
+    let failed = state_of(&education, problem.submission.as_deref().expect("an id")).await;
+    assert_eq!(failed["state"], "failed");
+
+    let answer = client.post_stream("/v1/submissions", &headers().await, Cursor::new(text)).await.expect("received");
+    let received: Value = answer.json().expect("JSON");
+    let id = received["id"].as_str().expect("an id");
+    education.wait_visible(id).await;
+    assert_eq!(state_of(&education, id).await["rows_accepted"], 1200);
     home.stop().await;
 }
 
@@ -163,7 +197,7 @@ async fn a_value_in_clear_is_in_no_answer_and_in_no_log() {
     let mut header = education.header(FEED, AGREEMENT).await;
     header["rows"] = "good_rows".into();
     let mut good = rows(&home).remove(0);
-    good["ref"] = crate::support::people::reference("another").into();
+    good["ref"] = reference("another").into();
 
     let reply = education.submit_text(file(&header, &[row, named, good])).await;
     assert_eq!(reply.status, 202, "{reply:?}");
@@ -286,13 +320,14 @@ async fn a_submission_needs_its_key_and_its_media_type() {
     let education = home.agency("education").await;
     let ndjson = ("content-type", "application/x-ndjson");
     let key = idempotency_key();
-    let cases: [(&[(&str, &str)], u16, &str); 3] = [
-        (&[ndjson], 400, "idempotency-key-missing"),
-        (&[ndjson, ("idempotency-key", "too short")], 400, "idempotency-key-invalid"),
-        (&[("content-type", "application/json"), ("idempotency-key", &key)], 415, "unsupported-media-type"),
+    let json = ("content-type", "application/json");
+    let cases = [
+        (vec![ndjson], 400, "idempotency-key-missing"),
+        (vec![ndjson, ("idempotency-key", "too short")], 400, "idempotency-key-invalid"),
+        (vec![json, ("idempotency-key", &key)], 415, "unsupported-media-type"),
     ];
     for (headers, status, kind) in cases {
-        let reply = education.call("POST", "/v1/submissions", headers, "{}").await;
+        let reply = education.call("POST", "/v1/submissions", &headers, "{}").await;
         assert_eq!((reply.status, reply.kind().as_str()), (status, kind));
     }
     home.stop().await;

@@ -37,9 +37,11 @@ pub(crate) struct TestGateway {
     pub(crate) running: Running,
     pub(crate) authority: CertificateAuthority,
     pub(crate) linkage: LinkageKey,
+    /// Opens what only the shield officers may read.
+    #[allow(dead_code, reason = "for suites that open entries")]
     pub(crate) shield: SealKeyPair,
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) database: TestDatabase,
+    _folder: tempfile::TempDir,
+    _database: TestDatabase,
     enrolled: AtomicU32,
 }
 
@@ -65,7 +67,7 @@ impl TestGateway {
         let linkage = LinkageKey::generate(&random());
         policies::put_in_force(&prepared.gateway, &linkage).await;
         let running = runtime::start(&config, prepared).await.expect("the gateway starts");
-        Self { running, authority, linkage, shield, folder, database, enrolled: AtomicU32::new(0) }
+        Self { running, authority, linkage, shield, _folder: folder, _database: database, enrolled: AtomicU32::new(0) }
     }
 
     /// The gateway behind the listeners.
@@ -163,7 +165,7 @@ fn write_certificates(folder: &Path, authority: &CertificateAuthority, now: Time
 
 fn write_config(folder: &Path, location: &Location, more: &str) -> Config {
     let database = match location {
-        Location::Sqlite(path) => format!("sqlite = {path:?}"),
+        Location::Sqlite(path) => format!("sqlite = '{}'", path.display()),
         Location::Postgres(url) => {
             std::fs::write(folder.join("postgres-url"), url).expect("written");
             "postgres_url_file = \"postgres-url\"".to_owned()

@@ -53,12 +53,9 @@ pub(crate) fn epoch(linkage: &LinkageKey) -> Value {
 
 /// A whole file: header, rows, end line.
 pub(crate) fn file(header: &Value, rows: &[Value]) -> String {
-    let mut text = format!("{header}\n");
-    for row in rows {
-        text.push_str(&format!("{row}\n"));
-    }
-    text.push_str(&format!("{}\n", json!({ "end": rows.len() })));
-    text
+    let end = json!({ "end": rows.len() });
+    let lines = std::iter::once(header).chain(rows).chain([&end]);
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// A question of the Early Help Hub.
