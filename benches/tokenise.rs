@@ -22,8 +22,7 @@ fn main() {
     let keys = MatchKeys::parse(UK_MATCH_KEYS).expect("the shipped file");
     let random = SystemRandom::new();
     let programme = ProgrammeCode::parse("tff").expect("a code");
-    let mut file =
-        AgencyKeyFile::generate(programme.clone(), AgencyCode::parse("education").expect("a code"), &random);
+    let mut file = AgencyKeyFile::generate(programme.clone(), AgencyCode::parse("education").expect("a code"), &random);
     file.add(LinkageKeyFile::generate(programme, 1, &random).whole()).expect("one programme");
     let type_keys = file.type_keys(&keys).expect("whole keys");
     let people: Vec<[String; 5]> = (0..PEOPLE).map(person).collect();

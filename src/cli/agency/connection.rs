@@ -93,7 +93,8 @@ impl Connection {
         let options = ClientOptions::new(self.gateway.as_str(), read_file(&self.root)?).with_identity(identity);
         let client = Client::new(options).map_err(Failure::unusable)?;
         let pem = key_file::read_secret(&self.assertion_key).map_err(Failure::unusable)?;
-        let refused = || Failure::unusable(format!("{}: no Ed25519 or P-256 key in PKCS#8 PEM", self.assertion_key.display()));
+        let refused =
+            || Failure::unusable(format!("{}: no Ed25519 or P-256 key in PKCS#8 PEM", self.assertion_key.display()));
         let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| refused())?;
         let key = ClientKey::from_pkcs8(&Zeroizing::new(der.secret_pkcs8_der().to_vec())).map_err(|_| refused())?;
         let kid = self.key_id.clone().unwrap_or_else(|| key.public().thumbprint());
@@ -165,7 +166,10 @@ pub(super) fn failure(error: &ClientError) -> Failure {
 
 /// This machine's time: for the assertion's claims and for ages, never for a decision.
 pub(super) fn now() -> Timestamp {
-    #[expect(clippy::disallowed_methods, reason = "a client has only its own clock; the gateway judges the claims by its own")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a client has only its own clock; the gateway judges the claims by its own"
+    )]
     let now = jiff::Timestamp::now();
     Timestamp::from_micros(now.as_microsecond())
 }

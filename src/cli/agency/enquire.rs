@@ -105,9 +105,11 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
     let key = args.idempotency_key.unwrap_or_else(|| uuid_v7(now(), &SystemRandom::new()).to_string());
     let answer: Value = crate::cli::block_on(async {
         let headers = session.headers(Some(key.clone())).await?;
-        let again = |failed: Failure| failed.next(format!("to ask again without asking twice, add --idempotency-key {key}"));
+        let again =
+            |failed: Failure| failed.next(format!("to ask again without asking twice, add --idempotency-key {key}"));
         let answer = session.client().post_json("/v1/enquiries", &headers, &question).await;
-        let answer = answer.map_err(|error| if error.problem().is_some() { failure(&error) } else { again(failure(&error)) })?;
+        let answer =
+            answer.map_err(|error| if error.problem().is_some() { failure(&error) } else { again(failure(&error)) })?;
         answer.json().map_err(|error| again(failure(&error)))
     })?;
     if let Some(path) = &args.receipt {

@@ -236,7 +236,10 @@ impl EpochShare {
             }
             Keys::Types { .. } => None,
         };
-        EpochTypeKeys { epoch: self.epoch, keys: match_keys.keys().iter().map(|match_key| key(&match_key.name)).collect() }
+        EpochTypeKeys {
+            epoch: self.epoch,
+            keys: match_keys.keys().iter().map(|match_key| key(&match_key.name)).collect(),
+        }
     }
 }
 

@@ -11,9 +11,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use crate::domain::ids::{
-    AgencyCode, AgreementRef, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, TeamRoute,
-};
+use crate::domain::ids::{AgencyCode, AgreementRef, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, TeamRoute};
 use crate::domain::match_keys::DateFormat;
 use crate::domain::policy_file::{self, Faults};
 use crate::domain::programme::Programme;
@@ -274,7 +272,9 @@ impl Mapping {
                 return lacks(format!("criterion {code} needs either `state` (a column) or `is` (always the same)"));
             }
             if criterion.from.is_none() && (criterion.from_date.is_none() || criterion.is.is_some()) {
-                return lacks(format!("criterion {code} needs `from`, or `state` and `from_date`: evidence has a date"));
+                return lacks(format!(
+                    "criterion {code} needs `from`, or `state` and `from_date`: evidence has a date"
+                ));
             }
         }
         if self.service.as_ref().is_some_and(|service| service.team_route.is_none() && service.team.is_none()) {
@@ -291,7 +291,11 @@ impl Mapping {
     pub fn check_programme(&self, programme: &Programme) -> Result<(), MappingFault> {
         let unknown = |sentence: String| Err(MappingFault::new("mapping.programme", sentence));
         if self.programme != *programme.code() {
-            return unknown(format!("the programme file is of {}, the mapping of {}", programme.code(), self.programme));
+            return unknown(format!(
+                "the programme file is of {}, the mapping of {}",
+                programme.code(),
+                self.programme
+            ));
         }
         let Some(feed) = programme.feed(&self.agency, &self.feed) else {
             return unknown(format!("the calendar has no feed {} of {}", self.feed, self.agency));

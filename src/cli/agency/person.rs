@@ -18,7 +18,7 @@ use crate::app::enquire::MOST_TOKENS;
 use crate::cli::output::{Failure, Output};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::submission::{EpochKeys, MOST_HOUSEHOLDS, TokensByEpoch};
-use crate::identity::{Reason, RawFields};
+use crate::identity::{RawFields, Reason};
 
 /// Where the person's fields come from.
 #[derive(Debug, Args)]
@@ -66,8 +66,15 @@ impl PersonArgs {
             let (headings, record) = find_row(csv, row)?;
             let plan = mapping.bind(&headings, match_keys).map_err(|fault| refused_mapping(&fault))?;
             let (as_at, large) = (now().date(), LargeAddresses::default());
-            let task =
-                Task { mapping: &mapping, plan: &plan, match_keys, key_file, type_keys: &type_keys, as_at, large: &large };
+            let task = Task {
+                mapping: &mapping,
+                plan: &plan,
+                match_keys,
+                key_file,
+                type_keys: &type_keys,
+                as_at,
+                large: &large,
+            };
             let minter = RowWriter::mint_one(&task, &record, MOST_PERSON_TOKENS)
                 .map_err(|refusal| Failure::failed(format!("{}: {}", refusal.code, refusal.field)))?;
             return finish(&minter, match_keys, &type_keys, output);
@@ -106,7 +113,10 @@ impl PersonArgs {
             let (name, value) = field.split_once('=')?;
             Some((name.trim().to_owned(), Zeroizing::new(value.to_owned())))
         };
-        self.field.iter().map(|field| split(field).ok_or_else(|| Failure::failed("--field is written name=value"))).collect()
+        self.field
+            .iter()
+            .map(|field| split(field).ok_or_else(|| Failure::failed("--field is written name=value")))
+            .collect()
     }
 }
 
@@ -146,7 +156,9 @@ fn finish(
     let (tokens, household) = (minter.tokens(false), minter.tokens(true));
     if tokens.is_empty() {
         let sentence = "token.none: the fields complete no match key: nobody could be found";
-        return Err(Failure::failed(sentence).next("give an identifier, or forename, surname, date of birth and address"));
+        return Err(
+            Failure::failed(sentence).next("give an identifier, or forename, surname, date of birth and address")
+        );
     }
     // The checks of the types that are used, and no others.
     let mut epochs = epoch_keys(match_keys, type_keys, |_| true);
@@ -164,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_person_is_an_object_of_texts_or_lists_of_texts() {
-        let fields = read_person(br#"{"nhs": "999 000 0018", "surname": ["Penrose", "Rowe"]}"#).ok().expect("well-formed");
+        let fields =
+            read_person(br#"{"nhs": "999 000 0018", "surname": ["Penrose", "Rowe"]}"#).ok().expect("well-formed");
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         assert_eq!(fields, [("nhs", "999 000 0018"), ("surname", "Penrose"), ("surname", "Rowe")]);
         for bad in [&br#"{"nhs": 9990000018}"#[..], br#"["9990000018"]"#, br#"{"nhs": ["1", 2]}"#, b"9990000018"] {

@@ -46,7 +46,8 @@ pub fn run(args: SubmitArgs, output: &Output) -> Result<(), Failure> {
     let mut session = Connection::read(&args.connection)?.open()?;
     crate::cli::block_on(async move {
         let sent = send(&mut session, &args.file, &digest, output).await?;
-        let id = sent["id"].as_str().map(str::to_owned).ok_or_else(|| Failure::failed("the gateway named no submission"))?;
+        let id =
+            sent["id"].as_str().map(str::to_owned).ok_or_else(|| Failure::failed("the gateway named no submission"))?;
         if sent["is_repeat"].as_bool() == Some(true) {
             output.note("the gateway has this file already; nothing lands twice");
         }
@@ -63,7 +64,8 @@ pub fn run(args: SubmitArgs, output: &Output) -> Result<(), Failure> {
 fn check_batch(path: &Path) -> Result<[u8; 32], Failure> {
     let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
     let malformed = |rule: &str| {
-        Failure::failed(format!("batch.malformed: {}: {rule}", path.display())).next("make the file again with `porth tokenise`")
+        Failure::failed(format!("batch.malformed: {}: {rule}", path.display()))
+            .next("make the file again with `porth tokenise`")
     };
     let mut file = File::open(path).map_err(unreadable)?;
     let mut first = Vec::new();

@@ -36,11 +36,11 @@ use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
 use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME, SubmissionMode};
 
+pub(super) use self::households::LargeAddresses;
 pub use self::households::MOST_ROWS_OF_ONE_ADDRESS;
 pub use self::minter::Minter;
-pub(super) use self::households::LargeAddresses;
-pub(super) use self::row::{RowWriter, Task};
 pub(super) use self::minter::{epoch_keys, has_person_type};
+pub(super) use self::row::{RowWriter, Task};
 
 /// Arguments of `porth tokenise`.
 #[derive(Debug, Args)]
@@ -110,8 +110,10 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
     let plan = mapping.bind(&source.headings, &match_keys).map_err(|fault| refused_mapping(&fault))?;
     let epochs = epoch_keys(&match_keys, &type_keys, |field| plan.fields.iter().any(|bound| bound.field == field));
     if epochs.iter().any(|epoch| !has_person_type(&match_keys, epoch.key_checks.keys())) {
-        return Err(Failure::unusable("mapping.no_keys: the mapped columns complete no match key for which there is a key")
-            .next("map more columns, or ask your key custodian for more types"));
+        return Err(Failure::unusable(
+            "mapping.no_keys: the mapped columns complete no match key for which there is a key",
+        )
+        .next("map more columns, or ask your key custodian for more types"));
     }
     let header = Header {
         programme: mapping.programme.clone(),
@@ -174,8 +176,9 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     if report.records == 0 {
-        return Err(Failure::failed("batch.empty: no row can be used")
-            .next("the report above says why each row was refused"));
+        return Err(
+            Failure::failed("batch.empty: no row can be used").next("the report above says why each row was refused")
+        );
     }
     Ok(())
 }
@@ -353,7 +356,9 @@ pub(super) fn find_row(path: &Path, row: u64) -> Result<(Vec<String>, csv::ByteR
     let at = usize::try_from(row).ok().and_then(|row| row.checked_sub(2));
     let record = at.and_then(|at| source.rows().ok()?.into_byte_records().nth(at));
     let record = record.and_then(Result::ok).ok_or_else(|| {
-        Failure::failed("row.missing: the file has no such row; rows are counted as a spreadsheet does, the header is 1")
+        Failure::failed(
+            "row.missing: the file has no such row; rows are counted as a spreadsheet does, the header is 1",
+        )
     })?;
     Ok((source.headings, record))
 }

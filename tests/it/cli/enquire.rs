@@ -8,9 +8,25 @@ use porth::app::enquire::Question;
 use super::tokenise::Desk;
 
 const ASK: [&str; 19] = [
-    "enquire", "--dry-run", "--json", "-k", "keys.json", "--agreement", "early-help-core/v1", "--purpose",
-    "early-help-screening", "--mode", "areas", "--relationship", "referral", "--role", "hub-screener", "--case",
-    "C-20417", "--user", "tamsin.carlyon",
+    "enquire",
+    "--dry-run",
+    "--json",
+    "-k",
+    "keys.json",
+    "--agreement",
+    "early-help-core/v1",
+    "--purpose",
+    "early-help-screening",
+    "--mode",
+    "areas",
+    "--relationship",
+    "referral",
+    "--role",
+    "hub-screener",
+    "--case",
+    "C-20417",
+    "--user",
+    "tamsin.carlyon",
 ];
 
 #[test]
@@ -36,13 +52,28 @@ fn file_standard_input_fields_and_a_row_ask_the_same_question() {
     let desk = Desk::new();
     let json = r#"{"nhs": "999 000 0018", "forename": "Jowan", "surname": "Trelawny", "dob": "2009-04-17"}"#;
     desk.write("person.json", json);
-    desk.write("people.csv", "Pupil ID,NHS,Forename,Surname,Former surname,Born,UPRN,Former UPRN,Roll,Shield,Below 90,From\n\
-        9,,Piran,Rowe,,01/02/2008,,,,,,\n7,9990000018,Jowan,Trelawny,,17/04/2009,,,,,,\n");
+    desk.write(
+        "people.csv",
+        "Pupil ID,NHS,Forename,Surname,Former surname,Born,UPRN,Former UPRN,Roll,Shield,Below 90,From\n\
+        9,,Piran,Rowe,,01/02/2008,,,,,,\n7,9990000018,Jowan,Trelawny,,17/04/2009,,,,,,\n",
+    );
     let file = desk.porth(&[&ASK[..], &["--person", "person.json"]].concat());
     let row = desk.porth(&[&ASK[..], &["--csv", "people.csv", "--row", "3", "--mapping", "mapping.toml"]].concat());
     let fields = desk.porth(
-        &[&ASK[..], &["--field", "nhs=999 000 0018", "--field", "forename=Jowan", "--field", "surname=Trelawny", "--field", "dob=2009-04-17"]]
-            .concat(),
+        &[
+            &ASK[..],
+            &[
+                "--field",
+                "nhs=999 000 0018",
+                "--field",
+                "forename=Jowan",
+                "--field",
+                "surname=Trelawny",
+                "--field",
+                "dob=2009-04-17",
+            ],
+        ]
+        .concat(),
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_porth"));
     command.args(ASK).args(["--person", "-"]).current_dir(desk.folder.path());

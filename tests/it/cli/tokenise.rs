@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use porth::domain::submission::{Header, RecordLine, ROW_CODES};
+use porth::domain::submission::{Header, ROW_CODES, RecordLine};
 use serde_json::Value;
 
 /// A key file with fixed keys, made at random once: tokens come out the same in every run.
@@ -115,7 +115,8 @@ impl Desk {
 
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).expect("a folder");
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        let name =
+            |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().expect("UTF-8");
         let mut names: Vec<String> = entries.map(name).collect();
         names.sort();
         names
@@ -147,7 +148,8 @@ fn the_output_is_known_to_the_byte_and_read_by_the_gateway() {
 #[test]
 fn nothing_of_a_person_is_in_anything_that_comes_out() {
     let desk = Desk::new();
-    let bad = "P-1002,999 000 0019,Morwenna,Rosewarne,Polglase,31/02/2010,10067890,10011111,Y,Perhaps,Y,01/09/2026,Asthma";
+    let bad =
+        "P-1002,999 000 0019,Morwenna,Rosewarne,Polglase,31/02/2010,10067890,10011111,Y,Perhaps,Y,01/09/2026,Asthma";
     desk.write("people.csv", format!("{HEADINGS}\n{GOOD}\n{bad}\n"));
     let outputs = [
         desk.tokenise(&["-o", "batch.ndjson"]),
@@ -176,14 +178,24 @@ fn nothing_of_a_person_is_in_anything_that_comes_out() {
 fn one_thread_and_many_give_the_same_bytes() {
     let desk = Desk::new();
     let rows: Vec<String> = (0..2500)
-        .map(|n| format!("P-{n},,Jowan{},Trelawny,,{:02}/03/20{:02},{},,Y,N,N,01/09/2026,", n % 7, 1 + n % 28, n % 20, 20_000_000 + n / 3))
+        .map(|n| {
+            format!(
+                "P-{n},,Jowan{},Trelawny,,{:02}/03/20{:02},{},,Y,N,N,01/09/2026,",
+                n % 7,
+                1 + n % 28,
+                n % 20,
+                20_000_000 + n / 3
+            )
+        })
         .collect();
     desk.write("people.csv", format!("{HEADINGS}\n{}\n", rows.join("\n")));
-    let batches: Vec<Vec<u8>> = ["1", "2", "7"].map(|threads| {
-        let output = desk.tokenise(&["-o", "batch.ndjson", "--threads", threads]);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        fs::read(desk.path("batch.ndjson")).expect("written")
-    }).into();
+    let batches: Vec<Vec<u8>> = ["1", "2", "7"]
+        .map(|threads| {
+            let output = desk.tokenise(&["-o", "batch.ndjson", "--threads", threads]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            fs::read(desk.path("batch.ndjson")).expect("written")
+        })
+        .into();
     assert_eq!(batches[0].split(|&byte| byte == b'\n').count(), 2503);
     assert!(batches.windows(2).all(|pair| pair[0] == pair[1]));
 }
@@ -241,7 +253,8 @@ fn a_household_is_the_current_address_of_somebody_who_lives_there_and_may_be_fou
     assert_eq!(records[4]["restricted"], true);
     assert_eq!(records[0]["tokens"]["1"]["k4"].as_array().map(Vec::len), Some(4));
     assert_eq!(records[4]["tokens"]["1"]["k4"].as_array().map(Vec::len), Some(1));
-    let uprn = report["fields"].as_array().expect("fields").iter().find(|field| field["field"] == "uprn").expect("mapped");
+    let uprn =
+        report["fields"].as_array().expect("fields").iter().find(|field| field["field"] == "uprn").expect("mapped");
     assert_eq!(uprn["codes"]["cell.scientific"], 1);
 }
 

@@ -135,7 +135,11 @@ mod tests {
         assert!(!said.contains("is not eligible"), "{said}");
         let said = say(&json!({ "answer": { "mode": "areas", "areas": [
             { "area": "A1", "state": "not_known", "age": { "oldest_as_at": "2026-09-01", "is_late": true } }, { "area": "A2", "state": "withheld_by_policy" } ] } }));
-        assert!(said.contains("A1: not known; silence is not a \"no\" (feeds as of 2026-09-01, a feed is late)") && said.contains("A2: withheld"), "{said}");
+        assert!(
+            said.contains("A1: not known; silence is not a \"no\" (feeds as of 2026-09-01, a feed is late)")
+                && said.contains("A2: withheld"),
+            "{said}"
+        );
     }
 
     #[test]

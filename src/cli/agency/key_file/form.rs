@@ -82,7 +82,8 @@ impl LinkageKeyFile {
 
 impl LinkageShare {
     pub(super) fn from_text(text: &[u8]) -> Result<Self, Fault> {
-        let read = KeyText::parse(text, LINKAGE_SHARE, "not a custodian's share for an agency (porth-linkage-share/1)")?;
+        let read =
+            KeyText::parse(text, LINKAGE_SHARE, "not a custodian's share for an agency (porth-linkage-share/1)")?;
         let epochs = read.epochs()?;
         if epochs.is_empty() {
             return Err(Fault::Rule("a share holds at least one epoch"));

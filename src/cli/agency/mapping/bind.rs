@@ -281,7 +281,10 @@ mod tests {
         let former = "[[field]]\ncolumn = 'Former'\nfield = 'surname'\n";
         let plan = bind(former, &["Notes", " surname ", "FORMER", "id"]).ok().expect("all there");
         assert_eq!(plan.record_key, [3]);
-        assert_eq!(plan.fields.iter().map(|field| (field.column, field.is_current)).collect::<Vec<_>>(), [(1, true), (2, false)]);
+        assert_eq!(
+            plan.fields.iter().map(|field| (field.column, field.is_current)).collect::<Vec<_>>(),
+            [(1, true), (2, false)]
+        );
         assert_eq!(plan.unread, ["Notes"]);
     }
 

@@ -12,7 +12,10 @@ const SCIENTIFIC: &str = "cell.scientific";
 const SPREADSHEET_ERROR: &str = "cell.spreadsheet_error";
 /// Both codes with what they mean and what to do.
 pub(in crate::cli::agency) const CELL_CODES: &[(&str, &str)] = &[
-    (SCIENTIFIC, "A spreadsheet shortened the number and its last digits are lost. Format the column as text and export again."),
+    (
+        SCIENTIFIC,
+        "A spreadsheet shortened the number and its last digits are lost. Format the column as text and export again.",
+    ),
     (SPREADSHEET_ERROR, "The spreadsheet shows an error in place of a value."),
 ];
 

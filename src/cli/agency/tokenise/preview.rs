@@ -78,7 +78,8 @@ fn leaves(task: &Task<'_>, header: &Header) -> Vec<String> {
         codes.dedup();
         sentences.push(format!("for each record: criteria {} with state, dates and firmness", codes.join(", ")));
     }
-    let has_service = plan.service.is_some().then_some("since when, the last contact's month, lead, team, open or closed");
+    let has_service =
+        plan.service.is_some().then_some("since when, the last contact's month, lead, team, open or closed");
     let has_locality = (plan.locality.is_some() || mapping.defaults.locality.is_some()).then_some("the locality");
     let until = plan.assessable_until.is_some() || mapping.defaults.assessable_until.is_some();
     let has_until = until.then_some("the last month in which the person can be assessed");

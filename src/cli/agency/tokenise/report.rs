@@ -41,7 +41,7 @@ pub(super) struct Report {
     /// The first refused rows.
     pub(super) refused_rows: Vec<RefusedRow>,
     #[serde(skip)]
-    by_refusal: BTreeMap<Refusal, u64>,
+    pub(super) by_refusal: BTreeMap<Refusal, u64>,
 }
 
 /// How a field was read, row by row: the four counts add up to the rows that were read so far.
@@ -184,7 +184,10 @@ impl fmt::Display for Report {
         if self.large_addresses > 0 {
             let most = super::households::MOST_ROWS_OF_ONE_ADDRESS;
             let (addresses, records) = (self.large_addresses, self.at_large_addresses);
-            writeln!(f, "Addresses of more than {most} rows: {addresses}; {records} records have no household token for it")?;
+            writeln!(
+                f,
+                "Addresses of more than {most} rows: {addresses}; {records} records have no household token for it"
+            )?;
         }
         writeln!(f, "\n{:<16}{:>10}{:>10}{:>10}{:>10}", "Field", "valid", "missing", "sentinel", "invalid")?;
         for field in &self.fields {

@@ -102,11 +102,8 @@ impl<'a> RowWriter<'a> {
 
     /// The tags of a row's address, to count how many rows share it.
     pub(super) fn addresses(&mut self, record: &ByteRecord) -> impl Iterator<Item = super::minter::AddressTag> {
-        let read = if record.len() == self.task.plan.width {
-            self.mint(record, true, true, false).is_ok()
-        } else {
-            false
-        };
+        let read =
+            if record.len() == self.task.plan.width { self.mint(record, true, true, false).is_ok() } else { false };
         self.minter.addresses().filter(move |_| read)
     }
 
