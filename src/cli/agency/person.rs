@@ -24,7 +24,7 @@ use crate::identity::{RawFields, Reason};
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct PersonArgs {
-    /// A JSON file of the person's fields, such as {"nhs": "…", "surname": ["current", "former"]}; `-` for
+    /// A JSON file of the person's fields, a text or a list of texts each; `-` for
     /// standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["csv", "field"])]
     person: Option<PathBuf>,
