@@ -10,6 +10,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -82,10 +83,18 @@ pub fn start_logging(format: LogFormat, level: Level) -> Result<(), TryInitError
     Ok(())
 }
 
-/// Installs the recorder of figures, once for the process; the handle renders them.
+/// Installs the recorder of figures, once for the process; the handle renders them. Whoever asks
+/// again, as a second gateway of one process does, gets the same handle.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-    PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+    *installed = Some(handle.clone());
+    Ok(handle)
 }
 
 /// Keeps the recorder's memory bounded until shutdown.

@@ -14,7 +14,9 @@ use crate::policy::rules::RuleBook;
 use crate::policy::self_test::self_test;
 use crate::store::{Store, StoredDocument};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{AgreementState, AgreementStatus as StatusEntry, Body, LoadedAgreement, PolicyLoad};
+use crate::tlog::entry::{
+    AgreementSignature, AgreementState, AgreementStatus as StatusEntry, Body, LoadedAgreement, PolicyLoad,
+};
 
 /// The policy files as read from a folder.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +75,12 @@ impl Gateway {
         for text in &agreements {
             tx.add_agreement(text.reference(), text.bytes(), text.hash().as_bytes(), now).await?;
         }
-        tx.raise_policy_revision(Some(self.programme())).await?;
+        let revision = tx.raise_policy_revision(Some(self.programme())).await?;
         let rules = RuleBook::load(files.rules.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
             .map_err(|error| AppError::Policy(error.to_string()))?;
         let body = Body::PolicyLoad(PolicyLoad {
             programme: self.programme().clone(),
-            revision: 0,
+            revision: revision as u64,
             programme_sha256: Digest::of(&files.programme),
             match_keys_sha256: Digest::of(&files.match_keys),
             rules_sha256: Digest::new(*rules.hash().as_bytes()),
@@ -125,7 +127,16 @@ impl Gateway {
         }
         tx.add_agreement_signature(&stored.sha256, &party, &signature.key_id, &signature.signature, now).await?;
         tx.raise_policy_revision(Some(self.programme())).await?;
+        let body = Body::AgreementSignature(AgreementSignature {
+            agreement: signature.agreement.clone(),
+            sha256: Digest::new(stored.sha256),
+            party,
+            key: code(&signature.key_id)?,
+            signature_sha256: Digest::of(&signature.signature),
+        });
+        tx.add_events(&[&self.event(now, body)?]).await?;
         tx.commit().await?;
+        self.wake_sequencer();
         Ok(())
     }
 
@@ -147,6 +158,9 @@ impl Gateway {
             return Err(AppError::Policy(format!("no agreement {reference} is loaded")));
         };
         let word = status_word(to);
+        if matches!(to, AgreementState::Signed | AgreementState::InForce) {
+            self.refuse_unsigned(reference).await?;
+        }
         if !may_follow(&from, to) || !tx.set_agreement_status(reference, &from, word, now).await? {
             return Err(AppError::Policy(format!("agreement {reference} is {from}: it cannot become {word}")));
         }
@@ -162,6 +176,20 @@ impl Gateway {
         tx.add_events(&[&self.event(now, body)?]).await?;
         tx.commit().await?;
         self.wake_sequencer();
+        Ok(())
+    }
+}
+
+impl Gateway {
+    /// An agreement is signed when every party's signature verifies.
+    async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
+        let policies = self.current_policies().await?;
+        let unsigned = policies.book().agreement(reference).is_none_or(|agreement| {
+            agreement.text.parties().iter().any(|party| !agreement.signed_by.contains(&party.agency))
+        });
+        if unsigned {
+            return Err(AppError::Policy(format!("agreement {reference} lacks a party's signature")));
+        }
         Ok(())
     }
 }

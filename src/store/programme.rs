@@ -19,8 +19,9 @@ statements! {
                      ON CONFLICT (programme, epoch, token_type, norm) DO NOTHING";
     KEY_CHECKS = "SELECT epoch, token_type, norm, value FROM key_check WHERE programme = $1
                   ORDER BY epoch, token_type, norm";
-    RAISE_REVISION = "UPDATE programme SET policy_revision = policy_revision + 1 WHERE code = $1";
-    RAISE_ALL_REVISIONS = "UPDATE programme SET policy_revision = policy_revision + 1";
+    RAISE_REVISION = "UPDATE programme SET policy_revision = policy_revision + 1 WHERE code = $1
+                      RETURNING policy_revision";
+    RAISE_ALL_REVISIONS = "UPDATE programme SET policy_revision = policy_revision + 1 RETURNING policy_revision";
 }
 
 /// What one enquiry sees, read once at its start.
@@ -136,11 +137,12 @@ impl Tx {
     }
 
     /// Says that a policy document or an agreement's status changed: cached decisions end here.
-    pub async fn raise_policy_revision(&mut self, programme: Option<&ProgrammeCode>) -> Result<(), StoreError> {
-        match programme {
-            Some(programme) => self.execute(RAISE_REVISION, values![programme.as_str()]).await,
-            None => self.execute(RAISE_ALL_REVISIONS, values![]).await,
-        }
-        .map(drop)
+    /// Returns the new revision, the highest where there are several programmes.
+    pub async fn raise_policy_revision(&mut self, programme: Option<&ProgrammeCode>) -> Result<i64, StoreError> {
+        let rows = match programme {
+            Some(programme) => self.fetch_all(RAISE_REVISION, values![programme.as_str()]).await?,
+            None => self.fetch_all(RAISE_ALL_REVISIONS, values![]).await?,
+        };
+        rows.iter().try_fold(0, |most, row| Ok(most.max(row.int(0)?)))
     }
 }

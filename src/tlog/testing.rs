@@ -155,6 +155,13 @@ pub(super) fn bodies() -> Vec<Body> {
             }],
             by: code("operator-1"),
         }),
+        Body::AgreementSignature(AgreementSignature {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            party: "schools".parse().expect("a code"),
+            key: code("ed25519-0011223344556677"),
+            signature_sha256: Digest::of(b"signature"),
+        }),
         Body::AgreementStatus(AgreementStatus {
             agreement: "tff-2026/v3".parse().expect("a reference"),
             sha256: Digest::of(b"agreement"),

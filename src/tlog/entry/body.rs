@@ -52,6 +52,8 @@ bodies! {
     Submission(Submission) = "submission";
     /// A set of policy files that came into force.
     PolicyLoad(PolicyLoad) = "policy.load";
+    /// A party's signature under an agreement.
+    AgreementSignature(AgreementSignature) = "agreement.signature";
     /// An agreement's change of status.
     AgreementStatus(AgreementStatus) = "agreement.status";
     /// An agency's change of status.
@@ -336,6 +338,22 @@ pub struct LoadedAgreement {
     pub agreement: AgreementRef,
     /// SHA-256 of its signed text.
     pub sha256: Digest,
+}
+
+/// A party signed an agreement: its signature verified under an enrolled key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementSignature {
+    /// Which.
+    pub agreement: AgreementRef,
+    /// SHA-256 of the text that was signed.
+    pub sha256: Digest,
+    /// Who signed.
+    pub party: AgencyCode,
+    /// The enrolled key, by its identifier.
+    pub key: Code,
+    /// SHA-256 of the signature.
+    pub signature_sha256: Digest,
 }
 
 /// An agreement's change of status. Status is the series of these entries, never part of the text.

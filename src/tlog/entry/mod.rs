@@ -10,9 +10,9 @@ mod body;
 mod code;
 
 pub use body::{
-    AgencyStatus, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision, Enquiry, Erasure, Feed,
-    KeyEvent, LoadedAgreement, LogOpen, Outcome, PolicyLoad, PreviousLog, SHIELD_OPENING_BYTES, ShieldOpening,
-    Submission, SubmissionMode, YesNo,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
+    Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, Outcome, PolicyLoad, PreviousLog, SHIELD_OPENING_BYTES,
+    ShieldOpening, Submission, SubmissionMode, YesNo,
 };
 pub use code::{Code, CodeError};
 
