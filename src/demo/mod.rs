@@ -1,5 +1,7 @@
 //! `porth demo`.
 
+pub mod population;
+
 use clap::Args;
 
 use crate::cli::output::{Failure, Output};
