@@ -124,7 +124,7 @@ fn crime_facts(builder: &mut Builder, family: FamilyId, place: usize) {
     } else {
         builder.meets(family, child, "C3");
     }
-    if place % 5 == 0 {
+    if place.is_multiple_of(5) {
         let adult = first_adult(builder, family);
         builder.meets(family, adult, "C2");
     }

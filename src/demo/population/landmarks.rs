@@ -109,11 +109,11 @@ fn twins(builder: &mut Builder, family: FamilyId) -> (PersonId, PersonId) {
     let (first, second) = (children[0], children[1]);
     let elder = builder.people[first.0].clone();
     let (one, other) = TWIN_NAMES[0];
-    builder.people[first.0].forename = one.to_owned();
+    one.clone_into(&mut builder.people[first.0].forename);
     let upn = builder.numbers.upn(elder.born.year());
     let nino = elder.nino.is_some().then(|| builder.numbers.nino());
     let younger = &mut builder.people[second.0];
-    younger.forename = other.to_owned();
+    other.clone_into(&mut younger.forename);
     (younger.surname, younger.born, younger.is_female) = (elder.surname, elder.born, elder.is_female);
     (younger.upn, younger.nino) = (Some(upn), nino);
     (first, second)
