@@ -264,11 +264,15 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
 
 fn ready_checks(gateway: &Gateway, tls: &Arc<TlsReloader>) -> crate::web::operator::ReadyChecks {
     let (store, tls) = (gateway.store().clone(), Arc::clone(tls));
-    let clock = gateway.store().clone();
+    let (clock, log) = (gateway.store().clone(), gateway.store().clone());
     crate::web::operator::ReadyChecks::default()
         .with("database", move || {
             let store = store.clone();
             async move { store.check_schema().await.map_err(|error| error.to_string()) }
+        })
+        .with("log", move || {
+            let store = log.clone();
+            async move { log_is_keeping_up(&store).await }
         })
         .with("revocation lists", move || {
             let (tls, clock) = (Arc::clone(&tls), clock.clone());
@@ -280,6 +284,20 @@ fn ready_checks(gateway: &Gateway, tls: &Arc<TlsReloader>) -> crate::web::operat
                 }
             }
         })
+}
+
+/// Entries that wait for their place a minute after the last checkpoint mean that nobody sequences:
+/// the receipts that went out promise otherwise.
+async fn log_is_keeping_up(store: &Store) -> Result<(), String> {
+    let say = |error: StoreError| error.to_string();
+    if store.pending_count().await.map_err(say)? == 0 {
+        return Ok(());
+    }
+    let now = store.now().await.map_err(say)?;
+    match store.newest_checkpoint().await.map_err(say)? {
+        Some((_, at, _)) if at.plus_seconds(60) > now => Ok(()),
+        _ => Err("entries wait for their place in the log: is `porth sequence` running?".to_owned()),
+    }
 }
 
 async fn bind(address: &str) -> Result<TcpListener, StartError> {

@@ -5,7 +5,6 @@ use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::jwt::{AccessGrant, AssertionVerifier, JwtError, PublicKey, RegisteredKey, UnverifiedAssertion};
-use crate::domain::time::Timestamp;
 use crate::store::{Standing, StoreError};
 
 /// The scope of agency systems.
@@ -64,9 +63,9 @@ impl Gateway {
     ///
     /// [`AuthError`].
     pub async fn issue_token(&self, assertion: &str, certificate: &[u8; 32]) -> Result<IssuedToken, AuthError> {
-        let now = self.store().now().await?;
         let unverified = UnverifiedAssertion::parse(assertion)?;
-        let standing = self.standing(certificate, unverified.client_id(), now).await?;
+        let standing = self.standing(certificate, unverified.client_id()).await?;
+        let now = standing.now;
         let key = self.store().client_key(unverified.client_id(), unverified.kid()).await?;
         let key = key.filter(|key| key.is_active && key.agency == standing.agency).ok_or(AuthError::Client)?;
         let registered = RegisteredKey {
@@ -97,19 +96,20 @@ impl Gateway {
     ///
     /// [`AuthError`].
     pub async fn authenticate(&self, token: &str, certificate: &[u8; 32]) -> Result<AgencyCaller, AuthError> {
-        let now = self.store().now().await?;
-        let claims = self.keys().access.verify(token, certificate, now)?;
-        let standing = self.standing(certificate, &claims.client_id, now).await?;
+        let signed = self.keys().access.open(token)?;
+        // One look gives the client's standing and the clock that the token is judged by.
+        let standing = self.standing(certificate, signed.client_id()).await?;
+        let claims = self.keys().access.judge(signed, certificate, standing.now)?;
         if claims.scope != AGENCY_SCOPE || claims.subject != standing.agency.as_str() {
             return Err(AuthError::Client);
         }
         Ok(AgencyCaller { agency: standing.agency, client: claims.client_id })
     }
 
-    async fn standing(&self, certificate: &[u8; 32], client: &str, now: Timestamp) -> Result<Standing, AuthError> {
+    async fn standing(&self, certificate: &[u8; 32], client: &str) -> Result<Standing, AuthError> {
         let standing = self.store().standing(certificate, client).await?;
         let standing = standing.ok_or(AuthError::UnknownCertificate)?;
-        if !standing.certificate_is_active || standing.not_after <= now {
+        if !standing.certificate_is_active || standing.not_after <= standing.now {
             return Err(AuthError::CertificateEnded);
         }
         if !standing.agency_is_active {

@@ -18,7 +18,7 @@ use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
-use super::writer::{Disclosure, KeptReply, Written};
+use super::writer::{Disclosure, Written};
 use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
@@ -27,9 +27,9 @@ use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, Purpos
 use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
-use crate::policy::decide::{Permitted, SupplierFeed, Terms};
+use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 
@@ -226,7 +226,7 @@ impl Gateway {
 
         // Decided before any record is read.
         let terms = terms(caller, question);
-        let feeds = self.store().feeds(self.programme(), view.generation).await?;
+        let feeds = self.feeds_at(view.generation).await?;
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
 

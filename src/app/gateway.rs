@@ -19,7 +19,7 @@ use crate::domain::ids::{EventId, ProgrammeCode, TokenType};
 use crate::domain::record::Evidence;
 use crate::domain::time::Timestamp;
 use crate::policy::cache::DecisionCache;
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{FeedState, NewEvent, Store, StoreError};
 use crate::tlog::entry::{Body, Entry};
 
 /// Decisions that are kept at the most.
@@ -65,10 +65,13 @@ struct Inner {
     names: GatewayNames,
     random: Arc<dyn Random>,
     policies: RwLock<Option<Arc<Policies>>>,
+    feeds: RwLock<Option<(i64, Arc<Vec<FeedState>>)>>,
     decisions: Mutex<DecisionCache>,
     blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
     publisher: Notify,
     sequencer: Notify,
+    /// Generations that the clean-up saw, and when: what ended before the older ones is in no answer.
+    seen: Mutex<Vec<(Timestamp, i64)>>,
 }
 
 impl Gateway {
@@ -82,10 +85,12 @@ impl Gateway {
                 names,
                 random,
                 policies: RwLock::new(None),
+                feeds: RwLock::new(None),
                 decisions: Mutex::new(DecisionCache::new(DECISIONS)),
                 blind_types: RwLock::new(HashMap::new()),
                 publisher: Notify::new(),
                 sequencer: Notify::new(),
+                seen: Mutex::new(Vec::new()),
             }),
         }
     }
@@ -161,9 +166,37 @@ impl Gateway {
         Ok(fresh)
     }
 
+    /// The feeds that are visible at a generation; a generation never changes, so one look is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub(super) async fn feeds_at(&self, generation: i64) -> Result<Arc<Vec<FeedState>>, StoreError> {
+        let held = self.inner.feeds.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, feeds)) = held
+            && of == generation
+        {
+            return Ok(feeds);
+        }
+        let feeds = Arc::new(self.store().feeds(self.programme(), generation).await?);
+        *self.inner.feeds.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&feeds)));
+        Ok(feeds)
+    }
+
     /// The kept decisions.
     pub(super) fn decisions(&self) -> std::sync::MutexGuard<'_, DecisionCache> {
         self.inner.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the present generation; gives the newest one that was present at or before a moment.
+    pub(super) fn generation_before(&self, moment: Timestamp, now: Timestamp, generation: i64) -> Option<i64> {
+        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.last().is_none_or(|(_, last)| *last != generation) {
+            seen.push((now, generation));
+        }
+        let old = seen.iter().rposition(|(at, _)| *at <= moment)?;
+        seen.drain(..old);
+        seen.first().map(|(_, generation)| *generation)
     }
 
     /// Prepared blinding keys of an epoch, for every type in use.

@@ -53,7 +53,11 @@ impl Gateway {
         let result = self.publish(&claim, &submission).await;
         if result.is_err() {
             let mut tx = self.store().begin().await?;
-            tx.release_claim(&claim).await?;
+            let now = tx.now().await?;
+            // Only what is still ours is given up: another replica may have taken over meanwhile.
+            if tx.keep_claim(&claim, now).await? {
+                tx.release_claim(&claim).await?;
+            }
             tx.commit().await?;
         }
         result.map(Some)
@@ -147,6 +151,11 @@ impl Gateway {
         let event = self.event(now, body)?;
         tx.add_events(&[&event]).await?;
         tx.commit().await?;
+        self.wake_sequencer();
+        // The planner has not seen these rows yet; without this the next questions could be slow.
+        if let Err(error) = self.store().refresh_statistics().await {
+            tracing::warn!(error = %error, "the database's statistics could not be refreshed");
+        }
         metrics::counter!("porth_submissions_visible").increment(1);
         tracing::info!(
             submission.id = %submission.id,
@@ -158,6 +167,17 @@ impl Gateway {
         );
         Ok(())
     }
+}
+
+/// Renews a claim between two steps of reading.
+async fn keep(store: &Store, claim: &Claim) -> Result<(), AppError> {
+    let mut tx = store.begin().await?;
+    let until = tx.now().await?.plus_seconds(CLAIM_SECONDS);
+    if !tx.keep_claim(claim, until).await? {
+        return Err(AppError::ClaimLost);
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The links of one component's records.
@@ -230,12 +250,13 @@ impl Graph {
         claim: &Claim,
         replaced: SubmissionId,
         policies: &Policies,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), AppError> {
         let mut after: Option<OpaqueRef> = None;
         loop {
             let page = store.submission_records(replaced, after.as_ref(), PAGE as i64).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.reference.clone());
+            keep(store, claim).await?;
             let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
             let components = self.fresh(store.components_of(claim, &ids).await?);
             let members = store.members(claim, Some(replaced), &components).await?;
@@ -255,12 +276,13 @@ impl Graph {
         claim: &Claim,
         replaced: Option<SubmissionId>,
         policies: &Policies,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), AppError> {
         let mut after: Option<OpaqueRef> = None;
         loop {
             let page = store.submission_records(claim.submission, after.as_ref(), PAGE as i64).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.reference.clone());
+            keep(store, claim).await?;
             let reached = self.join_holders(store, claim, replaced, policies, &page).await?;
             let whole = self.fresh(reached);
             let mut first_member: HashMap<i64, usize> = HashMap::new();

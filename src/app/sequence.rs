@@ -44,12 +44,16 @@ impl Sequencer {
     /// [`AppError`]; the log is then as before. An entry whose bytes changed since they were
     /// committed stops the log here, and the event is named.
     pub async fn step(&self) -> Result<Step, AppError> {
+        let is_signed = self.store.newest_checkpoint().await?.is_some();
+        if is_signed && self.store.pending_count().await? == 0 {
+            let size = self.store.log_head().await?.map_or(0, |head| head.size);
+            return Ok(Step { added: 0, size });
+        }
         let mut tx = self.store.begin().await?;
         let stored = tx.lock_log().await?.ok_or(AppError::Internal("the log is not open: run `porth migrate`"))?;
         let pending = tx.pending_events(MOST).await?;
-        let has_checkpoint = stored.size == 0 || !pending.is_empty() || self.store.newest_checkpoint().await?.is_some();
-        if pending.is_empty() && has_checkpoint {
-            return Ok(Step { added: 0, size: stored.size });
+        if pending.is_empty() && is_signed {
+            return Ok(Step { added: 0, size: stored.size }); // another sequencer was first
         }
         let mut head = restore(&mut tx, &stored).await?;
         let queued: Vec<Queued<'_>> = pending

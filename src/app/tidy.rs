@@ -17,6 +17,8 @@ const PAGE: i64 = 500;
 pub struct Tidied {
     /// Submissions whose rows are gone.
     pub submissions: u64,
+    /// Link rows that later ones replaced.
+    pub links: u64,
     /// Assertion ids.
     pub assertions: u64,
     /// Kept replies.
@@ -41,6 +43,13 @@ impl Gateway {
         for submission in self.store().abandoned_submissions(before).await? {
             self.remove_rows(&submission).await?;
             tidied.submissions += 1;
+        }
+        if let Some(view) = self.store().view(self.programme()).await?
+            && let Some(generation) = self.generation_before(before, now, view.generation)
+        {
+            let mut tx = self.store().begin().await?;
+            tidied.links = tx.forget_links(self.programme(), generation).await?;
+            tx.commit().await?;
         }
         let mut tx = self.store().begin().await?;
         tidied.assertions = tx.forget_assertions(now).await?;

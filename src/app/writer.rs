@@ -4,14 +4,14 @@
 //! cannot cancel a commit. Answers leave together, on the writer's tick, so that how long the work
 //! before it took shows less in when an answer arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::domain::time::Timestamp;
-use crate::store::{CeilingKey, NewEvent, Store, StoreError, StoredReply, Tx};
+use crate::domain::ids::EventId;
+use crate::store::{CeilingKey, KeptReply, NewEvent, Store, StoreError, Tx};
 
 /// Most disclosures in one commit.
 const MOST: usize = 500;
@@ -32,19 +32,6 @@ pub struct Disclosure {
     pub over_ceiling: Option<NewEvent>,
     /// The reply to keep for a caller who repeats the request.
     pub reply: Option<KeptReply>,
-}
-
-/// A reply with the key that it is kept under.
-#[derive(Debug)]
-pub struct KeptReply {
-    /// Whose.
-    pub client: String,
-    /// Keyed tag of the idempotency key.
-    pub tag: [u8; 32],
-    /// The reply.
-    pub reply: StoredReply,
-    /// How long it is kept.
-    pub expires_at: Timestamp,
 }
 
 /// What became durable.
@@ -138,10 +125,17 @@ async fn write(store: &Store, batch: &[Disclosure]) -> Result<Vec<Written>, Stor
         })
         .collect();
     tx.add_events(&entries).await?;
+    let is_answered = |(_, written): &(&Disclosure, &Written)| **written == Written::Entry;
+    let replies: Vec<&KeptReply> = batch
+        .iter()
+        .zip(&written)
+        .filter(is_answered)
+        .filter_map(|(disclosure, _)| disclosure.reply.as_ref())
+        .collect();
+    let kept: HashSet<EventId> = tx.add_replies(&replies).await?.into_iter().collect();
     for (disclosure, written) in batch.iter().zip(&mut written) {
-        if let (Written::Entry, Some(kept)) = (*written, &disclosure.reply)
-            && !tx.add_reply(&kept.client, &kept.tag, &kept.reply, kept.expires_at).await?
-        {
+        let was_first = disclosure.reply.as_ref().is_none_or(|reply| kept.contains(&reply.reply.event));
+        if *written == Written::Entry && !was_first {
             *written = Written::Repeated;
         }
     }

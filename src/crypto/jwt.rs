@@ -19,7 +19,7 @@ mod jwk;
 mod jws;
 mod provider;
 
-pub use access::{AccessClaims, AccessGrant, AccessTokens};
+pub use access::{AccessClaims, AccessGrant, AccessTokens, SignedToken};
 pub use assertion::{Assertion, AssertionVerifier, ClientKey, RegisteredKey, UnverifiedAssertion, make_assertion};
 pub use error::{ClaimFault, JwkError, JwtError, JwtPart};
 pub use jwk::{JwsAlgorithm, PublicKey};

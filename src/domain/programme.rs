@@ -10,12 +10,15 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, Window};
+
 use super::ids::{
     AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode,
 };
 use super::item::Item;
+use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
-use super::record::{Flag, ParentalResponsibility, Role};
+use super::record::Flag;
 use super::time::Timestamp;
 
 /// A criteria area.
@@ -40,93 +43,6 @@ pub struct Area {
     /// Health data: a release needs the Caldicott Guardian's sign-off.
     #[serde(default)]
     pub health: bool,
-}
-
-/// To whom a criterion applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AppliesTo {
-    /// Children, to 25 with special educational needs.
-    Child,
-    /// Adults.
-    Adult,
-    /// Children and adults.
-    Any,
-    /// Adults who have parental responsibility.
-    AdultWithParentalResponsibility,
-}
-
-/// How far back evidence counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Window {
-    /// So many months up to the day of the question.
-    Months(u8),
-    /// So many school terms: those that have ended, and the one that is running.
-    Terms(u8),
-    /// The evidence must hold on the day itself.
-    Current,
-}
-
-/// One criterion for as long as its wording holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Criterion {
-    /// Its code, such as `E1`.
-    pub code: CriterionCode,
-    /// The area it belongs to.
-    pub area: AreaCode,
-    /// What it says, in plain words.
-    pub plain: String,
-    /// To whom it applies.
-    pub applies_to: AppliesTo,
-    /// Applies to a child who is not yet born, too.
-    #[serde(default)]
-    pub includes_unborn: bool,
-    /// How far back evidence counts.
-    pub window: Window,
-    /// A professional's judgement of equal concern counts, marked as such.
-    #[serde(default)]
-    pub equivalence: bool,
-    /// First day on which it holds.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub effective_from: Date,
-    /// Last day on which it holds, absent while it does.
-    #[serde(default, deserialize_with = "policy_file::optional_date")]
-    pub effective_to: Option<Date>,
-    /// Why the dates or the wording are as they are.
-    #[serde(default)]
-    pub note: Option<String>,
-}
-
-impl Criterion {
-    /// Whether the criterion holds on a day.
-    pub fn is_effective(&self, day: Date) -> bool {
-        self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
-    }
-
-    /// Whether it applies to a person; `None` when the record does not say enough.
-    pub fn applies(&self, role: Role, parental_responsibility: ParentalResponsibility) -> Option<bool> {
-        match (self.applies_to, role) {
-            (AppliesTo::Any, Role::Child | Role::Adult)
-            | (AppliesTo::Child, Role::Child)
-            | (AppliesTo::Adult, Role::Adult) => Some(true),
-            (AppliesTo::Any | AppliesTo::Child, Role::Unborn) => Some(self.includes_unborn),
-            (AppliesTo::AdultWithParentalResponsibility, Role::Adult) => match parental_responsibility {
-                ParentalResponsibility::Yes => Some(true),
-                ParentalResponsibility::No => Some(false),
-                ParentalResponsibility::Unknown => None,
-            },
-            (AppliesTo::AdultWithParentalResponsibility, Role::Unknown)
-                if parental_responsibility == ParentalResponsibility::No =>
-            {
-                Some(false)
-            }
-            (AppliesTo::Any, Role::Unknown) if self.includes_unborn => Some(true),
-            (_, Role::Unknown) => None,
-            _ => Some(false),
-        }
-    }
 }
 
 /// When a family is eligible.
@@ -295,39 +211,6 @@ impl Feed {
     /// Whether the feed is late: the newest delivery is older than its interval and grace together.
     pub fn is_late(&self, as_at: Date, now: Timestamp) -> bool {
         now.date() > self.in_time_until(as_at)
-    }
-}
-
-/// The criteria that hold together for a span of days; named by its first day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CriteriaVersion<'p> {
-    /// The day from which this set holds.
-    pub from: Date,
-    /// The first day on which another set holds.
-    pub until: Option<Date>,
-    /// The criteria, in the file's order.
-    pub criteria: Vec<&'p Criterion>,
-}
-
-impl CriteriaVersion<'_> {
-    /// The criterion of this code.
-    pub fn criterion(&self, code: &CriterionCode) -> Option<&Criterion> {
-        self.criteria.iter().find(|criterion| criterion.code == *code).copied()
-    }
-
-    /// The areas that have a criterion, sorted.
-    pub fn areas(&self) -> BTreeSet<AreaCode> {
-        self.criteria.iter().map(|criterion| criterion.area.clone()).collect()
-    }
-
-    /// The criteria of an area, in the file's order.
-    pub fn of_area(&self, area: &AreaCode) -> impl Iterator<Item = &Criterion> {
-        self.criteria.iter().copied().filter(move |criterion| criterion.area == *area)
-    }
-
-    /// The version's name, such as `2026-04-01`, as answers, claims and log entries carry it.
-    pub fn name(&self) -> String {
-        self.from.to_string()
     }
 }
 
@@ -642,6 +525,10 @@ impl Programme {
                 let sentence = "areas follow from the criteria; list lead, service, attendance, household or locality";
                 faults.push(Fault::at(format!("feed[{n}].items"), "area-as-item", sentence));
             }
+            if feed.received_under.iter().any(|code| law::plain(&law::POWERS, code.as_str()).is_none()) {
+                let sentence = "the register has no such legal power";
+                faults.push(Fault::at(format!("feed[{n}].received_under"), "unknown-power", sentence));
+            }
             if feed.expected_every_days == 0 {
                 let sentence = "a feed is expected every so many days, at least 1";
                 faults.push(Fault::at(format!("feed[{n}].expected_every_days"), "empty", sentence));
@@ -776,35 +663,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case("W1", Role::Adult, ParentalResponsibility::Yes, Some(true))]
-    #[case("W1", Role::Adult, ParentalResponsibility::No, Some(false))]
-    #[case("W1", Role::Adult, ParentalResponsibility::Unknown, None)]
-    #[case("W1", Role::Unknown, ParentalResponsibility::No, Some(false))]
-    #[case("W1", Role::Child, ParentalResponsibility::Unknown, Some(false))]
-    #[case("E1", Role::Child, ParentalResponsibility::Unknown, Some(true))]
-    #[case("E1", Role::Unborn, ParentalResponsibility::Unknown, Some(false))]
-    #[case("H3", Role::Unborn, ParentalResponsibility::Unknown, Some(true))]
-    #[case("E1", Role::Unknown, ParentalResponsibility::Unknown, None)]
-    #[case("C3", Role::Unknown, ParentalResponsibility::Unknown, None)]
-    #[case("C3", Role::Adult, ParentalResponsibility::Unknown, Some(true))]
-    fn a_criterion_knows_to_whom_it_applies(
-        #[case] criterion: &str,
-        #[case] role: Role,
-        #[case] responsibility: ParentalResponsibility,
-        #[case] applies: Option<bool>,
-    ) {
-        let programme = shipped();
-        let version = programme.criteria_at(day("2026-11-21"));
-        let criterion = version.criterion(&code(criterion)).expect("in force");
-        assert_eq!(criterion.applies(role, responsibility), applies);
-    }
-
-    #[rstest]
     #[case::threshold("threshold_areas = 2", "threshold_areas = 7", "eligibility.threshold_areas", "threshold")]
     #[case::area("area = \"A1\"", "area = \"A9\"", "criterion[0].area", "unknown-area")]
     #[case::statement("no_criteria = true", "no_criteria = false", "area[4].no_criteria", "contradiction")]
     #[case::relationship("code = \"screening\"", "code = \"emergency\"", "relationship[4].code", "duplicate")]
     #[case::feed("expected_every_days = 31", "expected_every_days = 0", "", "empty")]
+    #[case::power("cadence = \"weekly\"", "cadence = \"weekly\"\nreceived_under = [\"WRA2012\"]", "", "unknown-power")]
     #[case::key("title =", "titel =", "", "malformed")]
     fn a_faulty_programme_is_refused_with_its_key_and_code(
         #[case] from: &str,

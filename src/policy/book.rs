@@ -28,6 +28,9 @@ pub enum BookError {
     /// An agreement of another programme.
     #[error("an agreement belongs to another programme [other-programme]")]
     OtherProgramme,
+    /// An agency's name reveals an area that the programme does not list, so no limit could be applied.
+    #[error("an agency reveals an area that the programme does not list [unknown-area]")]
+    UnknownArea,
     /// The facts do not fit the rule book's schema.
     #[error("the facts of an agency or agreement do not fit the rule book [facts]")]
     Facts,
@@ -60,6 +63,9 @@ impl PolicyBook {
     ) -> Result<Self, BookError> {
         let mut by_code = BTreeMap::new();
         for agency in agencies {
+            if agency.reveals_areas().iter().any(|area| programme.area(area).is_none()) {
+                return Err(BookError::UnknownArea);
+            }
             if by_code.insert(agency.code().clone(), agency).is_some() {
                 return Err(BookError::DuplicateAgency);
             }
@@ -331,4 +337,43 @@ fn instant(at: Timestamp) -> Fact {
     let millis = at.as_micros().div_euclid(1000);
     let text = Timestamp::from_micros(millis * 1000).to_string();
     Fact::new_datetime(text.replace("000Z", "Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{AGENCIES, AGREEMENTS, shipped_programme};
+    use super::*;
+
+    fn book(agencies: &[&str], agreements: &[&str]) -> Result<PolicyBook, BookError> {
+        let agencies = agencies.iter().map(|file| Agency::parse(file.as_bytes()).expect("well-formed"));
+        let texts = agreements.iter().map(|file| AgreementText::parse(file.as_bytes()).expect("well-formed"));
+        let agreements = texts.map(|text| Agreement::in_force(Arc::new(text)));
+        let rules = Arc::new(RuleBook::shipped().expect("valid"));
+        PolicyBook::new(shipped_programme(), agencies, agreements, rules, 7)
+    }
+
+    #[test]
+    fn a_book_holds_what_it_was_made_from() {
+        let book = book(&AGENCIES, &AGREEMENTS).expect("consistent");
+        assert_eq!((book.agencies().count(), book.agreements().count(), book.revision()), (10, 7, 7));
+        assert_eq!(book.rules().forbids().count(), 42);
+    }
+
+    #[test]
+    fn a_book_refuses_what_it_could_not_judge() {
+        let elsewhere = AGREEMENTS[0].replace("programme = \"tff\"", "programme = \"other\"");
+        let strange = AGENCIES[0].replace("[\"A3\"]", "[\"A9\"]");
+        let twice = [AGENCIES[0], AGENCIES[0]];
+        assert_eq!(book(&twice, &[]).err(), Some(BookError::DuplicateAgency));
+        assert_eq!(book(&[], &[AGREEMENTS[0]; 2]).err(), Some(BookError::DuplicateAgreement));
+        assert_eq!(book(&[], &[&elsewhere]).err(), Some(BookError::OtherProgramme));
+        assert_eq!(book(&[&strange], &[]).err(), Some(BookError::UnknownArea));
+    }
+
+    #[test]
+    fn an_instant_is_written_in_whole_milliseconds_rounded_down() {
+        for (micros, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_999, "1970-01-01T00:00:00.001Z")] {
+            assert!(format!("{:?}", instant(Timestamp::from_micros(micros))).contains(text));
+        }
+    }
 }

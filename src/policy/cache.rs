@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::book::PolicyBook;
-use super::decide::{Permitted, Refusal, SupplierFeed, Terms, contributors};
+use super::decide::contributors;
+use super::decision::{Permitted, Refusal, SupplierFeed, Terms};
 use crate::domain::time::Timestamp;
 
 /// A decision as the cache shares it.
@@ -80,7 +81,7 @@ impl DecisionCache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decide::tests::{feeds, shipped_book, shipped_book_with, terms, today};
+    use super::super::fixtures::{feeds, shipped_book, shipped_book_with, terms, today};
     use super::*;
     use crate::domain::agreement::AgreementStatus;
 

@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::book::PolicyBook;
-use super::decide::{Outcome, SupplierFeed, Terms, contributors, contributors_for_statistics};
+use super::decide::{contributors, contributors_for_statistics};
+use super::decision::{Outcome, SupplierFeed, Terms};
 use crate::domain::agreement::{Agreement, AgreementStatus, AnswerMode, Item};
 use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, PurposeCode, RoleCode};
 use crate::domain::policy_file::{self, Fault, Faults, says_something};
@@ -181,5 +182,55 @@ impl Case {
         }
         changed.signed_by.retain(|agency| !self.unsigned.get(agency).is_some_and(|texts| texts.contains(reference)));
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::fixtures::shipped_book;
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../../policies/agreements/housing-support.cases.toml");
+
+    fn faults(text: &str) -> Vec<Fault> {
+        let cases = Cases::parse(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+        cases.run(&shipped_book(), &|_| None)
+    }
+
+    #[test]
+    fn cases_that_come_out_as_expected_give_no_fault() {
+        assert_eq!(faults(SHIPPED), []);
+    }
+
+    #[rstest]
+    #[case::wrong_set("childrens-social-care = [\"A3\", \"household\"]\n", "", "the set is")]
+    #[case::wrong_rule("refuse = \"R03\"", "refuse = \"R04\"", "refused by R03")]
+    #[case::no_refusal("[case.allow]", "", "permitted")]
+    #[case::wrong_denial("A1 = \"R06\"", "A1 = \"S01\"", "youth-justice A1 is not denied by S01")]
+    fn a_case_that_comes_out_otherwise_says_how(#[case] from: &str, #[case] to: &str, #[case] difference: &str) {
+        let changed = if from == "[case.allow]" {
+            // An expected refusal where the set is permitted: the first case loses its expected set.
+            let (first, rest) = SHIPPED.split_once("[case.allow]").expect("has a set");
+            let (_, rest) = rest.split_once("[[case]]").expect("has another case");
+            format!("{first}refuse = \"R03\"\n[[case]]{rest}")
+        } else {
+            SHIPPED.replacen(from, to, 1)
+        };
+        assert_ne!(changed, SHIPPED, "the replacement must find its text");
+        let faults = faults(&changed);
+        assert!(faults.iter().any(|fault| fault.sentence.contains(difference)), "{faults:?}");
+    }
+
+    #[test]
+    fn a_case_expects_a_set_or_a_refusal_and_says_so() {
+        let both = SHIPPED.replacen("[case.allow]", "refuse = \"R03\"\n[case.allow]", 1);
+        let neither = SHIPPED.replacen("refuse = \"R03\"", "", 1);
+        let silent = SHIPPED.replacen("plain = \"Housing never learns which areas.\"", "plain = \"\"", 1);
+        for (file, code) in [(both, "expectation"), (neither, "expectation"), (silent, "empty")] {
+            let faults = Cases::parse(file.as_bytes()).expect_err("faulty");
+            assert_eq!(faults.0[0].code, code);
+        }
     }
 }

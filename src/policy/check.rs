@@ -198,11 +198,6 @@ fn feed_references(files: &PolicyFiles, programme: &Programme, agencies: &[(Stri
             let sentence = "no file describes this agency";
             report.fault(file, Fault::at(format!("feed[{n}].agency"), "unknown-agency", sentence));
         }
-        let powers = &crate::domain::law::POWERS;
-        if feed.received_under.iter().any(|code| crate::domain::law::plain(powers, code.as_str()).is_none()) {
-            let sentence = "the register has no such legal power";
-            report.fault(file, Fault::at(format!("feed[{n}].received_under"), "unknown-power", sentence));
-        }
     }
 }
 
@@ -306,7 +301,7 @@ fn run_cases(
 mod tests {
     use rstest::rstest;
 
-    use super::super::decide::tests::{AGENCIES, AGREEMENTS};
+    use super::super::fixtures::{AGENCIES, AGREEMENTS};
     use super::super::rules::SHIPPED;
     use super::*;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::book::PolicyBook;
-use super::decide::{Decision, Outcome, Permitted, Refusal};
+use super::decision::{Decision, Outcome, Permitted, Refusal};
 use super::rules::RuleHit;
 use crate::domain::agreement::{Item, Onward};
 use crate::domain::ids::{AgencyCode, AreaCode};
@@ -108,7 +108,7 @@ fn titles(book: &PolicyBook, set: &BTreeSet<AreaCode>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::decide::contributors;
-    use super::super::decide::tests::{feeds, shipped_book, terms, today};
+    use super::super::fixtures::{feeds, shipped_book, terms, today};
 
     #[test]
     fn a_decision_reads_as_sentences() {

@@ -10,12 +10,18 @@ pub mod cache;
 pub mod cases;
 pub mod check;
 pub mod decide;
+pub mod decision;
 pub mod explain;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod reference;
 pub mod rules;
 pub mod self_test;
 
 pub use book::PolicyBook;
 pub use cache::DecisionCache;
-pub use decide::{Permitted, Refusal, SupplierFeed, Terms, contributors, contributors_for_statistics};
+pub use decide::{contributors, contributors_for_statistics};
+pub use decision::{Charge, Decision, Outcome, Permitted, Refusal, SupplierFeed, TermRef, Terms};
 pub use rules::{RuleBook, RuleHit};
 pub use self_test::self_test;

@@ -380,8 +380,21 @@ const DENIALS: [Denial; 42] = [
     denial(&["S16"], &[(Text::Supply, r#"art6 = "6-1-e""#, r#"art6 = "6-1-f""#)]),
 ];
 
-/// Sets the scene and asks: first whether the asker may ask, then whether the item may contribute.
+/// Sets the scene and asks both: whether the asker may ask, and whether the item may contribute.
 fn hits(rules: &Arc<RuleBook>, edits: &[Edit], change: impl Fn(&mut Scene)) -> Option<Vec<RuleHit>> {
+    let all: BTreeSet<RuleHit> = staged(rules, edits, change, |book, release| {
+        book.ask_hits(release.ask).into_iter().chain(book.release_hits(release)).collect()
+    })?;
+    Some(all.into_iter().collect())
+}
+
+/// Sets the scene and hands it to a question; `None` when it cannot be set.
+fn staged<T>(
+    rules: &Arc<RuleBook>,
+    edits: &[Edit],
+    change: impl Fn(&mut Scene),
+    question: impl FnOnce(&PolicyBook, &Release<'_>) -> T,
+) -> Option<T> {
     let standing = || Standing { status: AgreementStatus::InForce, unsigned_by: None };
     let mut scene = Scene {
         supplier: "holder",
@@ -427,8 +440,7 @@ fn hits(rules: &Arc<RuleBook>, edits: &[Edit], change: impl Fn(&mut Scene)) -> O
         areas: &areas_of(&book, &supplier, &item),
         benefits_data: is_benefits_data(&book, book.programme().feeds().first()?),
     };
-    let all: BTreeSet<RuleHit> = book.ask_hits(&ask).into_iter().chain(book.release_hits(&release)).collect();
-    Some(all.into_iter().collect())
+    Some(question(&book, &release))
 }
 
 fn agreement(which: Text, standing: &Standing, edits: &[Edit]) -> Option<Agreement> {
@@ -459,7 +471,7 @@ fn edited(which: Text, edits: &[Edit]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decide::tests::shipped_book;
+    use super::super::fixtures::shipped_book;
     use super::*;
 
     fn book_with(rules: RuleBook) -> PolicyBook {
@@ -478,6 +490,15 @@ mod tests {
         let canned: BTreeSet<&str> = DENIALS.iter().flat_map(|denial| denial.rules).copied().collect();
         let forbids: BTreeSet<&str> = rules.forbids().map(|rule| rule.rule.as_str()).collect();
         assert_eq!(canned, forbids);
+    }
+
+    #[test]
+    fn the_plain_rust_evaluator_names_the_same_rules_in_every_scene() {
+        let rules = Arc::new(RuleBook::shipped().expect("valid"));
+        for denial in &DENIALS {
+            let expected = staged(&rules, denial.edits, denial.change, super::super::reference::release_hits);
+            assert_eq!(expected, Some(denial.rules.iter().copied().collect()));
+        }
     }
 
     #[test]

@@ -1,5 +1,18 @@
 //! What differs between the engines: the clock and the row lock.
 
+/// What a presented certificate and an access token's client stand for, asked on every request.
+macro_rules! standing {
+    ($now:literal) => {
+        concat!(
+            "SELECT certificate.agency, certificate.status, certificate.not_after, agency.status, client.status, ",
+            $now,
+            " FROM certificate JOIN agency ON agency.code = certificate.agency
+             LEFT JOIN client ON client.id = $2 AND client.agency = certificate.agency
+             WHERE certificate.sha256 = $1"
+        )
+    };
+}
+
 /// Which database engine is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {
@@ -38,5 +51,28 @@ impl Engine {
                  FROM programme WHERE code = $1"
             }
         }
+    }
+
+    /// See [`super::Standing`], with the clock.
+    pub(super) fn standing_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => standing!("CAST(unixepoch('subsec') * 1000000 AS INTEGER)"),
+            Self::Postgres => standing!("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"),
+        }
+    }
+
+    /// Brings the planner's statistics up to date after many rows came or went.
+    pub(super) fn statistics_statements(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["PRAGMA optimize"],
+            Self::Postgres => {
+                &["ANALYZE submission", "ANALYZE record", "ANALYZE token", "ANALYZE household", "ANALYZE link"]
+            }
+        }
+    }
+
+    /// The statements above, for the test that prepares every one.
+    pub(super) fn statements(self) -> [(&'static str, &'static str); 3] {
+        [("now", self.now_statement()), ("view", self.view_statement()), ("standing", self.standing_statement())]
     }
 }

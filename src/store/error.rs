@@ -46,9 +46,9 @@ impl From<sqlx::Error> for StoreError {
                 match code.as_str() {
                     "13" | "53100" => Self::Full(code),
                     "5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" => Self::Busy(code),
-                    "10" | "14" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003" | "08000" => {
-                        Self::Unavailable(code)
-                    }
+                    // 55000: the database takes no connections at present.
+                    "10" | "14" | "53300" | "55000" => Self::Unavailable(code),
+                    other if other.starts_with("08") || other.starts_with("57P") => Self::Unavailable(code),
                     // SQLite's extended I/O codes keep the primary code in the low byte.
                     other if other.parse::<i64>().is_ok_and(|n| n > 255 && n & 0xff == 10) => Self::Unavailable(code),
                     other if other.parse::<i64>().is_ok_and(|n| n > 255 && n & 0xff == 13) => Self::Full(code),

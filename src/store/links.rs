@@ -5,10 +5,10 @@
 //! with one small update that makes rows, links and the removal of the replaced snapshot visible.
 
 use super::bulk::BulkInsert;
-use super::records::{LinkableRecord, StoredToken, read_linkable};
+use super::records::{LinkableRecord, read_linkable};
 use super::statements::{ListStatement, statements};
 use super::submissions::FOREVER;
-use super::value::{Value, values};
+use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::ids::{ProgrammeCode, SubmissionId};
 use crate::domain::time::Timestamp;
@@ -69,6 +69,15 @@ statements! {
     UNDO_ENDED = "UPDATE link SET visible_to = $2 WHERE visible_to = $1 AND record IN
                     (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
                      WHERE submission.programme = $3)";
+    VISIBLE = "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
+                      record.households, link.component, link.person, link.shielded
+               FROM link
+               JOIN record ON record.id = link.record
+               JOIN submission ON submission.id = record.submission
+               WHERE link.visible_from <= $1 AND link.visible_to > $1
+                 AND submission.visible_from <= $1 AND submission.visible_to > $1
+                 AND submission.programme = $2 AND record.id > $3
+               ORDER BY record.id LIMIT $4";
     FORGET_ENDED = "DELETE FROM link WHERE visible_to < $1 AND record IN
                     (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
                      WHERE submission.programme = $2)";
@@ -161,13 +170,22 @@ impl Store {
             let mut values: Vec<Value<'_>> = vec![claim.generation.into(), left_out.as_bytes().into()];
             values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
             for row in self.fetch_all(sql, &values).await? {
-                members.push(Member {
-                    record: read_linkable(&row)?,
-                    link: Link { component: row.int(7)?, person: row.int(8)?, is_shielded: row.int(9)? == 1 },
-                });
+                members.push(read_member(&row)?);
             }
         }
         Ok(members)
+    }
+
+    /// A page of every visible record with its link, in the order of record ids.
+    pub async fn visible_links(
+        &self,
+        programme: &ProgrammeCode,
+        generation: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Member>, StoreError> {
+        let rows = self.fetch_all(VISIBLE, values![generation, programme.as_str(), after, limit]).await?;
+        rows.iter().map(read_member).collect()
     }
 
     /// The components that records are in at the claimed generation.
@@ -289,7 +307,9 @@ impl Tx {
     }
 }
 
-/// The blinded values of a record's tokens.
-pub fn blinded(tokens: &[StoredToken]) -> impl Iterator<Item = Blinded> {
-    tokens.iter().map(|token| token.blinded)
+fn read_member(row: &Row) -> Result<Member, StoreError> {
+    Ok(Member {
+        record: read_linkable(row)?,
+        link: Link { component: row.int(7)?, person: row.int(8)?, is_shielded: row.int(9)? == 1 },
+    })
 }

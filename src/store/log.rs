@@ -17,6 +17,12 @@ pub(super) static ADD_OPENINGS: BulkInsert =
     BulkInsert::new("INSERT INTO opening (event, field, sealed) VALUES", 3, "");
 pub(super) static ADD_TAGS: BulkInsert =
     BulkInsert::new("INSERT INTO subject_index (tag, event) VALUES", 2, "ON CONFLICT (tag, event) DO NOTHING");
+pub(super) static ADD_REPLIES: BulkInsert = BulkInsert::new(
+    "INSERT INTO reply (client, idempotency_tag, request_hash, event, policy_revision, generation, sealed, expires_at)
+     VALUES",
+    8,
+    "ON CONFLICT (client, idempotency_tag) DO NOTHING RETURNING event",
+);
 pub(super) static ADD_LEAVES: BulkInsert =
     BulkInsert::new("INSERT INTO log_leaf (idx, event, leaf_hash) VALUES", 3, "");
 pub(super) static PUT_TILES: BulkInsert = BulkInsert::new(
@@ -57,10 +63,6 @@ statements! {
               WHERE agreement = $1 AND clause = $2 AND recipient = $3 AND day = $4";
     REPLY = "SELECT request_hash, event, policy_revision, generation, sealed FROM reply
              WHERE client = $1 AND idempotency_tag = $2 AND expires_at > $3";
-    ADD_REPLY = "INSERT INTO reply (client, idempotency_tag, request_hash, event, policy_revision, generation, sealed,
-                     expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 ON CONFLICT (client, idempotency_tag) DO NOTHING";
     FORGET_REPLIES = "DELETE FROM reply WHERE expires_at < $1";
 }
 
@@ -117,6 +119,19 @@ pub struct StoredReply {
     pub generation: i64,
     /// The sealed answer.
     pub sealed: Vec<u8>,
+}
+
+/// A reply with the key that it is kept under.
+#[derive(Debug, Clone)]
+pub struct KeptReply {
+    /// Whose.
+    pub client: String,
+    /// Keyed tag of the idempotency key.
+    pub tag: [u8; 32],
+    /// The reply.
+    pub reply: StoredReply,
+    /// How long it is kept.
+    pub expires_at: Timestamp,
 }
 
 /// The log's head.
@@ -262,25 +277,26 @@ impl Tx {
         self.execute(REFUND, values).await.map(drop)
     }
 
-    /// Keeps a reply for a caller who repeats a request. Returns false when there is one already.
-    pub async fn add_reply(
-        &mut self,
-        client: &str,
-        tag: &[u8; 32],
-        reply: &StoredReply,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let values = values![
-            client,
-            tag,
-            &reply.request_hash,
-            reply.event.as_bytes(),
-            reply.policy_revision,
-            reply.generation,
-            &reply.sealed,
-            expires_at.as_micros(),
-        ];
-        Ok(self.execute(ADD_REPLY, values).await? == 1)
+    /// Keeps replies for callers who repeat a request. Returns the events of those that were kept:
+    /// where a reply of the same client and tag is there already, that one stays.
+    pub async fn add_replies(&mut self, replies: &[&KeptReply]) -> Result<Vec<EventId>, StoreError> {
+        let values: Vec<Value<'_>> = replies
+            .iter()
+            .flat_map(|kept| {
+                [
+                    Value::from(&kept.client),
+                    (&kept.tag).into(),
+                    (&kept.reply.request_hash).into(),
+                    kept.reply.event.as_bytes().into(),
+                    kept.reply.policy_revision.into(),
+                    kept.reply.generation.into(),
+                    (&kept.reply.sealed).into(),
+                    kept.expires_at.as_micros().into(),
+                ]
+            })
+            .collect();
+        let rows = self.insert_many(&ADD_REPLIES, &values).await?;
+        rows.iter().map(|row| event_id(row, 0)).collect()
     }
 
     /// Forgets replies that expired.

@@ -17,7 +17,7 @@ mod statements;
 mod submissions;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, 
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
-pub use links::{Claim, Holder, Link, Member, blinded};
-pub use log::{CeilingKey, NewEvent, PendingEvent, StoredHead, StoredReply};
+pub use links::{Claim, Holder, Link, Member};
+pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
@@ -77,9 +77,13 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),
+    ("replies", &log::ADD_REPLIES),
     ("leaves", &log::ADD_LEAVES),
     ("tiles", &log::PUT_TILES),
 ];
+
+/// Bytes of a page of an SQLite file.
+const PAGE_BYTES: u32 = 8192;
 
 /// Where the data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,45 +127,59 @@ impl Store {
     ///
     /// [`StoreError`] when it cannot be reached.
     pub async fn connect(location: &Location, connections: u32) -> Result<Self, StoreError> {
-        let pools = match location {
-            Location::Sqlite(path) => {
-                let options = SqliteConnectOptions::new()
-                    .filename(path)
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    // FULL: a commit that was acknowledged survives power loss.
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    .pragma("cache_size", "-65536")
-                    .pragma("temp_store", "MEMORY")
-                    .statement_cache_capacity(256)
-                    .busy_timeout(Duration::from_secs(10));
-                let writer = SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(Duration::from_secs(30))
-                    .connect_with(options.clone())
-                    .await?;
-                let reader = SqlitePoolOptions::new()
-                    .max_connections(connections.max(2))
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect_with(options)
-                    .await?;
-                Pools::Sqlite { writer, reader }
-            }
-            Location::Postgres(url) => {
-                let options = PgConnectOptions::from_str(url)
-                    .map_err(|_| StoreError::Other("the PostgreSQL connection string is malformed".to_owned()))?
-                    .application_name("porth")
-                    .statement_cache_capacity(256);
-                let pool = PgPoolOptions::new()
-                    .max_connections(connections.max(4))
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect_with(options)
-                    .await?;
-                Pools::Postgres(pool)
-            }
+        match location {
+            Location::Sqlite(path) => Self::connect_sqlite(path, connections, None).await,
+            Location::Postgres(url) => Self::connect_postgres(url, connections).await,
+        }
+    }
+
+    /// Opens an SQLite file that may not grow over a size: a file system that others share is not
+    /// filled up, and what no longer fits is refused cleanly.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be opened.
+    pub async fn connect_sqlite(
+        path: &Path,
+        connections: u32,
+        most_mebibytes: Option<u32>,
+    ) -> Result<Self, StoreError> {
+        let mut options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit that was acknowledged survives power loss.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .page_size(PAGE_BYTES)
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY")
+            .statement_cache_capacity(256)
+            .busy_timeout(Duration::from_secs(10));
+        if let Some(mebibytes) = most_mebibytes {
+            let pages = u64::from(mebibytes) * 1024 * 1024 / u64::from(PAGE_BYTES);
+            options = options.pragma("max_page_count", pages.to_string());
+        }
+        let pool = |most: u32| {
+            let pool = SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
+            pool.acquire_timeout(Duration::from_secs(30))
         };
-        Ok(Self { pools })
+        let writer = pool(1).connect_with(options.clone()).await?;
+        let reader = pool(connections.max(2)).connect_with(options).await?;
+        Ok(Self { pools: Pools::Sqlite { writer, reader } })
+    }
+
+    async fn connect_postgres(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Other("the PostgreSQL connection string is malformed".to_owned()))?
+            .application_name("porth")
+            .statement_cache_capacity(256);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections.max(4))
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await?;
+        Ok(Self { pools: Pools::Postgres(pool) })
     }
 
     /// Which engine this is.
@@ -197,6 +215,21 @@ impl Store {
         Ok(Timestamp::from_micros(row.int(0)?))
     }
 
+    /// Brings the planner's statistics up to date after many rows came or went.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; answers stay right, only slower.
+    pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        for sql in self.engine().statistics_statements() {
+            match &self.pools {
+                Pools::Sqlite { writer, .. } => sqlx::raw_sql(*sql).execute(writer).await.map(drop)?,
+                Pools::Postgres(pool) => sqlx::raw_sql(*sql).execute(pool).await.map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Closes every connection once its work is done.
     pub async fn close(&self) {
         match &self.pools {
@@ -216,7 +249,9 @@ impl Store {
     pub async fn prepare_every_statement(&self) -> Result<usize, Vec<String>> {
         use sqlx::{Executor as _, SqlSafeStr as _};
         let mut refused = Vec::new();
-        let statements = statements::all();
+        let mut statements = statements::all();
+        let own = self.engine().statements().into_iter();
+        statements.extend(own.map(|(name, sql)| ("dialect", name.to_owned(), sql)));
         for (file, name, sql) in &statements {
             let sql = sql.into_sql_str();
             let result = match &self.pools {

@@ -22,11 +22,6 @@ statements! {
                   FROM client_key JOIN client ON client.id = client_key.client
                   JOIN agency ON agency.code = client.agency
                   WHERE client_key.client = $1 AND client_key.kid = $2";
-    /// What a presented certificate and an access token's client stand for, asked on every request.
-    STANDING = "SELECT certificate.agency, certificate.status, certificate.not_after, agency.status, client.status
-                FROM certificate JOIN agency ON agency.code = certificate.agency
-                LEFT JOIN client ON client.id = $2 AND client.agency = certificate.agency
-                WHERE certificate.sha256 = $1";
     USE_ASSERTION = "INSERT INTO used_assertion (client, jti, expires_at) VALUES ($1, $2, $3)
                      ON CONFLICT (client, jti) DO NOTHING";
     FORGET_ASSERTIONS = "DELETE FROM used_assertion WHERE expires_at < $1";
@@ -35,6 +30,8 @@ statements! {
 /// What is known of a connection's certificate and the client that speaks over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
+    /// The database's clock.
+    pub now: Timestamp,
     /// Whose certificate it is.
     pub agency: AgencyCode,
     /// Not revoked.
@@ -61,10 +58,12 @@ pub struct ClientKey {
 impl Store {
     /// What a certificate (SHA-256 of its DER) and a client id stand for now.
     pub async fn standing(&self, certificate: &[u8; 32], client: &str) -> Result<Option<Standing>, StoreError> {
-        let Some(row) = self.fetch_optional(STANDING, values![certificate, client]).await? else {
+        let values = values![certificate, client];
+        let Some(row) = self.fetch_optional(self.engine().standing_statement(), values).await? else {
             return Ok(None);
         };
         Ok(Some(Standing {
+            now: Timestamp::from_micros(row.int(5)?),
             agency: row.parsed(0, "agency")?,
             certificate_is_active: row.text(1)? == "active",
             not_after: Timestamp::from_micros(row.int(2)?),

@@ -19,10 +19,11 @@ use crate::linkage::attach::attach;
 use crate::linkage::cluster::{Cluster, clusters};
 use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
-use crate::policy::decide::Permitted;
+use crate::policy::decision::Permitted;
 use crate::store::{FeedState, Reach, StoredToken, VisibleRecord};
 
-/// Most records that one look reads. A component or household beyond it is no person and no family.
+/// Most records that one look reads. Records beyond it that are joined to one another are nobody in
+/// particular, and beyond it at one address they are no family.
 const MOST_RECORDS: i64 = 2000;
 
 /// What a question found.
@@ -68,9 +69,13 @@ impl Gateway {
             None => Vec::new(),
         };
         let neighbours = self.store().records_by_household(reach, &homes).await?;
-        seen.add(self, neighbours, permitted, asked.feeds)?;
+        let is_too_large = neighbours.len() as i64 >= MOST_RECORDS;
+        let unit = if is_too_large { Unit::Person } else { permitted.charge.unit };
+        if !is_too_large {
+            seen.add(self, neighbours, permitted, asked.feeds)?;
+        }
 
-        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, permitted.charge.unit, policies);
+        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
         Ok(Found { members, is_known, is_family, hidden, tokens })
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::Judgement;
 use crate::domain::ids::{EventId, SubmissionId};
 use crate::domain::labels;
-use crate::policy::decide::{self, Permitted};
+use crate::policy::decision::{self as decide, Permitted};
 use crate::policy::rules::RuleHit;
 use crate::store::{FeedState, NewEvent, StoredToken, View};
 use crate::tlog::commitment::{Commitment, Opening};

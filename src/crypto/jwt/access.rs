@@ -102,9 +102,30 @@ impl AccessTokens {
     ///
     /// [`JwtError`] saying what is wrong.
     pub fn verify(&self, token: &str, certificate: &[u8; 32], now: Timestamp) -> Result<AccessClaims, JwtError> {
+        self.judge(self.open(token)?, certificate, now)
+    }
+
+    /// Reads a token of ours whose signature holds. Whether it holds now, and on this connection, is
+    /// for [`Self::judge`] to say: between the two a caller looks up the client and the time at once.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError`] for anything that this gateway did not sign.
+    pub fn open(&self, token: &str) -> Result<SignedToken, JwtError> {
         let compact = Compact::parse(token, TYPE)?;
         let (_, key) = self.verifying.iter().find(|(kid, _)| *kid == compact.kid).ok_or(JwtError::KeyId)?;
         compact.verify(key)?;
+        let client_id = compact.claims.text("client_id")?.to_owned();
+        Ok(SignedToken { client_id, compact })
+    }
+
+    /// Judges an opened token against the clock and the connection's certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError`] saying what is wrong.
+    pub fn judge(&self, token: SignedToken, certificate: &[u8; 32], now: Timestamp) -> Result<AccessClaims, JwtError> {
+        let compact = token.compact;
         let expires = compact.claims.time("exp")?;
         let issued = compact.claims.time("iat")?;
         compact.claims.exactly("iss", &self.issuer, "this gateway's issuer id")?;
@@ -136,6 +157,19 @@ impl AccessTokens {
 impl fmt::Debug for AccessTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AccessTokens(redacted)")
+    }
+}
+
+/// A token whose signature holds; nothing else about it is checked yet.
+pub struct SignedToken {
+    client_id: String,
+    compact: Compact,
+}
+
+impl SignedToken {
+    /// The client that it was issued to.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
     }
 }
 

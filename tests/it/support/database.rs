@@ -35,6 +35,18 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Takes PostgreSQL away from the gateway, or gives it back: connections are ended and refused.
+    pub(crate) async fn cut_off(&self, cut_off: bool) {
+        let Location::Postgres(url) = &self.location else { panic!("only PostgreSQL can be taken away") };
+        let name = url.rsplit('/').next().expect("a database in the URL");
+        psql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !cut_off)).await;
+        if cut_off {
+            psql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+        }
+    }
+}
+
 /// Makes a database in the cluster that `scripts/test` started.
 async fn create_postgres_database() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,13 +54,22 @@ async fn create_postgres_database() -> String {
     let url = std::env::var("PORTH_TEST_POSTGRES")
         .expect("PORTH_TEST_POSTGRES is not set: run the tests with `scripts/test`, which starts PostgreSQL for them");
     let name = format!("porth_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    psql(&format!("CREATE DATABASE {name}")).await;
+    let (server, _) = url.rsplit_once('/').expect("a database in the URL");
+    format!("{server}/{name}")
+}
+
+/// The cluster that `scripts/test` started.
+fn cluster() -> String {
+    std::env::var("PORTH_TEST_POSTGRES")
+        .expect("PORTH_TEST_POSTGRES is not set: run the tests with `scripts/test`, which starts PostgreSQL for them")
+}
+
+async fn psql(command: &str) {
     let output = tokio::process::Command::new("psql")
-        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &url, "--command"])
-        .arg(format!("CREATE DATABASE {name}"))
+        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &cluster(), "--command", command])
         .output()
         .await
         .expect("psql runs");
     assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
-    let (server, _) = url.rsplit_once('/').expect("a database in the URL");
-    format!("{server}/{name}")
 }
