@@ -100,9 +100,33 @@ pub struct ServerProblem {
     /// The fields that are wrong.
     #[serde(default)]
     pub errors: Vec<ServerFieldError>,
+    /// The gateway's own short name of the fault.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// The submission that was refused; its row errors can be read.
+    #[serde(default)]
+    pub submission: Option<String>,
+    /// The log entry of a refusal.
+    #[serde(default)]
+    pub disclosure: Option<String>,
+    /// The signed promise that the refusal is in the log.
+    #[serde(default)]
+    pub receipt: Option<String>,
+    /// The rules in the way of what was asked.
+    #[serde(default)]
+    pub rules: Vec<ServerRule>,
     /// The id to give to the operator.
     #[serde(default)]
     pub request_id: Option<String>,
+}
+
+/// A rule that the agreements put in the way.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ServerRule {
+    /// Its id in the rule book.
+    pub rule: String,
+    /// What it says.
+    pub say: String,
 }
 
 impl std::fmt::Display for ServerProblem {

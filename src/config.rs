@@ -97,6 +97,32 @@ pub struct Keys {
     pub checkpoint_folder: Option<PathBuf>,
 }
 
+/// The configuration of `porth sequence`, a process and user of its own in production.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SequencerConfig {
+    /// `production` or `pilot`.
+    pub mode: Mode,
+    /// The log's origin, the same as the gateway's.
+    pub log_origin: String,
+    /// The gateway's database.
+    pub database: Database,
+    /// Where the checkpoint key is.
+    pub keys: SequencerKeys,
+}
+
+/// Where the sequencer's keys are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SequencerKeys {
+    /// Folder of the wrapped checkpoint key and nothing else.
+    pub checkpoint_folder: PathBuf,
+    /// The sequencer's own key-encryption key: a file that only its owner reads.
+    pub kek_file: Option<PathBuf>,
+    /// The sequencer's own key-encryption key: the name of a systemd credential.
+    pub kek_credential: Option<String>,
+}
+
 /// Limits on what callers may do.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -156,15 +182,10 @@ impl Config {
     ///
     /// [`ConfigError`] saying what is wrong and where.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::File { path: path.to_owned(), kind: error.kind() })?;
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: place_of(&error, &text) })?;
+        let mut config: Self = parse(path)?;
         config.resolve(path.parent().unwrap_or(Path::new("")));
         config.database.location()?;
-        if config.keys.kek_file.is_some() == config.keys.kek_credential.is_some() {
-            return Err(ConfigError::Unusable("set one of keys.kek_file and keys.kek_credential"));
-        }
+        one_kek(config.keys.kek_file.as_ref(), config.keys.kek_credential.as_ref())?;
         Ok(config)
     }
 
@@ -178,12 +199,49 @@ impl Config {
         own(&mut self.keys.shield_public_key);
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
-        self.database.sqlite.iter_mut().for_each(own);
-        self.database.postgres_url_file.iter_mut().for_each(own);
+        self.database.resolve(folder);
     }
 }
 
+impl SequencerConfig {
+    /// Reads the file; relative paths in it are taken from its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] saying what is wrong and where.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = parse(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.keys.checkpoint_folder = folder.join(&config.keys.checkpoint_folder);
+        config.keys.kek_file.iter_mut().for_each(|path| *path = folder.join(&*path));
+        config.database.resolve(folder);
+        config.database.location()?;
+        one_kek(config.keys.kek_file.as_ref(), config.keys.kek_credential.as_ref())?;
+        Ok(config)
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::File { path: path.to_owned(), kind: error.kind() })?;
+    toml::from_str(&text)
+        .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: place_of(&error, &text) })
+}
+
+fn one_kek(file: Option<&PathBuf>, credential: Option<&String>) -> Result<(), ConfigError> {
+    if file.is_some() == credential.is_some() {
+        return Err(ConfigError::Unusable("set one of keys.kek_file and keys.kek_credential"));
+    }
+    Ok(())
+}
+
 impl Database {
+    fn resolve(&mut self, folder: &Path) {
+        let own = |path: &mut PathBuf| *path = folder.join(&*path);
+        self.sqlite.iter_mut().for_each(own);
+        self.postgres_url_file.iter_mut().for_each(own);
+    }
+
     /// Where the data is kept.
     ///
     /// # Errors

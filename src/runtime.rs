@@ -1,6 +1,6 @@
 //! Puts a gateway together from its configuration, and runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +13,18 @@ use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use crate::app::load_policy::check_whole;
 use crate::app::sequence::{Sequencer, open_log};
 use crate::app::writer::Writer;
-use crate::config::{Config, ConfigError, Mode};
+use crate::config::{Config, ConfigError, Mode, SequencerConfig};
 use crate::crypto::certs;
 use crate::crypto::kek::{Kek, KekError, KekProvider};
 use crate::crypto::keyring::{Keyring, KeyringError, Role};
 use crate::crypto::production::{KeyFact, KeyFacts, production_refusals};
 use crate::crypto::random::SystemRandom;
 use crate::crypto::seal::SealPublicKey;
+use crate::domain::time::Timestamp;
 use crate::jobs;
 use crate::store::{Store, StoreError};
 use crate::web::serve::{ServeLimits, Transport, serve};
-use crate::web::tls::{TlsError, TlsFiles, TlsReloader};
+use crate::web::tls::{ListenerTls, TlsError, TlsFiles, TlsReloader};
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +93,12 @@ pub struct Prepared {
 /// [`StartError`] saying what is missing and what to do.
 pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let kek = open_kek(config)?;
-    let keyring = Keyring::open(&config.keys.folder, &kek)?;
-    let checkpoint = match &config.keys.checkpoint_folder {
-        Some(folder) => Some(Keyring::open(folder, &kek)?),
-        None => None,
-    };
+    let keyring = whole_keyring(config, &kek)?;
+    let checkpoint = checkpoint_keyring(config, &kek)?;
+    // Everything about keys comes before the database: a gateway that may not start touches no data.
+    let keys = gateway_keys(config, &kek, &keyring)?;
     if config.mode == Mode::Production {
-        refuse_in_production(config, &kek, &keyring, checkpoint.as_ref())?;
+        refuse(production_lines(config, &kek, &keyring, checkpoint.as_ref())?)?;
     }
     let store = Store::connect(&config.database.location()?, config.database.connections).await?;
     store.check_schema().await?;
@@ -106,7 +106,7 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
     let gateway = Gateway::new(
         store.clone(),
         writer,
-        gateway_keys(config, &kek, &keyring)?,
+        keys,
         GatewayNames {
             programme: config.programme.clone(),
             log: config.log_origin.clone(),
@@ -128,7 +128,20 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
 ///
 /// [`StartError`] when it cannot be had.
 pub fn open_kek(config: &Config) -> Result<Kek, StartError> {
-    match (&config.keys.kek_file, &config.keys.kek_credential) {
+    kek_from(config.keys.kek_file.as_deref(), config.keys.kek_credential.as_deref())
+}
+
+/// The key-encryption key that the sequencer's configuration names.
+///
+/// # Errors
+///
+/// [`StartError`] when it cannot be had.
+pub fn open_sequencer_kek(config: &SequencerConfig) -> Result<Kek, StartError> {
+    kek_from(config.keys.kek_file.as_deref(), config.keys.kek_credential.as_deref())
+}
+
+fn kek_from(file: Option<&Path>, credential: Option<&str>) -> Result<Kek, StartError> {
+    match (file, credential) {
         (Some(path), _) => Ok(Kek::from_file(path)?),
         (None, Some(name)) => {
             let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -158,12 +171,71 @@ pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<Gat
     })
 }
 
-fn refuse_in_production(
+/// Opens database and checkpoint key for a sequencer that runs as a process of its own.
+///
+/// # Errors
+///
+/// [`StartError`] saying what is missing or refused.
+pub async fn prepare_sequencer(config: &SequencerConfig) -> Result<(Store, Sequencer), StartError> {
+    let kek = open_sequencer_kek(config)?;
+    let keyring = Keyring::open(&config.keys.checkpoint_folder, &kek)?;
+    let key = keyring.signing_key(Role::Checkpoint)?;
+    if config.mode == Mode::Production {
+        let mut facts =
+            KeyFacts { keys: KeyFact::of_kek(&kek), certificates: Vec::new(), kek_origin: Some(kek.origin()) };
+        facts.keys.extend(keyring.facts());
+        let mut lines: Vec<String> = production_refusals(&facts).into_iter().map(|refusal| refusal.line).collect();
+        if Role::GATEWAY.into_iter().any(|role| !keyring.versions(role).is_empty()) {
+            lines.push(
+                "the folder of the checkpoint key also holds gateway keys: keep the checkpoint key in a folder of its own"
+                    .to_owned(),
+            );
+        }
+        refuse(lines)?;
+    }
+    let store = Store::connect(&config.database.location()?, config.database.connections).await?;
+    store.check_schema().await?;
+    open_log(&store, &config.log_origin).await?;
+    Ok((store.clone(), Sequencer::new(store, key)))
+}
+
+/// Every reason why production would not start with this configuration, a line each; looks at files
+/// only, not at the database.
+pub fn all_refusals(config: &Config) -> Vec<String> {
+    let look = || {
+        let kek = open_kek(config)?;
+        let keyring = whole_keyring(config, &kek)?;
+        let checkpoint = checkpoint_keyring(config, &kek)?;
+        gateway_keys(config, &kek, &keyring)?;
+        production_lines(config, &kek, &keyring, checkpoint.as_ref())
+    };
+    look().unwrap_or_else(|error: StartError| vec![error.to_string()])
+}
+
+/// The gateway's keys, every role among them: one that is missing shows now, not at its first use.
+fn whole_keyring(config: &Config, kek: &Kek) -> Result<Keyring, StartError> {
+    let keyring = Keyring::open(&config.keys.folder, kek)?;
+    match Role::GATEWAY.into_iter().find(|role| keyring.versions(*role).is_empty()) {
+        Some(missing) => Err(KeyringError::Missing(missing).into()),
+        None => Ok(keyring),
+    }
+}
+
+fn checkpoint_keyring(config: &Config, kek: &Kek) -> Result<Option<Keyring>, StartError> {
+    let folder = config.keys.checkpoint_folder.as_ref();
+    Ok(folder.map(|folder| Keyring::open(folder, kek)).transpose()?)
+}
+
+fn refuse(lines: Vec<String>) -> Result<(), StartError> {
+    if lines.is_empty() { Ok(()) } else { Err(StartError::Refused(lines)) }
+}
+
+fn production_lines(
     config: &Config,
     kek: &Kek,
     keyring: &Keyring,
     checkpoint: Option<&Keyring>,
-) -> Result<(), StartError> {
+) -> Result<Vec<String>, StartError> {
     let mut facts = KeyFacts { keys: KeyFact::of_kek(kek), certificates: Vec::new(), kek_origin: Some(kek.origin()) };
     facts.keys.extend(keyring.facts());
     facts.keys.extend(checkpoint.map(Keyring::facts).unwrap_or_default());
@@ -174,9 +246,31 @@ fn refuse_in_production(
         let summary = certs::der_of_pem(&pem).and_then(|der| certs::summarise(&der));
         facts.certificates.push((name, summary.map_err(|_| StartError::Certificate(path.clone()))?));
     }
+    if let Some((_, server)) = facts.certificates.last() {
+        facts.keys.push(tls_key_fact(server.public_key_fingerprint, &config.tls.private_key)?);
+    }
     let mut lines: Vec<String> = production_refusals(&facts).into_iter().map(|refusal| refusal.line).collect();
     if config.tls.revocation_lists.is_empty() {
         lines.push("no revocation list is configured: tls.revocation_lists".to_owned());
+    } else {
+        let tls = ListenerTls::new(&tls_files(config).read()?)?;
+        let now = machine_time().as_seconds();
+        if tls.revocation_lists_lapse_at.is_some_and(|at| at <= now) {
+            lines.push(
+                "a revocation list has lapsed: fetch the authority's newest list, or issue one with \
+                 `porth keys revocation-list`"
+                    .to_owned(),
+            );
+        }
+        if tls.certificate_lapses_at <= now {
+            lines.push("the gateway's certificate has lapsed: issue a new one".to_owned());
+        }
+    }
+    if keyring.versions(Role::Checkpoint).last().is_some() {
+        lines.push(
+            "the gateway's key folder holds the checkpoint key: move it to a folder of the sequencer's own user"
+                .to_owned(),
+        );
     }
     if checkpoint.is_some() {
         lines.push(
@@ -185,7 +279,33 @@ fn refuse_in_production(
                 .to_owned(),
         );
     }
-    if lines.is_empty() { Ok(()) } else { Err(StartError::Refused(lines)) }
+    Ok(lines)
+}
+
+/// The listener's private key, known by its public half.
+fn tls_key_fact(fingerprint: [u8; 32], path: &Path) -> Result<KeyFact, StartError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| StartError::File { path: path.to_owned(), kind: error.kind() })?;
+    let file = Some((path.to_owned(), metadata.mode() & 0o777));
+    Ok(KeyFact { role: "TLS".to_owned(), fingerprint, patterned: false, file })
+}
+
+fn tls_files(config: &Config) -> TlsFiles {
+    TlsFiles {
+        certificate: config.tls.certificate.clone(),
+        private_key: config.tls.private_key.clone(),
+        client_roots: config.tls.client_roots.clone(),
+        revocation_lists: config.tls.revocation_lists.clone(),
+        needs_client_certificate: true,
+    }
+}
+
+/// The machine's own clock: certificates and lists are judged by it, as TLS itself does. Decisions
+/// about data use the database's.
+#[expect(clippy::disallowed_methods, reason = "certificates are made and judged by the machine's clock")]
+pub fn machine_time() -> Timestamp {
+    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }
 
 /// A gateway that listens.
@@ -227,14 +347,7 @@ impl Running {
 pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, StartError> {
     let Prepared { gateway, sequencer, writer } = prepared;
     check_whole(&*gateway.current_policies().await?)?;
-    let files = TlsFiles {
-        certificate: config.tls.certificate.clone(),
-        private_key: config.tls.private_key.clone(),
-        client_roots: config.tls.client_roots.clone(),
-        revocation_lists: config.tls.revocation_lists.clone(),
-        needs_client_certificate: true,
-    };
-    let tls = Arc::new(TlsReloader::from_files(files)?);
+    let tls = Arc::new(TlsReloader::from_files(tls_files(config))?);
     let agencies = bind(&config.listen.agencies).await?;
     let operator = bind(&config.listen.operator).await?;
     let address = |listener: &TcpListener, name: &str| {

@@ -98,8 +98,10 @@ impl Gateway {
     pub async fn authenticate(&self, token: &str, certificate: &[u8; 32]) -> Result<AgencyCaller, AuthError> {
         let signed = self.keys().access.open(token)?;
         // One look gives the client's standing and the clock that the token is judged by.
-        let standing = self.standing(certificate, signed.client_id()).await?;
+        let standing = self.store().standing(certificate, signed.client_id()).await?;
+        let standing = standing.ok_or(AuthError::UnknownCertificate)?;
         let claims = self.keys().access.judge(signed, certificate, standing.now)?;
+        let standing = in_good_standing(standing)?;
         if claims.scope != AGENCY_SCOPE || claims.subject != standing.agency.as_str() {
             return Err(AuthError::Client);
         }
@@ -108,16 +110,19 @@ impl Gateway {
 
     async fn standing(&self, certificate: &[u8; 32], client: &str) -> Result<Standing, AuthError> {
         let standing = self.store().standing(certificate, client).await?;
-        let standing = standing.ok_or(AuthError::UnknownCertificate)?;
-        if !standing.certificate_is_active || standing.not_after <= standing.now {
-            return Err(AuthError::CertificateEnded);
-        }
-        if !standing.agency_is_active {
-            return Err(AuthError::AgencySuspended);
-        }
-        if standing.client_is_active != Some(true) {
-            return Err(AuthError::Client);
-        }
-        Ok(standing)
+        in_good_standing(standing.ok_or(AuthError::UnknownCertificate)?)
     }
+}
+
+fn in_good_standing(standing: Standing) -> Result<Standing, AuthError> {
+    if !standing.certificate_is_active || standing.not_after <= standing.now {
+        return Err(AuthError::CertificateEnded);
+    }
+    if !standing.agency_is_active {
+        return Err(AuthError::AgencySuspended);
+    }
+    if standing.client_is_active != Some(true) {
+        return Err(AuthError::Client);
+    }
+    Ok(standing)
 }

@@ -72,6 +72,24 @@ pub enum FileFault {
 }
 
 impl FileFault {
+    /// Every fault.
+    pub const ALL: [Self; 14] = [
+        Self::Header,
+        Self::Programme,
+        Self::Agency,
+        Self::Feed,
+        Self::Agreement,
+        Self::Scheme,
+        Self::MatchKeys,
+        Self::WrongKey,
+        Self::UnknownKey,
+        Self::Future,
+        Self::Older,
+        Self::Truncated,
+        Self::Empty,
+        Self::Rows,
+    ];
+
     /// The code in answers and in the database.
     pub fn code(self) -> &'static str {
         match self {
@@ -225,6 +243,11 @@ impl OpenSubmission {
         self.id
     }
 
+    /// Says which line of the file comes next, where empty lines were left out.
+    pub fn at_line(&mut self, number: u64) {
+        self.next_line = i64::try_from(number).unwrap_or(i64::MAX);
+    }
+
     /// Takes one line of the file.
     ///
     /// # Errors
@@ -312,7 +335,7 @@ impl OpenSubmission {
         let now = tx.now().await?;
         tx.mark_failed(self.id, code, now).await?;
         tx.commit().await?;
-        tracing::info!(submission.id = %self.id, submission.failure = code, "a submission was refused");
+        tracing::info!(submission.id = %self.id, code, "a submission was refused");
         Ok(())
     }
 

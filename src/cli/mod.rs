@@ -4,6 +4,7 @@
 
 pub mod agency;
 pub mod auditor;
+pub mod data_team;
 pub mod operator;
 pub mod output;
 
@@ -48,6 +49,8 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export and verify the disclosure log
     Log(auditor::log::LogArgs),
+    /// Compare links with the truth of a public test set
+    Evaluate(data_team::evaluate::EvaluateArgs),
 }
 
 /// Runs the command line and says how it went.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Evaluate(args) => data_team::evaluate::run(args, &output),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

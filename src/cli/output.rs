@@ -44,7 +44,7 @@ impl Output {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
-    pub(super) fn fail(&self, failure: &Failure) -> ExitCode {
+    pub(super) fn fail(self, failure: &Failure) -> ExitCode {
         if self.json {
             let value = serde_json::json!({ "error": failure.message, "next": failure.next });
             let _ = writeln!(std::io::stderr().lock(), "{value}");
@@ -82,6 +82,11 @@ impl Failure {
     /// The configuration or a key is refused: exit code 78.
     pub fn unusable(message: impl fmt::Display) -> Self {
         Self { code: 78, ..Self::failed(message) }
+    }
+    /// Says first what it is about, such as a file.
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
     }
     /// Says what to do next.
     pub fn next(mut self, next: impl fmt::Display) -> Self {

@@ -2,9 +2,10 @@
 //!
 //! One agency marks a record as restricted (a refuge, an adoption, a witness) and every other
 //! agency's record of that person must vanish with it. The clusters given here are made over all
-//! records, whoever may see them. A mistyped number can keep a record of the restricted person out
-//! of the cluster, so whatever shares a linking or strong token with a restricted record is hidden
-//! too: hiding a stranger costs a question, showing the person may cost a life.
+//! records, whoever may see them. A mistyped number can split the person's records over several
+//! clusters, so whatever shares a linking or strong token with a restricted record is hidden too,
+//! and with it the whole cluster that it is in: hiding a stranger costs a question, showing the
+//! person may cost a life.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,8 @@ use super::cluster::Cluster;
 use super::record::{LinkRecord, LinkToken};
 use super::rules::{ConflictRole, LinkRules};
 
-/// For each record, whether a shield hides it.
+/// For each record, whether a shield hides it: it is restricted, shares a linking or strong token
+/// with a restricted one, or is in one cluster with a record that is or does.
 ///
 /// `restricted` says it of each record by position; a missing entry counts as restricted, so that a
 /// short list can never uncover anybody.
@@ -33,9 +35,12 @@ pub fn shielded<K>(
     let mut shielded: Vec<bool> = (0..records.len())
         .map(|record| is_restricted(record) || records[record].tokens.iter().any(|token| hidden_tokens.contains(token)))
         .collect();
-    for cluster in clusters.iter().filter(|cluster| cluster.members().iter().any(|&member| is_restricted(member))) {
-        for &member in cluster.members() {
-            shielded[member] = true;
+    // One step only: what a hidden cluster's other tokens reach is no nearer to the restricted person.
+    for cluster in clusters {
+        if cluster.members().iter().any(|&member| shielded[member]) {
+            for &member in cluster.members() {
+                shielded[member] = true;
+            }
         }
     }
     shielded
@@ -76,6 +81,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_number_that_others_copied_does_not_uncover_the_person() {
+        let refuge = Person::new("Demelza", "Carne", "1985-07-08").nhs("9434765919").postcode("TR2 2BB");
+        let mistyped = refuge.clone().nhs("9434765870"); // shares the name and postcode with the refuge's record
+        let copied = Person::new("Demelza", "Trelawny", "1985-07-08").nhs("9434765870"); // shares only the number
+        let stranger = Person::new("Loveday", "Bray", "1990-01-01").nhs("9000000009");
+        let records = [refuge.record(1), mistyped.record(2), copied.record(3), stranger.record(4)];
+
+        assert_eq!(clusters(&records, &rules()).len(), 3, "the refuge's record stands alone");
+        assert_eq!(hidden(&records, &[true, false, false, false]), [true, true, true, false]);
+    }
+
+    #[test]
     fn a_sibling_at_the_same_address_is_not_hidden_by_a_suggestion() {
         let adopted = Person::new("Kensa", "Pender", "2014-01-02").home("3 Bay View");
         let twin = adopted.clone().forename("Tamsyn");
@@ -99,6 +116,21 @@ mod tests {
                 if cluster.members().iter().any(|&member| restricted[member]) {
                     prop_assert!(cluster.members().iter().all(|&member| hidden[member]));
                 }
+            }
+        }
+
+        #[test]
+        fn a_person_is_hidden_whole_or_not_at_all(
+            records in crowd(20),
+            restricted in proptest::collection::vec(any::<bool>(), 20)
+        ) {
+            let hidden = hidden(&records, &restricted);
+            for cluster in clusters(&records, &rules()) {
+                let (some, all) = (
+                    cluster.members().iter().any(|&member| hidden[member]),
+                    cluster.members().iter().all(|&member| hidden[member]),
+                );
+                prop_assert_eq!(some, all);
             }
         }
 

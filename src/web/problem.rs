@@ -20,8 +20,10 @@ use serde::Serialize;
 
 use crate::web::request_id::RequestId;
 
+mod extras;
 pub mod kinds;
 
+pub use extras::{ProblemExtras, RuleInTheWay};
 pub use kinds::ProblemKind;
 
 /// What every `type` starts with.
@@ -40,12 +42,13 @@ pub struct Problem {
     detail: Option<String>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    extras: Option<Box<ProblemExtras>>,
 }
 
 impl Problem {
     /// A problem of a listed kind.
     pub fn new(kind: &'static ProblemKind) -> Self {
-        Self { kind, detail: None, errors: Vec::new(), retry_after: None }
+        Self { kind, detail: None, errors: Vec::new(), retry_after: None, extras: None }
     }
 
     /// A fault of ours: the cause is logged here, once, and the caller is shown none of it.
@@ -88,6 +91,12 @@ impl Problem {
         self
     }
 
+    /// Adds members that only some kinds have.
+    pub fn with(mut self, add: impl FnOnce(&mut ProblemExtras)) -> Self {
+        add(self.extras.get_or_insert_default());
+        self
+    }
+
     /// The slug of the kind.
     pub fn kind(&self) -> &'static str {
         self.kind.slug()
@@ -109,6 +118,7 @@ impl Problem {
             next: self.kind.next(),
             errors: self.errors.iter().take(LISTED_ERRORS).cloned().collect(),
             errors_omitted: self.errors.len().saturating_sub(LISTED_ERRORS),
+            extras: self.extras.as_deref().cloned().unwrap_or_default(),
             request_id: request_id.map(|id| id.to_string()),
         }
     }
@@ -122,7 +132,7 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status() == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge(self.kind)));
         }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -131,6 +141,11 @@ impl Problem {
         response.extensions_mut().insert(Rendered(Arc::clone(self)));
         response
     }
+}
+
+/// The challenge of a 401 (RFC 6750, section 3): an error code only where a token was sent.
+fn challenge(kind: &'static ProblemKind) -> &'static str {
+    if kind == kinds::TOKEN_INVALID { "Bearer error=\"invalid_token\"" } else { "Bearer" }
 }
 
 impl IntoResponse for Problem {
@@ -219,6 +234,9 @@ pub struct ProblemDocument {
     /// How many more fields are wrong than are listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub errors_omitted: usize,
+    /// Members that only some kinds have.
+    #[serde(flatten)]
+    pub extras: ProblemExtras,
     /// The request's id, for the operator's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -261,7 +279,10 @@ pub fn documentation() -> String {
     page.push_str(
         "\nBesides `type`, `title`, `status` and `detail`, every problem has `kind` (the last part of `type`), `next`\n\
          (the last column) and `request_id` (also in the `x-request-id` header). `errors` lists up to 100 wrong fields\n\
-         as `{row, field, code, message}`, rows counted from 1; `errors_omitted` counts the rest.\n",
+         as `{row, field, code, message}`, rows counted from 1; `errors_omitted` counts the rest.\n\
+         Some kinds have more members: `code`, the gateway's own short name of the fault; `submission`, whose row errors\n\
+         can be read; `rules`, `disclosure` and `receipt` of a refusal that follows from the agreements and is in the log;\n\
+         and `error` with `error_description` (RFC 6749) at the token endpoint.\n",
     );
     page
 }

@@ -1,6 +1,14 @@
-//! The integration tests, one binary: whatever needs a database, a socket or a process.
+//! The integration tests, one binary: whatever needs a database, a socket or a process, and what
+//! holds for the tree as a whole.
 
+mod api;
+mod architecture;
+mod authorisation;
+mod cli;
+mod dependencies;
 mod flows;
+mod openapi;
+mod readme;
 mod store;
 mod support;
 mod web;

@@ -14,7 +14,7 @@ use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::Judgement;
 use crate::domain::ids::{EventId, SubmissionId};
 use crate::domain::labels;
-use crate::policy::decision::{self as decide, Permitted};
+use crate::policy::decision::{self, Permitted};
 use crate::policy::rules::RuleHit;
 use crate::store::{FeedState, NewEvent, StoredToken, View};
 use crate::tlog::commitment::{Commitment, Opening};
@@ -74,7 +74,7 @@ impl Gateway {
             submissions: asked.feeds.iter().map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
         let answer = to_json(&opening)?;
-        let lines: Vec<&decide::Decision> = permitted.decisions.iter().collect();
+        let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         self.entry(id, asked, &lines, Outcome::Answered, &found.tokens, answer, found.hidden)
     }
 
@@ -83,12 +83,12 @@ impl Gateway {
         &self,
         asked: &Asked<'_>,
         hits: &[RuleHit],
-        decisions: &[decide::Decision],
+        decisions: &[decision::Decision],
     ) -> Result<NewEvent, AppError> {
         let reason = code(hits.first().map_or("refused", |hit| &hit.rule))?;
         let tokens = asked.policies.blind(self, &asked.question.tokens);
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let lines: Vec<&decide::Decision> = decisions.iter().collect();
+        let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         self.entry(id, asked, &lines, Outcome::Refused(reason), &tokens, to_json(&rules)?, 0)
     }
@@ -97,7 +97,7 @@ impl Gateway {
     pub(super) fn ceiling_entry(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<NewEvent, AppError> {
         let tokens = asked.policies.blind(self, &asked.question.tokens);
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let lines: Vec<&decide::Decision> = permitted.decisions.iter().collect();
+        let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         self.entry(id, asked, &lines, Outcome::Refused(code("ceiling")?), &tokens, to_json(&["ceiling"])?, 0)
     }
 
@@ -106,7 +106,7 @@ impl Gateway {
         &self,
         id: EventId,
         asked: &Asked<'_>,
-        lines: &[&decide::Decision],
+        lines: &[&decision::Decision],
         outcome: Outcome,
         tokens: &[StoredToken],
         answer: Vec<u8>,
@@ -209,13 +209,13 @@ fn request_digest(question: &Question) -> Result<Digest, AppError> {
     Ok(Digest::of(&to_json(&value)?))
 }
 
-fn decision(line: &decide::Decision) -> Result<Decision, AppError> {
-    let term = |term: &Option<decide::TermRef>| {
+fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
+    let term = |term: &Option<decision::TermRef>| {
         term.as_ref().map(|term| code(&format!("{}/{}", term.agreement, term.term))).transpose()
     };
     let (outcome, hits): (Contribution, &[RuleHit]) = match &line.outcome {
-        decide::Outcome::Own | decide::Outcome::Permitted { .. } => (Contribution::Permitted, &[]),
-        decide::Outcome::Denied(hits) => (Contribution::Withheld, hits),
+        decision::Outcome::Own | decision::Outcome::Permitted { .. } => (Contribution::Permitted, &[]),
+        decision::Outcome::Denied(hits) => (Contribution::Withheld, hits),
     };
     Ok(Decision {
         supplier: line.supplier.clone(),
@@ -230,7 +230,7 @@ fn decision(line: &decide::Decision) -> Result<Decision, AppError> {
 }
 
 /// The feeds that were decided on, and how fresh each was: equal for every person.
-fn feeds(asked: &Asked<'_>, lines: &[&decide::Decision]) -> Vec<Feed> {
+fn feeds(asked: &Asked<'_>, lines: &[&decision::Decision]) -> Vec<Feed> {
     let is_in = |state: &&FeedState| {
         lines.iter().any(|line| line.outcome.is_in() && line.supplier == state.agency && line.feed == state.feed)
     };

@@ -1,5 +1,17 @@
-//! Commands of agencies.
+//! Commands of agencies. Keys and people stay on the agency's machine; tokens and codes leave it.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`key_file`] | the files that hold linkage keys and an agency's own reference key |
+//! | [`mapping`] | which column of a spreadsheet is what |
+//! | [`tokenise`] | a file of people becomes a file of tokens |
+//! | [`connection`] | where the gateway is and how to prove who we are |
+//! | [`submit`], [`enquire`] | what is sent, and what comes back in plain words |
 
+pub mod connection;
 pub mod enquire;
+pub mod key_file;
+pub mod mapping;
+mod person;
 pub mod submit;
 pub mod tokenise;

@@ -1,12 +1,81 @@
-//! `porth tokenise`.
+//! `porth tokenise`: a spreadsheet of people becomes a file of tokens, on the agency's own machine.
+
+mod batch_file;
+mod households;
+mod interrupt;
+mod minter;
+mod pipeline;
+mod preview;
+mod report;
+mod row;
+mod self_test;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::civil::Date;
+use serde_json::json;
 
+use self::batch_file::BatchFile;
+use self::households::AddressCounts;
+use self::minter::AddressTag;
+use self::pipeline::{Chunk, PipelineError};
+use self::preview::Preview;
+use self::report::{FieldCounts, Report};
+use self::row::{Refusal, Written};
+use super::key_file::AgencyKeyFile;
+use super::mapping::{Mapping, MappingFault};
 use crate::cli::output::{Failure, Output};
+use crate::domain::match_keys::MatchKeys;
+use crate::domain::programme::Programme;
+use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME, SubmissionMode};
+
+pub(super) use self::households::LargeAddresses;
+pub use self::households::MOST_ROWS_OF_ONE_ADDRESS;
+pub use self::minter::Minter;
+pub(super) use self::minter::{epoch_keys, has_person_type};
+pub(super) use self::row::{RowWriter, Task};
 
 /// Arguments of `porth tokenise`.
 #[derive(Debug, Args)]
-pub struct TokeniseArgs {}
+pub struct TokeniseArgs {
+    /// The CSV file of people, with a row of headings
+    #[arg(required_unless_present = "self_test")]
+    input: Option<PathBuf>,
+    /// The mapping file: which column is what
+    #[arg(long, short, required_unless_present = "self_test")]
+    mapping: Option<PathBuf>,
+    /// The agency's key file
+    #[arg(long, short, required_unless_present = "self_test")]
+    keys: Option<PathBuf>,
+    /// Where the batch goes; `-` for standard output
+    #[arg(long, short, required_unless_present_any = ["self_test", "dry_run"])]
+    output: Option<PathBuf>,
+    /// The programme's match-keys file, if not the one shipped with this program
+    #[arg(long)]
+    match_keys: Option<PathBuf>,
+    /// The programme file, to check criteria, localities and the feed before sending
+    #[arg(long)]
+    programme: Option<PathBuf>,
+    /// The day that the file describes, such as 2026-09-20; overrides the mapping
+    #[arg(long)]
+    as_at: Option<Date>,
+    /// Show what would leave for the first rows, and write nothing
+    #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "5", conflicts_with = "output")]
+    dry_run: Option<usize>,
+    /// How many threads work; all cores by default
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Run the published known answers, and nothing else
+    #[arg(long)]
+    self_test: bool,
+}
 
 /// Runs `porth tokenise`.
 ///
@@ -14,6 +83,282 @@ pub struct TokeniseArgs {}
 ///
 /// [`Failure`] with what went wrong and what to do next.
 pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
-    let _ = (args, output);
-    Err(Failure::failed("not built yet"))
+    // A build that normalises otherwise than all others would match nobody: checked at every run.
+    let counts = self_test::run().map_err(|failure| Failure::faulty(format!("self-test: {failure}")))?;
+    if args.self_test {
+        let text = format!("{} normalisation answers and {} token answers hold", counts.identity, counts.tokens);
+        output.result(text, &json!({ "identity": counts.identity, "tokens": counts.tokens }));
+        return Ok(());
+    }
+    let (Some(input), Some(mapping), Some(keys)) = (&args.input, &args.mapping, &args.keys) else {
+        return Err(Failure::failed("an input file, `--mapping` and `--keys` are needed"));
+    };
+    let mapping = read_mapping(mapping)?;
+    if let Some(path) = &args.programme {
+        let programme = Programme::parse(&read_file(path)?);
+        let programme = programme.map_err(|faults| Failure::unusable(format!("{}: {faults}", path.display())))?;
+        mapping.check_programme(&programme).map_err(|fault| refused_mapping(&fault))?;
+    }
+    let match_keys = read_match_keys(args.match_keys.as_deref())?;
+    let key_file = read_keys(keys, &mapping)?;
+    let type_keys = key_file.type_keys(&match_keys).map_err(Failure::unusable)?;
+    let as_at = args.as_at.or(mapping.as_at).ok_or_else(|| {
+        Failure::failed("as_at.missing: neither the mapping nor `--as-at` says which day the file describes")
+    })?;
+
+    let source = Source::open(input)?;
+    let plan = mapping.bind(&source.headings, &match_keys).map_err(|fault| refused_mapping(&fault))?;
+    let epochs = epoch_keys(&match_keys, &type_keys, |field| plan.fields.iter().any(|bound| bound.field == field));
+    if epochs.iter().any(|epoch| !has_person_type(&match_keys, epoch.key_checks.keys())) {
+        return Err(Failure::unusable(
+            "mapping.no_keys: the mapped columns complete no match key for which there is a key",
+        )
+        .next("map more columns, or ask your key custodian for more types"));
+    }
+    let header = Header {
+        programme: mapping.programme.clone(),
+        agency: mapping.agency.clone(),
+        feed: mapping.feed.clone(),
+        agreement: mapping.agreement.clone(),
+        mode: SubmissionMode::Snapshot,
+        rows: mapping.rows,
+        as_at,
+        scheme: SCHEME.to_owned(),
+        norm: match_keys.norm(),
+        match_keys: super::key_file::hex(match_keys.sha256()),
+        epochs,
+    };
+
+    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let stop = interrupt::watch();
+    let no_addresses = LargeAddresses::default();
+    let task = Task {
+        mapping: &mapping,
+        plan: &plan,
+        match_keys: &match_keys,
+        key_file: &key_file,
+        type_keys: &type_keys,
+        as_at,
+        large: &no_addresses,
+    };
+    let large = if plan.fields.iter().any(|bound| bound.is_place) {
+        count_addresses(&source, &task, threads, &stop)?
+    } else {
+        LargeAddresses::default()
+    };
+    let task = Task { large: &large, ..task };
+
+    let mut report = Report { large_addresses: large.len(), ..Report::default() };
+    let job = Job { source: &source, task: &task, threads, stop: &stop, header: &header };
+    match (args.dry_run, args.output.as_deref()) {
+        (Some(rows), _) => {
+            let mut preview = Preview::new(rows);
+            job.write(&mut preview, &mut report)?;
+            preview.print(&task, &header, &report, output);
+        }
+        (None, Some(path)) if path != Path::new("-") => {
+            let unwritable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+            let mut file = BatchFile::create(path).map_err(unwritable)?;
+            job.write(&mut file, &mut report)?;
+            if report.records > 0 {
+                file.finish().map_err(unwritable)?;
+            }
+            output.result(&report, &report);
+        }
+        _ => {
+            job.write(&mut std::io::BufWriter::new(std::io::stdout().lock()), &mut report)?;
+            // Standard output holds the batch: the report goes beside it.
+            if output.is_json() {
+                output.note(serde_json::to_string(&report).unwrap_or_default());
+            } else {
+                output.note(&report);
+            }
+        }
+    }
+    if report.records == 0 {
+        return Err(
+            Failure::failed("batch.empty: no row can be used").next("the report above says why each row was refused")
+        );
+    }
+    Ok(())
+}
+
+/// What a worker made of a chunk.
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    rows: Vec<(u64, Result<(Range<usize>, Written), Refusal>)>,
+    fields: FieldCounts,
+}
+
+struct Job<'a> {
+    source: &'a Source,
+    task: &'a Task<'a>,
+    threads: usize,
+    stop: &'a AtomicBool,
+    header: &'a Header,
+}
+
+impl Job<'_> {
+    /// Writes header, records and end line.
+    fn write(&self, out: &mut impl Write, report: &mut Report) -> Result<(), Failure> {
+        let task = self.task;
+        let failed = |error: std::io::Error| Failure::failed(PipelineError::Write(error.kind()));
+        let header = serde_json::to_string(self.header).map_err(|_| Failure::failed("the header cannot be written"))?;
+        writeln!(out, "{header}").map_err(failed)?;
+        let progress = self.source.progress("tokenising");
+        let mut seen: HashSet<[u8; 16]> = HashSet::new();
+        let work = |writer: &mut RowWriter<'_>, chunk: &mut Chunk<Lines>| {
+            let (rows, lines) = chunk.split();
+            lines.text.clear();
+            lines.rows.clear();
+            for (row, record) in rows {
+                let start = lines.text.len();
+                let written = writer.write(record, &mut lines.text);
+                lines.fields.add(writer);
+                lines.rows.push((row, written.map(|written| (start..lines.text.len(), written))));
+            }
+        };
+        let consume = |chunk: &mut Chunk<Lines>| {
+            progress.set_position(chunk.bytes_read);
+            let Lines { text, rows, fields } = &mut chunk.made;
+            report.add_fields(fields);
+            for (row, written) in rows.drain(..) {
+                match written {
+                    Err(refusal) => report.refuse(row, refusal),
+                    Ok((_, written)) if !seen.insert(written.reference) => {
+                        report.refuse(row, Refusal::new("record key", DUPLICATE_REF));
+                    }
+                    Ok((range, written)) => {
+                        report.accept(&written);
+                        out.write_all(&text[range]).map_err(|error| PipelineError::Write(error.kind()))?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let worker = || RowWriter::new(task);
+        pipeline::run(self.source.rows()?, self.threads, self.stop, worker, work, consume).map_err(Failure::failed)?;
+        progress.finish_and_clear();
+        writeln!(out, "{{\"end\":{}}}", report.records).and_then(|()| out.flush()).map_err(failed)?;
+        let is_mapped = |field| task.plan.fields.iter().any(|bound| bound.field == field);
+        report.finish(task.match_keys, is_mapped);
+        Ok(())
+    }
+}
+
+fn count_addresses(
+    source: &Source,
+    task: &Task<'_>,
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<LargeAddresses, Failure> {
+    let progress = source.progress("counting addresses");
+    let mut counts = AddressCounts::default();
+    let work = |writer: &mut RowWriter<'_>, chunk: &mut Chunk<Vec<AddressTag>>| {
+        let (rows, tags) = chunk.split();
+        for (_, record) in rows {
+            tags.extend(writer.addresses(record));
+        }
+    };
+    let consume = |chunk: &mut Chunk<Vec<AddressTag>>| {
+        progress.set_position(chunk.bytes_read);
+        chunk.made.drain(..).for_each(|tag| counts.add(tag));
+        Ok(())
+    };
+    pipeline::run(source.rows()?, threads, stop, || RowWriter::new(task), work, consume).map_err(Failure::failed)?;
+    progress.finish_and_clear();
+    Ok(counts.into_large())
+}
+
+/// The agency's file, which is read twice.
+struct Source {
+    file: File,
+    length: u64,
+    headings: Vec<String>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(Failure::failed(format!("{}: not a plain file; it is read twice", path.display())));
+        }
+        let mut start = [0; 2];
+        let read = file.read(&mut start).map_err(unreadable)?;
+        if read == 2 && (start == [0xff, 0xfe] || start == [0xfe, 0xff]) {
+            return Err(Failure::failed("input.utf16: the file is UTF-16; save the sheet as \"CSV UTF-8\""));
+        }
+        let source = Self { file, length: metadata.len(), headings: Vec::new() };
+        let mut reader = source.rows()?;
+        let header = reader.byte_headers().map_err(|_| Failure::failed("input.csv: the file cannot be read as CSV"))?;
+        let heading = |cell: &[u8]| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').trim().to_owned();
+        let headings: Vec<String> = header.iter().map(heading).collect();
+        if headings.is_empty() {
+            return Err(Failure::failed("input.empty: the file is empty"));
+        }
+        Ok(Self { headings, ..source })
+    }
+
+    /// The file from its beginning; the header row is not among the rows.
+    fn rows(&self) -> Result<csv::Reader<File>, Failure> {
+        let unreadable = |error: std::io::Error| Failure::failed(PipelineError::Read(error.kind()));
+        let mut file = self.file.try_clone().map_err(unreadable)?;
+        file.rewind().map_err(unreadable)?;
+        Ok(csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(file))
+    }
+
+    /// A bar on standard error; nothing when that is no terminal.
+    fn progress(&self, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::new(self.length);
+        if let Ok(style) = ProgressStyle::with_template("{msg:20} {wide_bar} {bytes}/{total_bytes} {eta}") {
+            bar.set_style(style);
+        }
+        bar.with_message(what)
+    }
+}
+
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::unusable(format!("{}: {error}", path.display())))
+}
+
+pub(super) fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
+    Mapping::parse(&read_file(path)?).map_err(|fault| refused_mapping(&fault))
+}
+
+pub(super) fn read_match_keys(path: Option<&Path>) -> Result<MatchKeys, Failure> {
+    let text = match path {
+        None => crate::identity::UK_MATCH_KEYS.to_owned(),
+        Some(path) => String::from_utf8(read_file(path)?)
+            .map_err(|_| Failure::unusable(format!("{}: not UTF-8 text", path.display())))?,
+    };
+    MatchKeys::parse(&text).map_err(Failure::unusable)
+}
+
+fn read_keys(path: &Path, mapping: &Mapping) -> Result<AgencyKeyFile, Failure> {
+    let keys = AgencyKeyFile::read(path).map_err(Failure::unusable)?;
+    if *keys.programme() != mapping.programme || *keys.agency() != mapping.agency {
+        let sentence = "key_file.other: the key file is of another programme or agency than the mapping";
+        return Err(Failure::unusable(sentence));
+    }
+    Ok(keys)
+}
+
+pub(super) fn refused_mapping(fault: &MappingFault) -> Failure {
+    Failure::unusable(fault).next("docs/tokenise.md describes the mapping file")
+}
+
+/// The headings of a file and the rows of it, for a command that needs one row.
+pub(super) fn find_row(path: &Path, row: u64) -> Result<(Vec<String>, csv::ByteRecord), Failure> {
+    let source = Source::open(path)?;
+    let at = usize::try_from(row).ok().and_then(|row| row.checked_sub(2));
+    let record = at.and_then(|at| source.rows().ok()?.into_byte_records().nth(at));
+    let record = record.and_then(Result::ok).ok_or_else(|| {
+        Failure::failed(
+            "row.missing: the file has no such row; rows are counted as a spreadsheet does, the header is 1",
+        )
+    })?;
+    Ok((source.headings, record))
 }

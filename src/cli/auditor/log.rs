@@ -1,19 +1,39 @@
-//! `porth log`.
+//! `porth log`: the disclosure log as an auditor holds it.
 
-use clap::Args;
+mod export;
+mod trust;
+mod verify;
+
+use clap::{Args, Subcommand};
 
 use crate::cli::output::{Failure, Output};
 
 /// Arguments of `porth log`.
 #[derive(Debug, Args)]
-pub struct LogArgs {}
+pub struct LogArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the log into a folder that verifies without us
+    Export(export::ExportArgs),
+    /// Check an export, offline: no configuration, no database
+    Verify(verify::VerifyArgs),
+    /// Print what auditors have to trust: the log's name and public keys
+    Trust(trust::TrustArgs),
+}
 
 /// Runs `porth log`.
 ///
 /// # Errors
 ///
-/// [`Failure`] with what went wrong and what to do next.
+/// [`Failure`] with what went wrong and what to do next; exit code 4 when a verification found faults.
 pub fn run(args: LogArgs, output: &Output) -> Result<(), Failure> {
-    let _ = (args, output);
-    Err(Failure::failed("not built yet"))
+    match args.command {
+        Command::Export(args) => export::run(&args, *output),
+        Command::Verify(args) => verify::run(&args, *output),
+        Command::Trust(args) => trust::run(&args, *output),
+    }
 }

@@ -1,12 +1,41 @@
-//! `porth policy`.
+//! `porth policy`: from the files under `policies/` to agreements in force, and why.
 
-use clap::Args;
+mod check;
+mod explain;
+mod files;
+mod matrix;
+mod sign;
+mod source;
+mod status;
+
+use clap::{Args, Subcommand};
 
 use crate::cli::output::{Failure, Output};
 
 /// Arguments of `porth policy`.
 #[derive(Debug, Args)]
-pub struct PolicyArgs {}
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read every policy file strictly and run the cases beside the agreements
+    Check(check::CheckArgs),
+    /// Take the policy files into use; new agreements begin as drafts
+    Load(status::LoadArgs),
+    /// Sign an agreement's text, on the signatory's own machine
+    Sign(sign::SignArgs),
+    /// Keep a party's signature, once it verifies
+    AddSignature(status::AddSignatureArgs),
+    /// Change an agreement's status
+    Status(status::StatusArgs),
+    /// Say in sentences who could contribute what to an answer, and why not
+    Explain(explain::ExplainArgs),
+    /// List what every receive clause may learn, and the rules that stand in the way
+    Matrix(matrix::MatrixArgs),
+}
 
 /// Runs `porth policy`.
 ///
@@ -14,6 +43,13 @@ pub struct PolicyArgs {}
 ///
 /// [`Failure`] with what went wrong and what to do next.
 pub fn run(args: PolicyArgs, output: &Output) -> Result<(), Failure> {
-    let _ = (args, output);
-    Err(Failure::failed("not built yet"))
+    match args.command {
+        Command::Check(args) => check::run(&args, *output),
+        Command::Load(args) => status::load(&args, *output),
+        Command::Sign(args) => sign::run(&args, *output),
+        Command::AddSignature(args) => status::add_signature(&args, *output),
+        Command::Status(args) => status::set(&args, *output),
+        Command::Explain(args) => explain::run(&args, *output),
+        Command::Matrix(args) => matrix::run(&args, *output),
+    }
 }

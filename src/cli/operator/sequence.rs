@@ -1,12 +1,36 @@
 //! `porth sequence`.
 
-use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use clap::Args;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::{Logging, StopSignals};
+use super::{app_failure, config_failure, start_failure};
 use crate::cli::output::{Failure, Output};
+use crate::config::SequencerConfig;
+use crate::{jobs, runtime};
 
 /// Arguments of `porth sequence`.
 #[derive(Debug, Args)]
-pub struct SequenceArgs {}
+pub struct SequenceArgs {
+    /// The sequencer's own configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Sequence what is queued, then end
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Serialize)]
+struct Sequenced {
+    added: u64,
+    size: u64,
+}
 
 /// Runs `porth sequence`.
 ///
@@ -14,6 +38,25 @@ pub struct SequenceArgs {}
 ///
 /// [`Failure`] with what went wrong and what to do next.
 pub fn run(args: SequenceArgs, output: &Output) -> Result<(), Failure> {
-    let _ = (args, output);
-    Err(Failure::failed("not built yet"))
+    args.logging.start();
+    let config = SequencerConfig::read(&args.config).map_err(config_failure)?;
+    crate::cli::block_on(async {
+        let mut stop = StopSignals::listen()?;
+        let (store, sequencer) = runtime::prepare_sequencer(&config).await.map_err(start_failure)?;
+        if args.once {
+            let step = sequencer.drain().await.map_err(app_failure)?;
+            let done = Sequenced { added: step.added, size: step.size };
+            output.result(format_args!("{} entries added; the log has {}.", done.added, done.size), &done);
+        } else {
+            let shutdown = CancellationToken::new();
+            let job = tokio::spawn(jobs::sequence(Arc::new(sequencer), None, shutdown.clone()));
+            output.note(format_args!("porth: sequencing the log {}", config.log_origin));
+            let name = stop.received().await;
+            output.note(format_args!("porth: {name}: sequencing what is queued, then ending"));
+            shutdown.cancel();
+            job.await.map_err(|_| Failure::failed("the sequencer stopped unexpectedly; its log says why"))?;
+        }
+        store.close().await;
+        Ok(())
+    })
 }

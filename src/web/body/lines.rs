@@ -69,6 +69,11 @@ impl NdjsonLines {
         Ok(None)
     }
 
+    /// Gives up on the rest, so that the caller gets to read why.
+    pub fn give_up(mut self) {
+        self.pieces.linger();
+    }
+
     /// How many bytes have arrived.
     pub fn bytes_read(&self) -> u64 {
         self.pieces.received

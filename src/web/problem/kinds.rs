@@ -106,7 +106,7 @@ problem_kinds! {
     // Refusals that follow from the agreements, and from nothing else.
     NO_AGREEMENT = "no-agreement", 403,
         "No agreement in force covers what was asked.",
-        "Look at GET /v1/agreements/matrix, or ask your information-governance officer.";
+        "Read the rules listed, try POST /v1/policy/explain, or ask your information-governance officer.";
     CEILING_REACHED = "ceiling-reached", 403,
         "The agreement's ceiling on enquiries has been reached.",
         "Wait for the period in the agreement to end, or ask your information-governance officer.";
@@ -190,10 +190,13 @@ problem_kinds! {
         "Send a fresh random Idempotency-Key, and the same one when you repeat the call.";
     IDEMPOTENCY_KEY_INVALID = "idempotency-key-invalid", 400,
         "The Idempotency-Key is not well-formed.",
-        "Use 16 to 64 letters, digits and hyphens, such as a random UUID.";
-    IDEMPOTENCY_CONFLICT = "idempotency-conflict", 422,
+        "Use 16 to 128 letters, digits, hyphens and underscores, such as a random UUID.";
+    IDEMPOTENCY_CONFLICT = "idempotency-conflict", 409,
         "The Idempotency-Key was used for a different request.",
         "Use a fresh Idempotency-Key for every new request.";
+    IDEMPOTENCY_LAPSED = "idempotency-lapsed", 409,
+        "The answer given under this Idempotency-Key may no longer be repeated: agreements or records changed since.",
+        "Ask again with a fresh Idempotency-Key; that is a new disclosure.";
     STILL_IN_PROGRESS = "still-in-progress", 409,
         "The first request with this Idempotency-Key has not ended.",
         "Wait, then send the same request with the same Idempotency-Key.";

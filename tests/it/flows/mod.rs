@@ -2,4 +2,5 @@
 
 mod arrival;
 mod faults;
+mod febrl;
 mod main_job;

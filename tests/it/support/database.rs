@@ -35,6 +35,11 @@ impl TestDatabase {
     }
 }
 
+/// The connection string of a new and empty PostgreSQL database.
+pub(crate) async fn empty_database() -> String {
+    create_postgres_database().await
+}
+
 impl TestDatabase {
     /// Takes PostgreSQL away from the gateway, or gives it back: connections are ended and refused.
     pub(crate) async fn cut_off(&self, cut_off: bool) {

@@ -93,9 +93,12 @@ pub(crate) const ORIGIN: &str = "gw.test/2026";
 
 impl TestProgramme {
     pub(crate) async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, policy_files()).await
+    }
+
+    pub(crate) async fn start_with(backend: Backend, files: PolicyFiles) -> Self {
         let database = TestDatabase::create(backend).await;
         let random = SystemRandom::new();
-        let files = policy_files();
         let programme = Programme::parse(&files.programme).expect("the shipped programme");
         let code = programme.code().clone();
         let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
@@ -281,10 +284,16 @@ pub(crate) fn opaque(number: u32) -> String {
 
 /// The policy files that the repository ships.
 pub(crate) fn policy_files() -> PolicyFiles {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    policy_files_of("policies", "policies/match-keys.toml")
+}
+
+/// The policy files of a folder, with the shipped rules.
+pub(crate) fn policy_files_of(folder: &str, match_keys: &str) -> PolicyFiles {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join(folder);
     let read = |path: &Path| std::fs::read(path).expect("a policy file");
-    let all = |sub: &str| {
-        let mut paths: Vec<_> = std::fs::read_dir(folder.join(sub))
+    let all = |sub: &Path| {
+        let mut paths: Vec<_> = std::fs::read_dir(sub)
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| !path.to_string_lossy().ends_with("cases.toml"))
@@ -294,13 +303,13 @@ pub(crate) fn policy_files() -> PolicyFiles {
     };
     PolicyFiles {
         programme: read(&folder.join("programme.toml")),
-        match_keys: read(&folder.join("match-keys.toml")),
-        agencies: all("agencies").iter().map(|path| read(path)).collect(),
-        rules: all("rules")
+        match_keys: read(&root.join(match_keys)),
+        agencies: all(&folder.join("agencies")).iter().map(|path| read(path)).collect(),
+        rules: all(&root.join("policies/rules"))
             .iter()
             .map(|path| (path.file_name().expect("a name").to_string_lossy().into_owned(), read(path)))
             .collect(),
-        agreements: all("agreements").iter().map(|path| read(path)).collect(),
+        agreements: all(&folder.join("agreements")).iter().map(|path| read(path)).collect(),
     }
 }
 

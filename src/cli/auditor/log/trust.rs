@@ -1,0 +1,168 @@
+//! The trust file: the log's name and the public keys that an auditor believes.
+//!
+//! ```toml
+//! origin = "gw.example.gov.uk/2026"
+//! log_keys = ["gw.example.gov.uk/2026+0fd0c6b3+AeQ1…"]
+//! receipt_keys = ["gw.example.gov.uk/2026+5b6c5a10+AZ3k…"]
+//! witnesses = ["witness.example+9a1d2c3b+BPq0…"]
+//! quorum = 1
+//! ```
+//!
+//! Keys are verifier keys of C2SP signed notes: name, key id, algorithm and key.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::app::signers::KeyVerifier;
+use crate::cli::operator::{config_failure, read_text, start_failure};
+use crate::cli::output::{Failure, Output};
+use crate::config::{Config, SequencerConfig};
+use crate::crypto::keyring::{Keyring, Role};
+use crate::crypto::sign::VerifyingKey;
+use crate::runtime;
+use crate::tlog::cosignature::Witness;
+use crate::tlog::note::{TYPE_COSIGNATURE, TYPE_ED25519, is_key_name, key_id};
+
+/// Arguments of `porth log trust`.
+#[derive(Debug, Args)]
+pub(super) struct TrustArgs {
+    /// The gateway's configuration: gives the receipt keys, and the log's where it sequences itself
+    #[arg(long, value_name = "FILE", required_unless_present = "sequencer")]
+    config: Option<PathBuf>,
+    /// The sequencer's configuration: gives the log's keys
+    #[arg(long, value_name = "FILE")]
+    sequencer: Option<PathBuf>,
+    /// A log key that the sequencer's operator handed over; repeat for several
+    #[arg(long, value_name = "VKEY")]
+    log_key: Vec<String>,
+}
+
+/// What an auditor trusts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrustFile {
+    /// The log's origin.
+    pub(super) origin: String,
+    /// Keys that sign its checkpoints.
+    #[serde(default)]
+    pub(super) log_keys: Vec<String>,
+    /// Keys that sign its receipts.
+    #[serde(default)]
+    pub(super) receipt_keys: Vec<String>,
+    /// Witnesses that are believed.
+    #[serde(default)]
+    pub(super) witnesses: Vec<String>,
+    /// How many of them must have cosigned.
+    #[serde(default)]
+    pub(super) quorum: usize,
+}
+
+impl TrustFile {
+    /// Reads the file.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        toml::from_str(&read_text(path)?)
+            .map_err(|error| Failure::failed(format!("{} is not a trust file: {}", path.display(), error.message())))
+    }
+}
+
+/// Prints the trust file that the configurations give.
+pub(super) fn run(args: &TrustArgs, output: Output) -> Result<(), Failure> {
+    let mut trust = TrustFile { log_keys: args.log_key.clone(), ..TrustFile::default() };
+    if let Some(path) = &args.config {
+        let config = Config::read(path).map_err(config_failure)?;
+        trust.origin.clone_from(&config.log_origin);
+        let kek = runtime::open_kek(&config).map_err(start_failure)?;
+        trust.receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &trust.origin)?;
+        if let Some(folder) = &config.keys.checkpoint_folder {
+            trust.log_keys.extend(keys_in(folder, &kek, Role::Checkpoint, &trust.origin)?);
+        }
+    }
+    if let Some(path) = &args.sequencer {
+        let config = SequencerConfig::read(path).map_err(config_failure)?;
+        if !trust.origin.is_empty() && trust.origin != config.log_origin {
+            return Err(Failure::unusable("gateway and sequencer name the log differently: log_origin"));
+        }
+        trust.origin.clone_from(&config.log_origin);
+        let kek = runtime::open_sequencer_kek(&config).map_err(start_failure)?;
+        trust.log_keys.extend(keys_in(&config.keys.checkpoint_folder, &kek, Role::Checkpoint, &trust.origin)?);
+    }
+    for key in &trust.log_keys {
+        verifier(key)?;
+    }
+    let text = toml::to_string(&trust).map_err(|_| Failure::failed("the trust file cannot be written"))?;
+    output.result(text.trim_end(), &trust);
+    if trust.log_keys.is_empty() {
+        output.note("No log key: add it with --sequencer or --log-key; without one no checkpoint can be believed.");
+    }
+    if trust.receipt_keys.is_empty() {
+        output.note("No receipt key: add it with --config, where receipts are to be checked.");
+    }
+    output.note("Compare the keys with whoever runs the gateway over another channel before you trust them.");
+    Ok(())
+}
+
+/// A verifier of an Ed25519 key's signatures.
+pub(super) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
+    let (name, key) = parse(text, TYPE_ED25519)?;
+    let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed())?;
+    Ok(KeyVerifier::new(name, key))
+}
+
+/// A verifier of a witness's cosignatures.
+pub(super) fn witness(text: &str) -> Result<Witness, Failure> {
+    let (name, key) = parse(text, TYPE_COSIGNATURE)?;
+    let check = |key: &[u8; 32], message: &[u8], signature: &[u8]| {
+        VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(message, signature).is_ok())
+    };
+    Ok(Witness::new(name, key, check))
+}
+
+/// Name and key of `name+key id+base64(type || key)`; the id must be the key's own.
+fn parse(text: &str, kind: u8) -> Result<(String, [u8; 32]), Failure> {
+    let mut parts = text.trim().splitn(3, '+');
+    let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(malformed());
+    };
+    let bytes = STANDARD.decode(encoded).map_err(|_| malformed())?;
+    let key: [u8; 32] = match bytes.split_first() {
+        Some((first, key)) if *first == kind => key.try_into().map_err(|_| malformed())?,
+        _ => return Err(malformed()),
+    };
+    let is_own = u32::from_str_radix(id, 16).is_ok_and(|id| id.to_be_bytes() == key_id(name, kind, &key));
+    if id.len() == 8 && is_own && is_key_name(name) { Ok((name.to_owned(), key)) } else { Err(malformed()) }
+}
+
+fn keys_in(folder: &Path, kek: &crate::crypto::kek::Kek, role: Role, origin: &str) -> Result<Vec<String>, Failure> {
+    let keyring = Keyring::open(folder, kek).map_err(|error| start_failure(error.into()))?;
+    Ok(keyring.verifying_keys(role).into_iter().map(|(_, key)| key.note_verifier_key(origin)).collect())
+}
+
+fn malformed() -> Failure {
+    Failure::failed(
+        "a key is not a verifier key: name, '+', 8 hexadecimal digits, '+', base64; the id must be the key's",
+    )
+    .next("`porth log trust` prints the log's keys in this form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+    use crate::crypto::sign::SigningKey;
+
+    #[test]
+    fn a_verifier_key_reads_back_and_a_changed_one_does_not() {
+        let key = SigningKey::generate(&SystemRandom::new()).verifying_key();
+        let text = key.note_verifier_key("gw.example/log");
+        assert_eq!(parse(&text, TYPE_ED25519).unwrap(), ("gw.example/log".to_owned(), *key.as_bytes()));
+        let renamed = text.replacen("gw.", "hw.", 1);
+        for wrong in [renamed.as_str(), "gw.example/log", "", &text[..text.len() - 4], &text.replacen('+', "+0", 1)] {
+            assert!(parse(wrong, TYPE_ED25519).is_err());
+        }
+        assert!(parse(&text, TYPE_COSIGNATURE).is_err(), "a log key is no witness key");
+    }
+}

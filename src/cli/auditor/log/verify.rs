@@ -1,0 +1,246 @@
+//! `porth log verify`: offline, with nothing but the export and what the auditor holds.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::trust::{TrustFile, verifier, witness};
+use crate::app::signers::KeyVerifier;
+use crate::cli::operator::read_bytes;
+use crate::cli::output::{Failure, Output};
+use crate::tlog::cosignature::Witness;
+use crate::tlog::note::NoteVerifier;
+use crate::tlog::verify::{Export, ExportFile, Fault, Report, Verifier};
+
+/// Arguments of `porth log verify`.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The export
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// A trust file, as `porth log trust` prints it
+    #[arg(long, value_name = "FILE", required_unless_present_all = ["origin", "log_key"])]
+    trust: Option<PathBuf>,
+    /// The log's origin, such as gw.example.gov.uk/2026
+    #[arg(long)]
+    origin: Option<String>,
+    /// A key that signs the log's checkpoints; repeat for several
+    #[arg(long, value_name = "VKEY")]
+    log_key: Vec<String>,
+    /// A key that signs receipts; repeat for several
+    #[arg(long, value_name = "VKEY")]
+    receipt_key: Vec<String>,
+    /// A witness that is believed; repeat for several
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<String>,
+    /// How many witnesses must have cosigned the checkpoint
+    #[arg(long)]
+    quorum: Option<usize>,
+    /// A signed checkpoint that was kept outside the gateway; repeat for several
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// A receipt that a recipient kept; repeat for several
+    #[arg(long, value_name = "FILE")]
+    receipt: Vec<PathBuf>,
+    /// The export should hold every opening that was not erased
+    #[arg(long)]
+    with_openings: bool,
+    /// Leave out comparing each entry with the fields of its type, the slowest part
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Serialize)]
+struct Verified<'a> {
+    origin: &'a str,
+    clean: bool,
+    size: Option<u64>,
+    root: Option<String>,
+    entries: u64,
+    openings: u64,
+    receipts: u64,
+    unknown_types: u64,
+    checkpoints_held: usize,
+    faults: Vec<FaultView>,
+    more_faults: u64,
+}
+
+#[derive(Serialize)]
+struct FaultView {
+    code: &'static str,
+    sentence: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+/// Verifies and reports.
+pub(super) fn run(args: &VerifyArgs, output: Output) -> Result<(), Failure> {
+    if !args.folder.is_dir() {
+        return Err(Failure::failed(format!("there is no folder {}", args.folder.display())));
+    }
+    let trust = trust_of(args)?;
+    let log_keys = each(&trust.log_keys, verifier)?;
+    let receipt_keys = each(&trust.receipt_keys, verifier)?;
+    let witnesses = each(&trust.witnesses, witness)?;
+    if log_keys.is_empty() {
+        return Err(Failure::failed("no key of the log is given: without one no checkpoint can be believed")
+            .next("give --log-key, or a trust file that has log_keys"));
+    }
+    if !args.receipt.is_empty() && receipt_keys.is_empty() {
+        return Err(Failure::failed("receipts are given, and no key to check them by").next("give --receipt-key"));
+    }
+    let held = args.checkpoint.iter().map(|path| read_bytes(path)).collect::<Result<Vec<_>, _>>()?;
+    let receipts = args.receipt.iter().map(|path| read_bytes(path)).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::start(args.folder.as_path());
+    let report = Verifier {
+        origin: &trust.origin,
+        log_keys: &notes(&log_keys),
+        witnesses: &witness_notes(&witnesses),
+        quorum: trust.quorum,
+        held: &held.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        receipt_keys: &notes(&receipt_keys),
+        receipts: &receipts.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        with_openings: args.with_openings,
+        with_fields: !args.quick,
+    }
+    .verify(&Folder(&args.folder), &mut |entries| progress.show(entries));
+    progress.end();
+    output.result(text_of(&report, args, &trust), &view(&report, args, &trust));
+    if report.is_clean() {
+        return Ok(());
+    }
+    let count = report.faults.len() as u64 + report.more_faults;
+    Err(Failure::faulty(format!("the export has {count} fault(s)"))
+        .next("keep the export as it is, and give it with this report to the information governance officers"))
+}
+
+/// The trust file, with what the arguments add to it.
+fn trust_of(args: &VerifyArgs) -> Result<TrustFile, Failure> {
+    let mut trust = args.trust.as_deref().map(TrustFile::read).transpose()?.unwrap_or_default();
+    if let Some(origin) = &args.origin {
+        if !trust.origin.is_empty() && trust.origin != *origin {
+            return Err(Failure::failed("--origin and the trust file name different logs"));
+        }
+        trust.origin.clone_from(origin);
+    }
+    trust.log_keys.extend(args.log_key.iter().cloned());
+    trust.receipt_keys.extend(args.receipt_key.iter().cloned());
+    trust.witnesses.extend(args.witness.iter().cloned());
+    trust.quorum = args.quorum.unwrap_or(trust.quorum);
+    if trust.quorum > trust.witnesses.len() {
+        return Err(Failure::failed("the quorum asks for more witnesses than are given"));
+    }
+    Ok(trust)
+}
+
+fn each<T>(keys: &[String], read: fn(&str) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+    keys.iter().map(|key| read(key)).collect()
+}
+
+fn notes(keys: &[KeyVerifier]) -> Vec<&dyn NoteVerifier> {
+    keys.iter().map(|key| key as &dyn NoteVerifier).collect()
+}
+
+fn witness_notes(keys: &[Witness]) -> Vec<&dyn NoteVerifier> {
+    keys.iter().map(|key| key as &dyn NoteVerifier).collect()
+}
+
+fn text_of(report: &Report, args: &VerifyArgs, trust: &TrustFile) -> String {
+    let mut lines: Vec<String> = report.faults.iter().map(Fault::to_string).collect();
+    if report.more_faults > 0 {
+        lines.push(format!("and {} more of these kinds", report.more_faults));
+    }
+    if let Some(checkpoint) = &report.checkpoint {
+        lines.push(format!("Log {}, {} entries, root {}", checkpoint.origin, checkpoint.size, checkpoint.root));
+    }
+    lines.push(format!(
+        "{} entries read, {} openings and {} receipts matched.",
+        report.entries, report.openings, report.receipts
+    ));
+    if report.unknown_types > 0 {
+        lines.push(format!("{} entries are of types that this version does not know.", report.unknown_types));
+    }
+    if report.is_clean() {
+        lines.push("Nothing is wrong.".to_owned());
+        if args.checkpoint.is_empty() && args.receipt.is_empty() && trust.quorum == 0 {
+            lines.push(
+                "No checkpoint, receipt or witness from outside was given: entries that were taken back, or a history \
+                 that was rewritten with the log's own key, would not show."
+                    .to_owned(),
+            );
+        }
+    }
+    lines.join("\n")
+}
+
+fn view<'a>(report: &Report, args: &VerifyArgs, trust: &'a TrustFile) -> Verified<'a> {
+    let fault = |fault: &Fault| FaultView {
+        code: fault.kind.code(),
+        sentence: fault.kind.sentence(),
+        index: fault.index,
+        event: fault.event.map(|event| event.to_string()),
+        file: fault.file.clone(),
+    };
+    Verified {
+        origin: &trust.origin,
+        clean: report.is_clean(),
+        size: report.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
+        root: report.checkpoint.as_ref().map(|checkpoint| checkpoint.root.to_string()),
+        entries: report.entries,
+        openings: report.openings,
+        receipts: report.receipts,
+        unknown_types: report.unknown_types,
+        checkpoints_held: args.checkpoint.len(),
+        faults: report.faults.iter().map(fault).collect(),
+        more_faults: report.more_faults,
+    }
+}
+
+/// An export in a folder.
+struct Folder<'a>(&'a Path);
+
+impl Export for Folder<'_> {
+    type Error = std::io::Error;
+
+    fn read(&self, file: ExportFile) -> Result<Option<Vec<u8>>, std::io::Error> {
+        match std::fs::read(self.0.join(file.to_string())) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// How far the reading has got, on standard error where somebody watches.
+struct Progress(ProgressBar);
+
+impl Progress {
+    /// The size is taken from the unverified checkpoint: it is for the bar alone.
+    fn start(folder: &Path) -> Self {
+        let text = std::fs::read_to_string(folder.join("checkpoint")).unwrap_or_default();
+        let bar = match text.lines().nth(1).and_then(|line| line.parse().ok()) {
+            Some(size) => ProgressBar::new(size),
+            None => ProgressBar::new_spinner(),
+        };
+        let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} entries, {eta} left");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+    fn show(&self, entries: u64) {
+        self.0.set_position(entries);
+    }
+    fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

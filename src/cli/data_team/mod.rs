@@ -1,0 +1,3 @@
+//! Commands of the data team.
+
+pub mod evaluate;

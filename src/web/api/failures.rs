@@ -1,0 +1,173 @@
+//! What journeys' errors become at the edge: problems of listed kinds.
+
+use crate::app::authenticate::AuthError;
+use crate::app::enquire::{EnquiryError, QuestionFault};
+use crate::app::error::AppError;
+use crate::app::submit::FileFault;
+use crate::crypto::jwt::{ClaimFault, JwtError};
+use crate::policy::rules::RuleHit;
+use crate::store::StoreError;
+use crate::web::problem::{Problem, ProblemKind, RuleInTheWay, kinds};
+
+/// The problem of a request whose certificate or access token is not accepted.
+pub(super) fn access_problem(error: AuthError) -> Problem {
+    let kind = match &error {
+        AuthError::Jwt(_) => kinds::TOKEN_INVALID,
+        _ => match standing_kind(&error) {
+            Some(kind) => kind,
+            None => return inside(error),
+        },
+    };
+    with_code(Problem::new(kind).detail(&error), &error)
+}
+
+/// The problem of a token request.
+pub(super) fn assertion_problem(error: AuthError) -> Problem {
+    let kind = match &error {
+        AuthError::Jwt(JwtError::ClockAhead { .. } | JwtError::ClockBehind { .. } | JwtError::Expired { .. }) => {
+            kinds::ASSERTION_EXPIRED
+        }
+        AuthError::Jwt(JwtError::Claim { claim: "exp", fault: ClaimFault::Value(_) }) => kinds::ASSERTION_EXPIRED,
+        AuthError::Jwt(JwtError::Claim { claim: "aud", .. }) => kinds::ASSERTION_AUDIENCE,
+        AuthError::Jwt(_) => kinds::ASSERTION_INVALID,
+        AuthError::Replayed => kinds::ASSERTION_REPLAYED,
+        _ => match standing_kind(&error) {
+            Some(kind) => kind,
+            None => return inside(error),
+        },
+    };
+    with_code(Problem::new(kind).detail(&error), &error)
+}
+
+fn standing_kind(error: &AuthError) -> Option<&'static ProblemKind> {
+    match error {
+        AuthError::NoCertificate => Some(kinds::UNAUTHENTICATED),
+        AuthError::UnknownCertificate => Some(kinds::CERTIFICATE_UNKNOWN),
+        AuthError::CertificateEnded => Some(kinds::CERTIFICATE_SUSPENDED),
+        AuthError::AgencySuspended => Some(kinds::AGENCY_SUSPENDED),
+        AuthError::Client | AuthError::Replayed | AuthError::Jwt(_) => Some(kinds::CLIENT_UNKNOWN),
+        AuthError::App(_) => None,
+    }
+}
+
+fn with_code(problem: Problem, error: &AuthError) -> Problem {
+    match error {
+        AuthError::Jwt(jwt) => problem.with(|extras| extras.code = Some(jwt.code())),
+        _ => problem,
+    }
+}
+
+fn inside(error: AuthError) -> Problem {
+    match error {
+        AuthError::App(error) => error.into(),
+        other => Problem::internal(other),
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => {
+                tracing::error!(code = "storage-full", error = %error, "the database has no space left");
+                Self::new(kinds::STORAGE_FULL)
+            }
+            StoreError::Conflict(_) => Self::new(kinds::STATE_CONFLICT),
+            error if error.is_transient() => Self::storage_unavailable(error),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::File(fault) => fault.into(),
+            AppError::RefusedFile { id, fault } => {
+                Self::from(fault).with(|extras| extras.submission = Some(id.to_string()))
+            }
+            AppError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<FileFault> for Problem {
+    fn from(fault: FileFault) -> Self {
+        let kind = match fault {
+            FileFault::Header | FileFault::Agency | FileFault::Future | FileFault::Empty => kinds::INVALID_FIELD,
+            FileFault::Programme => kinds::UNKNOWN_PROGRAMME,
+            FileFault::Feed => kinds::UNKNOWN_FEED,
+            FileFault::Agreement => kinds::NO_AGREEMENT,
+            FileFault::Scheme => kinds::UNSUPPORTED_SCHEME,
+            FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
+            FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
+            FileFault::UnknownKey => kinds::WRONG_EPOCH,
+            FileFault::Older => kinds::STATE_CONFLICT,
+            FileFault::Truncated => kinds::BODY_INCOMPLETE,
+            FileFault::Rows => kinds::INVALID_ROWS,
+        };
+        Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
+    }
+}
+
+impl From<QuestionFault> for Problem {
+    fn from(fault: QuestionFault) -> Self {
+        let kind = match fault {
+            QuestionFault::Programme => kinds::UNKNOWN_PROGRAMME,
+            QuestionFault::Scheme => kinds::UNSUPPORTED_SCHEME,
+            QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
+            QuestionFault::UnknownKey => kinds::WRONG_EPOCH,
+            QuestionFault::Mode | QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => {
+                kinds::INVALID_FIELD
+            }
+        };
+        Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
+    }
+}
+
+impl From<EnquiryError> for Problem {
+    fn from(error: EnquiryError) -> Self {
+        match error {
+            EnquiryError::NotPermitted { disclosure, hits, receipt } => Self::new(kinds::NO_AGREEMENT).with(|extras| {
+                extras.disclosure = Some(disclosure.to_string());
+                extras.receipt = Some(receipt);
+                extras.rules = hits.into_iter().map(RuleInTheWay::from).collect();
+            }),
+            EnquiryError::CeilingReached { disclosure, receipt } => Self::new(kinds::CEILING_REACHED).with(|extras| {
+                extras.disclosure = Some(disclosure.to_string());
+                extras.receipt = Some(receipt);
+            }),
+            EnquiryError::Question(fault) => fault.into(),
+            EnquiryError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+            EnquiryError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
+            EnquiryError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<RuleHit> for RuleInTheWay {
+    fn from(hit: RuleHit) -> Self {
+        Self { rule: hit.rule, say: hit.say }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_told_by_how_many_seconds() {
+        let ahead = AuthError::Jwt(JwtError::ClockAhead { claim: "iat", seconds: 95 });
+        let document = assertion_problem(ahead).document(None);
+        assert_eq!((document.kind, document.extras.code), ("assertion-expired", Some("token-clock-ahead")));
+        assert!(document.detail.expect("a detail").contains("95 s in the future"));
+    }
+
+    #[test]
+    fn only_what_follows_from_an_agreement_is_403() {
+        for fault in FileFault::ALL {
+            let is_forbidden = Problem::from(fault).status().as_u16() == 403;
+            assert_eq!(is_forbidden, fault == FileFault::Agreement, "{}", fault.code());
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `/openapi.json`: the document of this API, generated from its handlers.
+//!
+//! Handlers name their own statuses. What is the same everywhere is added here once: the problems
+//! that any call may meet, the form of a problem, and the examples.
+
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::{agreements, enquiries, examples, log, submissions, token};
+use crate::domain::submission::Header;
+use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Porth",
+        description = "Agencies deliver keyed tokens and ask what the agreements let them learn. Every call needs a \
+                       client certificate; every call but `/oauth/token` and `/openapi.json` also an access token. \
+                       Problems follow RFC 9457 and never repeat what was sent.",
+        version = "1"
+    ),
+    paths(
+        token::create,
+        submissions::create,
+        submissions::show,
+        enquiries::create,
+        agreements::list,
+        agreements::explain,
+        log::checkpoint,
+        log::tile,
+        show
+    ),
+    components(schemas(Header, ProblemDocument)),
+    tags(
+        (name = "access", description = "Who calls"),
+        (name = "submissions", description = "Feeds are delivered"),
+        (name = "enquiries", description = "An agency asks about a person"),
+        (name = "agreements", description = "What was agreed, and what it allows"),
+        (name = "log", description = "The disclosure log, from outside"),
+    )
+)]
+struct Generated;
+
+/// Problems that every call may meet.
+const ALWAYS: [(&str, &str); 4] = [
+    ("401", "The certificate or the access token is missing or not accepted"),
+    ("429", "Too many requests; `Retry-After` says how long to wait"),
+    ("500", "Something went wrong inside the gateway"),
+    ("503", "The gateway cannot do this now; nothing was released"),
+];
+
+/// The document as served and as kept at `docs/openapi.json`.
+///
+/// # Panics
+///
+/// Never: what the handlers generate is plain data.
+pub fn document() -> Value {
+    let mut document = serde_json::to_value(Generated::openapi()).expect("the generated document is plain data");
+    document["info"]["license"] = json!({ "name": "Apache-2.0 OR MIT" });
+    document["components"]["securitySchemes"] = json!({
+        "access_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "From POST /oauth/token; works only over the client certificate that fetched it." },
+        "client_certificate": { "type": "mutualTLS" },
+    });
+    for (path, method, operation) in operations(&mut document) {
+        finish(&path, &method, operation);
+    }
+    document
+}
+
+/// The document as text, one member a line.
+///
+/// # Panics
+///
+/// Never, as [`document`].
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).expect("a JSON value is plain data");
+    text.push('\n');
+    text
+}
+
+fn operations(document: &mut Value) -> Vec<(String, String, &mut Map<String, Value>)> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object_mut().into_iter().flatten();
+            methods.filter_map(|(method, operation)| Some((path.clone(), method.clone(), operation.as_object_mut()?)))
+        })
+        .collect()
+}
+
+fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    let needs_token = operation.get("security").and_then(|all| all[0].get("access_token")).is_some();
+    let scheme = if needs_token {
+        json!([{ "access_token": [], "client_certificate": [] }])
+    } else {
+        json!([{ "client_certificate": [] }])
+    };
+    operation.insert("security".to_owned(), scheme);
+
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    for (status, description) in ALWAYS {
+        let is_there = responses.get(status).is_some();
+        if !is_there && (path != "/openapi.json" || status == "503") {
+            responses[status] = json!({ "description": description });
+        }
+    }
+    for (status, response) in responses.as_object_mut().into_iter().flatten() {
+        if status.starts_with('2') {
+            for content in response["content"].as_object_mut().into_iter().flatten() {
+                content.1["example"] = examples::answer(path, method);
+            }
+        } else {
+            response["content"] = problem_content(path, status);
+        }
+    }
+    if let Some(contents) = operation.get_mut("requestBody").and_then(|body| body["content"].as_object_mut()) {
+        for (_, content) in contents {
+            content["example"] = examples::request(path);
+        }
+    }
+}
+
+fn problem_content(path: &str, status: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/ProblemDocument" });
+    let mut content = json!({ "schema": schema });
+    if let Some(kind) = example_kind(path, status) {
+        let example = examples::decorated(path, Problem::new(kind)).document(None);
+        content["example"] = serde_json::to_value(example).unwrap_or_default();
+    }
+    json!({ problem::MEDIA_TYPE: content })
+}
+
+/// The kind that a status most often stands for on a path.
+fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
+    Some(match (path, status) {
+        ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
+        ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
+        ("/v1/submissions", "400") => kinds::BODY_INCOMPLETE,
+        ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
+        ("/v1/enquiries", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
+        ("/v1/submissions", "422") => kinds::INVALID_ROWS,
+        ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
+        (_, "400") => kinds::MALFORMED_BODY,
+        (_, "401") => kinds::TOKEN_INVALID,
+        (_, "403") => kinds::NO_AGREEMENT,
+        (_, "404") => kinds::NOT_FOUND,
+        (_, "408") => kinds::BODY_TIMEOUT,
+        (_, "409") => kinds::IDEMPOTENCY_CONFLICT,
+        (_, "413") => kinds::TOO_LARGE,
+        (_, "415") => kinds::UNSUPPORTED_MEDIA_TYPE,
+        (_, "422") => kinds::INVALID_FIELD,
+        (_, "429") => kinds::RATE_LIMITED,
+        (_, "500") => kinds::INTERNAL,
+        (_, "503") => kinds::STORAGE_UNAVAILABLE,
+        _ => return None,
+    })
+}
+
+/// Gives this document.
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "access", security(()),
+    responses((status = 200, description = "This document", body = Object)))]
+pub async fn show() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(text);
+    let mut response = Response::new(Body::from(TEXT.as_str()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_an_example_of_its_status_and_every_answer_and_request_one_too() {
+        let mut document = document();
+        for (path, method, operation) in operations(&mut document) {
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                for (media_type, content) in response["content"].as_object().expect("content") {
+                    let example = &content["example"];
+                    assert!(!example.is_null(), "{method} {path} {status}");
+                    if !status.starts_with('2') {
+                        assert_eq!(media_type, "application/problem+json", "{method} {path} {status}");
+                        assert_eq!(example["status"].to_string(), *status, "{method} {path}");
+                    }
+                }
+            }
+            if let Some(body) = operation.get("requestBody") {
+                for content in body["content"].as_object().expect("content").values() {
+                    assert!(!content["example"].is_null(), "{method} {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_route_and_no_other() {
+        let source = include_str!("mod.rs");
+        let routed: std::collections::BTreeSet<String> = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once('"'))
+            .map(|(path, _)| path.replace("{*", "{"))
+            .collect();
+        let document = document();
+        let documented: std::collections::BTreeSet<String> =
+            document["paths"].as_object().expect("paths").keys().cloned().collect();
+        assert_eq!(routed, documented);
+        assert!(document["openapi"].as_str().expect("a version").starts_with("3.1"), "{}", document["openapi"]);
+    }
+}

@@ -1,0 +1,377 @@
+//! `/v1/submissions`: a feed is delivered line by line, and its fate is followed.
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
+
+use super::idempotency::IdempotencyKey;
+use super::{Api, form};
+use crate::app::caller::AgencyCaller;
+use crate::app::gateway::Gateway;
+use crate::app::submit::{FileFault, OpenSubmission, Received};
+use crate::domain::ids::SubmissionId;
+use crate::domain::submission::ROW_CODES;
+use crate::store::{RowError, Submission};
+use crate::web::body::{BodyError, LineLimits, NdjsonLines};
+use crate::web::json::Json;
+use crate::web::problem::{Problem, kinds};
+
+const NDJSON: &str = "application/x-ndjson";
+/// Row errors of a page, unless the caller asks for another number.
+const PAGE: i64 = 100;
+/// Most row errors that a caller may ask for.
+const MOST_A_PAGE: i64 = 1000;
+/// More faults than one row can have: a page ends between rows.
+const MOST_OF_A_ROW: i64 = 1024;
+
+/// How failures are called that are not [`FileFault`]s.
+const OTHER_FAILURES: &[(&str, &str)] = &[
+    ("file.cut_off", "the connection ended before the file did"),
+    ("file.idle", "the file arrived too slowly"),
+    ("file.line_too_long", "a line is longer than any record can be"),
+    ("file.too_large", "the file is larger than this gateway takes"),
+    ("file.too_many_rows", "the file has more rows than this gateway takes"),
+    ("file.unsupported", "the file is compressed"),
+    ("file.interrupted", "the gateway could not store the rows; send the file again"),
+    ("file.stalled", "the sender stopped long ago"),
+    ("file.repeat", "the same file was received before"),
+];
+
+/// A submission that was received whole.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SubmissionReceived {
+    /// Its id; that of the earlier one when the same file was received before.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: SubmissionId,
+    /// Where it is in its life: `staged` at first, `visible` once enquiries see it.
+    pub state: String,
+    /// The same bytes were received before: nothing was stored again.
+    pub is_repeat: bool,
+}
+
+/// A submission of the caller's own. It says nothing of links or of other agencies' records.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SubmissionView {
+    /// Its id.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: SubmissionId,
+    /// Which feed.
+    pub feed: String,
+    /// Under which agreement.
+    pub agreement: String,
+    /// `snapshot`.
+    pub mode: String,
+    /// `all_or_nothing` or `good_rows`.
+    pub rows: String,
+    /// The day that the file describes.
+    #[schema(format = Date)]
+    pub as_at: String,
+    /// `staging`, `staged`, `publishing`, `visible`, `replaced` or `failed`.
+    pub state: String,
+    /// Rows read so far.
+    pub rows_read: i64,
+    /// Rows taken.
+    pub rows_accepted: i64,
+    /// Rows refused.
+    pub rows_rejected: i64,
+    /// Why it failed, if it failed.
+    pub failure: Option<FailureView>,
+    /// When it began.
+    #[schema(format = DateTime)]
+    pub received_at: String,
+    /// When it became visible, was replaced or failed.
+    #[schema(format = DateTime)]
+    pub finished_at: Option<String>,
+    /// A page of what is wrong with rows, by row number; at most 10,000 errors are kept.
+    pub errors: Vec<RowErrorView>,
+    /// Pass it as `after` for the next page; absent on the last.
+    pub next_after: Option<i64>,
+}
+
+/// Why a submission failed.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FailureView {
+    /// For programs, such as `file.truncated`.
+    pub code: String,
+    /// For people.
+    pub meaning: String,
+}
+
+/// One thing wrong with one row; never its value.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RowErrorView {
+    /// Line of the file; the header is line 1.
+    pub row: i64,
+    /// Where in the row, such as `flags[2].criterion`; empty for the row as a whole.
+    pub field: String,
+    /// What is wrong, for programs, such as `token.malformed`.
+    pub code: String,
+    /// What is wrong and what to do, for people.
+    pub meaning: String,
+}
+
+/// Delivers a feed: a header line, one record a line, and an end line that counts the records.
+///
+/// The file itself is the key of repeats: the same bytes of the same feed land once, whatever
+/// `Idempotency-Key` they come with. The header is required all the same, as of every call that
+/// changes something.
+#[utoipa::path(post, path = "/v1/submissions", operation_id = "submit", tag = "submissions",
+    security(("access_token" = [])),
+    params(("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores")),
+    request_body(content = String, content_type = "application/x-ndjson",
+        description = "Line 1: a `Header`. Then one record a line. Last line: `{\"end\": <number of records>}`."),
+    responses(
+        (status = 202, description = "Received whole; it becomes visible by itself", body = SubmissionReceived),
+        (status = 400, description = "The file is incomplete, or the Idempotency-Key is missing or malformed"),
+        (status = 403, description = "The agreement is not in force with a supply term of the caller"),
+        (status = 408, description = "The file arrived too slowly"),
+        (status = 409, description = "Another linkage key, match-key file or epoch, or an older day than the present snapshot"),
+        (status = 413, description = "The file or a line of it is too long"),
+        (status = 415, description = "Not newline-delimited JSON"),
+        (status = 422, description = "The header is not accepted, or rows are bad and the file asked for all or nothing"),
+    ))]
+pub async fn create(
+    State(api): State<Api>,
+    caller: AgencyCaller,
+    _key: IdempotencyKey,
+    request: Request,
+) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
+    let (parts, body) = request.into_parts();
+    if !is_ndjson(&parts.headers) {
+        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail("this path takes application/x-ndjson"));
+    }
+    let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api))?;
+    let gateway = api.gateway().clone();
+    // A task of its own: a caller who hangs up must not leave the submission half open.
+    let received = tokio::spawn(receive(gateway.clone(), caller, lines).in_current_span());
+    let received = received.await.map_err(Problem::internal)??;
+    let state = gateway.store().submission(received.id).await?;
+    let state = state.map_or("staged", |submission| submission.state.as_str()).to_owned();
+    let view = SubmissionReceived { id: received.id, state, is_repeat: received.is_repeat };
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}
+
+fn line_limits(api: &Api) -> LineLimits {
+    let limits = &api.parts.limits;
+    LineLimits {
+        total_bytes: u64::from(limits.submission_mebibytes) << 20,
+        rows: u64::from(limits.submission_rows) + 2, // the header and the end line
+        ..LineLimits::default()
+    }
+}
+
+/// Reads a file line by line, no faster than its rows are stored.
+async fn receive(gateway: Gateway, caller: AgencyCaller, mut lines: NdjsonLines) -> Result<Received, Problem> {
+    let Some(header) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
+    let mut submission = match gateway.begin_submission(&caller, &header.bytes).await {
+        Ok(submission) => submission,
+        Err(error) => {
+            lines.give_up();
+            return Err(error.into());
+        }
+    };
+    let id = submission.id();
+    match push_all(&mut submission, &mut lines).await {
+        Ok(()) => Ok(submission.finish().await?),
+        Err((code, problem)) => {
+            if let Err(error) = submission.abandon(code).await {
+                tracing::warn!(submission.id = %id, error = %error, "a submission stays open until it is tidied away");
+            }
+            lines.give_up();
+            Err(problem.with(|extras| {
+                extras.code = Some(code);
+                extras.submission = Some(id.to_string());
+            }))
+        }
+    }
+}
+
+async fn push_all(submission: &mut OpenSubmission, lines: &mut NdjsonLines) -> Result<(), (&'static str, Problem)> {
+    loop {
+        match lines.next_line().await {
+            Ok(Some(line)) => {
+                submission.at_line(line.number);
+                let pushed = submission.push(line.bytes).await;
+                pushed.map_err(|error| ("file.interrupted", Problem::from(error)))?;
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => return Err((failure_code(error), error.into())),
+        }
+    }
+}
+
+fn failure_code(error: BodyError) -> &'static str {
+    match error {
+        BodyError::TooLarge { .. } => "file.too_large",
+        BodyError::LineTooLong { .. } => "file.line_too_long",
+        BodyError::TooManyRows { .. } => "file.too_many_rows",
+        BodyError::TooSlow => "file.idle",
+        BodyError::Incomplete => "file.cut_off",
+        BodyError::Coded => "file.unsupported",
+    }
+}
+
+fn is_ndjson(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(NDJSON)
+}
+
+/// Shows a submission of the caller's own agency, with a page of its row errors.
+#[utoipa::path(get, path = "/v1/submissions/{id}", operation_id = "show_submission", tag = "submissions",
+    security(("access_token" = [])),
+    params(
+        ("id" = String, Path, description = "The submission's id"),
+        ("after" = Option<i64>, Query, description = "Show row errors after this row: `next_after` of the page before"),
+        ("limit" = Option<i64>, Query, description = "About how many row errors, 1 to 1000; a page ends between rows"),
+    ),
+    responses(
+        (status = 200, description = "The submission", body = SubmissionView),
+        (status = 400, description = "`after` or `limit` is malformed"),
+        (status = 404, description = "The caller's agency has no such submission"),
+    ))]
+pub async fn show(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<SubmissionView>, Problem> {
+    let page = Page::parse(uri.query().unwrap_or_default())?;
+    let not_found = || Problem::new(kinds::NOT_FOUND);
+    let id: SubmissionId = id.parse().map_err(|_| not_found())?;
+    let submission = gateway.store().submission(id).await?;
+    let submission = submission.filter(|submission| submission.agency == caller.agency).ok_or_else(not_found)?;
+    let errors = gateway.store().row_errors(id, page.after, page.limit + MOST_OF_A_ROW).await?;
+    Ok(Json(view_of(&submission, errors, page.limit)))
+}
+
+/// Which row errors are asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    after: i64,
+    limit: i64,
+}
+
+impl Page {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let pairs = form::parse(query).map_err(|error| Problem::new(kinds::REQUEST_REFUSED).detail(error))?;
+        let mut page = Self { after: 0, limit: PAGE };
+        for (name, value) in &pairs {
+            let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+            let number: Option<i64> = value.parse().ok().filter(|_| is_number);
+            match (&**name, number) {
+                ("after", Some(after)) => page.after = after,
+                ("after", None) => return Err(Problem::new(kinds::INVALID_CURSOR)),
+                ("limit", Some(limit)) if (1..=MOST_A_PAGE).contains(&limit) => page.limit = limit,
+                ("limit", _) => {
+                    return Err(Problem::new(kinds::REQUEST_REFUSED).detail("limit must be 1 to 1000"));
+                }
+                _ => return Err(Problem::new(kinds::REQUEST_REFUSED).detail("this path takes after and limit")),
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn view_of(submission: &Submission, mut errors: Vec<RowError>, limit: i64) -> SubmissionView {
+    let next_after = cut_between_rows(&mut errors, usize::try_from(limit).unwrap_or(usize::MAX));
+    SubmissionView {
+        id: submission.id,
+        feed: submission.feed.to_string(),
+        agreement: submission.agreement.to_string(),
+        mode: submission.mode.clone(),
+        rows: submission.rows_mode.clone(),
+        as_at: submission.as_at.date().to_string(),
+        state: submission.state.as_str().to_owned(),
+        rows_read: submission.rows_read,
+        rows_accepted: submission.rows_accepted,
+        rows_rejected: submission.rows_rejected,
+        failure: submission
+            .failure
+            .as_ref()
+            .map(|code| FailureView { code: code.clone(), meaning: failure_meaning(code) }),
+        received_at: submission.received_at.to_string(),
+        finished_at: submission.finished_at.map(|at| at.to_string()),
+        errors: errors.into_iter().map(row_error_view).collect(),
+        next_after,
+    }
+}
+
+/// Keeps whole rows until there are `limit` errors; the last row kept, if something was cut off.
+fn cut_between_rows(errors: &mut Vec<RowError>, limit: usize) -> Option<i64> {
+    let last = errors.get(limit.checked_sub(1)?)?.row;
+    let kept = errors.partition_point(|error| error.row <= last);
+    let is_cut = kept < errors.len();
+    errors.truncate(kept);
+    is_cut.then_some(last)
+}
+
+fn row_error_view(error: RowError) -> RowErrorView {
+    let meaning = ROW_CODES.iter().find(|(code, _)| *code == error.code).map_or("", |(_, meaning)| meaning);
+    RowErrorView { row: error.row, field: error.field, code: error.code, meaning: meaning.to_owned() }
+}
+
+fn failure_meaning(code: &str) -> String {
+    if let Some(fault) = FileFault::ALL.into_iter().find(|fault| fault.code() == code) {
+        return fault.to_string();
+    }
+    OTHER_FAILURES.iter().find(|(known, _)| *known == code).map_or("", |(_, meaning)| meaning).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(rows: &[i64]) -> Vec<RowError> {
+        let error =
+            |(n, row): (usize, &i64)| RowError { row: *row, field: format!("f{n}"), code: "row.missing".into() };
+        rows.iter().enumerate().map(error).collect()
+    }
+
+    #[test]
+    fn a_page_ends_between_rows_and_says_where_the_next_begins() {
+        for (rows, limit, kept, next) in [
+            (&[][..], 2, 0, None),
+            (&[3, 5], 2, 2, None),
+            (&[3, 5, 7], 2, 2, Some(5)),
+            (&[3, 5, 5, 5, 7], 2, 4, Some(5)),
+            (&[3, 3, 3], 1, 3, None),
+        ] {
+            let mut page = errors(rows);
+            assert_eq!((cut_between_rows(&mut page, limit), page.len()), (next, kept), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_has_after_and_limit_and_nothing_else() {
+        assert_eq!(Page::parse("").expect("none"), Page { after: 0, limit: PAGE });
+        assert_eq!(Page::parse("after=7&limit=1000").expect("both"), Page { after: 7, limit: 1000 });
+        for (bad, kind) in [
+            ("after=-1", "invalid-cursor"),
+            ("after=99999999999999999999", "invalid-cursor"),
+            ("after=", "invalid-cursor"),
+            ("limit=0", "request-refused"),
+            ("limit=1001", "request-refused"),
+            ("row=1", "request-refused"),
+            ("after=1&after=2", "request-refused"),
+        ] {
+            assert_eq!(Page::parse(bad).expect_err(bad).kind(), kind, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_failure_has_a_meaning() {
+        let errors = [
+            BodyError::TooLarge { limit: 1 },
+            BodyError::LineTooLong { line: 1, limit: 1 },
+            BodyError::TooManyRows { limit: 1 },
+            BodyError::TooSlow,
+            BodyError::Incomplete,
+            BodyError::Coded,
+        ];
+        let codes = errors.map(failure_code).into_iter().chain(FileFault::ALL.map(FileFault::code));
+        for code in codes.chain(["file.interrupted", "file.stalled", "file.repeat"]) {
+            assert!(!failure_meaning(code).is_empty(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What agencies' systems do, over the wire.
+
+mod agreements;
+mod enquiries;
+mod log;
+mod submissions;

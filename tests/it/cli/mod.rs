@@ -1,0 +1,10 @@
+//! The command line as processes.
+
+mod agency;
+mod enquire;
+mod gateway;
+mod keys;
+mod log;
+mod policy;
+mod serve;
+mod tokenise;
