@@ -43,8 +43,8 @@ pub(super) async fn export(workshop: &Workshop, folder: &Path) -> Result<u64, Tr
 
 /// Verifies an export offline, from the folder alone.
 pub(super) fn verify(workshop: &Workshop, folder: &Path, held: &Held) -> (Report, Duration) {
-    let log = KeyVerifier::new(LOG, workshop.log_key.clone());
-    let receipts = KeyVerifier::new(LOG, workshop.receipt_key.clone());
+    let log = KeyVerifier::new(LOG, workshop.log_key);
+    let receipts = KeyVerifier::new(LOG, workshop.receipt_key);
     let checkpoints: Vec<&[u8]> = held.checkpoints.iter().map(Vec::as_slice).collect();
     let promised: Vec<&[u8]> = held.receipts.iter().map(String::as_bytes).collect();
     let verifier = Verifier {

@@ -59,7 +59,11 @@ pub fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
 
 async fn play(args: &DemoArgs, story: &mut Story, output: &Output) -> Result<(), Trouble> {
     let folder = Folder::create(args.keep)?;
-    let workshop = story::tell(args, story, &folder).await?;
+    let workshop = tokio::select! {
+        told = story::tell(args, story, &folder) => told?,
+        // The folder goes away with everything in it.
+        _ = tokio::signal::ctrl_c() => return Err(Trouble::new("Ctrl-C", "the story was not told to its end")),
+    };
     if args.keep {
         output.note(format_args!("folder: {}", folder.path().display()));
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::population::AgencyFile;
 use super::trouble::{Trouble, trouble};
 use super::workshop::{DAYS, ISSUER, PROGRAMME, Workshop, write};
-use crate::app::enquire::Question;
+use crate::app::enquire::{MOST_TOKENS, Question};
 use crate::app::enrol::Enrolment;
 use crate::cli::agency::key_file::AgencyKeyFile;
 use crate::client::{Answer, CallHeaders, Client, ClientError, ClientIdentity, ClientOptions};
@@ -19,7 +19,10 @@ use crate::crypto::certs::{self, Validity};
 use crate::crypto::jwt::{ClientKey, make_assertion};
 use crate::crypto::random::{SystemRandom, uuid_v7};
 use crate::domain::ids::{AgencyCode, OpaqueRef};
+use crate::domain::match_keys::MatchKeys;
 use crate::domain::submission::{EpochKeys, Header, RecordLine, SCHEME};
+use crate::domain::time::Timestamp;
+use crate::identity::UK_MATCH_KEYS;
 
 /// An enrolled agency with its keys and its open line to the gateway.
 pub(super) struct Partner {
@@ -27,6 +30,7 @@ pub(super) struct Partner {
     keys: AgencyKeyFile,
     client: Client,
     bearer: String,
+    enrolled: Timestamp,
 }
 
 /// A file of tokens.
@@ -94,7 +98,7 @@ impl Partner {
         let assertion = make_assertion(&key, &enrolment.kid, &enrolment.client, ISSUER, now, &random)
             .map_err(trouble("a client assertion"))?;
         let bearer = fetch_token(&client, &assertion).await?;
-        Ok(Self { folder, keys, client, bearer })
+        Ok(Self { folder, keys, client, bearer, enrolled: now })
     }
 
     /// Runs `porth tokenise` on the agency's file, as a process of its own.
@@ -150,13 +154,15 @@ impl Partner {
     /// Tokenises people to ask about, in the order of the file; nothing for a row that gave no record.
     pub(super) async fn prepare(&self, file: &AgencyFile, name: &str) -> Result<Vec<Option<Asked>>, Trouble> {
         let batch = self.tokenise(file, name).await?;
+        let match_keys = MatchKeys::parse(UK_MATCH_KEYS).map_err(trouble("the match keys"))?;
         let text = std::fs::read_to_string(&batch.path).map_err(trouble("a file of tokens"))?;
         let mut lines = text.lines();
         let header: Header =
             serde_json::from_str(lines.next().unwrap_or_default()).map_err(trouble("a header of tokens"))?;
         let mut found: BTreeMap<OpaqueRef, RecordLine> = BTreeMap::new();
         for line in lines.filter(|line| line.starts_with("{\"ref\"")) {
-            let line: RecordLine = serde_json::from_str(line).map_err(trouble("a record of tokens"))?;
+            let mut line: RecordLine = serde_json::from_str(line).map_err(trouble("a record of tokens"))?;
+            keep_strongest(&mut line, &match_keys);
             found.insert(line.reference.clone(), line);
         }
         let asked = |line: RecordLine| Asked { line, epochs: header.epochs.clone(), norm: header.norm };
@@ -206,8 +212,7 @@ impl Partner {
     }
 
     fn headers(&self, changes_something: bool) -> CallHeaders {
-        let now = jiff::Timestamp::now().as_microsecond();
-        let key = || uuid_v7(crate::domain::time::Timestamp::from_micros(now), &SystemRandom::new()).to_string();
+        let key = || uuid_v7(self.enrolled, &SystemRandom::new()).to_string();
         CallHeaders {
             bearer: Some(SecretString::from(self.bearer.as_str())),
             idempotency_key: changes_something.then(key),
@@ -226,4 +231,20 @@ async fn fetch_token(client: &Client, assertion: &str) -> Result<String, Trouble
     let answer: Value = answer.and_then(|answer| answer.json()).map_err(trouble("an access token"))?;
     let token = answer["access_token"].as_str();
     token.map(ToOwned::to_owned).ok_or_else(|| Trouble::new("an access token", "the answer has none"))
+}
+
+/// A record may carry more tokens than a question: of somebody with former names, the weakest keys
+/// are left out.
+fn keep_strongest(line: &mut RecordLine, match_keys: &MatchKeys) {
+    let households: usize = line.household.values().flat_map(BTreeMap::values).map(Vec::len).sum();
+    let mut room = MOST_TOKENS.saturating_sub(households);
+    for types in line.tokens.values_mut() {
+        for key in match_keys.keys() {
+            if let Some(tokens) = types.get_mut(&key.name) {
+                tokens.truncate(room);
+                room -= tokens.len();
+            }
+        }
+        types.retain(|_, tokens| !tokens.is_empty());
+    }
 }

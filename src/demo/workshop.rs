@@ -1,12 +1,14 @@
 //! The gateway of the demonstration: keys, certificates, policies and listeners, made in a folder of
 //! its own that goes away afterwards.
 
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::policy_files;
 use super::trouble::{Trouble, trouble};
 use crate::app::gateway::Gateway;
 use crate::app::load_policy::PartySignature;
+use crate::app::policies::hex;
 use crate::cli::agency::key_file::LinkageKeyFile;
 use crate::config::Config;
 use crate::crypto::certs::{CertificateAuthority, Validity};
@@ -43,9 +45,7 @@ impl Folder {
     pub(super) fn create(is_kept: bool) -> Result<Self, Trouble> {
         let mut name = [0; 8];
         SystemRandom::new().fill(&mut name);
-        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = std::env::temp_dir().join(format!("porth-demo-{name}"));
-        use std::os::unix::fs::DirBuilderExt as _;
+        let path = std::env::temp_dir().join(format!("porth-demo-{}", hex(&name)));
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(trouble("the temporary folder"))?;
         Ok(Self { path, is_kept })
     }
@@ -123,7 +123,6 @@ impl Workshop {
 }
 
 fn make_keys(folder: &Path, now: Timestamp) -> Result<(VerifyingKey, VerifyingKey), Trouble> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let random = SystemRandom::new();
     let kek_file = folder.join("kek");
     let mut file = std::fs::OpenOptions::new()

@@ -304,8 +304,11 @@ impl Population {
                 let known = random.chance(rate);
                 number.clone().filter(|_| known).unwrap_or_default()
             };
-            identity.nhs = number(&person.nhs, rates.nhs);
-            identity.upn = number(&person.upn, rates.upn);
+            // Whoever shields a person says who it is as well as can be: a shield reaches only records that
+            // share an identifier with the shielded one.
+            let shields = self.shields.get(&id).is_some_and(|agencies| agencies.contains(agency));
+            identity.nhs = number(&person.nhs, if shields { 10_000 } else { rates.nhs });
+            identity.upn = number(&person.upn, if shields && rates.upn > 0 { 10_000 } else { rates.upn });
             identity.nino = number(&person.nino, rates.nino);
         }
         self.address(agency, rates.uprn, rates.other_postcode, id, &mut identity, random);
