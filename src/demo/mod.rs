@@ -37,7 +37,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 2016)]
     seed: u64,
     /// How many people there are besides the programme's 1,966 families
-    #[arg(long, default_value_t = 6_000, value_parser = value_parser!(u32).range(100..=1_000_000))]
+    #[arg(long, default_value_t = 6_000, value_parser = value_parser!(u32).range(1_000..=1_000_000))]
     people: u32,
     /// How many families the Hub screens; its agreement allows 600 enquiries a day
     #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(10..=550))]
@@ -59,13 +59,15 @@ pub fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
 
 async fn play(args: &DemoArgs, story: &mut Story, output: &Output) -> Result<(), Trouble> {
     let folder = Folder::create(args.keep)?;
+    if args.keep {
+        output.note(format_args!("folder: {}", folder.path().display()));
+    }
     let workshop = tokio::select! {
         told = story::tell(args, story, &folder) => told?,
         // The folder goes away with everything in it.
         _ = tokio::signal::ctrl_c() => return Err(Trouble::new("Ctrl-C", "the story was not told to its end")),
     };
     if args.keep {
-        output.note(format_args!("folder: {}", folder.path().display()));
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
         output.note("Ctrl-C ends the gateway; the folder stays.");

@@ -442,7 +442,7 @@ async fn overdue(story: &mut Story, stage: &mut Stage) -> Result<(), Trouble> {
         let about = |criterion: &str| {
             facts.iter().any(|fact| fact.criterion == criterion && known.members.contains(&fact.person))
         };
-        known.kind == FamilyKind::Background && about("C2")
+        matches!(known.kind, FamilyKind::Background | FamilyKind::AdultOnly) && about("C2")
     };
     let found = (0..stage.population.families.len()).map(FamilyId).find(only_police);
     let family = found.ok_or_else(|| Trouble::new("the population", "no family is known to the police alone"))?;
