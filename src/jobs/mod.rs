@@ -15,7 +15,7 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How long a failed job waits before it tries again.
 const WAIT: Duration = Duration::from_secs(1);
 /// How often what nobody needs is removed.
-const TIDY: Duration = Duration::from_secs(60);
+const TIDY: Duration = Duration::from_mins(1);
 
 /// Makes staged submissions visible, one after the other.
 pub async fn publish(gateway: Gateway, shutdown: CancellationToken) {

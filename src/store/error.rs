@@ -39,7 +39,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(source) => {
-                let code = source.code().map(|code| code.into_owned()).unwrap_or_default();
+                let code = source.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
                 if source.is_unique_violation() || source.is_foreign_key_violation() {
                     return Self::Conflict(source.constraint().unwrap_or("constraint").to_owned());
                 }

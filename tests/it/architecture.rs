@@ -102,12 +102,6 @@ const MOST_LINES_EVER: usize = 850;
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("domain/agreement.rs", "long", "one noun: the signed text and its two kinds of term, parsed in one place"),
     (
-        "domain/programme.rs",
-        "long",
-        "one noun: areas, criteria and calendar refer to one another and are checked together",
-    ),
-    ("policy/decide.rs", "long", "the decision is read in one piece; a third of the file is its cases"),
-    (
         "identity/self_test.rs",
         "tests/",
         "the golden vectors are built in: an agency's machine runs them before it makes tokens",

@@ -113,23 +113,22 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
         answer.json().map_err(|error| again(failure(&error)))
     })?;
     if let Some(path) = &args.receipt {
-        save_receipt(path, &answer, output)?;
+        save_receipt(path, &answer, output);
     }
     output.result(words::say(&answer), &answer);
     Ok(())
 }
 
-fn save_receipt(path: &Path, answer: &Value, output: &Output) -> Result<(), Failure> {
+fn save_receipt(path: &Path, answer: &Value, output: &Output) {
     let Some(receipt) = words::receipt(answer) else {
         output.note("warning: the answer carries no receipt");
-        return Ok(());
+        return;
     };
     // The answer is printed even so: it was given, and it is in the log.
     if let Err(error) = std::fs::write(path, receipt) {
         output.note(format_args!("warning: the receipt cannot be saved to {}: {error}", path.display()));
         output.line(receipt);
     }
-    Ok(())
 }
 
 fn parse_mode(text: &str) -> Result<AnswerMode, String> {

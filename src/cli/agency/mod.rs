@@ -8,6 +8,8 @@
 //! | [`connection`] | where the gateway is and how to prove who we are |
 //! | [`submit`], [`enquire`] | what is sent, and what comes back in plain words |
 
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
+
 pub mod connection;
 pub mod enquire;
 pub mod key_file;

@@ -24,7 +24,7 @@ use crate::identity::{RawFields, Reason};
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct PersonArgs {
-    /// A JSON file of the person's fields, such as {"nhs": "…", "surname": ["current", "former"]}; `-` for
+    /// A JSON file of the person's fields, a text or a list of texts each; `-` for
     /// standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["csv", "field"])]
     person: Option<PathBuf>,
@@ -176,12 +176,11 @@ mod tests {
 
     #[test]
     fn a_person_is_an_object_of_texts_or_lists_of_texts() {
-        let fields =
-            read_person(br#"{"nhs": "999 000 0018", "surname": ["Penrose", "Rowe"]}"#).ok().expect("well-formed");
+        let fields = read_person(br#"{"nhs": "999 000 0018", "surname": ["Penrose", "Rowe"]}"#).expect("well-formed");
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         assert_eq!(fields, [("nhs", "999 000 0018"), ("surname", "Penrose"), ("surname", "Rowe")]);
         for bad in [&br#"{"nhs": 9990000018}"#[..], br#"["9990000018"]"#, br#"{"nhs": ["1", 2]}"#, b"9990000018"] {
-            let failure = read_person(bad).err().expect("refused");
+            let failure = read_person(bad).expect_err("refused");
             assert!(!format!("{failure:?}").contains("9990000018"));
         }
     }

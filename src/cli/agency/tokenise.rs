@@ -183,11 +183,14 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What became of a row: where its line stands, or why there is none.
+type Outcome = Result<(Range<usize>, Written), Refusal>;
+
 /// What a worker made of a chunk.
 #[derive(Default)]
 struct Lines {
     text: Vec<u8>,
-    rows: Vec<(u64, Result<(Range<usize>, Written), Refusal>)>,
+    rows: Vec<(u64, Outcome)>,
     fields: FieldCounts,
 }
 

@@ -71,7 +71,7 @@ pub fn run(args: EvaluateArgs, output: &Output) -> Result<(), Failure> {
 
 fn read_truth(path: &std::path::Path) -> Result<Truth, Failure> {
     let at = |row: usize| format!("{} row {row}", path.display());
-    let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(|error| Failure::failed(error))?;
+    let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(Failure::failed)?;
     let mut truth = Truth::new();
     for (row, record) in reader.records().enumerate() {
         let record = record.map_err(|_| Failure::failed(format!("{}: not a CSV row", at(row + 2))))?;

@@ -8,3 +8,4 @@ mod log;
 mod policy;
 mod serve;
 mod tokenise;
+mod towards_gateway;

@@ -55,7 +55,7 @@ pub(crate) fn epoch(linkage: &LinkageKey) -> Value {
 pub(crate) fn file(header: &Value, rows: &[Value]) -> String {
     let end = json!({ "end": rows.len() });
     let lines = std::iter::once(header).chain(rows).chain([&end]);
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.fold(String::new(), |file, line| file + &line.to_string() + "\n")
 }
 
 /// A question of the Early Help Hub.

@@ -63,13 +63,14 @@ fn areas(answer: &Value, lines: &mut Vec<String>) {
         let area = found["area"].as_str().unwrap_or("?");
         let mut sentence = state(found["state"].as_str()).to_owned();
         if let Some(month) = found["newest"].as_str() {
-            sentence += &format!(", newest evidence {month}");
+            sentence.push_str(", newest evidence ");
+            sentence.push_str(month);
         }
         if found["grade"].as_str() == Some("professional") {
             sentence += ", on professional judgement";
         }
         if let Some(age) = age(&found["age"]) {
-            sentence += &format!(" ({age})");
+            sentence = format!("{sentence} ({age})");
         }
         lines.push(format!("  {area}: {sentence}"));
     }

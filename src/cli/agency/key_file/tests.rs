@@ -103,7 +103,7 @@ fn other_files_and_example_keys_are_refused_without_repeating_them() {
         epoch(&format!(r#"{{"epoch":1,"root":"{good}"}}"#)).replace("linkage-key", "linkage-share"),
         good.to_owned(),
     ] {
-        let error = LinkageKeyFile::from_text(bad.as_bytes()).err().expect("refused").at(path).to_string();
+        let error = LinkageKeyFile::from_text(bad.as_bytes()).expect_err("refused").at(path).to_string();
         assert!(error.starts_with("key_file."), "{error}");
         assert!(!error.contains(&good[4..12]), "{error}");
     }

@@ -1,0 +1,175 @@
+//! `porth submit` and `porth enquire` towards a gateway that says what the test wants: plain HTTP on
+//! this machine, one answer a connection.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
+
+use porth::crypto::jwt::UnverifiedAssertion;
+use serde_json::{Value, json};
+
+use super::tokenise::Desk;
+use crate::support::pki::Authority;
+
+/// What arrived: request line with headers in lower case, and body.
+type Heard = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Answers requests in turn with status and body; the last answer stands for all later ones.
+fn gateway(answers: Vec<(u16, Value)>) -> (String, Heard) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("bound"));
+    let heard = Heard::default();
+    let keep = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for (at, stream) in listener.incoming().enumerate() {
+            let mut stream = BufReader::new(stream.expect("a connection"));
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|read| read > 0) {}
+            let head = head.to_lowercase();
+            let mut body = Vec::new();
+            if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+                body.resize(length.parse().expect("a length"), 0);
+                stream.read_exact(&mut body).expect("a body");
+            } else if head.contains("transfer-encoding: chunked") {
+                loop {
+                    let mut size = String::new();
+                    stream.read_line(&mut size).expect("a size");
+                    let size = usize::from_str_radix(size.trim(), 16).expect("hexadecimal");
+                    let mut chunk = vec![0; size + 2];
+                    stream.read_exact(&mut chunk).expect("a chunk");
+                    body.extend_from_slice(&chunk[..size]);
+                    if size == 0 {
+                        break;
+                    }
+                }
+            }
+            keep.lock().expect("no panic").push((head, String::from_utf8_lossy(&body).into_owned()));
+            let (status, answer) = &answers[at.min(answers.len() - 1)];
+            let answer = answer.to_string();
+            let text = format!(
+                "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
+                answer.len()
+            );
+            let _ = stream.get_mut().write_all(text.as_bytes());
+        }
+    });
+    (address, heard)
+}
+
+fn connected(answers: Vec<(u16, Value)>) -> (Desk, Heard) {
+    let (address, heard) = gateway(answers);
+    let desk = Desk::new();
+    let authority = Authority::new("test authority");
+    let client = authority.client("education");
+    desk.write("ca.pem", &authority.pem);
+    desk.write("client.pem", &client.certificate_pem);
+    for name in ["client.key", "assertion.pem"] {
+        desk.write(name, &client.key_pem);
+        fs::set_permissions(desk.path(name), fs::Permissions::from_mode(0o600)).expect("sets the mode");
+    }
+    desk.write(
+        "connection.toml",
+        format!(
+            "gateway = '{address}'\nissuer = 'https://gateway.example'\nroot = 'ca.pem'\ncertificate = 'client.pem'\n\
+             private_key = 'client.key'\nclient_id = 'education-batch'\nassertion_key = 'assertion.pem'\n"
+        ),
+    );
+    desk.write("person.json", r#"{"nhs": "999 000 0018", "dob": "2009-04-17"}"#);
+    desk.write(
+        "batch.ndjson",
+        "{\"programme\":\"tff\",\"agency\":\"education\",\"feed\":\"attendance\",\"agreement\":\"core/v1\",\
+         \"mode\":\"snapshot\",\"as_at\":\"2026-09-20\",\"scheme\":\"pt1\",\"norm\":1,\"match_keys\":\"00\",\
+         \"epochs\":[]}\n{\"end\":0}\n",
+    );
+    (desk, heard)
+}
+
+fn token() -> (u16, Value) {
+    (200, json!({ "access_token": "an.access.token", "token_type": "Bearer", "expires_in": 300 }))
+}
+
+const SUBMIT: [&str; 4] = ["submit", "batch.ndjson", "-c", "connection.toml"];
+
+const ENQUIRE: [&str; 21] = [
+    "enquire",
+    "-c",
+    "connection.toml",
+    "-k",
+    "keys.json",
+    "--person",
+    "person.json",
+    "--agreement",
+    "early-help-core/v1",
+    "--purpose",
+    "early-help-screening",
+    "--mode=eligible",
+    "--relationship",
+    "referral",
+    "--role",
+    "hub-screener",
+    "--case",
+    "C-20417",
+    "--user=tamsin",
+    "--receipt",
+    "receipt.txt",
+];
+
+#[test]
+fn a_submission_is_sent_whole_and_followed_until_it_is_visible() {
+    let (desk, heard) = connected(vec![
+        token(),
+        (202, json!({ "id": "s-1", "state": "staging", "is_repeat": false })),
+        (200, json!({ "id": "s-1", "state": "publishing", "rows_read": 2 })),
+        (
+            200,
+            json!({ "id": "s-1", "state": "visible", "rows_read": 2, "rows_accepted": 1, "rows_rejected": 1,
+            "errors": [{ "row": 2, "field": "tokens", "code": "token.none", "meaning": "No token." }] }),
+        ),
+    ]);
+    let output = desk.porth(&SUBMIT);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("s-1: visible") && said.contains("token.none") && said.contains("No token."), "{said}");
+    let heard = heard.lock().expect("no panic");
+    assert!(heard[0].0.starts_with("post /oauth/token "));
+    let assertion = heard[0].1.split_once("client_assertion=").expect("an assertion").1;
+    assert_eq!(UnverifiedAssertion::parse(assertion).expect("well-formed").client_id(), "education-batch");
+    assert!(
+        heard[1].0.starts_with("post /v1/submissions ") && heard[1].0.contains("authorization: bearer an.access.token")
+    );
+    assert!(heard[1].0.contains("idempotency-key: "));
+    assert_eq!(heard[1].1, fs::read_to_string(desk.path("batch.ndjson")).expect("there"));
+    assert!(heard[2].0.starts_with("get /v1/submissions/s-1 "));
+}
+
+#[test]
+fn a_refused_or_failed_submission_ends_with_code_three() {
+    let refusal = json!({ "kind": "no-agreement", "status": 403, "title": "No agreement.", "next": "Ask for one." });
+    let failed = json!({ "id": "s-1", "state": "failed", "failure": "bad rows", "rows_read": 1, "errors": [] });
+    for (answers, said) in [
+        (vec![token(), (403, refusal)], "no-agreement"),
+        (vec![token(), (202, json!({ "id": "s-1" })), (200, failed)], "bad rows"),
+    ] {
+        let (desk, _) = connected(answers);
+        let output = desk.porth(&SUBMIT);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said));
+    }
+}
+
+#[test]
+fn an_answer_is_said_in_words_and_its_receipt_is_kept() {
+    let answer = json!({ "disclosure": "e-1", "at": "2026-09-20T10:00:00.000000Z", "receipt": "a signed promise\n",
+        "answer": { "mode": "eligible", "eligible": "met", "covers": [], "not_covered": [] } });
+    let (desk, heard) = connected(vec![token(), (201, answer)]);
+    let output = desk.porth(&ENQUIRE);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("The family is eligible."));
+    assert_eq!(fs::read_to_string(desk.path("receipt.txt")).expect("kept"), "a signed promise\n");
+    let heard = heard.lock().expect("no panic");
+    assert!(heard[1].0.starts_with("post /v1/enquiries "));
+    serde_json::from_str::<porth::app::enquire::Question>(&heard[1].1).expect("a question");
+    assert!(!heard[1].1.contains("9990000018") && !heard[1].1.contains("C-20417"));
+}
