@@ -23,10 +23,11 @@ use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::{Contribution, Deliveries, Facts};
-use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode};
+use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, TokenType};
 use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
+use crate::domain::token::Token;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
 use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
@@ -37,8 +38,15 @@ use crate::tlog::receipt::Receipt;
 const REPLY_SECONDS: i64 = 24 * 3600;
 /// Every kept reply has this length before sealing.
 const REPLY_LENGTH: usize = 8192;
+/// How often a question is decided anew because something changed meanwhile.
+const MOST_TRIES: usize = 4;
 /// Most tokens that an enquiry may carry.
 pub const MOST_TOKENS: usize = 64;
+
+/// Most values of one identifier: a person has one, or two while records are being merged.
+const MOST_IDENTIFIERS: usize = 2;
+/// Most household tokens: an address or two, in one or two epochs.
+const MOST_HOUSEHOLDS: usize = 4;
 
 /// What an agency asks, as its system sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -149,8 +157,16 @@ pub enum QuestionFault {
     #[error("the question carries no token")]
     NoTokens,
     /// Too many tokens.
-    #[error("the question carries more than 64 tokens")]
+    #[error(
+        "the question carries more than 64 tokens, 4 addresses, or 2 values of one identifier: ask about one person"
+    )]
     TooManyTokens,
+    /// One epoch, or two while a key is being changed.
+    #[error("the question names no epoch or more than two")]
+    Epochs,
+    /// A purpose or role that the programme does not declare.
+    #[error("the programme declares no such purpose or role")]
+    Undeclared,
 }
 
 impl QuestionFault {
@@ -165,6 +181,8 @@ impl QuestionFault {
             Self::TokenType => "token.type",
             Self::NoTokens => "token.none",
             Self::TooManyTokens => "token.too_many",
+            Self::Epochs => "token.epoch",
+            Self::Undeclared => "purpose.unknown",
         }
     }
 }
@@ -214,14 +232,29 @@ impl Gateway {
         question: &Question,
         idempotency: &str,
     ) -> Result<Receipted, EnquiryError> {
+        for _ in 0..MOST_TRIES {
+            if let Some(answer) = self.try_to_answer(caller, question, idempotency).await? {
+                return Ok(answer);
+            }
+        }
+        Err(AppError::Interrupted.into())
+    }
+
+    /// `None` when agreements, shields or records changed between the decision and the commit.
+    async fn try_to_answer(
+        &self,
+        caller: &AgencyCaller,
+        question: &Question,
+        idempotency: &str,
+    ) -> Result<Option<Receipted>, EnquiryError> {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_question(question, &policies)?;
-        let request_hash = request_hash(question);
+        let request_hash = self.request_hash(&caller.client, question);
         let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries");
         if let Some(kept) = self.store().reply(&caller.client, &tag, view.now).await? {
-            return self.replay(caller, &tag, &kept, &request_hash, view);
+            return self.replay(caller, &tag, &kept, &request_hash, view).map(Some);
         }
 
         // Decided before any record is read.
@@ -235,8 +268,12 @@ impl Gateway {
             Err(refusal) => {
                 let event = self.refusal_entry(&asked, &refusal.hits, &refusal.decisions)?;
                 let (disclosure, receipt) = (event.id, self.receipt(&event)?);
-                let written = Disclosure { entry: event, ceilings: Vec::new(), over_ceiling: None, reply: None };
-                self.writer().commit(written).await?;
+                let decided_on = asked.decided_on(self.programme());
+                let refusal_entry =
+                    Disclosure { entry: event, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None };
+                if self.writer().commit(refusal_entry).await? == Written::Outdated {
+                    return Ok(None);
+                }
                 self.wake_sequencer();
                 metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
                 Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
@@ -250,7 +287,7 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Arc<Permitted>,
         tag: &[u8; 32],
-    ) -> Result<Receipted, EnquiryError> {
+    ) -> Result<Option<Receipted>, EnquiryError> {
         let found = self.find(asked, permitted).await?;
         let set: Contribution = permitted.pairs().into_iter().collect();
         let deliveries: Deliveries =
@@ -271,10 +308,11 @@ impl Gateway {
             receipt: self.receipt(&entry)?,
         };
         let refusal = (over_ceiling.id, self.receipt(&over_ceiling)?);
-        let reply = self.kept_reply(asked, &answer, tag)?;
+        let reply = self.kept_reply(asked, permitted, &answer, tag)?;
         let ceiling = ceiling_key(asked, permitted);
         let disclosure = Disclosure {
             entry,
+            decided_on: asked.decided_on(self.programme()),
             ceilings: vec![(ceiling, i64::from(permitted.charge.daily_ceiling))],
             over_ceiling: Some(over_ceiling),
             reply: Some(reply),
@@ -284,8 +322,9 @@ impl Gateway {
         match written {
             Written::Entry => {
                 metrics::counter!("porth_enquiries", "outcome" => "answered").increment(1);
-                Ok(answer)
+                Ok(Some(answer))
             }
+            Written::Outdated => Ok(None),
             Written::OverCeiling => {
                 metrics::counter!("porth_enquiries", "outcome" => "ceiling").increment(1);
                 Err(EnquiryError::CeilingReached { disclosure: refusal.0, receipt: refusal.1 })
@@ -293,9 +332,16 @@ impl Gateway {
             Written::Repeated => {
                 let kept = self.store().reply(&asked.caller.client, tag, asked.view.now).await?;
                 let kept = kept.ok_or(EnquiryError::KeyLapsed)?;
-                self.replay(asked.caller, tag, &kept, &asked.request_hash, asked.view)
+                self.replay(asked.caller, tag, &kept, &asked.request_hash, asked.view).map(Some)
             }
         }
+    }
+
+    /// Binds an idempotency key to the whole question. Keyed: a stolen database is no help to
+    /// somebody who wants to test which tokens were asked about.
+    fn request_hash(&self, client: &str, question: &Question) -> [u8; 32] {
+        let bytes = serde_json::to_vec(question).expect("a question was read from JSON and is plain data");
+        self.keys().tagger.reply(client, "question", &bytes)
     }
 
     fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
@@ -307,6 +353,13 @@ impl Gateway {
         }
         if question.scheme != crate::domain::submission::SCHEME || question.norm != policies.norm() {
             return Err(QuestionFault::Scheme);
+        }
+        let programme = policies.programme();
+        if programme.purpose(&question.purpose).is_none() || programme.role(&question.role).is_none() {
+            return Err(QuestionFault::Undeclared); // free text has no place in an append-only log
+        }
+        if !(1..=2).contains(&question.epochs.len()) {
+            return Err(QuestionFault::Epochs);
         }
         for epoch in &question.epochs {
             for (token_type, check) in &epoch.key_checks {
@@ -322,19 +375,26 @@ impl Gateway {
         if tokens == 0 {
             return Err(QuestionFault::NoTokens);
         }
-        if tokens + households > MOST_TOKENS {
+        if tokens + households > MOST_TOKENS || households > MOST_HOUSEHOLDS {
+            return Err(QuestionFault::TooManyTokens);
+        }
+        // A list of numbers under one enquiry would be many questions for one charge.
+        let is_list = |(token_type, values): (&TokenType, &Vec<Token>)| {
+            policies.kind(token_type).is_some_and(|kind| policies.is_strong(kind)) && values.len() > MOST_IDENTIFIERS
+        };
+        if question.tokens.values().flatten().any(is_list) {
             return Err(QuestionFault::TooManyTokens);
         }
         let is_declared = |epoch: &u32, token_type| {
             question.epochs.iter().any(|keys| keys.epoch == *epoch && keys.key_checks.contains_key(token_type))
         };
         for (epoch, types) in &question.tokens {
-            if types.keys().any(|t| !is_declared(epoch, t) || !policies.is_person_type(t)) {
+            if types.is_empty() || types.keys().any(|t| !is_declared(epoch, t) || !policies.is_person_type(t)) {
                 return Err(QuestionFault::TokenType);
             }
         }
         for (epoch, types) in &question.household {
-            if types.keys().any(|t| !is_declared(epoch, t) || !policies.is_household_type(t)) {
+            if types.is_empty() || types.keys().any(|t| !is_declared(epoch, t) || !policies.is_household_type(t)) {
                 return Err(QuestionFault::TokenType);
             }
         }
@@ -354,7 +414,13 @@ impl Gateway {
         Ok(note.to_string())
     }
 
-    fn kept_reply(&self, asked: &Asked<'_>, answer: &Receipted, tag: &[u8; 32]) -> Result<KeptReply, AppError> {
+    fn kept_reply(
+        &self,
+        asked: &Asked<'_>,
+        permitted: &Permitted,
+        answer: &Receipted,
+        tag: &[u8; 32],
+    ) -> Result<KeptReply, AppError> {
         let plain = serde_json::to_vec(answer).map_err(|_| AppError::Internal("an answer cannot be kept"))?;
         let sealed = self.keys().fields.seal_to_length(
             self.random(),
@@ -374,7 +440,8 @@ impl Gateway {
                 generation: asked.view.generation,
                 sealed: sealed.map_err(|_| AppError::Internal("an answer is too long to be kept"))?,
             },
-            expires_at: asked.view.now.plus_seconds(REPLY_SECONDS),
+            // Never beyond the moment at which the decision may be another.
+            expires_at: asked.view.now.plus_seconds(REPLY_SECONDS).min(permitted.valid_until),
         })
     }
 
@@ -436,10 +503,4 @@ fn contact(answer: &Answer, policies: &Policies) -> Option<Contact> {
     let agency = policies.agency(agency)?;
     let team = agency.team(team_route)?;
     Some(Contact { agency: agency.name().to_owned(), team: team.name.clone(), contact: team.contact.clone() })
-}
-
-/// SHA-256 of the whole question: binds an idempotency key to it. It never leaves the database row.
-fn request_hash(question: &Question) -> [u8; 32] {
-    let bytes = serde_json::to_vec(question).expect("a question was read from JSON and is plain data");
-    *crate::tlog::digest::Digest::of(&bytes).as_bytes()
 }

@@ -7,6 +7,7 @@ use crate::crypto::jwt::PublicKey;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
 use crate::store::RegisteredKeyCheck;
+use crate::tlog::digest::Digest;
 use crate::tlog::entry::{AgencyStatus, Body, Code, KeyEvent};
 
 /// What an agency brings to be enrolled.
@@ -41,7 +42,9 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         tx.ensure_agency(&enrolment.agency, now).await?;
-        tx.ensure_client(&enrolment.client, &enrolment.agency).await?;
+        if !tx.ensure_client(&enrolment.client, &enrolment.agency).await? {
+            return Err(AppError::Policy("the client id is another agency's".to_owned()));
+        }
         tx.add_client_key(&enrolment.client, &enrolment.kid, &enrolment.key.to_jwk().to_string()).await?;
         tx.add_certificate(&enrolment.certificate, &enrolment.agency, enrolment.not_after).await?;
         let body = Body::AgencyStatus(AgencyStatus {
@@ -70,10 +73,14 @@ impl Gateway {
         reason: &str,
     ) -> Result<(), AppError> {
         let (from, to) = if active { ("suspended", "active") } else { ("active", "suspended") };
+        let known = self.store().agencies().await?;
+        if !known.iter().any(|(code, _)| code == agency) {
+            return Err(AppError::Policy(format!("no agency {agency} is enrolled")));
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         if !tx.set_agency_active(agency, active).await? {
-            return Err(AppError::Policy(format!("no agency {agency} is enrolled")));
+            return Err(AppError::Policy(format!("agency {agency} is {to} already")));
         }
         // Kept replies and cached decisions of before end here.
         tx.raise_policy_revision(None).await?;
@@ -101,7 +108,10 @@ impl Gateway {
         if !tx.revoke_certificate(sha256).await? {
             return Err(AppError::Policy("no such certificate is registered".to_owned()));
         }
-        tx.add_events(&[&self.event(now, key_event("certificate", "revoked", by, reason)?)?]).await?;
+        tx.add_events(&[
+            &self.event(now, key_event(&super::policies::hex(sha256), "certificate", "revoked", None, by, reason)?)?
+        ])
+        .await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(())
@@ -123,7 +133,11 @@ impl Gateway {
         let now = tx.now().await?;
         tx.ensure_agency(agency, now).await?;
         tx.add_signatory(key_id, agency, public_key, now).await?;
-        tx.add_events(&[&self.event(now, key_event("signatory", "enrolled", by, key_id)?)?]).await?;
+        tx.add_events(&[&self.event(
+            now,
+            key_event(key_id, "signatory", "enrolled", Some(Digest::of(public_key)), by, agency.as_str())?,
+        )?])
+        .await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(())
@@ -159,21 +173,31 @@ impl Gateway {
             return Ok(differing);
         }
         tx.raise_policy_revision(Some(self.programme())).await?;
-        tx.add_events(&[&self.event(now, key_event("linkage", "registered", by, &format!("epoch-{epoch}"))?)?]).await?;
+        tx.add_events(&[
+            &self.event(now, key_event(&format!("epoch-{epoch}"), "linkage", "registered", None, by, "key-checks")?)?
+        ])
+        .await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(differing)
     }
 }
 
-fn key_event(used_for: &str, action: &str, by: &str, reason: &str) -> Result<Body, AppError> {
+fn key_event(
+    key: &str,
+    used_for: &str,
+    action: &str,
+    public_sha256: Option<Digest>,
+    by: &str,
+    reason: &str,
+) -> Result<Body, AppError> {
     Ok(Body::KeyEvent(KeyEvent {
-        key: code(used_for)?,
+        key: code(key)?,
         used_for: code(used_for)?,
         action: code(action)?,
         by: code(by)?,
         reason: code(reason)?,
-        public_sha256: None,
+        public_sha256,
     }))
 }
 

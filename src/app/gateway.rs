@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use super::error::AppError;
+use super::load_policy::check_whole;
 use super::policies::Policies;
 use super::writer::Writer;
 use crate::crypto::blind::{BlindType, Blinder};
@@ -15,7 +16,7 @@ use crate::crypto::random::{Random, random_bytes, uuid_v7};
 use crate::crypto::seal::SealPublicKey;
 use crate::crypto::sign::SigningKey;
 use crate::crypto::tag::Tagger;
-use crate::domain::ids::{EventId, ProgrammeCode, TokenType};
+use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId, TokenType};
 use crate::domain::record::Evidence;
 use crate::domain::time::Timestamp;
 use crate::policy::cache::DecisionCache;
@@ -70,6 +71,8 @@ struct Inner {
     blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
     publisher: Notify,
     sequencer: Notify,
+    /// How often submissions failed to be made visible for their own reasons.
+    failures: Mutex<HashMap<SubmissionId, u32>>,
     /// Generations that the clean-up saw, and when: what ended before the older ones is in no answer.
     seen: Mutex<Vec<(Timestamp, i64)>>,
 }
@@ -90,6 +93,7 @@ impl Gateway {
                 blind_types: RwLock::new(HashMap::new()),
                 publisher: Notify::new(),
                 sequencer: Notify::new(),
+                failures: Mutex::new(HashMap::new()),
                 seen: Mutex::new(Vec::new()),
             }),
         }
@@ -162,6 +166,8 @@ impl Gateway {
             return Ok(policies);
         }
         let fresh = Arc::new(Policies::load(self.store(), revision).await?);
+        // A book that answers a canned question wrongly decides nothing, on any replica.
+        check_whole(&fresh)?;
         *self.inner.policies.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -186,6 +192,14 @@ impl Gateway {
     /// The kept decisions.
     pub(super) fn decisions(&self) -> std::sync::MutexGuard<'_, DecisionCache> {
         self.inner.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a failure of a submission to be made visible; gives how many there are now.
+    pub(super) fn failures_of(&self, submission: SubmissionId) -> u32 {
+        let mut failures = self.inner.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(submission).or_default();
+        *count += 1;
+        *count
     }
 
     /// Notes the present generation; gives the newest one that was present at or before a moment.

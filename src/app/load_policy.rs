@@ -1,15 +1,18 @@
 //! Policy files and signed agreements come into use; agreements change their status.
 
+use std::sync::Arc;
+
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
-use super::policies::{NORM, Policies, kinds};
+use super::policies::{NORM, Policies, agencies_digest, kinds};
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
-use crate::domain::agreement::AgreementText;
+use crate::domain::agreement::{Agreement, AgreementText};
 use crate::domain::ids::{AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
+use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::policy::self_test::self_test;
 use crate::store::{Store, StoredDocument};
@@ -59,9 +62,13 @@ impl Gateway {
             .map(|bytes| AgreementText::parse(bytes).map_err(|faults| AppError::Policy(format!("agreement: {faults}"))))
             .collect::<Result<Vec<_>, _>>()?;
         let match_keys = match_keys(files)?;
+        self.refuse_relinking(files).await?;
+        let rules = self.rehearse(files, &agreements).await?;
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         tx.ensure_programme(self.programme()).await?;
+        // What is not among these files is no longer in use.
+        tx.clear_current_documents().await?;
         for document in &documents {
             tx.put_document(document, now).await?;
         }
@@ -76,14 +83,13 @@ impl Gateway {
             tx.add_agreement(text.reference(), text.bytes(), text.hash().as_bytes(), now).await?;
         }
         let revision = tx.raise_policy_revision(Some(self.programme())).await?;
-        let rules = RuleBook::load(files.rules.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
-            .map_err(|error| AppError::Policy(error.to_string()))?;
         let body = Body::PolicyLoad(PolicyLoad {
             programme: self.programme().clone(),
             revision: revision as u64,
             programme_sha256: Digest::of(&files.programme),
             match_keys_sha256: Digest::of(&files.match_keys),
             rules_sha256: Digest::new(*rules.hash().as_bytes()),
+            agencies_sha256: agencies_digest(documents.iter().filter(|document| document.kind == kinds::AGENCY)),
             agreements: agreements
                 .iter()
                 .map(|text| LoadedAgreement {
@@ -96,8 +102,45 @@ impl Gateway {
         tx.add_events(&[&self.event(now, body)?]).await?;
         tx.commit().await?;
         self.wake_sequencer();
-        let policies = self.current_policies().await?;
-        check_whole(&policies)
+        self.current_policies().await.map(drop)
+    }
+
+    /// Makes the book that would decide and asks it canned questions, before anything is changed.
+    async fn rehearse(&self, files: &PolicyFiles, new: &[AgreementText]) -> Result<Arc<RuleBook>, AppError> {
+        let refuse = |error: &dyn std::fmt::Display| AppError::Policy(error.to_string());
+        let programme = Programme::parse(&files.programme).map_err(|faults| refuse(&faults))?;
+        let agencies: Vec<Agency> = files
+            .agencies
+            .iter()
+            .map(|bytes| Agency::parse(bytes).map_err(|faults| refuse(&faults)))
+            .collect::<Result<_, _>>()?;
+        let rules = RuleBook::load(files.rules.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        let rules = Arc::new(rules.map_err(|error| refuse(&error))?);
+        let mut agreements = super::policies::agreements(self.store()).await?;
+        for text in new {
+            if !agreements.iter().any(|known| known.text.reference() == text.reference()) {
+                agreements.push(Agreement::in_force(Arc::new(text.clone())));
+            }
+        }
+        let book = PolicyBook::new(Arc::new(programme), agencies, agreements, Arc::clone(&rules), 0);
+        self_test(&book.map_err(|error| refuse(&error))?).map_err(|error| refuse(&error))?;
+        Ok(rules)
+    }
+
+    /// Records are linked, and shields drawn, by the match keys under which they arrived.
+    async fn refuse_relinking(&self, files: &PolicyFiles) -> Result<(), AppError> {
+        let Ok(policies) = self.current_policies().await else {
+            return Ok(()); // nothing is loaded yet
+        };
+        let is_same = policies.match_keys().sha256() == Digest::of(&files.match_keys).as_bytes();
+        let view = self.store().view(self.programme()).await?;
+        let generation = view.map_or(0, |view| view.generation);
+        if !is_same && !self.feeds_at(generation).await?.is_empty() {
+            return Err(AppError::Policy(
+                "the match keys may not change while records linked by the old ones are visible".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// Keeps a party's signature, once it verifies under an enrolled key.

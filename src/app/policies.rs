@@ -14,7 +14,8 @@ use crate::domain::time::Timestamp;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, Tier};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Store, StoredSignature};
+use crate::store::{Store, StoredDocument, StoredSignature};
+use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
 pub const NORM: u16 = 1;
@@ -37,6 +38,7 @@ pub struct Policies {
     book: PolicyBook,
     match_keys: MatchKeys,
     programme_sha256: [u8; 32],
+    agencies_sha256: Digest,
     match_keys_sha256_hex: String,
     kinds: BTreeMap<TokenType, Kind>,
     linking: Vec<bool>,
@@ -98,6 +100,7 @@ impl Policies {
         Ok(Self {
             revision,
             programme_sha256: programme_document.sha256,
+            agencies_sha256: agencies_digest(of_kind(kinds::AGENCY)),
             match_keys_sha256_hex: hex(&match_keys_document.sha256),
             book,
             match_keys,
@@ -123,6 +126,10 @@ impl Policies {
     /// SHA-256 of the programme file.
     pub fn programme_sha256(&self) -> &[u8; 32] {
         &self.programme_sha256
+    }
+    /// One hash over every agency's file: their standing in law takes part in decisions.
+    pub fn agencies_sha256(&self) -> Digest {
+        self.agencies_sha256
     }
     /// An agency's file.
     pub fn agency(&self, code: &AgencyCode) -> Option<&Agency> {
@@ -188,12 +195,21 @@ impl Policies {
     }
 }
 
+/// SHA-256 over the agencies' codes and the hashes of their files, in the order of codes.
+pub(super) fn agencies_digest<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> Digest {
+    let mut documents: Vec<&StoredDocument> = documents.collect();
+    documents.sort_by(|a, b| a.name.cmp(&b.name));
+    let lines: String =
+        documents.iter().map(|document| format!("{} {}\n", document.name, hex(&document.sha256))).collect();
+    Digest::of(lines.as_bytes())
+}
+
 fn unreadable(error: impl std::fmt::Display) -> AppError {
     AppError::Policy(error.to_string())
 }
 
 /// Every agreement with its status and the parties whose signatures verify now.
-async fn agreements(store: &Store) -> Result<Vec<Agreement>, AppError> {
+pub(super) async fn agreements(store: &Store) -> Result<Vec<Agreement>, AppError> {
     let signatures = store.agreement_signatures().await?;
     let mut agreements = Vec::new();
     for stored in store.agreements().await? {

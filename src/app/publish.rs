@@ -7,10 +7,13 @@
 //! the shield, and every enquiry clusters again from the records it may see.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
+use super::submit::FileFault;
+use crate::crypto::random::random_bytes;
 use crate::domain::ids::{OpaqueRef, ProgrammeCode, SubmissionId};
 use crate::domain::token::Blinded;
 use crate::linkage::cluster::clusters;
@@ -22,6 +25,8 @@ use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionMode};
 
 /// How long a claim on the next generation lasts without being renewed.
 const CLAIM_SECONDS: i64 = 60;
+/// How often a submission may fail to be made visible for its own reasons.
+const MOST_TRIES: u32 = 5;
 /// Records that are read or written in one step.
 const PAGE: usize = 1000;
 
@@ -51,22 +56,38 @@ impl Gateway {
             return Ok(None);
         };
         let result = self.publish(&claim, &submission).await;
-        if result.is_err() {
+        if let Err(error) = &result {
             let mut tx = self.store().begin().await?;
             let now = tx.now().await?;
             // Only what is still ours is given up: another replica may have taken over meanwhile.
             if tx.keep_claim(&claim, now).await? {
                 tx.release_claim(&claim).await?;
+                if let Some(code) = self.give_up(submission.id, error) {
+                    tracing::error!(submission.id = %submission.id, code, "a submission is given up");
+                    tx.mark_failed(submission.id, code, now).await?;
+                }
             }
             tx.commit().await?;
         }
         result.map(Some)
     }
 
+    /// Whether a submission that could not be made visible is given up, and why: one that fails for its
+    /// own reasons must not hold up everybody else's, shields included.
+    fn give_up(&self, submission: SubmissionId, error: &AppError) -> Option<&'static str> {
+        match error {
+            AppError::RefusedFile { fault, .. } => Some(fault.code()),
+            AppError::Store(error) if error.is_transient() => None,
+            AppError::Store(StoreError::Full(_)) | AppError::ClaimLost => None,
+            _ => (self.failures_of(submission) >= MOST_TRIES).then_some("file.unpublishable"),
+        }
+    }
+
     async fn claim(&self, programme: &ProgrammeCode, submission: SubmissionId) -> Result<Option<Claim>, StoreError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        let claim = tx.claim_generation(programme, submission, now, now.plus_seconds(CLAIM_SECONDS)).await?;
+        let until = now.plus_seconds(CLAIM_SECONDS);
+        let claim = tx.claim_generation(random_bytes(self.random()), programme, submission, now, until).await?;
         if claim.is_some() && !tx.mark_publishing(submission).await? {
             return Ok(None); // somebody finished it meanwhile; the claim goes with the transaction
         }
@@ -78,6 +99,10 @@ impl Gateway {
         let policies = self.current_policies().await?;
         let store = self.store();
         let replaced = store.visible_submission(&claim.programme, &submission.agency, &submission.feed).await?;
+        if replaced.as_ref().is_some_and(|replaced| replaced.as_at > submission.as_at) {
+            // A newer day became visible while this one was still arriving.
+            return Err(AppError::RefusedFile { id: submission.id, fault: FileFault::Older });
+        }
         let replaced = replaced.map(|submission| submission.id);
 
         let mut graph = Graph::default();
@@ -103,18 +128,24 @@ impl Gateway {
     }
 
     /// Clusters whole components and writes the links of their records.
-    async fn link(&self, claim: &Claim, policies: &Policies, components: &[Vec<i64>]) -> Result<usize, AppError> {
+    async fn link(&self, claim: &Claim, policies: &Arc<Policies>, components: &[Vec<i64>]) -> Result<usize, AppError> {
         if components.is_empty() {
             return Ok(0);
         }
         let ids: Vec<i64> = components.iter().flatten().copied().collect();
         let records = self.store().linkable_records(&ids).await?;
-        let mut by_id: HashMap<i64, LinkableRecord> = records.into_iter().map(|record| (record.id, record)).collect();
-        let mut links: Vec<(i64, Link)> = Vec::with_capacity(ids.len());
-        for component in components {
-            let records: Vec<LinkableRecord> = component.iter().filter_map(|id| by_id.remove(id)).collect();
-            links.extend(links_of(&records, policies));
-        }
+        let (policies, components) = (Arc::clone(policies), components.to_vec());
+        // Clustering a large component would hold up every answer on this thread.
+        let links = tokio::task::spawn_blocking(move || {
+            let mut by_id: HashMap<i64, LinkableRecord> =
+                records.into_iter().map(|record| (record.id, record)).collect();
+            let whole = |component: &Vec<i64>| -> Vec<LinkableRecord> {
+                component.iter().filter_map(|id| by_id.remove(id)).collect()
+            };
+            let components: Vec<Vec<LinkableRecord>> = components.iter().map(whole).collect();
+            components.iter().flat_map(|records| links_of(records, &policies)).collect::<Vec<(i64, Link)>>()
+        });
+        let links = links.await.map_err(|_| AppError::Interrupted)?;
         let mut tx = self.store().begin().await?;
         let until = tx.now().await?.plus_seconds(CLAIM_SECONDS);
         if !tx.keep_claim(claim, until).await? {

@@ -211,7 +211,11 @@ impl Gateway {
         if !policies.may_supply(&header.agency, &header.agreement, now) {
             return Err(FileFault::Agreement.into());
         }
-        if header.scheme != SCHEME || header.norm != policies.norm() || !(1..=2).contains(&header.epochs.len()) {
+        if header.scheme != SCHEME
+            || header.norm != policies.norm()
+            || !(1..=2).contains(&header.epochs.len())
+            || header.epochs.iter().any(|epoch| epoch.key_checks.is_empty())
+        {
             return Err(FileFault::Scheme.into());
         }
         if header.match_keys != policies.match_keys_sha256_hex() {
@@ -314,7 +318,9 @@ impl OpenSubmission {
             tx.commit().await?;
             return Ok(Received { id: earlier, is_repeat: true });
         }
-        tx.mark_staged(self.id, &digest).await?;
+        if !tx.mark_staged(self.id, &digest).await? {
+            return Err(AppError::Interrupted); // given up by the clean-up meanwhile
+        }
         tx.commit().await?;
         self.gateway.wake_publisher();
         Ok(Received { id: self.id, is_repeat: false })

@@ -10,21 +10,26 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::domain::ids::EventId;
+use crate::domain::ids::{EventId, ProgrammeCode};
 use crate::store::{CeilingKey, KeptReply, NewEvent, Store, StoreError, Tx};
 
 /// Most disclosures in one commit.
 const MOST: usize = 500;
-/// How long the first of a batch waits for others.
-const TICK: Duration = Duration::from_millis(5);
+/// Batches leave on a grid of this step, counted from the start of the process.
+const TICK: Duration = Duration::from_millis(10);
 /// How many may wait before callers are told to come back.
 const QUEUE: usize = 8192;
+
+/// The state that a disclosure was decided on: policy revision and generation.
+pub type DecidedOn = (i64, i64);
 
 /// What a handler hands over: what to write if the ceilings allow it, and what if they do not.
 #[derive(Debug)]
 pub struct Disclosure {
     /// The entry of the answer, or of the refusal that was decided.
     pub entry: NewEvent,
+    /// What it was decided on: nothing is written, and nothing leaves, when that has passed.
+    pub decided_on: (ProgrammeCode, DecidedOn),
     /// Counters that this enquiry charges once each, with their limits; and the entry that is written
     /// instead when one of them is used up.
     pub ceilings: Vec<(CeilingKey, i64)>,
@@ -41,6 +46,8 @@ pub enum Written {
     Entry,
     /// The entry of the used-up ceiling.
     OverCeiling,
+    /// Nothing: an agreement, a shield or a feed changed since it was decided. Decide anew.
+    Outdated,
     /// The entry; but a request with the same idempotency key was first, and its reply holds.
     Repeated,
 }
@@ -75,8 +82,10 @@ impl Writer {
 
 async fn run(store: Store, mut waiting: mpsc::Receiver<(Disclosure, Ack)>) {
     let mut batch = Vec::with_capacity(MOST);
+    let start = Instant::now();
     while waiting.recv_many(&mut batch, MOST).await > 0 {
-        let tick = Instant::now() + TICK;
+        let steps = start.elapsed().as_nanos() / TICK.as_nanos() + 1;
+        let tick = start + TICK * u32::try_from(steps).unwrap_or(u32::MAX);
         while batch.len() < MOST {
             let room = MOST - batch.len();
             match tokio::time::timeout_at(tick, waiting.recv_many(&mut batch, room)).await {
@@ -115,10 +124,12 @@ async fn write_or_split(store: &Store, batch: &[Disclosure]) -> Vec<Result<Writt
 
 async fn write(store: &Store, batch: &[Disclosure]) -> Result<Vec<Written>, StoreError> {
     let mut tx = store.begin().await?;
-    let mut written = charge(&mut tx, batch).await?;
+    let outdated = outdated(&mut tx, batch).await?;
+    let mut written = charge(&mut tx, batch, &outdated).await?;
     let entries: Vec<&NewEvent> = batch
         .iter()
         .zip(&written)
+        .filter(|(_, written)| **written != Written::Outdated)
         .map(|(disclosure, written)| match (written, &disclosure.over_ceiling) {
             (Written::OverCeiling, Some(refusal)) => refusal,
             _ => &disclosure.entry,
@@ -143,11 +154,24 @@ async fn write(store: &Store, batch: &[Disclosure]) -> Result<Vec<Written>, Stor
     Ok(written)
 }
 
+/// Which disclosures were decided on a state that has passed meanwhile.
+async fn outdated(tx: &mut Tx, batch: &[Disclosure]) -> Result<Vec<bool>, StoreError> {
+    let mut present: BTreeMap<&ProgrammeCode, Option<DecidedOn>> = BTreeMap::new();
+    for disclosure in batch {
+        let programme = &disclosure.decided_on.0;
+        if !present.contains_key(programme) {
+            present.insert(programme, tx.decided_on(programme).await?);
+        }
+    }
+    Ok(batch.iter().map(|disclosure| present[&disclosure.decided_on.0] != Some(disclosure.decided_on.1)).collect())
+}
+
 /// Charges every ceiling of the batch at once, in the order of their keys, then hands out what there
 /// is in the order of arrival and takes the rest back.
-async fn charge(tx: &mut Tx, batch: &[Disclosure]) -> Result<Vec<Written>, StoreError> {
+async fn charge(tx: &mut Tx, batch: &[Disclosure], outdated: &[bool]) -> Result<Vec<Written>, StoreError> {
     let mut asked: BTreeMap<&CeilingKey, i64> = BTreeMap::new();
-    for (key, _) in batch.iter().flat_map(|disclosure| &disclosure.ceilings) {
+    let current = batch.iter().zip(outdated).filter(|(_, outdated)| !**outdated);
+    for (key, _) in current.flat_map(|(disclosure, _)| &disclosure.ceilings) {
         *asked.entry(key).or_default() += 1;
     }
     let mut used: BTreeMap<&CeilingKey, i64> = BTreeMap::new();
@@ -156,7 +180,11 @@ async fn charge(tx: &mut Tx, batch: &[Disclosure]) -> Result<Vec<Written>, Store
     }
     let before = used.clone();
     let mut written = Vec::with_capacity(batch.len());
-    for disclosure in batch {
+    for (disclosure, outdated) in batch.iter().zip(outdated) {
+        if *outdated {
+            written.push(Written::Outdated);
+            continue;
+        }
         let has_room = disclosure.ceilings.iter().all(|(key, limit)| used.get(key).is_some_and(|used| used < limit));
         if has_room {
             for (key, _) in &disclosure.ceilings {

@@ -11,9 +11,10 @@ statements! {
                     ON CONFLICT (sha256) DO NOTHING";
     SET_CURRENT = "INSERT INTO current_document (kind, name, sha256) VALUES ($1, $2, $3)
                    ON CONFLICT (kind, name) DO UPDATE SET sha256 = excluded.sha256";
-    CURRENT = "SELECT document.kind, document.name, document.body, document.sha256
+    CLEAR_CURRENT = "DELETE FROM current_document";
+    CURRENT = "SELECT current_document.kind, current_document.name, document.body, document.sha256
                FROM current_document JOIN document ON document.sha256 = current_document.sha256
-               ORDER BY document.kind, document.name";
+               ORDER BY current_document.kind, current_document.name";
     DOCUMENT = "SELECT kind, name, body FROM document WHERE sha256 = $1";
     ADD_AGREEMENT = "INSERT INTO agreement (reference, sha256, status, status_at) VALUES ($1, $2, 'draft', $3)
                      ON CONFLICT (reference) DO NOTHING";
@@ -125,6 +126,11 @@ impl Store {
 }
 
 impl Tx {
+    /// Takes every document out of use; the texts stay, for replay.
+    pub async fn clear_current_documents(&mut self) -> Result<(), StoreError> {
+        self.execute(CLEAR_CURRENT, values![]).await.map(drop)
+    }
+
     /// Keeps a document and makes it the one in use for its kind and name.
     pub async fn put_document(&mut self, document: &StoredDocument, now: Timestamp) -> Result<(), StoreError> {
         let StoredDocument { kind, name, body, sha256 } = document;

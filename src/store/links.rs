@@ -55,10 +55,13 @@ pub(super) static BY_ID: ListStatement = ListStatement::new(
 );
 
 statements! {
-    CLAIM = "UPDATE programme SET publisher = $2, publisher_until = $3
-             WHERE code = $1 AND (publisher IS NULL OR publisher = $2 OR publisher_until < $4)
-             RETURNING generation";
-    WAS_FREE = "SELECT publisher FROM programme WHERE code = $1";
+    /// Changes nothing but takes the row's lock, so that what it returns holds until the commit.
+    LOCK = "UPDATE programme SET publisher_until = publisher_until WHERE code = $1
+            RETURNING publisher, publisher_until, generation";
+    CLAIM = "UPDATE programme SET publisher = $2, publisher_until = $3 WHERE code = $1";
+    UNLINKED = "SELECT COUNT(*) FROM record
+                LEFT JOIN link ON link.record = record.id AND link.visible_from = $2
+                WHERE record.submission = $1 AND link.record IS NULL";
     KEEP = "UPDATE programme SET publisher_until = $3 WHERE code = $1 AND publisher = $2";
     RELEASE = "UPDATE programme SET publisher = NULL, publisher_until = 0 WHERE code = $1 AND publisher = $2";
     ADVANCE = "UPDATE programme SET generation = $3, publisher = NULL, publisher_until = 0
@@ -117,6 +120,8 @@ pub struct Link {
 /// A claim on the programme's next generation.
 #[derive(Debug, Clone)]
 pub struct Claim {
+    /// Made afresh for every claim, so that two replicas at the same submission are told apart.
+    pub id: [u8; 16],
     /// The programme.
     pub programme: ProgrammeCode,
     /// The submission that is being made visible.
@@ -222,31 +227,30 @@ impl Tx {
     /// What a publisher that died left behind is undone first.
     pub async fn claim_generation(
         &mut self,
+        id: [u8; 16],
         programme: &ProgrammeCode,
         submission: SubmissionId,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<Claim>, StoreError> {
-        let before = self.fetch_optional(WAS_FREE, values![programme.as_str()]).await?;
-        let was_held = match before {
-            Some(row) => row.optional_bytes(0)?.is_some(),
-            None => return Ok(None),
-        };
-        let values = values![programme.as_str(), submission.as_bytes(), until.as_micros(), now.as_micros()];
-        let Some(row) = self.fetch_optional(CLAIM, values).await? else {
+        let Some(row) = self.fetch_optional(LOCK, values![programme.as_str()]).await? else {
             return Ok(None);
         };
-        let generation = row.int(0)?;
+        let (was_held, lapses, generation) = (row.optional_bytes(0)?.is_some(), row.int(1)?, row.int(2)?);
+        if was_held && lapses >= now.as_micros() {
+            return Ok(None);
+        }
+        self.execute(CLAIM, values![programme.as_str(), &id, until.as_micros()]).await?;
         if was_held {
             self.execute(UNDO_ADDED, values![generation + 1, programme.as_str()]).await?;
             self.execute(UNDO_ENDED, values![generation + 1, FOREVER, programme.as_str()]).await?;
         }
-        Ok(Some(Claim { programme: programme.clone(), submission, generation }))
+        Ok(Some(Claim { id, programme: programme.clone(), submission, generation }))
     }
 
     /// Keeps the claim. Returns false when it was lost: then nothing of this transaction may be kept.
     pub async fn keep_claim(&mut self, claim: &Claim, until: Timestamp) -> Result<bool, StoreError> {
-        let values = values![claim.programme.as_str(), claim.submission.as_bytes(), until.as_micros()];
+        let values = values![claim.programme.as_str(), &claim.id, until.as_micros()];
         Ok(self.execute(KEEP, values).await? == 1)
     }
 
@@ -254,7 +258,7 @@ impl Tx {
     pub async fn release_claim(&mut self, claim: &Claim) -> Result<(), StoreError> {
         self.execute(UNDO_ADDED, values![claim.generation + 1, claim.programme.as_str()]).await?;
         self.execute(UNDO_ENDED, values![claim.generation + 1, FOREVER, claim.programme.as_str()]).await?;
-        self.execute(RELEASE, values![claim.programme.as_str(), claim.submission.as_bytes()]).await.map(drop)
+        self.execute(RELEASE, values![claim.programme.as_str(), &claim.id]).await.map(drop)
     }
 
     /// Writes link rows for the next generation, ending those that the same records have now.
@@ -291,7 +295,12 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let next = claim.generation + 1;
-        let values = values![claim.programme.as_str(), claim.submission.as_bytes(), next, claim.generation];
+        let unlinked = self.fetch_optional(UNLINKED, values![claim.submission.as_bytes(), next]).await?;
+        if unlinked.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0 {
+            // Shown like this, its records would answer nobody and its restrictions shield nobody.
+            return Err(StoreError::Corrupt("a submission about to be shown has records without links"));
+        }
+        let values = values![claim.programme.as_str(), &claim.id, next, claim.generation];
         if self.execute(ADVANCE, values).await? != 1 || !self.show_submission(claim.submission, next, now).await? {
             return Ok(false);
         }

@@ -8,9 +8,10 @@ use crate::domain::time::Timestamp;
 
 statements! {
     ADD_AGENCY = "INSERT INTO agency (code, status, enrolled_at) VALUES ($1, 'active', $2) ON CONFLICT (code) DO NOTHING";
-    SET_AGENCY = "UPDATE agency SET status = $2 WHERE code = $1";
+    SET_AGENCY = "UPDATE agency SET status = $2 WHERE code = $1 AND status <> $2";
     AGENCIES = "SELECT code, status FROM agency ORDER BY code";
     ADD_CLIENT = "INSERT INTO client (id, agency, status) VALUES ($1, $2, 'active') ON CONFLICT (id) DO NOTHING";
+    CLIENT_AGENCY = "SELECT agency FROM client WHERE id = $1";
     ADD_CLIENT_KEY = "INSERT INTO client_key (client, kid, jwk, status) VALUES ($1, $2, $3, 'active')";
     ADD_CERTIFICATE = "INSERT INTO certificate (sha256, agency, not_after, status) VALUES ($1, $2, $3, 'active')";
     REVOKE_CERTIFICATE = "UPDATE certificate SET status = 'revoked' WHERE sha256 = $1";
@@ -94,15 +95,17 @@ impl Tx {
         self.execute(ADD_AGENCY, values![agency.as_str(), now.as_micros()]).await.map(drop)
     }
 
-    /// Suspends or reactivates an agency. Returns whether there is one of that code.
+    /// Suspends or reactivates an agency. Returns whether that changed anything.
     pub async fn set_agency_active(&mut self, agency: &AgencyCode, active: bool) -> Result<bool, StoreError> {
         let status = if active { "active" } else { "suspended" };
         Ok(self.execute(SET_AGENCY, values![agency.as_str(), status]).await? == 1)
     }
 
-    /// Registers a client of an agency.
-    pub async fn ensure_client(&mut self, client: &str, agency: &AgencyCode) -> Result<(), StoreError> {
-        self.execute(ADD_CLIENT, values![client, agency.as_str()]).await.map(drop)
+    /// Registers a client of an agency. Returns false when the client is another agency's.
+    pub async fn ensure_client(&mut self, client: &str, agency: &AgencyCode) -> Result<bool, StoreError> {
+        self.execute(ADD_CLIENT, values![client, agency.as_str()]).await?;
+        let row = self.fetch_optional(CLIENT_AGENCY, values![client]).await?;
+        Ok(row.ok_or(StoreError::Corrupt("client"))?.text(0)? == agency.as_str())
     }
 
     /// Registers a client's public key.

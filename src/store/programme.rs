@@ -103,6 +103,12 @@ impl Store {
 }
 
 impl Tx {
+    /// The policy revision and generation as this transaction sees them.
+    pub async fn decided_on(&mut self, programme: &ProgrammeCode) -> Result<Option<(i64, i64)>, StoreError> {
+        let row = self.fetch_optional(VIEW, values![programme.as_str()]).await?;
+        row.map(|row| Ok((row.int(1)?, row.int(0)?))).transpose()
+    }
+
     /// Makes the programme's row if there is none.
     pub async fn ensure_programme(&mut self, programme: &ProgrammeCode) -> Result<(), StoreError> {
         self.execute(INSERT, values![programme.as_str()]).await.map(drop)

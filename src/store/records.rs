@@ -18,40 +18,29 @@ pub(super) static ADD_HOUSEHOLDS: BulkInsert = BulkInsert::new("INSERT INTO hous
 /// The part that both ways of finding records share: visible at the generation, of the programme,
 /// from the asker or from a permitted feed, and beyond the asker's own only where no shield reaches.
 macro_rules! visible_records {
-    ($components:literal) => {
+    ($holders:literal) => {
         concat!(
             "SELECT record.id, record.agency, record.feed, record.reference, record.tokens, record.households,
                     record.evidence
-             FROM link
-             JOIN record ON record.id = link.record
+             FROM record
+             JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to > $1
              JOIN submission ON submission.id = record.submission
-             WHERE link.visible_from <= $1 AND link.visible_to > $1
-               AND submission.visible_from <= $1 AND submission.visible_to > $1
+             WHERE submission.visible_from <= $1 AND submission.visible_to > $1
                AND submission.programme = $2
                AND (record.agency = $3
                     OR (link.shielded = 0
                         AND replace($4, '|' || record.agency || '/' || record.feed || '|', '') <> $4))
-               AND link.component IN (",
-            $components,
+               AND record.id IN (",
+            $holders,
             ") LIMIT $5"
         )
     };
 }
 
-pub(super) static BY_TOKEN: ListStatement = ListStatement::new(
-    visible_records!(
-        "SELECT found.component FROM token
-         JOIN link found ON found.record = token.record AND found.visible_from <= $1 AND found.visible_to > $1
-         WHERE token.blinded IN ({list})"
-    ),
-    5,
-);
+pub(super) static BY_TOKEN: ListStatement =
+    ListStatement::new(visible_records!("SELECT token.record FROM token WHERE token.blinded IN ({list})"), 5);
 pub(super) static BY_HOUSEHOLD: ListStatement = ListStatement::new(
-    visible_records!(
-        "SELECT found.component FROM household
-         JOIN link found ON found.record = household.record AND found.visible_from <= $1 AND found.visible_to > $1
-         WHERE household.blinded IN ({list})"
-    ),
+    visible_records!("SELECT household.record FROM household WHERE household.blinded IN ({list})"),
     5,
 );
 /// How many records of others a shield keeps out of reach: for the sealed opening of the log entry.
@@ -183,7 +172,7 @@ impl Reach<'_> {
 }
 
 impl Store {
-    /// Every record in reach whose component holds one of these tokens.
+    /// Every record in reach that holds one of these tokens.
     pub async fn records_by_token(
         &self,
         reach: Reach<'_>,
@@ -192,7 +181,7 @@ impl Store {
         self.records_in_reach(&BY_TOKEN, reach, tokens).await
     }
 
-    /// Every record in reach whose component holds one of these household tokens.
+    /// Every record in reach that holds one of these household tokens.
     pub async fn records_by_household(
         &self,
         reach: Reach<'_>,

@@ -33,7 +33,7 @@ statements! {
     PUBLISHING = "UPDATE submission SET state = 'publishing' WHERE id = $1 AND state IN ('staged', 'publishing')";
     SHOW = "UPDATE submission SET state = 'visible', visible_from = $2, visible_to = $3, finished_at = $4
             WHERE id = $1 AND state = 'publishing'";
-    REPLACE = "UPDATE submission SET state = 'replaced', visible_to = $2, finished_at = $3
+    REPLACE = "UPDATE submission SET state = 'replaced', visible_to = $2, finished_at = $3, digest = NULL
                WHERE id = $1 AND state = 'visible'";
     ONE = select!("id = $1");
     STAGED_OLDEST = select!("programme = $1 AND state IN ('staged', 'publishing') ORDER BY id LIMIT 1");

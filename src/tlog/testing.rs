@@ -119,6 +119,8 @@ pub(super) fn enquiry(number: usize) -> Body {
         agreement_sha256: Some(Digest::of(b"agreement")),
         rules_sha256: Digest::of(b"rules"),
         programme_sha256: Digest::of(b"programme"),
+        agencies_sha256: Digest::of(b"agencies"),
+        match_keys_sha256: Digest::of(b"match keys"),
         criteria_version: code("2026-04"),
         purpose: "family-support".parse().expect("a code"),
         relationship: code("open-case"),
@@ -149,6 +151,7 @@ pub(super) fn bodies() -> Vec<Body> {
             programme_sha256: Digest::of(b"programme"),
             match_keys_sha256: Digest::of(b"keys"),
             rules_sha256: Digest::of(b"rules"),
+            agencies_sha256: Digest::of(b"agencies"),
             agreements: vec![LoadedAgreement {
                 agreement: "tff-2026/v3".parse().expect("a reference"),
                 sha256: Digest::of(b"agreement"),

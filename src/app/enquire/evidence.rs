@@ -26,6 +26,11 @@ use crate::store::{FeedState, Reach, StoredToken, VisibleRecord};
 /// particular, and beyond it at one address they are no family.
 const MOST_RECORDS: i64 = 2000;
 
+/// Most steps from record to record. Records of one person are one or two apart.
+const MOST_STEPS: usize = 8;
+/// Most tokens that one step goes on from.
+const MOST_TOKENS_A_STEP: usize = 1024;
+
 /// What a question found.
 pub(super) struct Found {
     /// The persons it is answered for: the family, the person alone, or nobody.
@@ -36,7 +41,7 @@ pub(super) struct Found {
     pub(super) is_family: bool,
     /// Records of others that a shield kept out: for the sealed opening alone.
     pub(super) hidden: i64,
-    /// The question's own blinded tokens, sorted.
+    /// The question's own blinded tokens, then those of the address that it carries.
     pub(super) tokens: Vec<StoredToken>,
 }
 
@@ -64,19 +69,48 @@ impl Gateway {
         )?;
         let mut seen = Seen::new(policies, asked.view.now);
         seen.add(self, records, permitted, asked.feeds)?;
+        self.walk(&mut seen, reach, permitted, asked).await?;
         let homes = match seen.person(&tokens, policies) {
             Some((person, clusters)) => seen.homes_of(&clusters[person]),
             None => Vec::new(),
         };
         let neighbours = self.store().records_by_household(reach, &homes).await?;
-        let is_too_large = neighbours.len() as i64 >= MOST_RECORDS;
-        let unit = if is_too_large { Unit::Person } else { permitted.charge.unit };
-        if !is_too_large {
+        let mut unit = permitted.charge.unit;
+        if neighbours.len() as i64 >= MOST_RECORDS {
+            unit = Unit::Person;
+        } else {
             seen.add(self, neighbours, permitted, asked.feeds)?;
+            self.walk(&mut seen, reach, permitted, asked).await?;
         }
 
         let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
-        Ok(Found { members, is_known, is_family, hidden, tokens })
+        let asked_with = [tokens, carried].concat();
+        Ok(Found { members, is_known, is_family, hidden, tokens: asked_with })
+    }
+}
+
+impl Gateway {
+    /// Walks on from the records at hand to all that are joined to them by linking tokens, one step
+    /// after the other, within the set: a record outside it is no stepping stone and takes no room.
+    ///
+    /// One look more than there are steps, and never none: whoever is not known, or shielded, or
+    /// known to the asker alone, costs the same looks.
+    async fn walk(
+        &self,
+        seen: &mut Seen,
+        reach: Reach<'_>,
+        permitted: &Permitted,
+        asked: &Asked<'_>,
+    ) -> Result<(), AppError> {
+        for _ in 0..MOST_STEPS {
+            let tokens = seen.new_tokens(asked.policies);
+            let found = self.store().records_by_token(reach, &tokens).await?;
+            if seen.add(self, found, permitted, asked.feeds)? == 0 {
+                return Ok(());
+            }
+        }
+        seen.is_cut_off = true;
+        Ok(())
     }
 }
 
@@ -87,6 +121,8 @@ struct Seen {
     places: HashMap<i64, usize>,
     linkable: Vec<LinkRecord>,
     evidence: Vec<Evidence>,
+    /// How many of the records the walk has gone on from.
+    walked: usize,
     /// A look reached its limit: nothing that was read can be believed to be whole.
     is_cut_off: bool,
 }
@@ -95,7 +131,7 @@ impl Seen {
     fn new(policies: &Policies, now: Timestamp) -> Self {
         let version = policies.programme().criteria_at(now.date());
         let areas = version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
-        Self { areas, places: HashMap::new(), linkable: Vec::new(), evidence: Vec::new(), is_cut_off: false }
+        Self { areas, places: HashMap::new(), linkable: Vec::new(), evidence: Vec::new(), walked: 0, is_cut_off: false }
     }
 
     fn add(
@@ -104,7 +140,8 @@ impl Seen {
         records: Vec<VisibleRecord>,
         permitted: &Permitted,
         feeds: &[FeedState],
-    ) -> Result<(), AppError> {
+    ) -> Result<usize, AppError> {
+        let before = self.linkable.len();
         if records.len() as i64 >= MOST_RECORDS {
             self.is_cut_off = true;
             tracing::warn!("a question reached more records than one look reads; it is answered as for nobody");
@@ -131,7 +168,19 @@ impl Seen {
             });
             self.evidence.push(evidence);
         }
-        Ok(())
+        Ok(self.linkable.len() - before)
+    }
+
+    /// The linking tokens of the records that the walk has not gone on from yet.
+    fn new_tokens(&mut self, policies: &Policies) -> Vec<Blinded> {
+        let fresh = &self.linkable[self.walked..];
+        let linking = fresh.iter().flat_map(|record| &record.tokens).filter(|token| policies.links(token.kind));
+        let tokens: BTreeSet<Blinded> = linking.map(|token| token.value).collect();
+        self.walked = self.linkable.len();
+        if tokens.len() > MOST_TOKENS_A_STEP {
+            self.is_cut_off = true;
+        }
+        tokens.into_iter().take(MOST_TOKENS_A_STEP).collect()
     }
 
     /// The person that the question is about, as a position in the clusters.

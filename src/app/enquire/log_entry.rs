@@ -8,11 +8,12 @@ use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
+use crate::app::writer::DecidedOn;
 use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::crypto::seal;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::Judgement;
-use crate::domain::ids::{EventId, SubmissionId};
+use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId};
 use crate::domain::labels;
 use crate::policy::decision::{self, Permitted};
 use crate::policy::rules::RuleHit;
@@ -36,6 +37,13 @@ pub(super) struct Asked<'a> {
     pub(super) feeds: &'a [FeedState],
     pub(super) request_hash: [u8; 32],
     pub(super) view: View,
+}
+
+impl Asked<'_> {
+    /// The state that the question is decided on.
+    pub(super) fn decided_on(&self, programme: &ProgrammeCode) -> (ProgrammeCode, DecidedOn) {
+        (programme.clone(), (self.view.policy_revision, self.view.generation))
+    }
 }
 
 /// What the sealed opening of an answer holds: enough to replay it without any record.
@@ -86,7 +94,7 @@ impl Gateway {
         decisions: &[decision::Decision],
     ) -> Result<NewEvent, AppError> {
         let reason = code(hits.first().map_or("refused", |hit| &hit.rule))?;
-        let tokens = asked.policies.blind(self, &asked.question.tokens);
+        let tokens = self.asked_with(asked);
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
@@ -95,10 +103,16 @@ impl Gateway {
 
     /// The entry that is written instead of an answer when the day's ceiling is reached.
     pub(super) fn ceiling_entry(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<NewEvent, AppError> {
-        let tokens = asked.policies.blind(self, &asked.question.tokens);
+        let tokens = self.asked_with(asked);
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         self.entry(id, asked, &lines, Outcome::Refused(code("ceiling")?), &tokens, to_json(&["ceiling"])?, 0)
+    }
+
+    /// The question's blinded tokens, then those of the address that it carries.
+    fn asked_with(&self, asked: &Asked<'_>) -> Vec<StoredToken> {
+        let [tokens, carried] = [&asked.question.tokens, &asked.question.household];
+        [asked.policies.blind(self, tokens), asked.policies.blind(self, carried)].concat()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts in which the three kinds of entry differ")]
@@ -138,6 +152,8 @@ impl Gateway {
             agreement_sha256: agreement.map(|text| Digest::new(*text.hash().as_bytes())),
             rules_sha256: Digest::new(*policies.book().rules().hash().as_bytes()),
             programme_sha256: Digest::new(*policies.programme_sha256()),
+            agencies_sha256: policies.agencies_sha256(),
+            match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
             criteria_version: code(&version.name())?,
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
@@ -194,7 +210,10 @@ impl Gateway {
     fn tags(&self, tokens: &[StoredToken], policies: &Policies) -> Vec<[u8; 16]> {
         let tag = |token: &StoredToken| self.keys().tagger.subject(token.blinded.as_bytes());
         let strong: Vec<[u8; 16]> = tokens.iter().filter(|token| policies.is_strong(token.kind)).map(tag).collect();
-        if strong.is_empty() { tokens.iter().map(tag).collect() } else { strong }
+        if !strong.is_empty() {
+            return strong;
+        }
+        tokens.iter().filter(|token| policies.links(token.kind)).map(tag).collect()
     }
 }
 

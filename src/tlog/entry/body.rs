@@ -119,6 +119,10 @@ pub struct Enquiry {
     pub rules_sha256: Digest,
     /// SHA-256 of the programme file in force.
     pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force: they decide who is meant.
+    pub match_keys_sha256: Digest,
     /// Version of the criteria used.
     pub criteria_version: Code,
     /// What the answer is for.
@@ -324,6 +328,8 @@ pub struct PolicyLoad {
     pub match_keys_sha256: Digest,
     /// SHA-256 of the rule book.
     pub rules_sha256: Digest,
+    /// SHA-256 over every agency's file.
+    pub agencies_sha256: Digest,
     /// Every agreement version loaded.
     pub agreements: Vec<LoadedAgreement>,
     /// The account that loaded them; never a person's name.

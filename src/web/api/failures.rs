@@ -116,7 +116,8 @@ impl From<QuestionFault> for Problem {
             QuestionFault::Programme => kinds::UNKNOWN_PROGRAMME,
             QuestionFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
-            QuestionFault::UnknownKey => kinds::WRONG_EPOCH,
+            QuestionFault::UnknownKey | QuestionFault::Epochs => kinds::WRONG_EPOCH,
+            QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
             QuestionFault::Mode | QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => {
                 kinds::INVALID_FIELD
             }

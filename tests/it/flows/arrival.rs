@@ -131,7 +131,7 @@ async fn a_publisher_that_died_half_way_leaves_nothing_behind(#[case] backend: B
     let mut tx = store.begin().await.expect("a transaction");
     let now = tx.now().await.expect("the clock");
     let long_ago = Timestamp::from_micros(1);
-    let claim = tx.claim_generation(&programme.code, received.id, now, long_ago).await.expect("a claim");
+    let claim = tx.claim_generation([1; 16], &programme.code, received.id, now, long_ago).await.expect("a claim");
     tx.write_links(&claim.expect("free"), &links).await.expect("written");
     tx.commit().await.expect("committed");
     assert_eq!(picture(&programme).await, before, "nobody sees a half-made generation");
@@ -191,4 +191,64 @@ async fn a_file_that_is_cut_off_or_bad_changes_nothing(#[case] backend: Backend)
     let errors = programme.gateway.store().row_errors(received.id, 0, 100).await.expect("errors");
     let told: Vec<(i64, &str)> = errors.iter().map(|error| (error.row, error.code.as_str())).collect();
     assert_eq!(told, [(3, "token.malformed"), (5, "row.duplicate_ref")]);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn two_replicas_never_hold_one_submission_at_a_time(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let mut dice = Dice(11);
+    let (agency, feed, agreement) = FEEDS[0];
+    let header = programme.header(agency, feed, agreement).await;
+    let received = programme.submit(&header, &rows(&programme, &mut dice, 10)).await.expect("taken");
+    let store = programme.gateway.store();
+    let claim = async |id: [u8; 16]| {
+        let mut tx = store.begin().await.expect("a transaction");
+        let now = tx.now().await.expect("the clock");
+        let claim = tx.claim_generation(id, &programme.code, received.id, now, now.plus_seconds(60)).await;
+        tx.commit().await.expect("committed");
+        claim.expect("the database answers")
+    };
+    let first = claim([1; 16]).await.expect("free");
+    assert!(claim([2; 16]).await.is_none(), "the first is alive");
+    assert!(programme.gateway.publish_next().await.expect("no fault").is_none(), "nor may a third publish it");
+
+    // Shown before its links are written, it would answer nobody and shield nobody: refused.
+    let mut tx = store.begin().await.expect("a transaction");
+    let now = tx.now().await.expect("the clock");
+    tx.mark_publishing(received.id).await.expect("marked");
+    assert!(tx.advance_generation(&first, None, now).await.is_err());
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_older_day_that_was_slow_to_arrive_never_replaces_a_newer_one(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let (agency, feed, agreement) = FEEDS[0];
+    let mut older = programme.header(agency, feed, agreement).await;
+    let yesterday = programme.today().await - jiff::Span::new().days(1);
+    older["as_at"] = json!(yesterday.to_string());
+    let newer = programme.header(agency, feed, agreement).await;
+    let row = |number: u32| programme.row(number, &[("nhs", &format!("999000{number:04}"))], json!({}));
+
+    let caller = AgencyCaller { agency: agency.parse().expect("a code"), client: "test".to_owned() };
+    let begun = programme.gateway.begin_submission(&caller, older.to_string().as_bytes()).await;
+    let mut slow = begun.expect("nothing newer is visible yet");
+    let fast = programme.submit(&newer, &[row(2)]).await.expect("taken");
+    programme.publish().await;
+    slow.push(row(1).to_string().into()).await.expect("it goes on arriving");
+    slow.push(json!({ "end": 1 }).to_string().into()).await.expect("to its end");
+    let late = slow.finish().await.expect("whole");
+    assert!(programme.gateway.publish_next().await.is_err(), "it may not replace the newer day");
+
+    let store = programme.gateway.store();
+    let state = async |id| store.submission(id).await.expect("stored").expect("there");
+    assert_eq!(state(fast.id).await.state.as_str(), "visible");
+    let late = state(late.id).await;
+    assert_eq!((late.state.as_str(), late.failure.as_deref()), ("failed", Some("file.older")));
+    assert!(programme.gateway.publish_next().await.expect("nothing holds others up").is_none());
 }
