@@ -52,21 +52,20 @@ pub struct DemoArgs {
 pub fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format_args!("the runtime did not start: {error}")))?;
-    let mut story = Story::new(*output);
-    runtime.block_on(play(&args, &mut story, output))?;
-    story.end()
+    runtime.block_on(play(&args, Story::new(*output), output))
 }
 
-async fn play(args: &DemoArgs, story: &mut Story, output: &Output) -> Result<(), Trouble> {
+async fn play(args: &DemoArgs, mut story: Story, output: &Output) -> Result<(), Failure> {
     let folder = Folder::create(args.keep)?;
     if args.keep {
         output.note(format_args!("folder: {}", folder.path().display()));
     }
     let workshop = tokio::select! {
-        told = story::tell(args, story, &folder) => told?,
+        told = story::tell(args, &mut story, &folder) => told?,
         // The folder goes away with everything in it.
-        _ = tokio::signal::ctrl_c() => return Err(Trouble::new("Ctrl-C", "the story was not told to its end")),
+        _ = tokio::signal::ctrl_c() => return Err(Trouble::new("Ctrl-C", "the story was not told to its end").into()),
     };
+    let verdict = story.end();
     if args.keep {
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
@@ -74,5 +73,5 @@ async fn play(args: &DemoArgs, story: &mut Story, output: &Output) -> Result<(),
         tokio::signal::ctrl_c().await.map_err(trouble("Ctrl-C"))?;
     }
     workshop.running.stop().await;
-    Ok(())
+    verdict
 }
