@@ -171,6 +171,11 @@ impl Policies {
     pub fn links(&self, kind: u16) -> bool {
         self.linking.get(usize::from(kind)).copied().unwrap_or(false)
     }
+    /// Whether records that share a value of a kind belong to one component: they may be linked, or
+    /// the shield of one may reach the other.
+    pub fn joins(&self, kind: u16) -> bool {
+        self.links(kind) || self.link_rules.carries_shield(kind)
+    }
     /// Whether a kind is a strong identifier by itself.
     pub fn is_strong(&self, kind: u16) -> bool {
         self.link_rules.conflict(kind) == ConflictRole::Strong
@@ -250,7 +255,9 @@ fn link_rules(match_keys: &MatchKeys, kinds: &BTreeMap<TokenType, Kind>) -> Resu
             },
         };
     }
-    Ok((LinkRules::new(rules).map_err(unreadable)?, linking))
+    let shielding = match_keys.keys().iter().filter(|key| key.shields);
+    let shielding = shielding.filter_map(|key| kinds.get(&key.name)).map(|kind| kind.kind).collect();
+    Ok((LinkRules::new(rules).map_err(unreadable)?.with_shielding(shielding), linking))
 }
 
 /// Lower-case hexadecimal.

@@ -337,8 +337,8 @@ impl Graph {
         let mut tokens: Vec<Blinded> = Vec::new();
         for record in records {
             self.place(record.id);
-            let linking = record.tokens.iter().filter(|token| policies.links(token.kind));
-            tokens.extend(linking.map(|token| token.blinded));
+            let joining = record.tokens.iter().filter(|token| policies.joins(token.kind));
+            tokens.extend(joining.map(|token| token.blinded));
         }
         tokens.sort_unstable();
         tokens.dedup();

@@ -53,6 +53,8 @@ pub struct MatchKey {
     pub conflict: Option<Conflict>,
     /// Whether the name components are sorted, so that swapped names agree.
     pub any_order: bool,
+    /// A restriction reaches records that share a value, even where the key only suggests.
+    pub shields: bool,
 }
 
 /// One part of a match key.

@@ -51,6 +51,8 @@ pub enum LinkRulesError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkRules {
     kinds: Vec<KindRule>,
+    /// Kinds that only suggest a link and yet carry a shield.
+    shielding: Vec<u16>,
 }
 
 impl LinkRules {
@@ -70,7 +72,19 @@ impl LinkRules {
                 return Err(LinkRulesError::DateOfNothing { kind });
             }
         }
-        Ok(Self { kinds })
+        Ok(Self { kinds, shielding: Vec::new() })
+    }
+
+    /// Lets a shield reach records that share a value of these kinds, though they only suggest a link.
+    #[must_use]
+    pub fn with_shielding(mut self, kinds: Vec<u16>) -> Self {
+        self.shielding = kinds;
+        self
+    }
+
+    /// Whether a restriction reaches a record that shares a value of the kind.
+    pub fn carries_shield(&self, kind: u16) -> bool {
+        self.rank(kind).is_some() || self.conflict(kind) == ConflictRole::Strong || self.shielding.contains(&kind)
     }
 
     /// Every kind with its rule, in order.

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use super::cluster::Cluster;
 use super::record::{LinkRecord, LinkToken};
-use super::rules::{ConflictRole, LinkRules};
+use super::rules::LinkRules;
 
 /// For each record, whether a shield hides it: it is restricted, shares a linking or strong token
 /// with a restricted one, or is in one cluster with a record that is or does.
@@ -25,8 +25,7 @@ pub fn shielded<K>(
     rules: &LinkRules,
 ) -> Vec<bool> {
     let is_restricted = |record: usize| restricted.get(record).copied().unwrap_or(true);
-    let names_a_person =
-        |token: &&LinkToken| rules.rank(token.kind).is_some() || rules.conflict(token.kind) == ConflictRole::Strong;
+    let names_a_person = |token: &&LinkToken| rules.carries_shield(token.kind);
     let hidden_tokens: HashSet<LinkToken> = (0..records.len())
         .filter(|&record| is_restricted(record))
         .flat_map(|record| records[record].tokens.iter().filter(names_a_person).copied())

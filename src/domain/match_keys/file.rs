@@ -137,6 +137,8 @@ struct RawKey {
     conflict: Option<RawConflict>,
     #[serde(default)]
     any_order: bool,
+    #[serde(default)]
+    shields: bool,
 }
 
 #[derive(Deserialize)]
@@ -177,7 +179,7 @@ impl RawKey {
                 Some(Conflict::WithDate { of: TokenType::parse(of).map_err(|_| MatchKeysProblem::Name)? })
             }
         };
-        Ok(MatchKey { name, components, tier: self.tier, conflict, any_order: self.any_order })
+        Ok(MatchKey { name, components, tier: self.tier, conflict, any_order: self.any_order, shields: self.shields })
     }
 }
 

@@ -210,3 +210,37 @@ async fn every_answer_and_refusal_is_in_the_log_before_it_leaves(#[case] backend
     }
     assert_eq!(store.pending_count().await.expect("the queue"), 0);
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_shield_reaches_someone_who_moved_and_shares_no_number_or_address(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let attendance = met(&programme, "E1").await;
+    let old_life: &[(&str, &str)] =
+        &[("upn", "B801200005001"), ("k3", "name and old address"), ("k5", "name and birth")];
+    let refuge: &[(&str, &str)] = &[("nhs", "9990000018"), ("k3", "name and refuge"), ("k5", "name and birth")];
+    programme
+        .deliver(
+            "education",
+            "attendance",
+            "early-help-core/v1",
+            &[programme.row(1, old_life, json!({ "role": "child", "flags": attendance }))],
+        )
+        .await;
+    let before = programme.ask(HUB_AREAS, old_life, &[]).await.expect("permitted").answer;
+    assert_eq!(state(&before, "A2"), EvidenceState::Met);
+
+    programme
+        .deliver(
+            "childrens-social-care",
+            "cases",
+            "early-help-core/v1",
+            &[programme.row(1, refuge, json!({ "role": "child", "restricted": true }))],
+        )
+        .await;
+    let after = programme.ask(HUB_AREAS, old_life, &[]).await.expect("permitted").answer;
+    let unknown = programme.ask(HUB_AREAS, &[("nhs", "9990000034")], &[]).await.expect("permitted").answer;
+    assert_eq!(after, unknown, "hidden through name and date of birth alone");
+}
