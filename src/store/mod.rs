@@ -176,7 +176,7 @@ impl Store {
             .statement_cache_capacity(256);
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(4))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(30))
             .connect_with(options)
             .await?;
         Ok(Self { pools: Pools::Postgres(pool) })

@@ -154,7 +154,7 @@ async fn no_operation_lets_in_a_caller_whose_credentials_are_not_all_good(#[case
             ("of another agency's client", own, Some(another_client.as_str()), "client-unknown"),
             ("of another agency's subject", own, Some(another_subject.as_str()), "client-unknown"),
             ("of another scope", own, Some(another_scope.as_str()), "client-unknown"),
-            ("over a certificate that is not enrolled", &unknown, Some(good.as_str()), "token-invalid"),
+            ("over a certificate that is not enrolled", &unknown, Some(good.as_str()), "certificate-unknown"),
             ("for a certificate that is not enrolled", &unknown, Some(unenrolled.as_str()), "certificate-unknown"),
             ("revoked certificate", &revoked.identity, Some(of_revoked.as_str()), "certificate-suspended"),
             ("suspended agency", &suspended.identity, Some(of_suspended.as_str()), "agency-suspended"),
