@@ -30,7 +30,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, NewEvent, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 
@@ -247,13 +247,13 @@ impl Gateway {
         question: &Question,
         idempotency: &str,
     ) -> Result<Option<Receipted>, EnquiryError> {
-        let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries");
+        let opening = self.store().view_and_reply(self.programme(), &caller.client, &tag).await?;
+        let (view, kept) = opening.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_question(question, &policies)?;
         let request_hash = self.request_hash(&caller.client, question);
-        let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries");
-        if let Some(kept) = self.store().reply(&caller.client, &tag, view.now).await? {
+        if let Some(kept) = kept {
             return self.replay(caller, &tag, &kept, &request_hash, view).map(Some);
         }
 
@@ -296,8 +296,7 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts).map_err(|_| QuestionFault::Mode)?;
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let entry = self.answer_entry(id, asked, permitted, &found, &answered)?;
-        let over_ceiling = self.ceiling_entry(asked, permitted)?;
+        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, &answered)?;
         let answer = Receipted {
             disclosure: id,
             at: asked.view.now,
@@ -307,7 +306,7 @@ impl Gateway {
             criteria_version: permitted.criteria_version.clone(),
             receipt: self.receipt(&entry)?,
         };
-        let refusal = (over_ceiling.id, self.receipt(&over_ceiling)?);
+        let refused = self.unsigned_receipt(&over_ceiling);
         let reply = self.kept_reply(asked, permitted, &answer, tag)?;
         let ceiling = ceiling_key(asked, permitted);
         let disclosure = Disclosure {
@@ -327,7 +326,7 @@ impl Gateway {
             Written::Outdated => Ok(None),
             Written::OverCeiling => {
                 metrics::counter!("porth_enquiries", "outcome" => "ceiling").increment(1);
-                Err(EnquiryError::CeilingReached { disclosure: refusal.0, receipt: refusal.1 })
+                Err(EnquiryError::CeilingReached { disclosure: refused.event, receipt: self.sign_receipt(&refused)? })
             }
             Written::Repeated => {
                 let kept = self.store().reply(&asked.caller.client, tag, asked.view.now).await?;
@@ -402,13 +401,15 @@ impl Gateway {
     }
 
     /// The signed promise that an entry will be in the log.
-    fn receipt(&self, event: &crate::store::NewEvent) -> Result<String, AppError> {
-        let receipt = Receipt {
-            origin: self.names().log.clone(),
-            event: event.id,
-            leaf: Hash::new(event.leaf_hash),
-            at: event.at,
-        };
+    fn receipt(&self, event: &NewEvent) -> Result<String, AppError> {
+        self.sign_receipt(&self.unsigned_receipt(event))
+    }
+
+    fn unsigned_receipt(&self, event: &NewEvent) -> Receipt {
+        Receipt { origin: self.names().log.clone(), event: event.id, leaf: Hash::new(event.leaf_hash), at: event.at }
+    }
+
+    fn sign_receipt(&self, receipt: &Receipt) -> Result<String, AppError> {
         let signer = super::signers::KeySigner::new(&self.names().log, &self.keys().receipt);
         let note = receipt.sign(&signer).map_err(|_| AppError::Internal("a receipt cannot be signed"))?;
         Ok(note.to_string())

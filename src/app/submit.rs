@@ -21,6 +21,8 @@ use crate::store::{NewRecord, NewSubmission, RowError, StoredToken};
 
 /// Rows that are staged in one transaction.
 const CHUNK: usize = 500;
+/// Record ids that are taken in one transaction; what a file leaves over stays unused.
+const IDS: i64 = 20 * CHUNK as i64;
 /// Row errors that are kept; beyond, they are only counted.
 const MOST_ROW_ERRORS: i64 = 10_000;
 
@@ -127,8 +129,12 @@ pub struct OpenSubmission {
     header: Arc<Header>,
     id: SubmissionId,
     digest: Sha256,
-    /// Lines that are not staged yet, with their numbers.
+    /// Lines that nobody has looked at yet, with their numbers.
     lines: Vec<(i64, Bytes)>,
+    /// Rows that are being checked, blinded and sealed while the ones before them are stored.
+    preparing: Option<Preparing>,
+    /// Record ids that nobody has yet.
+    ids: std::ops::Range<i64>,
     next_line: i64,
     end: Option<i64>,
     read: i64,
@@ -181,6 +187,8 @@ impl Gateway {
             id,
             digest,
             lines: Vec::with_capacity(CHUNK),
+            preparing: None,
+            ids: 0..0,
             next_line: 2,
             end: None,
             read: 0,
@@ -272,7 +280,7 @@ impl OpenSubmission {
             return Ok(());
         }
         self.lines.push((number, line));
-        if self.lines.len() >= CHUNK { self.stage().await } else { Ok(()) }
+        if self.lines.len() >= CHUNK { self.advance().await } else { Ok(()) }
     }
 
     /// Counts a line that was over the limit and never read.
@@ -295,6 +303,7 @@ impl OpenSubmission {
     ///
     /// [`AppError::File`] when the file is incomplete, empty, or has bad rows and asked for all or nothing.
     pub async fn finish(mut self) -> Result<Received, AppError> {
+        self.advance().await?;
         self.stage().await?;
         let fault = if self.end != Some(self.read) {
             Some(FileFault::Truncated)
@@ -345,23 +354,38 @@ impl OpenSubmission {
         Ok(())
     }
 
-    /// Checks, blinds, seals and stages the lines at hand.
-    async fn stage(&mut self) -> Result<(), AppError> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
+    /// Sends the lines at hand to be prepared, and stages those that were sent before.
+    async fn advance(&mut self) -> Result<(), AppError> {
         let lines = std::mem::take(&mut self.lines);
-        self.read += lines.len() as i64;
-        let mut tx = self.gateway.store().begin().await?;
-        let first = tx.take_record_ids(lines.len() as i64).await?;
-        tx.commit().await?;
-
+        let count = lines.len() as i64;
+        if self.ids.end - self.ids.start < count {
+            let mut tx = self.gateway.store().begin().await?;
+            let first = tx.take_record_ids(IDS).await?;
+            tx.commit().await?;
+            self.ids = first..first + IDS;
+        }
+        let first = self.ids.start;
+        self.ids.start += count;
         let gateway = self.gateway.clone();
         let policies = Arc::clone(&self.policies);
         let header = Arc::clone(&self.header);
         // Hashing and sealing thousands of rows would hold up every answer on this thread.
-        let prepared = tokio::task::spawn_blocking(move || prepare(&gateway, &policies, &header, &lines, first));
-        let Prepared { records, numbers, mut faults } = prepared.await.map_err(|_| AppError::Interrupted)?;
+        let task = tokio::task::spawn_blocking(move || prepare(&gateway, &policies, &header, &lines, first));
+        let staged = self.stage().await;
+        self.preparing = Some(Preparing { task, count });
+        staged
+    }
+
+    /// Stages the lines that were sent to be prepared.
+    async fn stage(&mut self) -> Result<(), AppError> {
+        let Some(Preparing { task, count }) = self.preparing.take() else {
+            return Ok(());
+        };
+        let Prepared { records, numbers, mut faults } = task.await.map_err(|_| AppError::Interrupted)?;
+        if count == 0 {
+            return Ok(());
+        }
+        self.read += count;
 
         // Once a row is bad, an all-or-nothing file can only fail: the rest is checked, not stored.
         let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
@@ -406,6 +430,12 @@ impl OpenSubmission {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Lines on their way to be rows.
+struct Preparing {
+    task: tokio::task::JoinHandle<Prepared>,
+    count: i64,
 }
 
 /// Rows ready to be stored, and what was wrong with the others.

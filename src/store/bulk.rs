@@ -6,8 +6,9 @@ use super::error::StoreError;
 use super::value::Value;
 use super::{Row, Tx};
 
-/// How many rows one statement carries at the most; smaller pieces come in these sizes.
-const SIZES: [usize; 6] = [500, 200, 50, 10, 3, 1];
+/// How many rows one statement carries at the most; smaller pieces come in these sizes. Powers of two:
+/// a batch of the writer is cut into few statements, whatever its size.
+const SIZES: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// `INSERT … VALUES` with a varying number of rows.
 pub(super) struct BulkInsert {

@@ -13,6 +13,22 @@ macro_rules! standing {
     };
 }
 
+/// The clock, what the programme shows and the reply that is kept for a request, in one look.
+macro_rules! opening {
+    ($now:literal) => {
+        concat!(
+            "SELECT ",
+            $now,
+            ", programme.generation, programme.policy_revision, reply.request_hash, reply.event,
+                    reply.policy_revision, reply.generation, reply.sealed
+             FROM programme
+             LEFT JOIN reply ON reply.client = $2 AND reply.idempotency_tag = $3 AND reply.expires_at > ",
+            $now,
+            " WHERE programme.code = $1"
+        )
+    };
+}
+
 /// Which database engine is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {
@@ -53,6 +69,14 @@ impl Engine {
         }
     }
 
+    /// The view, and the reply that is kept for a request.
+    pub(super) fn opening_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => opening!("CAST(unixepoch('subsec') * 1000000 AS INTEGER)"),
+            Self::Postgres => opening!("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"),
+        }
+    }
+
     /// See [`super::Standing`], with the clock.
     pub(super) fn standing_statement(self) -> &'static str {
         match self {
@@ -72,7 +96,12 @@ impl Engine {
     }
 
     /// The statements above, for the test that prepares every one.
-    pub(super) fn statements(self) -> [(&'static str, &'static str); 3] {
-        [("now", self.now_statement()), ("view", self.view_statement()), ("standing", self.standing_statement())]
+    pub(super) fn statements(self) -> [(&'static str, &'static str); 4] {
+        [
+            ("now", self.now_statement()),
+            ("view", self.view_statement()),
+            ("opening", self.opening_statement()),
+            ("standing", self.standing_statement()),
+        ]
     }
 }

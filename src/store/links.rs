@@ -18,14 +18,14 @@ pub(super) static ADD_LINKS: BulkInsert =
     BulkInsert::new("INSERT INTO link (record, visible_from, visible_to, component, person, shielded) VALUES", 6, "");
 /// Ends link rows that the next generation replaces.
 pub(super) static END_LINKS: ListStatement =
-    ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to = $2 AND record IN ({list})", 2);
+    ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to + 0 = $2 AND record IN ({list})", 2);
 /// Records that hold one of these tokens: visible ones, and those of the submission at hand.
 pub(super) static HOLDERS: ListStatement = ListStatement::new(
     "SELECT token.blinded, token.record, link.component
      FROM token
      JOIN record ON record.id = token.record
      JOIN submission ON submission.id = record.submission
-     LEFT JOIN link ON link.record = token.record AND link.visible_from <= $1 AND link.visible_to > $1
+     LEFT JOIN link ON link.record = token.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1
      WHERE submission.programme = $2
        AND (submission.id = $3
             OR (submission.id <> $4 AND submission.visible_from <= $1 AND submission.visible_to > $1))
@@ -39,14 +39,14 @@ pub(super) static MEMBERS: ListStatement = ListStatement::new(
      FROM link
      JOIN record ON record.id = link.record
      JOIN submission ON submission.id = record.submission
-     WHERE link.visible_from <= $1 AND link.visible_to > $1
+     WHERE link.visible_from <= $1 AND link.visible_to + 0 > $1
        AND submission.visible_from <= $1 AND submission.visible_to > $1
        AND submission.id <> $2
        AND link.component IN ({list})",
     2,
 );
 pub(super) static COMPONENTS_OF: ListStatement = ListStatement::new(
-    "SELECT DISTINCT component FROM link WHERE visible_from <= $1 AND visible_to > $1 AND record IN ({list})",
+    "SELECT DISTINCT component FROM link WHERE visible_from <= $1 AND visible_to + 0 > $1 AND record IN ({list})",
     1,
 );
 pub(super) static BY_ID: ListStatement = ListStatement::new(
@@ -77,7 +77,7 @@ statements! {
                FROM link
                JOIN record ON record.id = link.record
                JOIN submission ON submission.id = record.submission
-               WHERE link.visible_from <= $1 AND link.visible_to > $1
+               WHERE link.visible_from <= $1 AND link.visible_to + 0 > $1
                  AND submission.visible_from <= $1 AND submission.visible_to > $1
                  AND submission.programme = $2 AND record.id > $3
                ORDER BY record.id LIMIT $4";

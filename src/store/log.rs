@@ -3,8 +3,8 @@
 use super::bulk::BulkInsert;
 use super::statements::{ListStatement, statements};
 use super::value::{Row, Value, values};
-use super::{Store, StoreError, Tx};
-use crate::domain::ids::EventId;
+use super::{Store, StoreError, Tx, View};
+use crate::domain::ids::{EventId, ProgrammeCode};
 use crate::domain::time::Timestamp;
 
 pub(super) static ADD_EVENTS: BulkInsert = BulkInsert::new(
@@ -210,18 +210,28 @@ impl Store {
         rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.int(2)?))).collect()
     }
 
-    /// The reply that a client's idempotency tag stands for.
-    pub async fn reply(&self, client: &str, tag: &[u8; 32], now: Timestamp) -> Result<Option<StoredReply>, StoreError> {
-        let Some(row) = self.fetch_optional(REPLY, values![client, tag, now.as_micros()]).await? else {
+    /// What an enquiry that starts now sees, and the reply that is kept under its idempotency tag;
+    /// `None` when the programme does not exist.
+    pub async fn view_and_reply(
+        &self,
+        programme: &ProgrammeCode,
+        client: &str,
+        tag: &[u8; 32],
+    ) -> Result<Option<(View, Option<StoredReply>)>, StoreError> {
+        let values = values![programme.as_str(), client, tag];
+        let Some(row) = self.fetch_optional(self.engine().opening_statement(), values).await? else {
             return Ok(None);
         };
-        Ok(Some(StoredReply {
-            request_hash: row.array(0, "request hash")?,
-            event: event_id(&row, 1)?,
-            policy_revision: row.int(2)?,
-            generation: row.int(3)?,
-            sealed: row.bytes(4)?,
-        }))
+        let view =
+            View { now: Timestamp::from_micros(row.int(0)?), generation: row.int(1)?, policy_revision: row.int(2)? };
+        let is_kept = row.optional_bytes(3)?.is_some();
+        Ok(Some((view, if is_kept { Some(read_reply(&row, 3)?) } else { None })))
+    }
+
+    /// The reply that a client's idempotency tag stands for.
+    pub async fn reply(&self, client: &str, tag: &[u8; 32], now: Timestamp) -> Result<Option<StoredReply>, StoreError> {
+        let row = self.fetch_optional(REPLY, values![client, tag, now.as_micros()]).await?;
+        row.map(|row| read_reply(&row, 0)).transpose()
     }
 }
 
@@ -366,6 +376,17 @@ impl Tx {
 
 fn read_head(row: &Row) -> Result<StoredHead, StoreError> {
     Ok(StoredHead { origin: row.text(0)?, size: row.int(1)? as u64, edge: row.bytes(2)? })
+}
+
+/// A reply in the columns from `first` on.
+fn read_reply(row: &Row, first: usize) -> Result<StoredReply, StoreError> {
+    Ok(StoredReply {
+        request_hash: row.array(first, "request hash")?,
+        event: event_id(row, first + 1)?,
+        policy_revision: row.int(first + 2)?,
+        generation: row.int(first + 3)?,
+        sealed: row.bytes(first + 4)?,
+    })
 }
 
 fn event_id(row: &Row, column: usize) -> Result<EventId, StoreError> {

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -82,8 +83,14 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("tiles", &log::PUT_TILES),
 ];
 
+/// Prepared statements that a connection keeps: more than there are texts.
+const STATEMENTS: usize = 512;
 /// Bytes of a page of an SQLite file.
 const PAGE_BYTES: u32 = 8192;
+
+/// A connection that lay idle for longer is tried before it is used. A busy one is not: that would
+/// be a second look at the database for every first one.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// Where the data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +161,7 @@ impl Store {
             .page_size(PAGE_BYTES)
             .pragma("cache_size", "-65536")
             .pragma("temp_store", "MEMORY")
-            .statement_cache_capacity(256)
+            .statement_cache_capacity(STATEMENTS)
             .busy_timeout(Duration::from_secs(10));
         if let Some(mebibytes) = most_mebibytes {
             let pages = u64::from(mebibytes) * 1024 * 1024 / u64::from(PAGE_BYTES);
@@ -162,7 +169,7 @@ impl Store {
         }
         let pool = |most: u32| {
             let pool = SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
-            pool.acquire_timeout(Duration::from_secs(30))
+            pool.acquire_timeout(Duration::from_secs(30)).test_before_acquire(false) // a file does not go away
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(connections.max(2)).connect_with(options).await?;
@@ -173,10 +180,19 @@ impl Store {
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| StoreError::Other("the PostgreSQL connection string is malformed".to_owned()))?
             .application_name("porth")
-            .statement_cache_capacity(256);
+            .statement_cache_capacity(STATEMENTS);
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(4))
             .acquire_timeout(Duration::from_secs(30))
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         Ok(Self { pools: Pools::Postgres(pool) })

@@ -63,16 +63,28 @@ struct ShieldPath {
     shielded_records: i64,
 }
 
+/// An entry that still lacks outcome and answer.
+#[derive(Clone)]
+struct Draft {
+    id: EventId,
+    /// Its outcome and the answer's commitment are placeholders until [`Gateway::finish`] sets both.
+    body: Enquiry,
+    openings: Vec<(&'static str, Vec<u8>)>,
+    tags: Vec<[u8; 16]>,
+}
+
 impl Gateway {
-    /// The entry of an answer.
-    pub(super) fn answer_entry(
+    /// The entry of an answer, and the one that is written in its stead when the day's ceiling is
+    /// reached. Only one of them is ever written, so they share the event's id, and everything that
+    /// says who was asked about by whom: they differ in the outcome and in the answer's commitment.
+    pub(super) fn answer_entries(
         &self,
         id: EventId,
         asked: &Asked<'_>,
         permitted: &Permitted,
         found: &Found,
         answered: &Answered,
-    ) -> Result<NewEvent, AppError> {
+    ) -> Result<(NewEvent, NewEvent), AppError> {
         let opening = AnswerOpening {
             answer: &answered.answer,
             is_known: found.is_known,
@@ -83,7 +95,9 @@ impl Gateway {
         };
         let answer = to_json(&opening)?;
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
-        self.entry(id, asked, &lines, Outcome::Answered, &found.tokens, answer, found.hidden)
+        let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        Ok((self.finish(draft, asked, Outcome::Answered, answer)?, refusal))
     }
 
     /// The entry of a refusal by agreement.
@@ -98,15 +112,8 @@ impl Gateway {
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
-        self.entry(id, asked, &lines, Outcome::Refused(reason), &tokens, to_json(&rules)?, 0)
-    }
-
-    /// The entry that is written instead of an answer when the day's ceiling is reached.
-    pub(super) fn ceiling_entry(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<NewEvent, AppError> {
-        let tokens = self.asked_with(asked);
-        let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
-        self.entry(id, asked, &lines, Outcome::Refused(code("ceiling")?), &tokens, to_json(&["ceiling"])?, 0)
+        let draft = self.draft(id, asked, &lines, &tokens, 0)?;
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
     }
 
     /// The question's blinded tokens, then those of the address that it carries.
@@ -115,36 +122,25 @@ impl Gateway {
         [asked.policies.blind(self, tokens), asked.policies.blind(self, carried)].concat()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts in which the three kinds of entry differ")]
-    fn entry(
+    /// Everything of an entry that does not depend on the answer.
+    fn draft(
         &self,
         id: EventId,
         asked: &Asked<'_>,
         lines: &[&decision::Decision],
-        outcome: Outcome,
         tokens: &[StoredToken],
-        answer: Vec<u8>,
         hidden: i64,
-    ) -> Result<NewEvent, AppError> {
+    ) -> Result<Draft, AppError> {
         let Asked { caller, question, policies, view, .. } = asked;
-        let subject: Vec<u8> = tokens.iter().flat_map(|token| *token.blinded.as_bytes()).collect();
-        let values = [
-            ("subject", subject, SUBJECT_LENGTH),
-            ("case", question.case.as_str().as_bytes().to_vec(), REFERENCE_LENGTH),
-            ("actor", question.user.as_str().as_bytes().to_vec(), REFERENCE_LENGTH),
-            ("answer", answer, 0),
-        ];
-        let mut openings = Vec::with_capacity(values.len());
-        let mut commitments = Vec::with_capacity(values.len());
-        for (field, value, length) in values {
-            let (commitment, sealed) = self.commit(id, field, value, length)?;
-            openings.push((field, sealed));
-            commitments.push(commitment);
-        }
-        let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
+        let blinded: Vec<u8> = tokens.iter().flat_map(|token| *token.blinded.as_bytes()).collect();
+        let (subject, sealed_subject) = self.commit(id, "subject", blinded, SUBJECT_LENGTH)?;
+        let case = question.case.as_str().as_bytes().to_vec();
+        let (case, sealed_case) = self.commit(id, "case", case, REFERENCE_LENGTH)?;
+        let user = question.user.as_str().as_bytes().to_vec();
+        let (actor, sealed_actor) = self.commit(id, "actor", user, REFERENCE_LENGTH)?;
         let agreement = policies.book().agreement(&question.agreement).map(|agreement| &agreement.text);
         let version = policies.programme().criteria_at(view.now.date());
-        let body = Body::Enquiry(Box::new(Enquiry {
+        let body = Enquiry {
             request: request_digest(question)?,
             recipient: caller.agency.clone(),
             client: code(&caller.client)?,
@@ -159,24 +155,32 @@ impl Gateway {
             relationship: code(question.relationship.as_str())?,
             role: question.role.clone(),
             mode: code(question.mode.as_str())?,
-            outcome,
+            outcome: Outcome::Answered,
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds(asked, lines),
-            commitments: Commitments {
-                subject: commitments[0],
-                case: commitments[1],
-                actor: commitments[2],
-                answer: commitments[3],
-            },
+            commitments: Commitments { subject, case, actor, answer: subject },
             shield_opening: self.shield_opening(id, hidden)?,
-        }));
-        let mut event = self.event_with_id(id, view.now, body)?;
+        };
+        let openings = vec![("subject", sealed_subject), ("case", sealed_case), ("actor", sealed_actor)];
+        Ok(Draft { id, body, openings, tags: self.tags(tokens, policies) })
+    }
+
+    /// The entry of a draft with an outcome and the answer's commitment.
+    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, answer: Vec<u8>) -> Result<NewEvent, AppError> {
+        let Draft { id, mut body, mut openings, tags } = draft;
+        let Asked { caller, question, view, .. } = asked;
+        let (commitment, sealed) = self.commit(id, "answer", answer, 0)?;
+        body.commitments.answer = commitment;
+        openings.push(("answer", sealed));
+        let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
+        body.outcome = outcome;
+        let mut event = self.event_with_id(id, view.now, Body::Enquiry(Box::new(body)))?;
         event.recipient = Some(caller.agency.to_string());
         event.agreement = Some(question.agreement.to_string());
         event.purpose = Some(question.purpose.to_string());
         event.outcome = Some(outcome_word.to_owned());
         event.openings = openings;
-        event.tags = self.tags(tokens, policies);
+        event.tags = tags;
         Ok(event)
     }
 

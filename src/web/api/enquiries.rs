@@ -24,6 +24,9 @@ use crate::web::problem::Problem;
 /// How long every answer is, in bytes.
 pub const ANSWER_BYTES: usize = 6144;
 
+/// How every answer ends: the padding's quotation mark and the object's brace.
+const END: &[u8] = b"\"}";
+
 /// An answer, with its place in the log. Members that the mode does not have are `null`.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EnquiryView {
@@ -156,10 +159,16 @@ pub async fn create(
 /// The view as JSON of exactly [`ANSWER_BYTES`].
 fn padded(mut view: EnquiryView) -> Result<Vec<u8>, Problem> {
     view.padding.clear();
-    let bare = serde_json::to_vec(&view).map_err(Problem::internal)?;
-    let missing = ANSWER_BYTES.checked_sub(bare.len()).ok_or_else(|| Problem::internal(TooLong))?;
-    view.padding = "0".repeat(missing); // a character that JSON writes as one byte
-    serde_json::to_vec(&view).map_err(Problem::internal)
+    let mut body = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut body, &view).map_err(Problem::internal)?;
+    if body.len() > ANSWER_BYTES {
+        return Err(Problem::internal(TooLong));
+    }
+    // The padding is the last member and still empty: it grows in its place.
+    body.truncate(body.len() - END.len());
+    body.resize(ANSWER_BYTES - END.len(), b'0'); // a character that JSON writes as one byte
+    body.extend_from_slice(END);
+    Ok(body)
 }
 
 /// An answer that would not fit: agency and team names are bounded where their files are read.

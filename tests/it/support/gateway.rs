@@ -25,7 +25,8 @@ use super::database::{Backend, TestDatabase};
 
 mod policies;
 
-pub(crate) use policies::{EPOCH, PROGRAMME};
+#[allow(unused_imports, reason = "for benches that raise ceilings")]
+pub(crate) use policies::{EPOCH, PROGRAMME, with_ceiling};
 
 /// What client assertions name as audience.
 pub(crate) const ISSUER: &str = "https://porth.test";
@@ -40,7 +41,7 @@ pub(crate) struct TestGateway {
     /// Opens what only the shield officers may read.
     #[allow(dead_code, reason = "for suites that open entries")]
     pub(crate) shield: SealKeyPair,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _database: TestDatabase,
     enrolled: AtomicU32,
 }
@@ -53,6 +54,11 @@ impl TestGateway {
 
     /// With more lines at the end of the configuration, such as `[limits]`.
     pub(crate) async fn start_with(backend: Backend, more: &str) -> Self {
+        Self::start_under(backend, more, None).await
+    }
+
+    /// Likewise, with another daily ceiling in every agreement: for load that no agreement gives room to.
+    pub(crate) async fn start_under(backend: Backend, more: &str, daily_ceiling: Option<u32>) -> Self {
         let database = TestDatabase::create(backend).await;
         let now = database.store.now().await.expect("the database has a clock");
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -65,9 +71,15 @@ impl TestGateway {
 
         let prepared = runtime::prepare(&config).await.expect("the parts open");
         let linkage = LinkageKey::generate(&random());
-        policies::put_in_force(&prepared.gateway, &linkage).await;
+        policies::put_in_force(&prepared.gateway, &linkage, daily_ceiling).await;
         let running = runtime::start(&config, prepared).await.expect("the gateway starts");
-        Self { running, authority, linkage, shield, _folder: folder, _database: database, enrolled: AtomicU32::new(0) }
+        Self { running, authority, linkage, shield, folder, _database: database, enrolled: AtomicU32::new(0) }
+    }
+
+    /// Where the gateway's keys, certificates and configuration lie.
+    #[allow(dead_code, reason = "for benches that listen beside the gateway")]
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The gateway behind the listeners.

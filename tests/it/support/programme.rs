@@ -122,6 +122,12 @@ impl TestProgramme {
         test
     }
 
+    /// The public half of the key that signs checkpoints.
+    #[allow(dead_code, reason = "for benches that verify exports")]
+    pub(crate) fn checkpoint_key(&self) -> porth::crypto::sign::VerifyingKey {
+        SigningKey::from_seed(Secret::from_slice(&self.keys.checkpoint).expect("32 bytes")).verifying_key()
+    }
+
     /// The same programme over another connection to the same database.
     pub(crate) fn on(&self, store: Store) -> Self {
         let gateway = self.keys.gateway(&store, &self.code);

@@ -18,11 +18,26 @@ pub(crate) const PROGRAMME: &str = "tff";
 pub(crate) const EPOCH: u32 = 1;
 
 /// Takes the example policies into use, agreements signed and in force, key checks registered.
-pub(super) async fn put_in_force(gateway: &Gateway, linkage: &LinkageKey) {
-    let files = read_files();
+///
+/// `daily_ceiling` replaces that of every receive clause: load needs room that no agreement gives.
+pub(super) async fn put_in_force(gateway: &Gateway, linkage: &LinkageKey, daily_ceiling: Option<u32>) {
+    let mut files = read_files();
+    if let Some(ceiling) = daily_ceiling {
+        files.agreements.iter_mut().for_each(|text| *text = with_ceiling(text, ceiling));
+    }
     gateway.load_policies(&files, "operator").await.expect("the example policies load");
     sign_everything(gateway, &files).await;
     register_key_checks(gateway, linkage).await;
+}
+
+/// An agreement's text with another daily ceiling in every receive clause.
+pub(crate) fn with_ceiling(agreement: &[u8], ceiling: u32) -> Vec<u8> {
+    let text = std::str::from_utf8(agreement).expect("an agreement is UTF-8");
+    let line = |line: &str| match line.split_once(" = ") {
+        Some(("daily_ceiling", _)) => format!("daily_ceiling = {ceiling}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect::<String>().into_bytes()
 }
 
 fn read_files() -> PolicyFiles {
