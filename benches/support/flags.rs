@@ -14,12 +14,13 @@ impl Flags {
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             let name = argument.trim_start_matches("--").to_owned();
-            match (known.iter().any(|(known, _)| *known == name), arguments.next()) {
-                (true, Some(value)) => given.push((name, value)),
-                _ => {
-                    known.iter().for_each(|(name, meaning)| println!("--{name} {meaning}"));
-                    std::process::exit(2);
+            if let (true, Some(value)) = (known.iter().any(|(known, _)| *known == name), arguments.next()) {
+                given.push((name, value));
+            } else {
+                for (name, meaning) in known {
+                    println!("--{name} {meaning}");
                 }
+                std::process::exit(2);
             }
         }
         Self(given)

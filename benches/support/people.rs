@@ -61,7 +61,7 @@ impl People {
     /// A record line of a person in a feed.
     pub(crate) fn record(&self, feed: Feed, person: u64) -> String {
         let mut line = String::with_capacity(1024);
-        let role = if person % 3 == 0 { "adult" } else { "child" };
+        let role = if person.is_multiple_of(3) { "adult" } else { "child" };
         write!(line, "{{\"ref\":\"{}\",\"role\":\"{role}\",\"tokens\":", reference(person)).expect("a string takes it");
         self.push_tokens(person, &mut line);
         let home = self.address.token(format!("address {}", person / 3).as_bytes()).to_text();

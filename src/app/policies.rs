@@ -204,8 +204,8 @@ impl Policies {
 pub(super) fn agencies_digest<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> Digest {
     let mut documents: Vec<&StoredDocument> = documents.collect();
     documents.sort_by(|a, b| a.name.cmp(&b.name));
-    let lines: String =
-        documents.iter().map(|document| format!("{} {}\n", document.name, hex(&document.sha256))).collect();
+    let line = |lines: String, document: &&StoredDocument| lines + &document.name + " " + &hex(&document.sha256) + "\n";
+    let lines = documents.iter().fold(String::new(), line);
     Digest::of(lines.as_bytes())
 }
 

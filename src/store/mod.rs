@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -87,10 +86,6 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
 const STATEMENTS: usize = 512;
 /// Bytes of a page of an SQLite file.
 const PAGE_BYTES: u32 = 8192;
-
-/// A connection that lay idle for longer is tried before it is used. A busy one is not: that would
-/// be a second look at the database for every first one.
-const IDLE: Duration = Duration::from_millis(500);
 
 /// Where the data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,15 +179,8 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(4))
             .acquire_timeout(Duration::from_secs(30))
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
+            // Each connection is asked before it is used: after a restart of the database nobody gets a dead one.
+            .test_before_acquire(true)
             .connect_with(options)
             .await?;
         Ok(Self { pools: Pools::Postgres(pool) })
