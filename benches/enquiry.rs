@@ -137,7 +137,6 @@ async fn answer(
 #[derive(Clone)]
 struct Rows {
     event: NewEvent,
-    reply: Vec<u8>,
 }
 
 impl Rows {
@@ -163,12 +162,12 @@ impl Rows {
             openings: fields.map(opening).into(),
             tags: vec![[0; 16]],
         };
-        Self { event, reply: vec![7; 8192 + porth::crypto::field::FieldSealer::OVERHEAD] }
+        Self { event }
     }
 
     fn bytes(&self) -> usize {
         let openings: usize = self.event.openings.iter().map(|(_, sealed)| sealed.len()).sum();
-        self.event.body.len() + openings + self.reply.len()
+        self.event.body.len() + openings
     }
 
     async fn commit(&mut self, store: &Store) {
@@ -180,13 +179,7 @@ impl Rows {
         let reply = KeptReply {
             client: "bench".to_owned(),
             tag,
-            reply: StoredReply {
-                request_hash: [1; 32],
-                event: self.event.id,
-                policy_revision: 1,
-                generation: 1,
-                sealed: self.reply.clone(),
-            },
+            reply: StoredReply { request_hash: [1; 32], event: self.event.id, policy_revision: 1, generation: 1 },
             expires_at: self.event.at,
         };
         let mut tx = store.begin().await.expect("a connection");

@@ -250,10 +250,9 @@ CREATE TABLE reply (
     client             TEXT   NOT NULL,
     idempotency_tag    BYTEA  NOT NULL,     -- keyed tag of the caller's Idempotency-Key
     request_hash       BYTEA  NOT NULL,     -- SHA-256 of the request
-    event              BYTEA  NOT NULL REFERENCES event (id),
+    event              BYTEA  NOT NULL REFERENCES event (id),  -- whose sealed answer is the reply
     policy_revision    BIGINT NOT NULL,     -- replayed only while nothing was withdrawn since
     generation         BIGINT NOT NULL,
-    sealed             BYTEA  NOT NULL,     -- the answer as sent
     expires_at         BIGINT NOT NULL,
     PRIMARY KEY (client, idempotency_tag)
 );
@@ -261,4 +260,3 @@ CREATE INDEX reply_by_expiry ON reply (expires_at);
 
 -- Sealed bytes look random: trying to compress them costs time and gains nothing.
 ALTER TABLE opening ALTER COLUMN sealed SET STORAGE EXTERNAL;
-ALTER TABLE reply ALTER COLUMN sealed SET STORAGE EXTERNAL;

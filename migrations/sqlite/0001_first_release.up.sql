@@ -250,10 +250,9 @@ CREATE TABLE reply (
     client             TEXT   NOT NULL,
     idempotency_tag    BLOB   NOT NULL,     -- keyed tag of the caller's Idempotency-Key
     request_hash       BLOB   NOT NULL,     -- SHA-256 of the request
-    event              BLOB   NOT NULL REFERENCES event (id),
+    event              BLOB   NOT NULL REFERENCES event (id),  -- whose sealed answer is the reply
     policy_revision    INTEGER NOT NULL,     -- replayed only while nothing was withdrawn since
     generation         INTEGER NOT NULL,
-    sealed             BLOB   NOT NULL,     -- the answer as sent
     expires_at         INTEGER NOT NULL,
     PRIMARY KEY (client, idempotency_tag)
 );

@@ -30,14 +30,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, KeptReply, NewEvent, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 
 /// How long a reply is kept for a caller who repeats the request.
 const REPLY_SECONDS: i64 = 24 * 3600;
-/// Every kept reply has this length before sealing.
-const REPLY_LENGTH: usize = 8192;
 /// How often a question is decided anew because something changed meanwhile.
 const MOST_TRIES: usize = 4;
 /// Most tokens that an enquiry may carry.
@@ -188,7 +186,7 @@ impl QuestionFault {
 }
 
 /// An answer with its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipted {
     /// The log entry.
     pub disclosure: EventId,
@@ -207,7 +205,7 @@ pub struct Receipted {
 }
 
 /// How to reach a team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The agency's name.
     pub agency: String,
@@ -254,7 +252,7 @@ impl Gateway {
         self.check_question(question, &policies)?;
         let request_hash = self.request_hash(&caller.client, question);
         if let Some(kept) = kept {
-            return self.replay(caller, &tag, &kept, &request_hash, view).map(Some);
+            return self.replay(&kept, &request_hash, view, &policies).await.map(Some);
         }
 
         // Decided before any record is read.
@@ -266,11 +264,11 @@ impl Gateway {
         let asked = Asked { caller, question, policies: &policies, feeds: &feeds, request_hash, view };
         match decision {
             Err(refusal) => {
-                let event = self.refusal_entry(&asked, &refusal.hits, &refusal.decisions)?;
-                let (disclosure, receipt) = (event.id, self.receipt(&event)?);
+                let entry = self.refusal_entry(&asked, &refusal.hits, &refusal.decisions)?;
+                let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
                 let decided_on = asked.decided_on(self.programme());
                 let refusal_entry =
-                    Disclosure { entry: event, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None };
+                    Disclosure { entry, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None };
                 if self.writer().commit(refusal_entry).await? == Written::Outdated {
                     return Ok(None);
                 }
@@ -304,17 +302,15 @@ impl Gateway {
             answer: answered.answer,
             onward: permitted.onward().as_str().to_owned(),
             criteria_version: permitted.criteria_version.clone(),
-            receipt: self.receipt(&entry)?,
+            receipt: self.receipt(id, entry.leaf_hash, asked.view.now)?,
         };
-        let refused = self.unsigned_receipt(&over_ceiling);
-        let reply = self.kept_reply(asked, permitted, &answer, tag)?;
-        let ceiling = ceiling_key(asked, permitted);
+        let refused_leaf = over_ceiling.leaf_hash;
         let disclosure = Disclosure {
             entry,
             decided_on: asked.decided_on(self.programme()),
-            ceilings: vec![(ceiling, i64::from(permitted.charge.daily_ceiling))],
+            ceilings: vec![(ceiling_key(asked, permitted), i64::from(permitted.charge.daily_ceiling))],
             over_ceiling: Some(over_ceiling),
-            reply: Some(reply),
+            reply: Some(kept_reply(id, asked, permitted, tag)),
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
@@ -326,12 +322,13 @@ impl Gateway {
             Written::Outdated => Ok(None),
             Written::OverCeiling => {
                 metrics::counter!("porth_enquiries", "outcome" => "ceiling").increment(1);
-                Err(EnquiryError::CeilingReached { disclosure: refused.event, receipt: self.sign_receipt(&refused)? })
+                let receipt = self.receipt(id, refused_leaf, asked.view.now)?;
+                Err(EnquiryError::CeilingReached { disclosure: id, receipt })
             }
             Written::Repeated => {
                 let kept = self.store().reply(&asked.caller.client, tag, asked.view.now).await?;
                 let kept = kept.ok_or(EnquiryError::KeyLapsed)?;
-                self.replay(asked.caller, tag, &kept, &asked.request_hash, asked.view).map(Some)
+                self.replay(&kept, &asked.request_hash, asked.view, asked.policies).await.map(Some)
             }
         }
     }
@@ -401,59 +398,22 @@ impl Gateway {
     }
 
     /// The signed promise that an entry will be in the log.
-    fn receipt(&self, event: &NewEvent) -> Result<String, AppError> {
-        self.sign_receipt(&self.unsigned_receipt(event))
-    }
-
-    fn unsigned_receipt(&self, event: &NewEvent) -> Receipt {
-        Receipt { origin: self.names().log.clone(), event: event.id, leaf: Hash::new(event.leaf_hash), at: event.at }
-    }
-
-    fn sign_receipt(&self, receipt: &Receipt) -> Result<String, AppError> {
+    fn receipt(&self, event: EventId, leaf_hash: [u8; 32], at: Timestamp) -> Result<String, AppError> {
+        let leaf = Hash::new(leaf_hash);
+        let receipt = Receipt { origin: self.names().log.clone(), event, leaf, at };
         let signer = super::signers::KeySigner::new(&self.names().log, &self.keys().receipt);
         let note = receipt.sign(&signer).map_err(|_| AppError::Internal("a receipt cannot be signed"))?;
         Ok(note.to_string())
     }
 
-    fn kept_reply(
+    /// Gives an answer again, from its log entry: only while agreements, shields and records are as
+    /// they were.
+    async fn replay(
         &self,
-        asked: &Asked<'_>,
-        permitted: &Permitted,
-        answer: &Receipted,
-        tag: &[u8; 32],
-    ) -> Result<KeptReply, AppError> {
-        let plain = serde_json::to_vec(answer).map_err(|_| AppError::Internal("an answer cannot be kept"))?;
-        let sealed = self.keys().fields.seal_to_length(
-            self.random(),
-            "reply",
-            "sealed",
-            &reply_row(&asked.caller.client, tag),
-            &plain,
-            REPLY_LENGTH,
-        );
-        Ok(KeptReply {
-            client: asked.caller.client.clone(),
-            tag: *tag,
-            reply: StoredReply {
-                request_hash: asked.request_hash,
-                event: answer.disclosure,
-                policy_revision: asked.view.policy_revision,
-                generation: asked.view.generation,
-                sealed: sealed.map_err(|_| AppError::Internal("an answer is too long to be kept"))?,
-            },
-            // Never beyond the moment at which the decision may be another.
-            expires_at: asked.view.now.plus_seconds(REPLY_SECONDS).min(permitted.valid_until),
-        })
-    }
-
-    /// Gives a kept answer again: only while agreements, shields and records are as they were.
-    fn replay(
-        &self,
-        caller: &AgencyCaller,
-        tag: &[u8; 32],
         kept: &StoredReply,
         request_hash: &[u8; 32],
         view: View,
+        policies: &Policies,
     ) -> Result<Receipted, EnquiryError> {
         if kept.request_hash != *request_hash {
             return Err(EnquiryError::KeyReused);
@@ -461,15 +421,34 @@ impl Gateway {
         if (kept.policy_revision, kept.generation) != (view.policy_revision, view.generation) {
             return Err(EnquiryError::KeyLapsed);
         }
-        let row = reply_row(&caller.client, tag);
-        let plain = self.keys().fields.open("reply", "sealed", &row, &kept.sealed);
-        let plain = plain.map_err(|_| AppError::Internal("a kept answer does not open"))?;
-        serde_json::from_slice(&plain).map_err(|_| AppError::Internal("a kept answer cannot be read").into())
+        let entry = self.store().sealed_entry(kept.event, "answer").await?;
+        let entry = entry.ok_or(EnquiryError::KeyLapsed)?;
+        let said = self.open_answer(kept.event, &entry.sealed)?;
+        Ok(Receipted {
+            disclosure: kept.event,
+            at: entry.at,
+            contact: contact(&said.answer, policies),
+            answer: said.answer,
+            onward: said.onward,
+            criteria_version: said.criteria_version,
+            receipt: self.receipt(kept.event, entry.leaf_hash, entry.at)?,
+        })
     }
 }
 
-fn reply_row(client: &str, tag: &[u8; 32]) -> Vec<u8> {
-    [client.as_bytes(), b"\0", tag].concat()
+fn kept_reply(id: EventId, asked: &Asked<'_>, permitted: &Permitted, tag: &[u8; 32]) -> KeptReply {
+    KeptReply {
+        client: asked.caller.client.clone(),
+        tag: *tag,
+        reply: StoredReply {
+            request_hash: asked.request_hash,
+            event: id,
+            policy_revision: asked.view.policy_revision,
+            generation: asked.view.generation,
+        },
+        // Never beyond the moment at which the decision may be another.
+        expires_at: asked.view.now.plus_seconds(REPLY_SECONDS).min(permitted.valid_until),
+    }
 }
 
 fn terms(caller: &AgencyCaller, question: &Question) -> Terms {

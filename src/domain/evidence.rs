@@ -59,7 +59,7 @@ impl EvidenceState {
 }
 
 /// What one record says, and who says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
     /// The supplier.
     pub agency: AgencyCode,
@@ -70,7 +70,7 @@ pub struct Statement {
 }
 
 /// One person of the family, with a statement for each record.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Member {
     /// What the suppliers say of the person, in any order.
     pub statements: Vec<Statement>,

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::dialect::Engine;
 use super::error::StoreError;
 use super::value::Value;
 use super::{Row, Tx};
@@ -17,21 +18,37 @@ pub(super) struct BulkInsert {
     columns: usize,
     /// After the rows: a conflict clause, `RETURNING`, or nothing.
     tail: &'static str,
-    texts: [OnceLock<&'static str>; SIZES.len()],
+    sqlite: Texts,
+    postgres: Texts,
 }
+
+/// The texts for one engine, made when they are first needed.
+type Texts = [OnceLock<&'static str>; SIZES.len()];
 
 impl BulkInsert {
     pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        Self { head, columns, tail, texts: [const { OnceLock::new() }; SIZES.len()] }
+        Self {
+            head,
+            columns,
+            tail,
+            sqlite: [const { OnceLock::new() }; SIZES.len()],
+            postgres: [const { OnceLock::new() }; SIZES.len()],
+        }
     }
 
     /// The statement for one row, for the test that prepares every statement.
-    pub(super) fn sample(&self) -> &'static str {
-        self.text(SIZES.len() - 1)
+    pub(super) fn sample(&self, engine: Engine) -> &'static str {
+        self.text(SIZES.len() - 1, engine)
     }
 
-    fn text(&self, size: usize) -> &'static str {
-        self.texts[size].get_or_init(|| {
+    /// Parameters are numbered for PostgreSQL. In SQLite a parameter with a name is looked for among
+    /// all the others whenever one is bound, which for thousands costs more than the insert itself.
+    fn text(&self, size: usize, engine: Engine) -> &'static str {
+        let texts = match engine {
+            Engine::Sqlite => &self.sqlite,
+            Engine::Postgres => &self.postgres,
+        };
+        texts[size].get_or_init(|| {
             let rows = SIZES[size];
             let mut text = String::with_capacity(self.head.len() + rows * self.columns * 7 + self.tail.len());
             text.push_str(self.head);
@@ -41,8 +58,13 @@ impl BulkInsert {
                     if column > 0 {
                         text.push_str(", ");
                     }
-                    text.push('$');
-                    text.push_str(&(row * self.columns + column + 1).to_string());
+                    match engine {
+                        Engine::Sqlite => text.push('?'),
+                        Engine::Postgres => {
+                            text.push('$');
+                            text.push_str(&(row * self.columns + column + 1).to_string());
+                        }
+                    }
                 }
                 text.push(')');
             }
@@ -62,7 +84,7 @@ impl Tx {
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         debug_assert_eq!(values.len() % insert.columns, 0);
-        let returns = insert.tail.contains("RETURNING");
+        let (returns, engine) = (insert.tail.contains("RETURNING"), self.engine());
         let mut rows = Vec::new();
         let mut rest = values;
         for (index, size) in SIZES.iter().enumerate() {
@@ -70,9 +92,9 @@ impl Tx {
             while rest.len() >= length {
                 let (piece, tail) = rest.split_at(length);
                 if returns {
-                    rows.extend(self.fetch_all(insert.text(index), piece).await?);
+                    rows.extend(self.fetch_all(insert.text(index, engine), piece).await?);
                 } else {
-                    self.execute(insert.text(index), piece).await?;
+                    self.execute(insert.text(index, engine), piece).await?;
                 }
                 rest = tail;
             }

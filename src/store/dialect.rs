@@ -20,7 +20,7 @@ macro_rules! opening {
             "SELECT ",
             $now,
             ", programme.generation, programme.policy_revision, reply.request_hash, reply.event,
-                    reply.policy_revision, reply.generation, reply.sealed
+                    reply.policy_revision, reply.generation
              FROM programme
              LEFT JOIN reply ON reply.client = $2 AND reply.idempotency_tag = $3 AND reply.expires_at > ",
             $now,

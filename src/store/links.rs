@@ -21,15 +21,15 @@ pub(super) static END_LINKS: ListStatement =
     ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to + 0 = $2 AND record IN ({list})", 2);
 /// Records that hold one of these tokens: visible ones, and those of the submission at hand.
 pub(super) static HOLDERS: ListStatement = ListStatement::new(
-    "SELECT token.blinded, token.record, link.component
-     FROM token
-     JOIN record ON record.id = token.record
+    "WITH held AS MATERIALIZED (SELECT blinded, record FROM token WHERE blinded IN ({list}))
+     SELECT held.blinded, held.record, link.component
+     FROM held
+     JOIN record ON record.id = held.record
      JOIN submission ON submission.id = record.submission
-     LEFT JOIN link ON link.record = token.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1
+     LEFT JOIN link ON link.record = held.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1
      WHERE submission.programme = $2
        AND (submission.id = $3
-            OR (submission.id <> $4 AND submission.visible_from <= $1 AND submission.visible_to > $1))
-       AND token.blinded IN ({list})",
+            OR (submission.id <> $4 AND submission.visible_from <= $1 AND submission.visible_to > $1))",
     4,
 );
 /// Visible records of these components, without those of the submission that is being replaced.

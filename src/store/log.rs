@@ -18,9 +18,8 @@ pub(super) static ADD_OPENINGS: BulkInsert =
 pub(super) static ADD_TAGS: BulkInsert =
     BulkInsert::new("INSERT INTO subject_index (tag, event) VALUES", 2, "ON CONFLICT (tag, event) DO NOTHING");
 pub(super) static ADD_REPLIES: BulkInsert = BulkInsert::new(
-    "INSERT INTO reply (client, idempotency_tag, request_hash, event, policy_revision, generation, sealed, expires_at)
-     VALUES",
-    8,
+    "INSERT INTO reply (client, idempotency_tag, request_hash, event, policy_revision, generation, expires_at) VALUES",
+    7,
     "ON CONFLICT (client, idempotency_tag) DO NOTHING RETURNING event",
 );
 pub(super) static ADD_LEAVES: BulkInsert =
@@ -61,8 +60,11 @@ statements! {
               RETURNING used";
     REFUND = "UPDATE ceiling SET used = used - $5
               WHERE agreement = $1 AND clause = $2 AND recipient = $3 AND day = $4";
-    REPLY = "SELECT request_hash, event, policy_revision, generation, sealed FROM reply
+    REPLY = "SELECT request_hash, event, policy_revision, generation FROM reply
              WHERE client = $1 AND idempotency_tag = $2 AND expires_at > $3";
+    SAID = "SELECT event.at, event.leaf_hash, opening.sealed FROM event
+            JOIN opening ON opening.event = event.id AND opening.field = $2
+            WHERE event.id = $1";
     FORGET_REPLIES = "DELETE FROM reply WHERE expires_at < $1";
 }
 
@@ -106,8 +108,9 @@ pub struct CeilingKey {
     pub day: i64,
 }
 
-/// A reply kept for a caller who repeats a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is kept for a caller who repeats a request: which entry it made. The reply itself is read
+/// from that entry's sealed answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredReply {
     /// SHA-256 of the request it answers.
     pub request_hash: [u8; 32],
@@ -117,7 +120,16 @@ pub struct StoredReply {
     pub policy_revision: i64,
     /// Generation when it was given.
     pub generation: i64,
-    /// The sealed answer.
+}
+
+/// An entry's time and leaf hash, with one of its sealed openings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedEntry {
+    /// Its time.
+    pub at: Timestamp,
+    /// SHA-256 of 0x00 and the body.
+    pub leaf_hash: [u8; 32],
+    /// The opening.
     pub sealed: Vec<u8>,
 }
 
@@ -233,6 +245,16 @@ impl Store {
         let row = self.fetch_optional(REPLY, values![client, tag, now.as_micros()]).await?;
         row.map(|row| read_reply(&row, 0)).transpose()
     }
+
+    /// An entry with the sealed opening of one of its fields; `None` once that was erased.
+    pub async fn sealed_entry(&self, event: EventId, field: &str) -> Result<Option<SealedEntry>, StoreError> {
+        let row = self.fetch_optional(SAID, values![event.as_bytes(), field]).await?;
+        row.map(|row| {
+            let at = Timestamp::from_micros(row.int(0)?);
+            Ok(SealedEntry { at, leaf_hash: row.array(1, "leaf hash")?, sealed: row.bytes(2)? })
+        })
+        .transpose()
+    }
 }
 
 impl Tx {
@@ -300,7 +322,6 @@ impl Tx {
                     kept.reply.event.as_bytes().into(),
                     kept.reply.policy_revision.into(),
                     kept.reply.generation.into(),
-                    (&kept.reply.sealed).into(),
                     kept.expires_at.as_micros().into(),
                 ]
             })
@@ -385,7 +406,6 @@ fn read_reply(row: &Row, first: usize) -> Result<StoredReply, StoreError> {
         event: event_id(row, first + 1)?,
         policy_revision: row.int(first + 2)?,
         generation: row.int(first + 3)?,
-        sealed: row.bytes(first + 4)?,
     })
 }
 

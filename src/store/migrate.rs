@@ -62,7 +62,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => migrator(|step| &step.sqlite).run(writer).await,
-            Pools::Postgres(pool) => migrator(|step| &step.postgres).run(pool).await,
+            Pools::Postgres(postgres) => migrator(|step| &step.postgres).run(postgres.pool()).await,
         }
         .map_err(schema_error)
     }
@@ -75,7 +75,7 @@ impl Store {
     pub async fn migrate_down(&self, version: i64) -> Result<(), StoreError> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => migrator(|step| &step.sqlite).undo(writer, version).await,
-            Pools::Postgres(pool) => migrator(|step| &step.postgres).undo(pool, version).await,
+            Pools::Postgres(postgres) => migrator(|step| &step.postgres).undo(postgres.pool(), version).await,
         }
         .map_err(schema_error)
     }

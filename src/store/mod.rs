@@ -11,6 +11,7 @@ mod links;
 mod log;
 mod migrate;
 mod partners;
+mod postgres_pool;
 mod programme;
 mod records;
 mod statements;
@@ -18,24 +19,24 @@ mod submissions;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
 pub use links::{Claim, Holder, Link, Member};
-pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, StoredHead, StoredReply};
+pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
-pub use records::{LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
+use postgres_pool::PostgresPool;
 use value::{Row, Value, bind_postgres, bind_sqlite};
 
 /// Plain statements by file, for the test that prepares every one.
@@ -53,6 +54,8 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
 const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("records by token", &records::BY_TOKEN),
     ("records by household", &records::BY_HOUSEHOLD),
+    ("records joined by token", &records::JOINED_BY_TOKEN),
+    ("records joined by household", &records::JOINED_BY_HOUSEHOLD),
     ("hidden records", &records::HIDDEN),
     ("drop tokens", &records::DROP_TOKENS),
     ("drop households", &records::DROP_HOUSEHOLDS),
@@ -84,6 +87,9 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
 
 /// Prepared statements that a connection keeps: more than there are texts.
 const STATEMENTS: usize = 512;
+/// Page cache of each SQLite connection, in KiB (hence the sign): it is forgotten at every commit of
+/// another connection anyway, and it is what a long submission keeps in memory.
+const CACHE: &str = "-16384";
 /// Bytes of a page of an SQLite file.
 const PAGE_BYTES: u32 = 8192;
 
@@ -109,7 +115,7 @@ enum Pools {
         writer: SqlitePool,
         reader: SqlitePool,
     },
-    Postgres(PgPool),
+    Postgres(PostgresPool),
 }
 
 /// A transaction. Dropped without [`Tx::commit`] it changes nothing.
@@ -131,7 +137,9 @@ impl Store {
     pub async fn connect(location: &Location, connections: u32) -> Result<Self, StoreError> {
         match location {
             Location::Sqlite(path) => Self::connect_sqlite(path, connections, None).await,
-            Location::Postgres(url) => Self::connect_postgres(url, connections).await,
+            Location::Postgres(url) => {
+                Ok(Self { pools: Pools::Postgres(PostgresPool::connect(url, connections).await?) })
+            }
         }
     }
 
@@ -154,7 +162,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .page_size(PAGE_BYTES)
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", CACHE)
             .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(STATEMENTS)
             .busy_timeout(Duration::from_secs(10));
@@ -169,21 +177,6 @@ impl Store {
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(connections.max(2)).connect_with(options).await?;
         Ok(Self { pools: Pools::Sqlite { writer, reader } })
-    }
-
-    async fn connect_postgres(url: &str, connections: u32) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Other("the PostgreSQL connection string is malformed".to_owned()))?
-            .application_name("porth")
-            .statement_cache_capacity(STATEMENTS);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections.max(4))
-            .acquire_timeout(Duration::from_secs(30))
-            // Each connection is asked before it is used: after a restart of the database nobody gets a dead one.
-            .test_before_acquire(true)
-            .connect_with(options)
-            .await?;
-        Ok(Self { pools: Pools::Postgres(pool) })
     }
 
     /// Which engine this is.
@@ -203,7 +196,7 @@ impl Store {
         let inner = match &self.pools {
             // IMMEDIATE takes the write lock now, so that two processes wait instead of failing late.
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+            Pools::Postgres(postgres) => TxInner::Postgres(postgres.begin().await?),
         };
         Ok(Tx { inner })
     }
@@ -228,7 +221,7 @@ impl Store {
         for sql in self.engine().statistics_statements() {
             match &self.pools {
                 Pools::Sqlite { writer, .. } => sqlx::raw_sql(*sql).execute(writer).await.map(drop)?,
-                Pools::Postgres(pool) => sqlx::raw_sql(*sql).execute(pool).await.map(drop)?,
+                Pools::Postgres(postgres) => sqlx::raw_sql(*sql).execute(postgres.pool()).await.map(drop)?,
             }
         }
         Ok(())
@@ -241,7 +234,7 @@ impl Store {
                 reader.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(postgres) => postgres.pool().close().await,
         }
     }
 
@@ -253,14 +246,14 @@ impl Store {
     pub async fn prepare_every_statement(&self) -> Result<usize, Vec<String>> {
         use sqlx::{Executor as _, SqlSafeStr as _};
         let mut refused = Vec::new();
-        let mut statements = statements::all();
+        let mut statements = statements::all(self.engine());
         let own = self.engine().statements().into_iter();
         statements.extend(own.map(|(name, sql)| ("dialect", name.to_owned(), sql)));
         for (file, name, sql) in &statements {
             let sql = sql.into_sql_str();
             let result = match &self.pools {
                 Pools::Sqlite { reader, .. } => reader.prepare(sql).await.map(drop),
-                Pools::Postgres(pool) => pool.prepare(sql).await.map(drop),
+                Pools::Postgres(postgres) => postgres.pool().prepare(sql).await.map(drop),
             };
             if let Err(error) = result {
                 refused.push(format!("{file}::{name}: {error}"));
@@ -269,14 +262,15 @@ impl Store {
         if refused.is_empty() { Ok(statements.len()) } else { Err(refused) }
     }
 
+    /// Reads; a statement that changes anything belongs in a [`Tx`].
     async fn fetch_all(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         Ok(match &self.pools {
             Pools::Sqlite { reader, .. } => {
                 let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(reader).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Pools::Postgres(pool) => {
-                let rows = bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?;
+            Pools::Postgres(postgres) => {
+                let rows = postgres.read(sql, values).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -288,6 +282,13 @@ impl Store {
 }
 
 impl Tx {
+    fn engine(&self) -> Engine {
+        match self.inner {
+            TxInner::Sqlite(_) => Engine::Sqlite,
+            TxInner::Postgres(_) => Engine::Postgres,
+        }
+    }
+
     /// Makes everything in the transaction durable and visible at once.
     ///
     /// # Errors
@@ -307,11 +308,7 @@ impl Tx {
     ///
     /// [`StoreError`] when the database does not answer.
     pub async fn now(&mut self) -> Result<Timestamp, StoreError> {
-        let sql = match self.inner {
-            TxInner::Sqlite(_) => Engine::Sqlite.now_statement(),
-            TxInner::Postgres(_) => Engine::Postgres.now_statement(),
-        };
-        let rows = self.fetch_all(sql, &[]).await?;
+        let rows = self.fetch_all(self.engine().now_statement(), &[]).await?;
         let row = rows.first().ok_or(StoreError::Corrupt("no answer from the clock"))?;
         Ok(Timestamp::from_micros(row.int(0)?))
     }

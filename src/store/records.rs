@@ -46,6 +46,41 @@ pub(super) static BY_HOUSEHOLD: ListStatement = ListStatement::new(
     visible_records!("SELECT household.record FROM household WHERE household.blinded IN ({list})"),
     5,
 );
+
+/// Every record in reach of the components that hold a token, in one look. A record of others that
+/// a shield keeps back is counted and nothing of it is read.
+///
+/// Step by step, so that no planner gets the idea to start from all links or all submissions.
+macro_rules! joined_records {
+    ($table:literal) => {
+        concat!(
+            "WITH held AS MATERIALIZED (SELECT record FROM ",
+            $table,
+            " WHERE blinded IN ({list})),
+             found AS MATERIALIZED (
+               SELECT DISTINCT link.component FROM held
+               JOIN link ON link.record = held.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1),
+             joined AS MATERIALIZED (
+               SELECT link.record, link.shielded FROM found
+               JOIN link ON link.component = found.component AND link.visible_from <= $1 AND link.visible_to + 0 > $1)
+             SELECT record.id, record.agency, record.feed, record.reference,
+                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.tokens END,
+                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.households END,
+                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.evidence END
+             FROM joined
+             JOIN record ON record.id = joined.record
+             JOIN submission ON submission.id = record.submission
+             WHERE submission.visible_from <= $1 AND submission.visible_to > $1
+               AND submission.programme = $2
+               AND (record.agency = $3 OR joined.shielded = 1
+                    OR replace($4, '|' || record.agency || '/' || record.feed || '|', '') <> $4)
+             LIMIT $5"
+        )
+    };
+}
+
+pub(super) static JOINED_BY_TOKEN: ListStatement = ListStatement::new(joined_records!("token"), 5);
+pub(super) static JOINED_BY_HOUSEHOLD: ListStatement = ListStatement::new(joined_records!("household"), 5);
 /// How many records of others a shield keeps out of reach: for the sealed opening of the log entry.
 pub(super) static HIDDEN: ListStatement = ListStatement::new(
     "SELECT COUNT(*) FROM link
@@ -124,6 +159,17 @@ pub struct VisibleRecord {
     pub evidence: Vec<u8>,
 }
 
+/// What one look at whole components gave.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// The records in reach, in any order.
+    pub records: Vec<VisibleRecord>,
+    /// How many records of others a shield keeps back.
+    pub hidden: i64,
+    /// The look reached its limit: what it gave may be any part of the whole.
+    pub is_cut_off: bool,
+}
+
 /// A record as linking reads it.
 #[derive(Debug, Clone)]
 pub struct LinkableRecord {
@@ -193,6 +239,34 @@ impl Store {
         self.records_in_reach(&BY_HOUSEHOLD, reach, households).await
     }
 
+    /// The components, as they are over all records, that hold one of these tokens: their records in reach.
+    pub async fn joined_by_token(&self, reach: Reach<'_>, tokens: &[Blinded]) -> Result<Joined, StoreError> {
+        self.joined_in_reach(&JOINED_BY_TOKEN, reach, tokens).await
+    }
+
+    /// As [`Self::joined_by_token`], by household tokens.
+    pub async fn joined_by_household(&self, reach: Reach<'_>, households: &[Blinded]) -> Result<Joined, StoreError> {
+        self.joined_in_reach(&JOINED_BY_HOUSEHOLD, reach, households).await
+    }
+
+    async fn joined_in_reach(
+        &self,
+        statement: &'static ListStatement,
+        reach: Reach<'_>,
+        list: &[Blinded],
+    ) -> Result<Joined, StoreError> {
+        let rows = self.rows_in_reach(statement, reach, list).await?;
+        let is_cut_off = rows.len() as i64 >= reach.limit;
+        let (mut records, mut hidden) = (Vec::with_capacity(rows.len()), 0);
+        for row in &rows {
+            match row.optional_bytes(6)? {
+                Some(_) => records.push(read_visible(row)?),
+                None => hidden += 1,
+            }
+        }
+        Ok(Joined { records, hidden, is_cut_off })
+    }
+
     /// How many records of other agencies a shield keeps back from these tokens.
     pub async fn hidden_records(&self, reach: Reach<'_>, tokens: &[Blinded]) -> Result<i64, StoreError> {
         let tokens = &tokens[..tokens.len().min(ListStatement::MOST)];
@@ -210,6 +284,15 @@ impl Store {
         reach: Reach<'_>,
         list: &[Blinded],
     ) -> Result<Vec<VisibleRecord>, StoreError> {
+        self.rows_in_reach(statement, reach, list).await?.iter().map(read_visible).collect()
+    }
+
+    async fn rows_in_reach(
+        &self,
+        statement: &'static ListStatement,
+        reach: Reach<'_>,
+        list: &[Blinded],
+    ) -> Result<Vec<Row>, StoreError> {
         let list = &list[..list.len().min(ListStatement::MOST)];
         let feeds = reach.feeds_text();
         let (sql, length) = statement.text(list.len());
@@ -223,7 +306,7 @@ impl Store {
         // A list that is short, or empty, is filled with a value that no token has: the database is
         // asked in the same way whether somebody is known or not.
         values.extend((0..length).map(|n| list.get(n).map_or(Value::Bytes(b""), |token| token.as_bytes().into())));
-        self.fetch_all(sql, &values).await?.iter().map(read_visible).collect()
+        self.fetch_all(sql, &values).await
     }
 
     /// A page of a submission's records in the order of their references.

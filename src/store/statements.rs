@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::bulk::BulkInsert;
+use super::dialect::Engine;
 
 /// Declares statements as constants and lists them for the test.
 macro_rules! statements {
@@ -46,8 +47,8 @@ impl ListStatement {
     }
 }
 
-/// Every statement of the store: where it is, its name, its text.
-pub(super) fn all() -> Vec<(&'static str, String, &'static str)> {
+/// Every statement of the store on an engine: where it is, its name, its text.
+pub(super) fn all(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
     let mut found = Vec::new();
     for (file, statements) in super::FILES {
         for (name, text) in *statements {
@@ -61,7 +62,7 @@ pub(super) fn all() -> Vec<(&'static str, String, &'static str)> {
     }
     for (name, bulk) in super::BULKS {
         let bulk: &BulkInsert = bulk;
-        found.push(("bulk", (*name).to_owned(), bulk.sample()));
+        found.push(("bulk", (*name).to_owned(), bulk.sample(engine)));
     }
     found
 }

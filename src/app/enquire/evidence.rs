@@ -20,7 +20,7 @@ use crate::linkage::cluster::{Cluster, clusters};
 use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
 use crate::policy::decision::Permitted;
-use crate::store::{FeedState, Reach, StoredToken, VisibleRecord};
+use crate::store::{Reach, StoredToken, VisibleRecord};
 
 /// Most records that one look reads. Records beyond it that are joined to one another are nobody in
 /// particular, and beyond it at one address they are no family.
@@ -61,57 +61,123 @@ impl Gateway {
             limit: MOST_RECORDS,
         };
 
-        let linking: Vec<Blinded> =
+        let linking: BTreeSet<Blinded> =
             tokens.iter().filter(|token| policies.links(token.kind)).map(|token| token.blinded).collect();
-        let (records, hidden) = tokio::try_join!(
-            self.store().records_by_token(reach, &linking),
-            self.store().hidden_records(reach, &linking),
-        )?;
         let mut seen = Seen::new(policies, asked.view.now);
-        seen.add(self, records, permitted, asked.feeds)?;
-        self.walk(&mut seen, reach, permitted, asked).await?;
+        let look = Look { reach, permitted, asked };
+        let hidden = self.look_for_person(&mut seen, &look, &linking).await?;
         let homes = match seen.person(&tokens, policies) {
             Some((person, clusters)) => seen.homes_of(&clusters[person]),
-            None => Vec::new(),
+            None => BTreeSet::new(),
         };
-        let neighbours = self.store().records_by_household(reach, &homes).await?;
-        let mut unit = permitted.charge.unit;
-        if neighbours.len() as i64 >= MOST_RECORDS {
-            unit = Unit::Person;
-        } else {
-            seen.add(self, neighbours, permitted, asked.feeds)?;
-            self.walk(&mut seen, reach, permitted, asked).await?;
-        }
+        let is_home = self.look_for_family(&mut seen, &look, &homes).await?;
+        let unit = if is_home { permitted.charge.unit } else { Unit::Person };
 
         let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
         let asked_with = [tokens, carried].concat();
         Ok(Found { members, is_known, is_family, hidden, tokens: asked_with })
     }
-}
 
-impl Gateway {
-    /// Walks on from the records at hand to all that are joined to them by linking tokens, one step
-    /// after the other, within the set: a record outside it is no stepping stone and takes no room.
-    ///
-    /// One look more than there are steps, and never none: whoever is not known, or shielded, or
-    /// known to the asker alone, costs the same looks.
-    async fn walk(
+    /// Reads the records that are joined to the question's tokens within the set. Gives how many
+    /// records of others a shield keeps back.
+    async fn look_for_person(
         &self,
         seen: &mut Seen,
-        reach: Reach<'_>,
-        permitted: &Permitted,
-        asked: &Asked<'_>,
-    ) -> Result<(), AppError> {
+        look: &Look<'_>,
+        linking: &BTreeSet<Blinded>,
+    ) -> Result<i64, AppError> {
+        let list: Vec<Blinded> = linking.iter().copied().collect();
+        let joined = self.store().joined_by_token(look.reach, &list).await?;
+        if joined.is_cut_off {
+            let (records, hidden) = tokio::try_join!(
+                self.store().records_by_token(look.reach, &list),
+                self.store().hidden_records(look.reach, &list),
+            )?;
+            seen.add(self, records, look)?;
+            self.walk(seen, look).await?;
+            return Ok(hidden);
+        }
+        let links = |kind| look.asked.policies.links(kind);
+        let holds = |record: &VisibleRecord| record.tokens.iter().any(|token| linking.contains(&token.blinded));
+        seen.add(self, connected(joined.records, holds, links), look)?;
+        Ok(joined.hidden)
+    }
+
+    /// Reads the records at a person's addresses, with those that are joined to them within the set.
+    /// False when there are so many that the address is no home.
+    async fn look_for_family(
+        &self,
+        seen: &mut Seen,
+        look: &Look<'_>,
+        homes: &BTreeSet<Blinded>,
+    ) -> Result<bool, AppError> {
+        let list: Vec<Blinded> = homes.iter().copied().collect();
+        let joined = self.store().joined_by_household(look.reach, &list).await?;
+        if joined.is_cut_off {
+            let neighbours = self.store().records_by_household(look.reach, &list).await?;
+            if neighbours.len() as i64 >= MOST_RECORDS {
+                return Ok(false);
+            }
+            seen.add(self, neighbours, look)?;
+            self.walk(seen, look).await?;
+            return Ok(true);
+        }
+        let links = |kind| look.asked.policies.links(kind);
+        let lives = |record: &VisibleRecord| record.households.iter().any(|token| homes.contains(&token.blinded));
+        seen.add(self, connected(joined.records, lives, links), look)?;
+        Ok(true)
+    }
+
+    /// Walks on from the records at hand to all that are joined to them by linking tokens, one step
+    /// after the other. Needed only where whole components are more than one look reads, which
+    /// records outside the set can bring about: they are no stepping stones and take no room here.
+    async fn walk(&self, seen: &mut Seen, look: &Look<'_>) -> Result<(), AppError> {
         for _ in 0..MOST_STEPS {
-            let tokens = seen.new_tokens(asked.policies);
-            let found = self.store().records_by_token(reach, &tokens).await?;
-            if seen.add(self, found, permitted, asked.feeds)? == 0 {
+            let tokens = seen.new_tokens(look.asked.policies);
+            let found = self.store().records_by_token(look.reach, &tokens).await?;
+            if seen.add(self, found, look)? == 0 {
                 return Ok(());
             }
         }
         seen.is_cut_off = true;
         Ok(())
     }
+}
+
+/// What every look at records goes by.
+struct Look<'a> {
+    reach: Reach<'a>,
+    permitted: &'a Permitted,
+    asked: &'a Asked<'a>,
+}
+
+/// Those of the records that are joined, by linking tokens and within these records alone, to one
+/// that is a start. Components are made over everybody's records; a record outside the set that
+/// joins two others joins nothing here.
+fn connected(
+    records: Vec<VisibleRecord>,
+    is_start: impl Fn(&VisibleRecord) -> bool,
+    links: impl Fn(u16) -> bool,
+) -> Vec<VisibleRecord> {
+    let mut holders: HashMap<Blinded, Vec<usize>> = HashMap::new();
+    for (place, record) in records.iter().enumerate() {
+        for token in record.tokens.iter().filter(|token| links(token.kind)) {
+            holders.entry(token.blinded).or_default().push(place);
+        }
+    }
+    let mut is_reached: Vec<bool> = records.iter().map(is_start).collect();
+    let mut open: Vec<usize> = (0..records.len()).filter(|&place| is_reached[place]).collect();
+    while let Some(place) = open.pop() {
+        for token in &records[place].tokens {
+            // Each token's holders are gone through once.
+            for holder in holders.remove(&token.blinded).unwrap_or_default() {
+                if !std::mem::replace(&mut is_reached[holder], true) {
+                    open.push(holder);
+                }
+            }
+        }
+    }
+    records.into_iter().zip(is_reached).filter(|(_, is_reached)| *is_reached).map(|(record, _)| record).collect()
 }
 
 /// Records that were read, each once, with their evidence cut down to what is permitted.
@@ -134,13 +200,8 @@ impl Seen {
         Self { areas, places: HashMap::new(), linkable: Vec::new(), evidence: Vec::new(), walked: 0, is_cut_off: false }
     }
 
-    fn add(
-        &mut self,
-        gateway: &Gateway,
-        records: Vec<VisibleRecord>,
-        permitted: &Permitted,
-        feeds: &[FeedState],
-    ) -> Result<usize, AppError> {
+    fn add(&mut self, gateway: &Gateway, records: Vec<VisibleRecord>, look: &Look<'_>) -> Result<usize, AppError> {
+        let (permitted, feeds) = (look.permitted, look.asked.feeds);
         let before = self.linkable.len();
         if records.len() as i64 >= MOST_RECORDS {
             self.is_cut_off = true;
@@ -194,10 +255,9 @@ impl Seen {
     }
 
     /// The addresses at which a person lives now, as far as the set may say.
-    fn homes_of(&self, person: &Cluster) -> Vec<Blinded> {
+    fn homes_of(&self, person: &Cluster) -> BTreeSet<Blinded> {
         let homes = person.members().iter().flat_map(|&member| &self.linkable[member].households);
-        let homes: BTreeSet<Blinded> = homes.map(|home| home.value).collect();
-        homes.into_iter().collect()
+        homes.map(|home| home.value).collect()
     }
 
     /// The family, the person alone, or nobody.
@@ -255,4 +315,50 @@ fn cut_down(evidence: &mut Evidence, may: impl Fn(&Item) -> bool, areas: &BTreeM
 
 fn household_tokens(tokens: &[StoredToken]) -> Vec<HouseholdToken> {
     tokens.iter().map(|token| HouseholdToken { epoch: token.epoch, value: token.blinded }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::OpaqueRef;
+
+    const NHS: u16 = 1;
+    const HINT: u16 = 2;
+
+    fn record(id: i64, tokens: &[(u16, u8)]) -> VisibleRecord {
+        let token = |&(kind, value): &(u16, u8)| StoredToken { kind, epoch: 1, blinded: Blinded::new([value; 16]) };
+        VisibleRecord {
+            id,
+            agency: AgencyCode::parse("education").expect("a code"),
+            feed: FeedCode::parse("attendance").expect("a code"),
+            reference: OpaqueRef::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("a reference"),
+            tokens: tokens.iter().map(token).collect(),
+            households: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_records_that_are_joined_within_the_set_are_used() {
+        // 1 and 2 share a token and so do 2 and 3; 4 was joined to 3 by a record that is not in the
+        // set; 5 shares only a token that joins nobody.
+        let records = || {
+            let three = record(3, &[(NHS, 12), (HINT, 20)]);
+            vec![
+                record(1, &[(NHS, 10)]),
+                record(2, &[(NHS, 10), (NHS, 12)]),
+                three,
+                record(4, &[(NHS, 14)]),
+                record(5, &[(HINT, 20)]),
+            ]
+        };
+        let from = |start: u8| -> Vec<i64> {
+            let holds = |record: &VisibleRecord| record.tokens.iter().any(|t| *t.blinded.as_bytes() == [start; 16]);
+            connected(records(), holds, |kind| kind == NHS).iter().map(|record| record.id).collect()
+        };
+        assert_eq!(from(10), [1, 2, 3]);
+        assert_eq!(from(12), [1, 2, 3]);
+        assert_eq!(from(14), [4]);
+        assert_eq!(from(99), [] as [i64; 0]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Question;
 use super::evidence::Found;
@@ -12,7 +12,7 @@ use crate::app::writer::DecidedOn;
 use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::crypto::seal;
 use crate::domain::enquiry::{Answer, Answered};
-use crate::domain::evidence::Judgement;
+use crate::domain::evidence::{Judgement, Member};
 use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId};
 use crate::domain::labels;
 use crate::policy::decision::{self, Permitted};
@@ -28,6 +28,8 @@ use crate::tlog::entry::{
 const SUBJECT_LENGTH: usize = 1536;
 const REFERENCE_LENGTH: usize = 96;
 const ANSWER_STEP: usize = 4096;
+/// An opening begins with the commitment's salt.
+const SALT_BYTES: usize = 32;
 
 /// A question with everything that its entry needs.
 pub(super) struct Asked<'a> {
@@ -46,15 +48,26 @@ impl Asked<'_> {
     }
 }
 
-/// What the sealed opening of an answer holds: enough to replay it without any record.
+/// What the sealed opening of an answer holds: what was said, and the evidence as it was evaluated
+/// (who said it, in which submission, of which days), so that it is replayed without any record.
 #[derive(Serialize)]
 struct AnswerOpening<'a> {
     answer: &'a Answer,
+    onward: &'a str,
+    criteria_version: &'a str,
     is_known: bool,
     is_family: bool,
-    members: usize,
+    members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
+}
+
+/// What left with an answer, read back from its sealed opening.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    pub(super) answer: Answer,
+    pub(super) onward: String,
+    pub(super) criteria_version: String,
 }
 
 /// What the shield officers can open.
@@ -85,19 +98,21 @@ impl Gateway {
         found: &Found,
         answered: &Answered,
     ) -> Result<(NewEvent, NewEvent), AppError> {
+        let submissions = asked.feeds.iter();
         let opening = AnswerOpening {
             answer: &answered.answer,
+            onward: permitted.onward().as_str(),
+            criteria_version: &permitted.criteria_version,
             is_known: found.is_known,
             is_family: found.is_family,
-            members: found.members.len(),
+            members: &found.members,
             judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
-            submissions: asked.feeds.iter().map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
+            submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
-        let answer = to_json(&opening)?;
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
         let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
-        Ok((self.finish(draft, asked, Outcome::Answered, answer)?, refusal))
+        Ok((self.finish(draft, asked, Outcome::Answered, to_json(&opening)?)?, refusal))
     }
 
     /// The entry of a refusal by agreement.
@@ -192,12 +207,20 @@ impl Gateway {
         value: Vec<u8>,
         length: usize,
     ) -> Result<(Commitment, Vec<u8>), AppError> {
-        let salt: [u8; 32] = random_bytes(self.random());
+        let salt: [u8; SALT_BYTES] = random_bytes(self.random());
         let plain = [salt.as_slice(), &value].concat();
         let commitment = Opening::new(field, salt, value).commitment();
         let length = if length == 0 { (plain.len() + 1).div_ceil(ANSWER_STEP) * ANSWER_STEP } else { length };
         let sealed = self.keys().fields.seal_to_length(self.random(), "opening", field, id.as_bytes(), &plain, length);
         Ok((commitment, sealed.map_err(|_| AppError::Internal("an opening is too long"))?))
+    }
+
+    /// Reads back what left with an answer.
+    pub(super) fn open_answer(&self, id: EventId, sealed: &[u8]) -> Result<Said, AppError> {
+        let plain = self.keys().fields.open("opening", "answer", id.as_bytes(), sealed);
+        let plain = plain.map_err(|_| AppError::Internal("a sealed answer does not open"))?;
+        let value = plain.get(SALT_BYTES..).ok_or(AppError::Internal("a sealed answer is too short"))?;
+        serde_json::from_slice(value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
     }
 
     /// The true path, sealed to the shield officers: the same length in every entry.

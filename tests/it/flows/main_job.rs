@@ -244,3 +244,32 @@ async fn a_shield_reaches_someone_who_moved_and_shares_no_number_or_address(#[ca
     let unknown = programme.ask(HUB_AREAS, &[("nhs", "9990000034")], &[]).await.expect("permitted").answer;
     assert_eq!(after, unknown, "hidden through name and date of birth alone");
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn the_sealed_answer_holds_the_evidence_as_it_was_evaluated(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    a_family_known_to_two(&programme).await;
+    let answer = programme.ask(HUB_AREAS, CHILD, &[]).await.expect("permitted");
+
+    let gateway = &programme.gateway;
+    let entry = gateway.store().sealed_entry(answer.disclosure, "answer").await.expect("the database");
+    let sealed = entry.expect("an entry with a sealed answer").sealed;
+    let plain = gateway.keys().fields.open("opening", "answer", answer.disclosure.as_bytes(), &sealed).expect("opens");
+    let (_salt, value) = plain.split_at(32);
+    let said: Value = serde_json::from_slice(value).expect("JSON");
+
+    assert_eq!(said["answer"], serde_json::to_value(&answer.answer).expect("plain data"));
+    let members = said["members"].as_array().expect("the family");
+    assert_eq!(members.len(), 2, "the child and the mother");
+    let statements: Vec<&Value> = members.iter().flat_map(|m| m["statements"].as_array().expect("some")).collect();
+    let attendance = statements.iter().find(|said| said["agency"] == "education").expect("education spoke");
+    assert_eq!(attendance["feed"], "attendance");
+    let flag = &attendance["evidence"]["flags"][0];
+    assert_eq!((&flag["criterion"], &flag["state"]), (&json!("E1"), &json!("met")));
+    assert_eq!(flag["from"], recent(&programme).await["from"]);
+    let submissions = said["submissions"].as_array().expect("which submissions");
+    assert!(submissions.iter().any(|named| named[0] == "education" && named[1] == "attendance"));
+}
