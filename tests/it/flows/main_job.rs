@@ -273,3 +273,42 @@ async fn the_sealed_answer_holds_the_evidence_as_it_was_evaluated(#[case] backen
     let submissions = said["submissions"].as_array().expect("which submissions");
     assert!(submissions.iter().any(|named| named[0] == "education" && named[1] == "attendance"));
 }
+
+#[tokio::test]
+async fn records_outside_the_set_cannot_drown_a_person_in_a_crowd() {
+    const CROWD: u32 = 2010;
+    let programme = TestProgramme::start(Backend::Sqlite).await;
+    let (attendance, need) = (met(&programme, "E1").await, met(&programme, "H2").await);
+    let home = programme.tokens(HOME);
+    let pupil = |n: u32| -> Value {
+        let mut extra = json!({ "role": "child" });
+        if n == 0 {
+            extra = json!({ "role": "child", "household": home, "flags": attendance });
+        }
+        programme.row(n, &[("k3", &format!("pupil {n}"))], extra)
+    };
+    let pupils: Vec<Value> = (0..CROWD).map(pupil).collect();
+    programme.deliver("education", "attendance", "early-help-core/v1", &pupils).await;
+    let case = programme.row(1, &[("k3", "pupil 0")], json!({ "role": "child", "household": home, "flags": need }));
+    programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &[case]).await;
+    let housing = Ask {
+        agency: "housing",
+        agreement: "housing-support/v1",
+        purpose: "tenancy-support",
+        mode: "eligible",
+        role: "housing-officer",
+    };
+    let before = programme.ask(housing, &[("k3", "pupil 0")], &[]).await.expect("permitted").answer;
+    let Answer::Eligible { eligible, .. } = &before else { panic!("an eligible answer") };
+    assert_eq!(*eligible, EvidenceState::Met);
+
+    // Police, which housing may not hear, join every pupil to the next: more than one look reads.
+    let joint = |n: u32| {
+        let (one, next) = (format!("pupil {n}"), format!("pupil {}", n + 1));
+        programme.row(n, &[("k3", &one), ("k3", &next)], json!({}))
+    };
+    let joints: Vec<Value> = (0..CROWD - 1).map(joint).collect();
+    programme.deliver("police", "outcomes", "safeguarding-partners/v1", &joints).await;
+    let after = programme.ask(housing, &[("k3", "pupil 0")], &[]).await.expect("permitted").answer;
+    assert_eq!(after, before, "what others submit changes no answer within the set");
+}
