@@ -245,7 +245,7 @@ impl Gateway {
         question: &Question,
         idempotency: &str,
     ) -> Result<Option<Receipted>, EnquiryError> {
-        let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries");
+        let tag = self.reply_tag(caller, idempotency);
         let opening = self.store().view_and_reply(self.programme(), &caller.client, &tag).await?;
         let (view, kept) = opening.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
@@ -333,6 +333,11 @@ impl Gateway {
         }
     }
 
+    /// Where what is kept for an idempotency key of a caller is found.
+    pub(super) fn reply_tag(&self, caller: &AgencyCaller, idempotency: &str) -> [u8; 32] {
+        self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/enquiries")
+    }
+
     /// Binds an idempotency key to the whole question. Keyed: a stolen database is no help to
     /// somebody who wants to test which tokens were asked about.
     fn request_hash(&self, client: &str, question: &Question) -> [u8; 32] {
@@ -340,7 +345,7 @@ impl Gateway {
         self.keys().tagger.reply(client, "question", &bytes)
     }
 
-    fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
+    pub(super) fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
         if &question.programme != self.programme() {
             return Err(QuestionFault::Programme);
         }
@@ -398,7 +403,7 @@ impl Gateway {
     }
 
     /// The signed promise that an entry will be in the log.
-    fn receipt(&self, event: EventId, leaf_hash: [u8; 32], at: Timestamp) -> Result<String, AppError> {
+    pub(super) fn receipt(&self, event: EventId, leaf_hash: [u8; 32], at: Timestamp) -> Result<String, AppError> {
         let leaf = Hash::new(leaf_hash);
         let receipt = Receipt { origin: self.names().log.clone(), event, leaf, at };
         let signer = super::signers::KeySigner::new(&self.names().log, &self.keys().receipt);
@@ -408,7 +413,7 @@ impl Gateway {
 
     /// Gives an answer again, from its log entry: only while agreements, shields and records are as
     /// they were.
-    async fn replay(
+    pub(super) async fn replay(
         &self,
         kept: &StoredReply,
         request_hash: &[u8; 32],

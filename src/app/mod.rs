@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
+//! | [`screen`] | an agency asks about many people at once |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
@@ -27,6 +28,7 @@ pub mod gateway;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
+pub mod screen;
 pub mod sequence;
 pub mod signers;
 pub mod submit;

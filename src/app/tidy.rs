@@ -1,5 +1,5 @@
 //! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
-//! used-up assertions and kept replies.
+//! used-up assertions, kept replies and screenings whose time is over.
 
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -23,6 +23,8 @@ pub struct Tidied {
     pub assertions: u64,
     /// Kept replies.
     pub replies: u64,
+    /// Screenings, collected or not.
+    pub screenings: u64,
 }
 
 impl Gateway {
@@ -54,6 +56,7 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         tidied.assertions = tx.forget_assertions(now).await?;
         tidied.replies = tx.forget_replies(now).await?;
+        tidied.screenings = tx.forget_screenings(now).await?;
         tx.commit().await?;
         Ok(tidied)
     }

@@ -35,6 +35,8 @@ enum Command {
     Submit(agency::submit::SubmitArgs),
     /// Ask the gateway about a person
     Enquire(agency::enquire::EnquireArgs),
+    /// Ask the gateway about every person of a tokenised file
+    Screen(agency::screen::ScreenArgs),
     /// Run the gateway
     Serve(operator::serve::ServeArgs),
     /// Sequence and sign the log, as a user of its own
@@ -66,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),
+        Command::Screen(args) => agency::screen::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),
         Command::Sequence(args) => operator::sequence::run(args, &output),
         Command::Migrate(args) => operator::migrate::run(args, &output),

@@ -240,6 +240,8 @@ random_ids! {
     EventId = "event id";
     /// One delivery of a feed.
     SubmissionId = "submission id";
+    /// Many questions handed over at once.
+    ScreeningId = "screening id";
 }
 
 #[cfg(test)]

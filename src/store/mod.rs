@@ -14,6 +14,7 @@ mod partners;
 mod postgres_pool;
 mod programme;
 mod records;
+mod screenings;
 mod statements;
 mod submissions;
 mod value;
@@ -33,6 +34,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
@@ -47,6 +49,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("partners", partners::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("screenings", screenings::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 
@@ -77,6 +80,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("households", &records::ADD_HOUSEHOLDS),
     ("links", &links::ADD_LINKS),
     ("events", &log::ADD_EVENTS),
+    ("screening rows", &screenings::ADD_ROWS),
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),

@@ -131,13 +131,13 @@ fn save_receipt(path: &Path, answer: &Value, output: &Output) {
     }
 }
 
-fn parse_mode(text: &str) -> Result<AnswerMode, String> {
+pub(super) fn parse_mode(text: &str) -> Result<AnswerMode, String> {
     let modes = [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead];
     let found = modes.into_iter().find(|mode| mode.as_str() == text);
     found.ok_or_else(|| "use eligible, areas or lead".to_owned())
 }
 
-fn parse_relationship(text: &str) -> Result<Relationship, String> {
+pub(super) fn parse_relationship(text: &str) -> Result<Relationship, String> {
     let found = Relationship::ALL.into_iter().find(|relationship| relationship.as_str() == text);
     found.ok_or_else(|| format!("use {}", Relationship::ALL.map(Relationship::as_str).join(", ")))
 }

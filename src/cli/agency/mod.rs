@@ -6,7 +6,7 @@
 //! | [`mapping`] | which column of a spreadsheet is what |
 //! | [`tokenise`] | a file of people becomes a file of tokens |
 //! | [`connection`] | where the gateway is and how to prove who we are |
-//! | [`submit`], [`enquire`] | what is sent, and what comes back in plain words |
+//! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
@@ -15,5 +15,6 @@ pub mod enquire;
 pub mod key_file;
 pub mod mapping;
 mod person;
+pub mod screen;
 pub mod submit;
 pub mod tokenise;

@@ -157,7 +157,7 @@ pub async fn create(
 }
 
 /// The view as JSON of exactly [`ANSWER_BYTES`].
-fn padded(mut view: EnquiryView) -> Result<Vec<u8>, Problem> {
+pub(super) fn padded(mut view: EnquiryView) -> Result<Vec<u8>, Problem> {
     view.padding.clear();
     let mut body = Vec::with_capacity(ANSWER_BYTES);
     serde_json::to_writer(&mut body, &view).map_err(Problem::internal)?;
@@ -176,7 +176,7 @@ fn padded(mut view: EnquiryView) -> Result<Vec<u8>, Problem> {
 #[error("an answer is longer than every answer is")]
 struct TooLong;
 
-fn view_of(receipted: Receipted) -> EnquiryView {
+pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
     let Receipted { disclosure, at, answer, contact, onward, criteria_version, receipt } = receipted;
     let mut view = EnquiryView {
         disclosure,

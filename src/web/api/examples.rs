@@ -20,6 +20,7 @@ pub(super) fn request(path: &str) -> Value {
         }),
         "/v1/submissions" => Value::String(submission()),
         "/v1/enquiries" => enquiry(),
+        "/v1/screenings" => Value::String(screening()),
         "/v1/policy/explain" => json!({
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
@@ -51,6 +52,16 @@ fn enquiry() -> Value {
     })
 }
 
+fn screening() -> String {
+    let head = json!({
+        "programme": "tff", "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "eligible",
+        "relationship": "screening", "role": "hub-screener", "scheme": "pt1", "norm": 1,
+        "epochs": [{ "epoch": 1, "key_checks": { "k3": KEY_CHECK } }],
+    });
+    let question = json!({ "case": REFERENCE, "user": REFERENCE, "tokens": { "1": { "k3": [TOKEN] } } });
+    format!("{head}\n{question}\n{}\n", json!({ "end": 1 }))
+}
+
 /// The example of an answer.
 pub(super) fn answer(path: &str, method: &str) -> Value {
     match (path, method) {
@@ -79,6 +90,15 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "lead": null, "not_covered": ["A5", "A6"], "onward": "none", "criteria_version": "2017-04-01",
             "receipt": receipt(), "padding": "000",
         }),
+        ("/v1/screenings", _) => json!({ "id": ID, "is_repeat": false }),
+        ("/v1/screenings/{id}", _) => json!({
+            "id": ID, "rows": 3, "waiting": 1, "answered": 2, "ceiling": 0, "refused": 0,
+            "received_at": "2026-09-20T10:15:00.000000Z", "expires_at": "2026-09-21T10:15:00.000000Z",
+        }),
+        ("/v1/screenings/{id}/rows", _) => {
+            let row = json!({ "row": 3, "outcome": "ceiling", "disclosure": ID, "receipt": receipt() });
+            json!(format!("{row}\n{}\n", json!({ "next_after": null })))
+        }
         ("/v1/agreements", _) => json!({ "agreements": [{
             "reference": "early-help-core/v1", "title": "Early help core agreement", "status": "in_force",
             "is_signed_by_caller": true, "starts": "2026-04-01", "ends": "2029-03-31", "review_due": "2027-06-30",
@@ -134,9 +154,11 @@ mod tests {
 
     use super::*;
     use crate::app::enquire::Question;
+    use crate::app::screen::{ScreeningHead, ScreeningQuestion};
     use crate::domain::submission::{Header, RecordLine};
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
+    use crate::web::api::screenings::{ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
     use crate::web::api::token::{TokenRequest, TokenView};
 
@@ -153,6 +175,12 @@ mod tests {
         reads::<SubmissionReceived>(answer("/v1/submissions", "post"));
         reads::<SubmissionView>(answer("/v1/submissions/{id}", "get"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
+        reads::<ScreeningReceived>(answer("/v1/screenings", "post"));
+        reads::<ScreeningView>(answer("/v1/screenings/{id}", "get"));
+        let text = screening();
+        let lines: Vec<&str> = text.lines().collect();
+        serde_json::from_str::<ScreeningHead>(lines[0]).expect("a head");
+        serde_json::from_str::<ScreeningQuestion>(lines[1]).expect("a question");
         let text = submission();
         let lines: Vec<&str> = text.lines().collect();
         serde_json::from_str::<Header>(lines[0]).expect("a header");

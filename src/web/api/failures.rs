@@ -3,11 +3,12 @@
 use crate::app::authenticate::AuthError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::screen::ScreeningError;
 use crate::app::submit::FileFault;
 use crate::crypto::jwt::{ClaimFault, JwtError};
 use crate::policy::rules::RuleHit;
 use crate::store::StoreError;
-use crate::web::problem::{Problem, ProblemKind, RuleInTheWay, kinds};
+use crate::web::problem::{FieldError, FieldPath, Problem, ProblemKind, RuleInTheWay, kinds};
 
 /// The problem of a request whose certificate or access token is not accepted.
 pub(super) fn access_problem(error: AuthError) -> Problem {
@@ -142,6 +143,25 @@ impl From<EnquiryError> for Problem {
             EnquiryError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             EnquiryError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
             EnquiryError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScreeningError> for Problem {
+    fn from(error: ScreeningError) -> Self {
+        match error {
+            ScreeningError::Question(fault) => fault.into(),
+            ScreeningError::App(error) => error.into(),
+            ScreeningError::Rows(faults) => Self::new(kinds::INVALID_QUESTIONS).errors(
+                faults
+                    .into_iter()
+                    .map(|fault| FieldError::new(&FieldPath::of(""), fault.code, fault.meaning).in_row(fault.row)),
+            ),
+            ScreeningError::Head | ScreeningError::Empty => Self::new(kinds::INVALID_FIELD).detail(error),
+            ScreeningError::Truncated => Self::new(kinds::BODY_INCOMPLETE).detail(error),
+            ScreeningError::TooMany => Self::new(kinds::TOO_MANY_ROWS).detail(error),
+            ScreeningError::TooManyUnderWay => Self::new(kinds::STATE_CONFLICT).detail(error),
+            ScreeningError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
         }
     }
 }

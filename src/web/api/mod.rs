@@ -34,6 +34,7 @@ pub mod form;
 pub mod idempotency;
 pub mod log;
 pub mod openapi;
+pub mod screenings;
 pub mod submissions;
 pub mod token;
 
@@ -82,6 +83,9 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/submissions", post(submissions::create))
         .route("/v1/submissions/{id}", get(submissions::show))
         .route("/v1/enquiries", post(enquiries::create))
+        .route("/v1/screenings", post(screenings::create))
+        .route("/v1/screenings/{id}", get(screenings::show))
+        .route("/v1/screenings/{id}/rows", get(screenings::collect))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))
@@ -90,6 +94,9 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .layer(from_fn(caller::tell_share))
         .layer(Extension(BodyLimit::bytes(BODY_BYTES)))
         .with_state(Api::new(gateway, limits));
-    let times = RequestLimits { by_route: vec![("/v1/submissions", UPLOAD)], ..RequestLimits::default() };
+    let times = RequestLimits {
+        by_route: vec![("/v1/submissions", UPLOAD), ("/v1/screenings", UPLOAD)],
+        ..RequestLimits::default()
+    };
     super::grounded(routes, times)
 }

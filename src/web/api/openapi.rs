@@ -11,7 +11,8 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, log, submissions, token};
+use super::{agreements, enquiries, examples, log, screenings, submissions, token};
+use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
 
@@ -29,17 +30,21 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::create,
         submissions::show,
         enquiries::create,
+        screenings::create,
+        screenings::show,
+        screenings::collect,
         agreements::list,
         agreements::explain,
         log::checkpoint,
         log::tile,
         show
     ),
-    components(schemas(Header, ProblemDocument)),
+    components(schemas(Header, ScreeningHead, ScreeningQuestion, ProblemDocument)),
     tags(
         (name = "access", description = "Who calls"),
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
+        (name = "screenings", description = "An agency asks about many people at once"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "log", description = "The disclosure log, from outside"),
     )
@@ -141,11 +146,12 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
     Some(match (path, status) {
         ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
-        ("/v1/submissions", "400") => kinds::BODY_INCOMPLETE,
-        ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
+        ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
+        ("/v1/submissions/{id}" | "/v1/screenings/{id}/rows", "400") => kinds::INVALID_CURSOR,
         ("/v1/enquiries", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
+        ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,

@@ -212,7 +212,7 @@ fn failure_code(error: BodyError) -> &'static str {
     }
 }
 
-fn is_ndjson(headers: &HeaderMap) -> bool {
+pub(super) fn is_ndjson(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(NDJSON)
 }

@@ -64,6 +64,9 @@ problem_kinds! {
     INVALID_ROWS = "invalid-rows", 422,
         "Some rows were refused, and the submission asked for all rows or none.",
         "Correct the rows listed under `errors`, or ask for good rows to land alone.";
+    INVALID_QUESTIONS = "invalid-questions", 422,
+        "Some questions of the screening were refused; nothing of it was taken.",
+        "Correct the rows listed under `errors`, then send the whole again.";
     NOT_A_TOKEN = "not-a-token", 422,
         "A value in a token field is not a token.",
         "Make tokens with `porth tokenise` on your own machine; never send names, dates or numbers in clear.";

@@ -3,4 +3,5 @@
 mod agreements;
 mod enquiries;
 mod log;
+mod screenings;
 mod submissions;

@@ -6,6 +6,7 @@ mod gateway;
 mod keys;
 mod log;
 mod policy;
+mod screen;
 mod serve;
 mod tokenise;
 mod towards_gateway;

@@ -1,0 +1,188 @@
+//! An agency asks about many people at once: each row decided and logged like a single enquiry.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::agency::{TestAgency, idempotency_key};
+use crate::support::connection::Reply;
+use crate::support::database::Backend;
+use crate::support::gateway::TestGateway;
+use crate::support::people::{Person, flag};
+
+const AGREEMENT: &str = "early-help-core/v1";
+const KNOWN: Person = Person::new("Known", "1 Quay");
+const UNKNOWN: Person = Person::new("Unknown", "2 Quay");
+const SHIELDED: Person = Person::new("Shielded", "3 Quay");
+
+async fn with_people(home: &TestGateway) -> TestAgency<'_> {
+    let education = home.agency("education").await;
+    let mut shielded = SHIELDED.record(&home.linkage, "child", json!([flag("E1", "met")]));
+    shielded["restricted"] = true.into();
+    let known = KNOWN.record(&home.linkage, "child", json!([flag("E1", "met")]));
+    education.deliver("attendance", AGREEMENT, &[known, shielded]).await;
+    home.agency("early-help-hub").await
+}
+
+/// The file of these people, as the Hub sends it.
+fn file(hub: &TestAgency<'_>, people: &[&Person]) -> String {
+    let mut head = hub.question("areas", people[0]);
+    let mut text = String::new();
+    let mut rows = String::new();
+    for person in people {
+        let question = hub.question("areas", person);
+        let row = json!({ "case": question["case"], "user": question["user"], "tokens": question["tokens"],
+            "household": question.get("household").cloned().unwrap_or_else(|| json!({})) });
+        rows.push_str(&format!("{row}\n"));
+    }
+    for name in ["case", "user", "tokens", "household"] {
+        head.as_object_mut().expect("an object").remove(name);
+    }
+    text.push_str(&format!("{head}\n{rows}{}\n", json!({ "end": people.len() })));
+    text
+}
+
+async fn screen(hub: &TestAgency<'_>, text: String, key: &str) -> Reply {
+    let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", key)];
+    hub.call("POST", "/v1/screenings", &headers, text).await
+}
+
+/// The rows of a page and its last line.
+async fn collect(hub: &TestAgency<'_>, id: &str, query: &str) -> (Vec<String>, Value) {
+    let reply = hub.call("GET", &format!("/v1/screenings/{id}/rows{query}"), &[], "").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let text = String::from_utf8_lossy(&reply.body);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let last = serde_json::from_str(&lines.pop().expect("a last line")).expect("JSON");
+    (lines, last)
+}
+
+fn row(line: &str) -> Value {
+    serde_json::from_str(line).expect("a row")
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn each_row_is_decided_when_it_is_collected_and_answered_as_a_single_enquiry(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let hub = with_people(&home).await;
+    let people = [&UNKNOWN, &KNOWN, &SHIELDED];
+    let received = screen(&hub, file(&hub, &people), &idempotency_key()).await;
+    assert_eq!(received.status, 202, "{received:?}");
+    let id = received.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(home.events("enquiry", "answered").await, 0, "handing over decides nothing");
+    let view = hub.call("GET", &format!("/v1/screenings/{id}"), &[], "").await.json();
+    assert_eq!((&view["rows"], &view["waiting"]), (&json!(3), &json!(3)));
+
+    let (lines, last) = collect(&hub, &id, "?limit=2").await;
+    assert_eq!(last["next_after"], 2);
+    let (rest, end) = collect(&hub, &id, "?after=2&limit=2").await;
+    assert!(end["next_after"].is_null());
+    let all = [lines, rest].concat();
+    assert_eq!(all.len(), 3);
+    assert_eq!(home.events("enquiry", "answered").await, 3, "an entry for each");
+    for (line, (number, person)) in all.iter().zip([1, 2, 3].into_iter().zip(people)) {
+        let found = row(line);
+        assert_eq!((found["row"].as_i64(), found["outcome"].as_str()), (Some(number), Some("answered")));
+        let alone = hub.enquire(&hub.question("areas", person)).await.json();
+        assert_eq!(found["answer"]["areas"], alone["areas"], "{}", person.name);
+        assert_eq!(line.len(), all[0].len(), "every row is equally long");
+    }
+    assert_eq!(row(&all[0])["answer"]["areas"], row(&all[2])["answer"]["areas"], "shielded is as unknown");
+    assert_ne!(row(&all[0])["answer"]["areas"], row(&all[1])["answer"]["areas"]);
+
+    let (again, _) = collect(&hub, &id, "?limit=3").await;
+    assert_eq!(again, all, "the same rows again");
+    assert_eq!(home.events("enquiry", "answered").await, 6, "and no second entry (three were single enquiries)");
+    let view = hub.call("GET", &format!("/v1/screenings/{id}"), &[], "").await.json();
+    assert_eq!((&view["waiting"], &view["answered"]), (&json!(0), &json!(3)));
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_answer_lapses_when_records_change_and_a_waiting_row_is_decided_on_what_is_there_then(
+    #[case] backend: Backend,
+) {
+    let home = TestGateway::start(backend).await;
+    let hub = with_people(&home).await;
+    let received = screen(&hub, file(&hub, &[&KNOWN, &KNOWN]), &idempotency_key()).await;
+    let id = received.json()["id"].as_str().expect("an id").to_owned();
+    let (first, _) = collect(&hub, &id, "?limit=1").await;
+    let disclosed = row(&first[0])["answer"]["disclosure"].clone();
+
+    // Somebody shields the person between the two rows.
+    let care = home.agency("childrens-social-care").await;
+    let mut shield = KNOWN.record(&home.linkage, "child", json!([]));
+    shield["restricted"] = true.into();
+    care.deliver("cases", AGREEMENT, &[shield]).await;
+
+    let (rows, _) = collect(&hub, &id, "").await;
+    let (first, second) = (row(&rows[0]), row(&rows[1]));
+    assert_eq!((first["outcome"].as_str(), &first["disclosure"]), (Some("lapsed"), &disclosed));
+    let unknown = hub.enquire(&hub.question("areas", &UNKNOWN)).await.json();
+    assert_eq!(second["answer"]["areas"], unknown["areas"], "the shield holds from then on");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn rows_over_the_days_ceiling_say_so_each_with_its_entry(#[case] backend: Backend) {
+    let home = TestGateway::start_under(backend, "", Some(2)).await;
+    let hub = with_people(&home).await;
+    let received = screen(&hub, file(&hub, &[&KNOWN, &UNKNOWN, &KNOWN]), &idempotency_key()).await;
+    let id = received.json()["id"].as_str().expect("an id").to_owned();
+    let (rows, _) = collect(&hub, &id, "").await;
+    let over: Vec<Value> = rows.iter().map(|line| row(line)).filter(|row| row["outcome"] == "ceiling").collect();
+    assert_eq!((rows.len(), over.len()), (3, 1));
+    assert!(
+        over[0]["receipt"]
+            .as_str()
+            .is_some_and(|receipt| receipt.contains(over[0]["disclosure"].as_str().expect("an id")))
+    );
+    let (again, _) = collect(&hub, &id, "").await;
+    assert_eq!(again, rows, "the same receipt again");
+}
+
+#[tokio::test]
+async fn a_screening_is_its_systems_own_and_the_same_file_is_taken_once() {
+    let home = TestGateway::start(Backend::Sqlite).await;
+    let hub = with_people(&home).await;
+    let (key, text) = (idempotency_key(), file(&hub, &[&KNOWN]));
+    let first = screen(&hub, text.clone(), &key).await.json();
+    let second = screen(&hub, text.clone(), &key).await.json();
+    assert_eq!((&first["id"], &second["is_repeat"]), (&second["id"], &json!(true)));
+    let other = screen(&hub, file(&hub, &[&UNKNOWN]), &key).await;
+    assert_eq!((other.status, other.kind().as_str()), (409, "idempotency-conflict"));
+
+    let id = first["id"].as_str().expect("an id");
+    let education = home.agency("education").await;
+    for path in [format!("/v1/screenings/{id}"), format!("/v1/screenings/{id}/rows")] {
+        assert_eq!(education.call("GET", &path, &[], "").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_row_is_named_by_number_and_code_and_nothing_is_taken() {
+    let home = TestGateway::start(Backend::Sqlite).await;
+    let hub = with_people(&home).await;
+    let good = file(&hub, &[&KNOWN, &UNKNOWN]);
+    let mut lines: Vec<&str> = good.lines().collect();
+    let plain =
+        r#"{"case":"AAAAAAAAAAAAAAAAAAAAAA","user":"AAAAAAAAAAAAAAAAAAAAAA","tokens":{"1":{"k3":["Jowan Trelawny"]}}}"#;
+    lines[2] = plain;
+    let key = idempotency_key();
+    let refused = screen(&hub, lines.join("\n"), &key).await;
+    assert_eq!((refused.status, refused.kind().as_str()), (422, "invalid-questions"), "{refused:?}");
+    assert!(!refused.text().contains("Jowan"), "no value is repeated");
+    let errors = refused.json()["errors"].clone();
+    assert_eq!((&errors[0]["row"], &errors[0]["code"]), (&json!(3), &json!("row.malformed")));
+
+    let cut: String = good.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let cut = screen(&hub, cut, &key).await;
+    assert_eq!((cut.status, cut.kind().as_str()), (400, "body-incomplete"), "{cut:?}");
+    assert_eq!(screen(&hub, good, &key).await.status, 202, "the key is free: nothing was taken before");
+}
