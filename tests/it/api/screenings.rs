@@ -26,19 +26,17 @@ async fn with_people(home: &TestGateway) -> TestAgency<'_> {
 /// The file of these people, as the Hub sends it.
 fn file(hub: &TestAgency<'_>, people: &[&Person]) -> String {
     let mut head = hub.question("areas", people[0]);
-    let mut text = String::new();
-    let mut rows = String::new();
-    for person in people {
-        let question = hub.question("areas", person);
-        let row = json!({ "case": question["case"], "user": question["user"], "tokens": question["tokens"],
-            "household": question.get("household").cloned().unwrap_or_else(|| json!({})) });
-        rows.push_str(&format!("{row}\n"));
-    }
     for name in ["case", "user", "tokens", "household"] {
         head.as_object_mut().expect("an object").remove(name);
     }
-    text.push_str(&format!("{head}\n{rows}{}\n", json!({ "end": people.len() })));
-    text
+    let question = |person: &&Person| {
+        let question = hub.question("areas", person);
+        let household = question.get("household").cloned().unwrap_or_else(|| json!({}));
+        json!({ "case": question["case"], "user": question["user"], "tokens": question["tokens"], "household": household })
+            .to_string()
+    };
+    let rows: Vec<String> = people.iter().map(question).collect();
+    format!("{head}\n{}\n{}\n", rows.join("\n"), json!({ "end": people.len() }))
 }
 
 async fn screen(hub: &TestAgency<'_>, text: String, key: &str) -> Reply {
@@ -181,7 +179,7 @@ async fn a_bad_row_is_named_by_number_and_code_and_nothing_is_taken() {
     let errors = refused.json()["errors"].clone();
     assert_eq!((&errors[0]["row"], &errors[0]["code"]), (&json!(3), &json!("row.malformed")));
 
-    let cut: String = good.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let cut = good.lines().take(2).collect::<Vec<&str>>().join("\n");
     let cut = screen(&hub, cut, &key).await;
     assert_eq!((cut.status, cut.kind().as_str()), (400, "body-incomplete"), "{cut:?}");
     assert_eq!(screen(&hub, good, &key).await.status, 202, "the key is free: nothing was taken before");
