@@ -8,6 +8,7 @@
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`explain`] | an agency asks what the agreements would allow |
+//! | [`feeds`] | an agency sees which of its feeds are due or late |
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
@@ -24,6 +25,7 @@ pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod export;
+pub mod feeds;
 pub mod gateway;
 pub mod load_policy;
 pub mod policies;

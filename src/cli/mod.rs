@@ -33,6 +33,8 @@ enum Command {
     Tokenise(agency::tokenise::TokeniseArgs),
     /// Send a tokenised file to the gateway and follow it until it is visible
     Submit(agency::submit::SubmitArgs),
+    /// Show which of the agency's feeds are due or late
+    Feeds(agency::feeds::FeedsArgs),
     /// Ask the gateway about a person
     Enquire(agency::enquire::EnquireArgs),
     /// Ask the gateway about every person of a tokenised file
@@ -67,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(args, &output),
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
+        Command::Feeds(args) => agency::feeds::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),

@@ -7,14 +7,18 @@
 //! | [`tokenise`] | a file of people becomes a file of tokens |
 //! | [`connection`] | where the gateway is and how to prove who we are |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
+//! | [`feeds`] | which feeds are due or late |
+//! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
 pub mod connection;
 pub mod enquire;
+pub mod feeds;
 pub mod key_file;
 pub mod mapping;
 mod person;
+mod retry;
 pub mod screen;
 pub mod submit;
 pub mod tokenise;

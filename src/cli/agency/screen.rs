@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
@@ -14,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::connection::{Connection, Session, failure};
 use super::enquire::{parse_mode, parse_relationship};
 use super::key_file::AgencyKeyFile;
+use super::retry::Retry;
 use crate::app::screen::{MOST_QUESTIONS, ScreeningHead, ScreeningQuestion};
 use crate::cli::output::{Failure, Output};
 use crate::client::{Answer, ClientError};
@@ -25,10 +25,6 @@ use crate::domain::submission::{Header, RecordLine};
 
 /// Rows that are collected with one call.
 const PAGE: u32 = 100;
-/// How often a call that may pass is tried again.
-const TRIES: u32 = 6;
-/// The first wait before trying again; it doubles each time.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// Arguments of `porth screen`.
 #[derive(Debug, Args)]
@@ -188,8 +184,8 @@ async fn hand_over(session: &mut Session, body: &Bytes, anew: bool, output: &Out
     let digest = Sha256::digest(body);
     let bytes: [u8; 16] = if anew { random_bytes(&SystemRandom::new()) } else { std::array::from_fn(|at| digest[at]) };
     let key = uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string();
-    let mut wait = FIRST_WAIT;
-    for tries in 1.. {
+    let mut retry = Retry::new();
+    loop {
         let headers = session.headers(Some(key.clone())).await?;
         let sent = session.client().post_bytes("/v1/screenings", &headers, "application/x-ndjson", body.clone()).await;
         match sent.and_then(|answer| answer.json::<Value>()) {
@@ -200,11 +196,10 @@ async fn hand_over(session: &mut Session, body: &Bytes, anew: bool, output: &Out
                 let id = value["id"].as_str().ok_or_else(|| Failure::failed("the gateway named no screening"))?;
                 return Ok(id.to_owned());
             }
-            Err(error) if tries < TRIES && may_pass(&error) => pause(&error, &mut wait, session, output).await,
+            Err(error) if retry.again(&error, session, output).await => {}
             Err(error) => return Err(refusal(&error, output)),
         }
     }
-    Err(Failure::failed("the gateway did not answer"))
 }
 
 /// Every row in its order.
@@ -212,7 +207,7 @@ async fn collect(session: &mut Session, id: &str, rows: usize, output: &Output) 
     let bar = ProgressBar::new(rows as u64);
     let mut results = Vec::with_capacity(rows);
     let mut after = Some(0);
-    let (mut tries, mut wait) = (0, FIRST_WAIT);
+    let mut retry = Retry::new();
     while let Some(last) = after {
         let headers = session.headers(None).await?;
         let path = format!("/v1/screenings/{id}/rows?after={last}&limit={PAGE}");
@@ -221,12 +216,9 @@ async fn collect(session: &mut Session, id: &str, rows: usize, output: &Output) 
                 results.extend(page);
                 bar.set_position(results.len() as u64);
                 after = next;
-                (tries, wait) = (0, FIRST_WAIT);
+                retry.went_well();
             }
-            Err(error) if tries < TRIES && may_pass(&error) => {
-                tries += 1;
-                pause(&error, &mut wait, session, output).await;
-            }
+            Err(error) if retry.again(&error, session, output).await => {}
             Err(error) => return Err(refusal(&error, output)),
         }
     }
@@ -251,21 +243,6 @@ fn page(answer: Answer) -> Result<(Vec<Value>, Option<u64>), ClientError> {
         rows.push(value);
     }
     Err(not_understood) // the last line is missing: the answer was cut off
-}
-
-fn may_pass(error: &ClientError) -> bool {
-    matches!(error, ClientError::Connection { .. } | ClientError::Timeout { .. })
-        || error.problem().is_some_and(|problem| matches!(problem.status, 401 | 429 | 503))
-}
-
-async fn pause(error: &ClientError, wait: &mut Duration, session: &mut Session, output: &Output) {
-    if error.problem().is_some_and(|problem| problem.status == 401) {
-        session.forget_token();
-    } else {
-        output.note(format_args!("{error}; trying again"));
-    }
-    tokio::time::sleep(*wait).await;
-    *wait *= 2;
 }
 
 fn refusal(error: &ClientError, output: &Output) -> Failure {

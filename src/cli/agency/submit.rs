@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio_util::io::InspectReader;
 
 use super::connection::{Connection, Session, failure};
+use super::retry::Retry;
 use crate::cli::output::{Failure, Output};
 use crate::client::{Answer, ClientError};
 use crate::domain::submission::Header;
 
 /// How often the gateway is asked how far it is.
 const POLL: Duration = Duration::from_secs(1);
-/// How often a broken connection is tried again.
-const TRIES: u32 = 3;
+
+/// The line that shows how much of a file is on its way.
+const SENDING: &str = "{bar:30} {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
 
 /// Arguments of `porth submit`.
 #[derive(Debug, Args)]
@@ -55,7 +58,7 @@ pub fn run(args: SubmitArgs, output: &Output) -> Result<(), Failure> {
             output.result(format_args!("submission {id}: {}", sent["state"].as_str().unwrap_or("taken")), &sent);
             return Ok(());
         }
-        let found = follow(&mut session, &id, Duration::from_secs(60 * args.wait_minutes)).await?;
+        let found = follow(&mut session, &id, Duration::from_secs(60 * args.wait_minutes), output).await?;
         print(&id, &found, output)
     })
 }
@@ -100,19 +103,23 @@ fn idempotency_key(digest: &[u8; 32]) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
+/// Sends the file; a connection that breaks is tried again. The same file lands once, however often
+/// it is sent.
 async fn send(session: &mut Session, path: &Path, digest: &[u8; 32], output: &Output) -> Result<Value, Failure> {
-    let mut tries = 0;
+    let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let mut retry = Retry::new();
     loop {
-        tries += 1;
         let headers = session.headers(Some(idempotency_key(digest))).await?;
-        let file = tokio::fs::File::open(path).await;
-        let file = file.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-        match session.client().post_stream("/v1/submissions", &headers, file).await.and_then(|answer| read(&answer)) {
+        let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        let bar = ProgressBar::new(file.metadata().await.map_err(unreadable)?.len());
+        bar.set_style(ProgressStyle::with_template(SENDING).expect("a constant that a test renders"));
+        let sent = bar.clone();
+        let file = InspectReader::new(file, move |bytes: &[u8]| sent.inc(bytes.len() as u64));
+        let answer = session.client().post_stream("/v1/submissions", &headers, file).await;
+        bar.finish_and_clear();
+        match answer.and_then(|answer| read(&answer)) {
             Ok(value) => return Ok(value),
-            Err(error) if tries < TRIES && may_pass(&error) => {
-                output.note(format_args!("{error}; trying again"));
-                tokio::time::sleep(POLL * tries).await;
-            }
+            Err(error) if retry.again(&error, session, output).await => {}
             Err(error) => {
                 print_problem_rows(&error, output);
                 return Err(failure(&error));
@@ -125,21 +132,16 @@ fn read(answer: &Answer) -> Result<Value, ClientError> {
     answer.json()
 }
 
-fn may_pass(error: &ClientError) -> bool {
-    matches!(error, ClientError::Connection { .. } | ClientError::Timeout { .. })
-        || error.problem().is_some_and(|problem| problem.status == 503)
-}
-
-async fn follow(session: &mut Session, id: &str, most: Duration) -> Result<Value, Failure> {
+async fn follow(session: &mut Session, id: &str, most: Duration, output: &Output) -> Result<Value, Failure> {
     let bar = ProgressBar::new_spinner();
     let path = format!("/v1/submissions/{id}");
     let began = Instant::now();
-    let mut failures = 0;
+    let mut retry = Retry::new();
     loop {
         let headers = session.headers(None).await?;
         match session.client().get(&path, &headers).await.and_then(|answer| read(&answer)) {
             Ok(found) => {
-                failures = 0;
+                retry.went_well();
                 let state = found["state"].as_str().unwrap_or("unknown").to_owned();
                 if matches!(state.as_str(), "visible" | "replaced" | "failed") {
                     bar.finish_and_clear();
@@ -148,11 +150,7 @@ async fn follow(session: &mut Session, id: &str, most: Duration) -> Result<Value
                 bar.set_message(format!("{state}, {} rows read", found["rows_read"].as_u64().unwrap_or(0)));
                 bar.tick();
             }
-            Err(error) if failures < TRIES && error.problem().is_some_and(|problem| problem.status == 401) => {
-                failures += 1;
-                session.forget_token();
-            }
-            Err(error) if failures < TRIES && may_pass(&error) => failures += 1,
+            Err(error) if retry.again(&error, session, output).await => {}
             Err(error) => return Err(failure(&error)),
         }
         if began.elapsed() > most {
@@ -231,6 +229,11 @@ mod tests {
         let path = folder.path().join("batch.ndjson");
         std::fs::write(&path, text).expect("writes");
         check_batch(&path)
+    }
+
+    #[test]
+    fn the_line_that_shows_progress_is_well_formed() {
+        assert!(ProgressStyle::with_template(SENDING).is_ok());
     }
 
     #[test]

@@ -79,6 +79,10 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
                 "meaning": "The programme has no such criterion, or the feed does not supply it." }],
             "next_after": null,
         }),
+        ("/v1/feeds", _) => json!({ "feeds": [{
+            "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
+            "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
+        }] }),
         ("/v1/enquiries", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
             "areas": [
@@ -158,6 +162,7 @@ mod tests {
     use crate::domain::submission::{Header, RecordLine};
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
+    use crate::web::api::feeds::FeedsView;
     use crate::web::api::screenings::{ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
     use crate::web::api::token::{TokenRequest, TokenView};
@@ -175,6 +180,7 @@ mod tests {
         reads::<SubmissionReceived>(answer("/v1/submissions", "post"));
         reads::<SubmissionView>(answer("/v1/submissions/{id}", "get"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
+        reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));
         reads::<ScreeningView>(answer("/v1/screenings/{id}", "get"));
         let text = screening();

@@ -30,6 +30,7 @@ pub mod caller;
 pub mod enquiries;
 mod examples;
 pub mod failures;
+pub mod feeds;
 pub mod form;
 pub mod idempotency;
 pub mod log;
@@ -82,6 +83,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/oauth/token", post(token::create))
         .route("/v1/submissions", post(submissions::create))
         .route("/v1/submissions/{id}", get(submissions::show))
+        .route("/v1/feeds", get(feeds::list))
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, log, screenings, submissions, token};
+use super::{agreements, enquiries, examples, feeds, log, screenings, submissions, token};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -29,6 +29,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         token::create,
         submissions::create,
         submissions::show,
+        feeds::list,
         enquiries::create,
         screenings::create,
         screenings::show,

@@ -360,3 +360,27 @@ impl std::io::Write for LogCapture {
         Ok(())
     }
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_agency_sees_its_own_feeds_and_what_came_last(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let education = home.agency("education").await;
+    let feeds = async |agency: &TestAgency<'_>| agency.call("GET", "/v1/feeds", &[], "").await.json()["feeds"].clone();
+    let line = |feeds: &Value, feed: &str| {
+        let lines = feeds.as_array().expect("lines");
+        lines.iter().find(|line| line["feed"] == feed).expect("the feed").clone()
+    };
+    let before = line(&feeds(&education).await, "attendance");
+    assert!(before["as_at"].is_null() && before["state"] != "in_time", "{before}");
+
+    education.deliver(FEED, AGREEMENT, &rows(&home)).await;
+    let after = line(&feeds(&education).await, "attendance");
+    assert_eq!(after["as_at"], json!(home.now().await.date()));
+    assert_eq!(after["state"], "in_time");
+    let police = home.agency("police").await;
+    let others = feeds(&police).await;
+    assert!(others.as_array().expect("lines").iter().all(|line| line["feed"] != "attendance"), "{others}");
+}

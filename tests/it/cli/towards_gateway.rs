@@ -173,3 +173,44 @@ fn an_answer_is_said_in_words_and_its_receipt_is_kept() {
     serde_json::from_str::<porth::app::enquire::Question>(&heard[1].1).expect("a question");
     assert!(!heard[1].1.contains("9990000018") && !heard[1].1.contains("C-20417"));
 }
+
+#[test]
+fn a_gateway_that_cannot_answer_now_is_asked_again_with_the_same_key() {
+    let busy =
+        json!({ "kind": "storage-unavailable", "status": 503, "title": "The database cannot be reached.", "next": "" });
+    let (desk, heard) = connected(vec![
+        token(),
+        (503, busy.clone()),
+        (202, json!({ "id": "s-1", "state": "staged", "is_repeat": true })),
+        (503, busy),
+        (200, json!({ "id": "s-1", "state": "visible", "rows_read": 0, "errors": [] })),
+    ]);
+    let output = desk.porth(&SUBMIT);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("trying again").count(), 2, "{said}");
+    assert!(said.contains("nothing lands twice"), "{said}");
+    let heard = heard.lock().expect("no panic");
+    let key = |at: usize| {
+        let head: &str = &heard[at].0;
+        head.lines().find(|line| line.starts_with("idempotency-key: ")).expect("a key").to_owned()
+    };
+    assert!(heard[1].0.starts_with("post /v1/submissions ") && heard[2].0.starts_with("post /v1/submissions "));
+    assert_eq!(key(1), key(2));
+    assert_eq!(heard[1].1, heard[2].1, "the whole file again");
+}
+
+#[test]
+fn a_feed_that_is_overdue_is_named_and_ends_with_code_four() {
+    let feed = |state: &str| {
+        json!({ "feeds": [{ "feed": "attendance", "state": state, "as_at": "2026-09-01",
+        "next_due": "2026-10-02", "in_time_until": "2026-10-09" }] })
+    };
+    for (state, code) in [("overdue", 4), ("in_time", 0)] {
+        let (desk, _) = connected(vec![token(), (200, feed(state))]);
+        let output = desk.porth(&["feeds", "-c", "connection.toml"]);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("attendance") && said.contains(&state.replace('_', " ")) && said.contains("2026-10-09"));
+    }
+}
