@@ -5,6 +5,7 @@ mod enquire;
 mod gateway;
 mod keys;
 mod log;
+mod messy;
 mod policy;
 mod serve;
 mod tokenise;
