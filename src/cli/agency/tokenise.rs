@@ -2,6 +2,7 @@
 
 mod batch_file;
 mod cells;
+mod guess;
 mod header;
 mod households;
 mod interrupt;
@@ -50,16 +51,16 @@ pub(super) use self::source::Source;
 #[derive(Debug, Args)]
 pub struct TokeniseArgs {
     /// The CSV file of people, with a row of headings
-    #[arg(required_unless_present = "self_test")]
+    #[arg(required_unless_present_any = ["self_test", "guess"])]
     input: Option<PathBuf>,
     /// The mapping file: which column is what
-    #[arg(long, short, required_unless_present = "self_test")]
+    #[arg(long, short, required_unless_present_any = ["self_test", "guess"])]
     mapping: Option<PathBuf>,
     /// The agency's key file; twice while the linkage key is being changed, with an epoch in each
-    #[arg(long, short, required_unless_present = "self_test")]
+    #[arg(long, short, required_unless_present_any = ["self_test", "guess"])]
     keys: Vec<PathBuf>,
     /// Where the batch goes; `-` for standard output
-    #[arg(long, short, required_unless_present_any = ["self_test", "dry_run"])]
+    #[arg(long, short, required_unless_present_any = ["self_test", "dry_run", "guess"])]
     output: Option<PathBuf>,
     /// The programme's match-keys file, if not the one shipped with this program
     #[arg(long)]
@@ -76,6 +77,13 @@ pub struct TokeniseArgs {
     /// How many threads work; all cores by default
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Propose a mapping for this file of people from its headings and from counts over
+    /// its cells, and make no tokens; --keys gives programme and agency
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "mapping", "output", "dry_run", "self_test"])]
+    guess: Option<PathBuf>,
+    /// A new file for the proposed mapping, if not standard output
+    #[arg(long, value_name = "FILE", requires = "guess")]
+    out: Option<PathBuf>,
     /// Run the published known answers, and nothing else
     #[arg(long)]
     self_test: bool,
@@ -93,6 +101,9 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         let text = format!("{} normalisation answers and {} token answers hold", counts.identity, counts.tokens);
         output.result(text, &json!({ "identity": counts.identity, "tokens": counts.tokens }));
         return Ok(());
+    }
+    if let Some(path) = &args.guess {
+        return guess::run(path, &args, output);
     }
     let (Some(input), Some(mapping)) = (&args.input, &args.mapping) else {
         return Err(Failure::failed("an input file, `--mapping` and `--keys` are needed"));

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tokenise::Desk;
+use super::tokenise::{Desk, KEYS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,4 +226,48 @@ fn attendance_leaves_as_terms_and_bands_alone() {
     let bands = tokenise(&desk, case(&cases, "attendance-bands.csv"));
     assert!(bands.records[1].get("attendance").is_none());
     assert_eq!(tokenise(&desk, case(&cases, "contested.csv")).records[0]["flags"][0]["state"], "contested");
+}
+
+#[test]
+fn two_key_files_give_tokens_of_both_epochs_and_must_belong_together() {
+    let desk = Desk::new();
+    let plain = folder().join("plain.csv");
+    desk.write("mapping.toml", fs::read(folder().join("mapping.toml")).expect("the mapping"));
+    let next = KEYS.replace("\"epoch\": 1", "\"epoch\": 2").replace("8f3a1c5e9b7d2046", "27c9e0b1d4f35a68");
+    let run = |keys: &str| {
+        desk.write("next.json", keys);
+        fs::set_permissions(desk.path("next.json"), fs::Permissions::from_mode(0o600)).expect("sets the mode");
+        let plain = plain.to_str().expect("UTF-8");
+        desk.porth(&["tokenise", plain, "-m", "mapping.toml", "-k", "keys.json", "--keys", "next.json", "-o", "-"])
+    };
+    let both = run(&next);
+    assert!(both.status.success(), "{}", String::from_utf8_lossy(&both.stderr));
+    let lines: Vec<Value> = String::from_utf8(both.stdout)
+        .expect("UTF-8")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let epochs: Vec<&Value> =
+        lines[0]["epochs"].as_array().expect("epochs").iter().map(|epoch| &epoch["epoch"]).collect();
+    assert_eq!(epochs, [&Value::from(1), &Value::from(2)]);
+    assert_ne!(lines[0]["epochs"][0]["key_checks"], lines[0]["epochs"][1]["key_checks"]);
+    let one = tokenise(&desk, case(&expectations(), "plain.csv"));
+    for (record, alone) in lines[1..].iter().zip(&one.records) {
+        assert_eq!(record["tokens"]["1"], alone["tokens"]["1"]);
+        assert_eq!(record["ref"], alone["ref"]);
+        let types =
+            |epoch: &str| record["tokens"][epoch].as_object().expect("types").keys().cloned().collect::<Vec<_>>();
+        assert_eq!(types("1"), types("2"));
+        assert_ne!(record["tokens"]["1"], record["tokens"]["2"]);
+    }
+    for (keys, code) in [
+        (KEYS.to_owned(), "key_file.epochs"),
+        (next.replace("b3d1f07a55c8", "c41e9f26a07d"), "key_file.reference"),
+        (next.replace("\"education\"", "\"housing\""), "key_file.reference"),
+        (next.replace("\"tff\"", "\"other\""), "key_file.programme"),
+    ] {
+        let refused = run(&keys);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(78) && said.contains(code), "{code}: {said}");
+    }
 }

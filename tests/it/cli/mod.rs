@@ -3,6 +3,7 @@
 mod agency;
 mod enquire;
 mod gateway;
+mod guess;
 mod keys;
 mod log;
 mod messy;
