@@ -358,6 +358,7 @@ mod tests {
         let programme = Programme::parse(include_bytes!("../../../policies/programme.toml")).expect("the example");
         for (name, text) in [
             ("attendance", include_str!("../../../docs/mappings/school-attendance.toml")),
+            ("attendance", include_str!("../../../docs/mappings/attendance-delta.toml")),
             ("casework", include_str!("../../../docs/mappings/charity-casework.toml")),
             ("tenancies", include_str!("../../../docs/mappings/housing-tenancies.toml")),
         ] {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::connection::now;
 use super::key_file::{AgencyKeyFile, EpochTypeKeys};
-use super::mapping::spreadsheet_fault;
+use super::mapping::{clean, spreadsheet_fault};
 use super::tokenise::{
     LargeAddresses, Minter, RowWriter, Source, Task, epoch_keys, find_row, read_file, read_mapping, refused_mapping,
 };
@@ -84,6 +84,7 @@ impl PersonArgs {
         let fields = self.fields(output)?;
         let mut raw = RawFields::new();
         for (name, text) in &fields {
+            let text = clean(text);
             if !raw.push(match_keys, name, text) {
                 let known: Vec<&str> = match_keys.fields().iter().map(|field| field.name.as_str()).collect();
                 let sentence = "field.unknown: the match-keys file has no field of that name";

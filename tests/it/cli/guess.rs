@@ -90,7 +90,7 @@ fn for_the_public_test_set_the_guess_finds_the_same_persons() {
     ] {
         let desk = desk("febrl4", agency);
         let data = fs::read_to_string(root(data)).expect("there");
-        desk.write("people.csv", data.lines().take(401).map(|line| format!("{line}\n")).collect::<String>());
+        desk.write("people.csv", data.lines().take(401).collect::<Vec<_>>().join("\n"));
         desk.write("hand.toml", fs::read(root(mapping)).expect("there"));
         let keys = root("policies/match-keys.febrl.toml");
         let more = ["--match-keys", keys.to_str().expect("UTF-8"), "--as-at", "2020-01-01"];
@@ -138,17 +138,18 @@ fn for_the_messy_files_the_guess_says_which_words_it_does_not_know() {
 fn what_is_not_sure_is_left_out_with_its_reason() {
     let desk = Desk::new();
     let numbers = ["9990000018", "9990000026", "9990000034", "9990000042", "9990000050"];
-    let rows: String = numbers
+    let rows: Vec<String> = numbers
         .iter()
         .enumerate()
         .map(|(n, number)| {
-            format!("Jory Nance,Nance,Penrose,0{}/03/2010,Jo,TR99 {n}AB,Rowe,P{n},{number},TR99 1AB,sometimes\n", n + 1)
+            format!("Jory Nance,Nance,Penrose,0{}/03/2010,Jo,TR99 {n}AB,Rowe,P{n},{number},TR99 1AB,sometimes", n + 1)
         })
         .collect();
     desk.write(
         "people.csv",
         format!(
-            "Name,Surname,Mother's surname,Date of birth,Preferred forename,School postcode,Family name,Client ref,Code,Where,Restricted\n{rows}"
+            "Name,Surname,Mother's surname,Date of birth,Preferred forename,School postcode,Family name,Client ref,Code,Where,Restricted\n{}\n",
+            rows.join("\n")
         ),
     );
     let text = guess(&desk, &[]);

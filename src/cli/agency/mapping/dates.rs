@@ -219,7 +219,7 @@ fn read_month_name(text: &str) -> Result<WrittenDate, DateFault> {
     }
     let name = name.to_lowercase();
     let is_named = |month: &&str| **month == *name || (name.len() >= 3 && name.len() <= 4 && month.starts_with(&name));
-    let month = MONTHS.iter().position(|month| is_named(&month)).ok_or(DateFault::Form)? + 1;
+    let month = MONTHS.iter().position(is_named).ok_or(DateFault::Form)? + 1;
     written(year, &format!("{month:02}"), day, false)
 }
 

@@ -57,9 +57,8 @@ impl<R> Quotes<R> {
                 return Err(self.fault());
             }
             self.state = match (self.state, byte) {
-                (State::Start | State::Closing, b'"') => State::Quoted,
                 (State::Quoted, b'"') => State::Closing,
-                (State::Quoted, _) => State::Quoted,
+                (State::Start | State::Closing, b'"') | (State::Quoted, _) => State::Quoted,
                 (_, byte) if byte == self.delimiter => State::Start,
                 (State::Closing, b' ') => State::Closing,
                 (State::Closing, _) => return Err(self.fault()),

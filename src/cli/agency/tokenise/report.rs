@@ -196,9 +196,16 @@ impl Report {
     }
 }
 
+/// The codes that a row can be refused with here, and nowhere else.
+const OWN_CODES: [&[(&str, &str)]; 5] = [REFUSAL_CODES, CELL_CODES, DATE_CODES, ENCODING_CODES, ATTENDANCE_CODES];
+
 fn meaning(code: &str) -> &'static str {
-    let tables = [REFUSAL_CODES, CELL_CODES, DATE_CODES, ENCODING_CODES, ATTENDANCE_CODES, ROW_CODES];
-    tables.into_iter().flatten().find(|(known, _)| *known == code).map_or("", |(_, meaning)| meaning)
+    OWN_CODES
+        .into_iter()
+        .chain([ROW_CODES])
+        .flatten()
+        .find(|(known, _)| *known == code)
+        .map_or("", |(_, meaning)| meaning)
 }
 
 impl fmt::Display for Report {
@@ -244,5 +251,19 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_refused_row_is_in_the_document_with_a_meaning() {
+        let document = include_str!("../../../../docs/tokenise.md");
+        for (code, meaning) in OWN_CODES.into_iter().flatten() {
+            assert!(document.contains(&format!("`{code}`")) && meaning.len() > 20, "{code}");
+        }
+        assert_eq!(meaning("no.such_code"), "");
     }
 }

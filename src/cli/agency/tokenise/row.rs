@@ -375,17 +375,13 @@ fn month(column: Option<&DateColumn>, cells: &Cells, field: &str) -> Result<Opti
 fn attendance(plan: &Plan, cells: &Cells) -> Result<Vec<TermBand>, Refusal> {
     let mut bands = Vec::new();
     for column in &plan.attendance {
-        let field = || format!("attendance {}", column.term);
-        let band = match &column.bands {
-            Some(words) => {
-                choose(Some(words), cells, "").map_err(|refusal| Refusal::new(field(), refusal.code))?.copied()
-            }
-            None => {
-                let text =
-                    sound_cell(cells, column.column, "").map_err(|refusal| Refusal::new(field(), refusal.code))?;
-                let read = if text.is_empty() { None } else { Some(read_percent(text)) };
-                read.transpose().map_err(|code| Refusal::new(field(), code))?
-            }
+        let named = |refusal: Refusal| Refusal::new(format!("attendance {}", column.term), refusal.code);
+        let band = if let Some(words) = &column.bands {
+            choose(Some(words), cells, "").map_err(named)?.copied()
+        } else {
+            let text = sound_cell(cells, column.column, "").map_err(named)?;
+            let read = if text.is_empty() { None } else { Some(read_percent(text)) };
+            read.transpose().map_err(|code| named(Refusal::new("", code)))?
         };
         bands.extend(band.map(|band| TermBand { term: column.term.clone(), band }));
     }

@@ -144,7 +144,7 @@ fn is_read(field: &Field, text: &str, today: Date) -> bool {
 impl ColumnFacts {
     /// A share of the filled cells, as a figure.
     pub(super) fn share(&self, count: u64) -> String {
-        let percent = if self.filled == 0 { 0 } else { count * 100 / self.filled };
+        let percent = (count * 100).checked_div(self.filled).unwrap_or(0);
         format!("{percent}% of {} filled cells", self.filled)
     }
 

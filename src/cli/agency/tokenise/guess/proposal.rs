@@ -293,17 +293,12 @@ impl Proposal<'_> {
             Verdict::Key { reason } => Some((column, reason.as_str())),
             _ => None,
         });
-        match key {
-            Some((column, reason)) => writeln!(out, "key = [{}] # {reason}", quoted(&column.name)),
-            None => {
-                let first = self.facts.columns.first().map_or("", |column| column.name.as_str());
-                writeln!(
-                    out,
-                    "key = [{}] # CHECK: every column is something else; export the record's number too",
-                    quoted(first)
-                )
-            }
+        if let Some((column, reason)) = key {
+            return writeln!(out, "key = [{}] # {reason}", quoted(&column.name));
         }
+        let first = self.facts.columns.first().map_or("", |column| column.name.as_str());
+        let reason = "CHECK: every column is something else; export the record's number too";
+        writeln!(out, "key = [{}] # {reason}", quoted(first))
     }
 
     fn field(
