@@ -57,6 +57,14 @@ pub enum KeyFileError {
     /// The files belong to different programmes.
     #[error("key_file.programme: the linkage key is another programme's")]
     Programme,
+    /// The two files give one record two references.
+    #[error(
+        "key_file.reference: the key files are of two agencies or have different reference keys; both must come from the same agency's file"
+    )]
+    Reference,
+    /// The two files do not give exactly two epochs.
+    #[error("key_file.epochs: two key files must hold one epoch each, and not the same")]
+    Epochs,
     /// The file has no linkage key for what is to be done.
     #[error(
         "key_file.no_linkage_key: there is no linkage key for this normalisation version; ask your key custodian for one"
@@ -175,6 +183,24 @@ impl AgencyKeyFile {
             self.epochs.remove(0);
         }
         Ok(())
+    }
+
+    /// Takes in the other epoch from a second file of the same agency, while a linkage key is being
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError::Programme`], [`KeyFileError::Reference`] or [`KeyFileError::Epochs`] if the
+    /// two files do not belong together.
+    pub fn merge(&mut self, other: Self) -> Result<(), KeyFileError> {
+        if other.agency != self.agency || other.reference.record("") != self.reference.record("") {
+            return Err(KeyFileError::Reference);
+        }
+        let is_one_each = self.epochs.len() == 1 && other.epochs.len() == 1;
+        if !is_one_each || self.epochs[0].epoch == other.epochs[0].epoch {
+            return Err(KeyFileError::Epochs);
+        }
+        self.add(LinkageShare { programme: other.programme, epochs: other.epochs })
     }
 
     /// Forgets an epoch that is over; `false` if it is not there.

@@ -3,23 +3,31 @@
 //! TOML, unknown keys refused; `docs/tokenise.md` describes it. A mapping holds no person's data:
 //! headings, codes and the words that a column uses.
 
+mod attendance;
 mod bind;
 mod cell;
+mod dates;
+mod file_form;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{AgencyCode, AgreementRef, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, TeamRoute};
-use crate::domain::match_keys::DateFormat;
 use crate::domain::policy_file::{self, Faults};
 use crate::domain::programme::Programme;
 use crate::domain::record::{Coverage, EvidenceGrade, FlagState, ParentalResponsibility, Role, ServiceStatus};
 use crate::domain::submission::RowsMode;
 
-pub(super) use bind::{Choose, DateColumn, FlagColumns, Plan, ServiceColumns};
-pub(super) use cell::{CELL_CODES, read_date, read_month, spreadsheet_fault, write_date};
+pub(super) use attendance::{ATTENDANCE_CODES, TermBand, read_percent};
+pub use attendance::{AttendanceForm, AttendanceMapping, Band, Term};
+pub(super) use bind::{Choose, DateColumn, FlagColumns, Plan, ServiceColumns, is_same};
+pub(super) use cell::{CELL_CODES, clean, spreadsheet_fault};
+pub(super) use dates::{DATE_CODES, DateFault, date_serial};
+pub use dates::{DateForm, DateForms};
+pub use file_form::{Delimiter, Encoding, FileForm};
+pub(super) use file_form::{ENCODING_CODES, IS_UTF8, NOT_UTF8};
 
 /// A mapping file.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +47,12 @@ pub struct Mapping {
     /// What the gateway does with the good rows when some are bad.
     #[serde(default)]
     pub rows: RowsMode,
+    /// How the file is written.
+    #[serde(default)]
+    pub file: FileForm,
+    /// How the batch stands to what the feed said before.
+    #[serde(default)]
+    pub batch: BatchForm,
     /// How a record is told from others.
     pub record: RecordKey,
     /// Columns that say who the person is, the current name or address before former ones.
@@ -66,6 +80,31 @@ pub struct Mapping {
     pub criteria: Vec<CriterionColumns>,
     /// The agency's work with the person.
     pub service: Option<ServiceMapping>,
+    /// Which records of a delta are taken back; nothing else of their rows is read.
+    pub retract: Option<Choice<bool>>,
+    /// School attendance, a column a term.
+    #[serde(default)]
+    pub attendance: Vec<AttendanceMapping>,
+}
+
+/// How the batch stands to what the feed said before.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchForm {
+    /// Snapshot or delta.
+    #[serde(default)]
+    pub mode: BatchMode,
+}
+
+/// How a batch stands to what the feed said before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchMode {
+    /// The file is all that the feed knows: what it does not hold any more is gone.
+    #[default]
+    Snapshot,
+    /// The file adds records, replaces those that it names again, and may take some back.
+    Delta,
 }
 
 /// The columns that together tell a record from all others of the file.
@@ -85,30 +124,7 @@ pub struct FieldColumn {
     /// The field of the match-keys file.
     pub field: String,
     /// How the column writes dates, if not as the match-keys file says.
-    pub date_format: Option<DateForm>,
-}
-
-/// How a column writes dates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DateForm {
-    /// `2009-04-17`.
-    #[default]
-    Iso,
-    /// `20090417`.
-    Yyyymmdd,
-    /// `17/04/2009`.
-    Dmy,
-}
-
-impl From<DateForm> for DateFormat {
-    fn from(form: DateForm) -> Self {
-        match form {
-            DateForm::Iso => Self::Iso,
-            DateForm::Yyyymmdd => Self::YearMonthDay,
-            DateForm::Dmy => Self::DayMonthYear,
-        }
-    }
+    pub date_format: Option<DateForms>,
 }
 
 /// What holds where no column says otherwise.
@@ -149,7 +165,7 @@ pub struct MonthColumn {
     pub column: String,
     /// How it writes dates; `2026-09` is understood in every form.
     #[serde(default)]
-    pub date_format: DateForm,
+    pub date_format: DateForms,
 }
 
 /// What a word in a criterion's column says.
@@ -200,7 +216,7 @@ pub struct CriterionColumns {
     pub to_date: Option<Date>,
     /// How both columns write dates.
     #[serde(default)]
-    pub date_format: DateForm,
+    pub date_format: DateForms,
     /// How firm the evidence is, where no column says.
     #[serde(default)]
     pub evidence: EvidenceGrade,
@@ -218,7 +234,7 @@ pub struct ServiceMapping {
     pub last_contact: Option<String>,
     /// How both columns write dates.
     #[serde(default)]
-    pub date_format: DateForm,
+    pub date_format: DateForms,
     /// Whether the agency leads.
     pub lead: Option<Choice<bool>>,
     /// The team, where no column says.
@@ -280,6 +296,21 @@ impl Mapping {
         if self.service.as_ref().is_some_and(|service| service.team_route.is_none() && service.team.is_none()) {
             return lacks("`service` needs `team_route` or `team`: a team, never a worker".to_owned());
         }
+        if self.retract.is_some() && self.batch.mode != BatchMode::Delta {
+            return Err(MappingFault::new(
+                "mapping.retract",
+                "`retract` needs `mode = \"delta\"` under [batch]: a snapshot takes back whatever it does not hold",
+            ));
+        }
+        for (at, attendance) in self.attendance.iter().enumerate() {
+            let term = &attendance.term;
+            if self.attendance[..at].iter().any(|other| other.term == *term) {
+                return lacks(format!("attendance of {term} is mapped twice; a term has one column"));
+            }
+            if attendance.form == AttendanceForm::Percent && attendance.values.is_some() {
+                return lacks(format!("attendance of {term} is a percentage and takes no `values`"));
+            }
+        }
         Ok(())
     }
 
@@ -327,6 +358,7 @@ mod tests {
         let programme = Programme::parse(include_bytes!("../../../policies/programme.toml")).expect("the example");
         for (name, text) in [
             ("attendance", include_str!("../../../docs/mappings/school-attendance.toml")),
+            ("attendance", include_str!("../../../docs/mappings/attendance-delta.toml")),
             ("casework", include_str!("../../../docs/mappings/charity-casework.toml")),
             ("tenancies", include_str!("../../../docs/mappings/housing-tenancies.toml")),
         ] {
@@ -346,6 +378,18 @@ mod tests {
             ("[[criterion]]\ncode = 'E1'\nstate = { column = 'S', values = { Y = 'yes' } }\n", "mapping.malformed"),
             ("[service]\nsince = 'S'\n", "mapping.incomplete"),
             ("[defaults]\nrole = 'pupil'\n", "mapping.malformed"),
+            ("[retract]\ncolumn = 'Gone'\nvalues = { Y = true }\n", "mapping.retract"),
+            ("[batch]\nmode = 'partial'\n", "mapping.malformed"),
+            ("[file]\nencoding = 'latin-9'\n", "mapping.malformed"),
+            ("[[attendance]]\nterm = '2026-winter'\ncolumn = 'A'\nas = 'percent'\n", "mapping.malformed"),
+            ("[[attendance]]\nterm = '2026-spring'\ncolumn = 'A'\nas = 'percent'\nvalues = {}\n", "mapping.incomplete"),
+            (
+                "[[attendance]]\nterm = '2026-spring'\ncolumn = 'A'\nas = 'band'\n\
+                 [[attendance]]\nterm = '2026-spring'\ncolumn = 'B'\nas = 'band'\n",
+                "mapping.incomplete",
+            ),
+            ("[assessable_until]\ncolumn = 'L'\ndate_format = []\n", "mapping.malformed"),
+            ("[assessable_until]\ncolumn = 'L'\ndate_format = 'dd/mm/yy'\n", "mapping.malformed"),
         ] {
             assert_eq!(refused(more).code, code, "{more}");
         }

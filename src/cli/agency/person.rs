@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use super::connection::now;
 use super::key_file::{AgencyKeyFile, EpochTypeKeys};
-use super::mapping::spreadsheet_fault;
+use super::mapping::{clean, spreadsheet_fault};
 use super::tokenise::{
-    LargeAddresses, Minter, RowWriter, Task, epoch_keys, find_row, read_file, read_mapping, refused_mapping,
+    LargeAddresses, Minter, RowWriter, Source, Task, epoch_keys, find_row, read_file, read_mapping, refused_mapping,
 };
 use crate::app::enquire::MOST_TOKENS;
 use crate::cli::output::{Failure, Output};
@@ -63,8 +63,9 @@ impl PersonArgs {
         let type_keys = key_file.type_keys(match_keys).map_err(Failure::unusable)?;
         if let (Some(csv), Some(row), Some(mapping)) = (&self.csv, self.row, &self.mapping) {
             let mapping = read_mapping(mapping)?;
-            let (headings, record) = find_row(csv, row)?;
-            let plan = mapping.bind(&headings, match_keys).map_err(|fault| refused_mapping(&fault))?;
+            let source = Source::open(csv, mapping.file, &mapping.columns())?;
+            let record = find_row(&source, row)?;
+            let plan = mapping.bind(&source.headings, match_keys).map_err(|fault| refused_mapping(&fault))?;
             let (as_at, large) = (now().date(), LargeAddresses::default());
             let task = Task {
                 mapping: &mapping,
@@ -73,6 +74,7 @@ impl PersonArgs {
                 key_file,
                 type_keys: &type_keys,
                 as_at,
+                encoding: source.form.encoding,
                 large: &large,
             };
             let minter = RowWriter::mint_one(&task, &record, MOST_PERSON_TOKENS)
@@ -82,6 +84,7 @@ impl PersonArgs {
         let fields = self.fields(output)?;
         let mut raw = RawFields::new();
         for (name, text) in &fields {
+            let text = clean(text);
             if !raw.push(match_keys, name, text) {
                 let known: Vec<&str> = match_keys.fields().iter().map(|field| field.name.as_str()).collect();
                 let sentence = "field.unknown: the match-keys file has no field of that name";

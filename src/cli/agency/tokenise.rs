@@ -1,28 +1,32 @@
 //! `porth tokenise`: a spreadsheet of people becomes a file of tokens, on the agency's own machine.
 
 mod batch_file;
+mod cells;
+mod guess;
+mod header;
 mod households;
 mod interrupt;
 mod minter;
 mod pipeline;
 mod preview;
+mod quotes;
 mod report;
 mod row;
 mod self_test;
+mod source;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use serde_json::json;
 
 use self::batch_file::BatchFile;
+use self::header::BatchHeader;
 use self::households::AddressCounts;
 use self::minter::AddressTag;
 use self::pipeline::{Chunk, PipelineError};
@@ -34,28 +38,29 @@ use super::mapping::{Mapping, MappingFault};
 use crate::cli::output::{Failure, Output};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
-use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME, SubmissionMode};
+use crate::domain::submission::{DUPLICATE_REF, SCHEME};
 
 pub(super) use self::households::LargeAddresses;
 pub use self::households::MOST_ROWS_OF_ONE_ADDRESS;
 pub use self::minter::Minter;
 pub(super) use self::minter::{epoch_keys, has_person_type};
 pub(super) use self::row::{RowWriter, Task};
+pub(super) use self::source::Source;
 
 /// Arguments of `porth tokenise`.
 #[derive(Debug, Args)]
 pub struct TokeniseArgs {
     /// The CSV file of people, with a row of headings
-    #[arg(required_unless_present = "self_test")]
+    #[arg(required_unless_present_any = ["self_test", "guess"])]
     input: Option<PathBuf>,
     /// The mapping file: which column is what
-    #[arg(long, short, required_unless_present = "self_test")]
+    #[arg(long, short, required_unless_present_any = ["self_test", "guess"])]
     mapping: Option<PathBuf>,
-    /// The agency's key file
-    #[arg(long, short, required_unless_present = "self_test")]
-    keys: Option<PathBuf>,
+    /// The agency's key file; twice while the linkage key is being changed, with an epoch in each
+    #[arg(long, short, required_unless_present_any = ["self_test", "guess"])]
+    keys: Vec<PathBuf>,
     /// Where the batch goes; `-` for standard output
-    #[arg(long, short, required_unless_present_any = ["self_test", "dry_run"])]
+    #[arg(long, short, required_unless_present_any = ["self_test", "dry_run", "guess"])]
     output: Option<PathBuf>,
     /// The programme's match-keys file, if not the one shipped with this program
     #[arg(long)]
@@ -72,6 +77,13 @@ pub struct TokeniseArgs {
     /// How many threads work; all cores by default
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Propose a mapping for this file of people from its headings and from counts over
+    /// its cells, and make no tokens; --keys gives programme and agency
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "mapping", "output", "dry_run", "self_test"])]
+    guess: Option<PathBuf>,
+    /// A new file for the proposed mapping, if not standard output
+    #[arg(long, value_name = "FILE", requires = "guess")]
+    out: Option<PathBuf>,
     /// Run the published known answers, and nothing else
     #[arg(long)]
     self_test: bool,
@@ -90,7 +102,10 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         output.result(text, &json!({ "identity": counts.identity, "tokens": counts.tokens }));
         return Ok(());
     }
-    let (Some(input), Some(mapping), Some(keys)) = (&args.input, &args.mapping, &args.keys) else {
+    if let Some(path) = &args.guess {
+        return guess::run(path, &args, output);
+    }
+    let (Some(input), Some(mapping)) = (&args.input, &args.mapping) else {
         return Err(Failure::failed("an input file, `--mapping` and `--keys` are needed"));
     };
     let mapping = read_mapping(mapping)?;
@@ -100,13 +115,16 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         mapping.check_programme(&programme).map_err(|fault| refused_mapping(&fault))?;
     }
     let match_keys = read_match_keys(args.match_keys.as_deref())?;
-    let key_file = read_keys(keys, &mapping)?;
+    let key_file = read_keys(&args.keys, &mapping)?;
     let type_keys = key_file.type_keys(&match_keys).map_err(Failure::unusable)?;
     let as_at = args.as_at.or(mapping.as_at).ok_or_else(|| {
         Failure::failed("as_at.missing: neither the mapping nor `--as-at` says which day the file describes")
     })?;
 
-    let source = Source::open(input)?;
+    let source = Source::open(input, mapping.file, &mapping.columns())?;
+    if let Some(said) = source.form.said() {
+        output.note(format_args!("note: {said}"));
+    }
     let plan = mapping.bind(&source.headings, &match_keys).map_err(|fault| refused_mapping(&fault))?;
     let epochs = epoch_keys(&match_keys, &type_keys, |field| plan.fields.iter().any(|bound| bound.field == field));
     if epochs.iter().any(|epoch| !has_person_type(&match_keys, epoch.key_checks.keys())) {
@@ -115,15 +133,15 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         )
         .next("map more columns, or ask your key custodian for more types"));
     }
-    let header = Header {
-        programme: mapping.programme.clone(),
-        agency: mapping.agency.clone(),
-        feed: mapping.feed.clone(),
-        agreement: mapping.agreement.clone(),
-        mode: SubmissionMode::Snapshot,
+    let header = BatchHeader {
+        programme: &mapping.programme,
+        agency: &mapping.agency,
+        feed: &mapping.feed,
+        agreement: &mapping.agreement,
+        mode: mapping.batch.mode,
         rows: mapping.rows,
         as_at,
-        scheme: SCHEME.to_owned(),
+        scheme: SCHEME,
         norm: match_keys.norm(),
         match_keys: super::key_file::hex(match_keys.sha256()),
         epochs,
@@ -139,6 +157,7 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         key_file: &key_file,
         type_keys: &type_keys,
         as_at,
+        encoding: source.form.encoding,
         large: &no_addresses,
     };
     let large = if plan.fields.iter().any(|bound| bound.is_place) {
@@ -148,7 +167,7 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
     };
     let task = Task { large: &large, ..task };
 
-    let mut report = Report { large_addresses: large.len(), ..Report::default() };
+    let mut report = Report::new(source.form, large.len());
     let job = Job { source: &source, task: &task, threads, stop: &stop, header: &header };
     match (args.dry_run, args.output.as_deref()) {
         (Some(rows), _) => {
@@ -199,7 +218,7 @@ struct Job<'a> {
     task: &'a Task<'a>,
     threads: usize,
     stop: &'a AtomicBool,
-    header: &'a Header,
+    header: &'a BatchHeader<'a>,
 }
 
 impl Job<'_> {
@@ -274,55 +293,6 @@ fn count_addresses(
     Ok(counts.into_large())
 }
 
-/// The agency's file, which is read twice.
-struct Source {
-    file: File,
-    length: u64,
-    headings: Vec<String>,
-}
-
-impl Source {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
-        let mut file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(Failure::failed(format!("{}: not a plain file; it is read twice", path.display())));
-        }
-        let mut start = [0; 2];
-        let read = file.read(&mut start).map_err(unreadable)?;
-        if read == 2 && (start == [0xff, 0xfe] || start == [0xfe, 0xff]) {
-            return Err(Failure::failed("input.utf16: the file is UTF-16; save the sheet as \"CSV UTF-8\""));
-        }
-        let source = Self { file, length: metadata.len(), headings: Vec::new() };
-        let mut reader = source.rows()?;
-        let header = reader.byte_headers().map_err(|_| Failure::failed("input.csv: the file cannot be read as CSV"))?;
-        let heading = |cell: &[u8]| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').trim().to_owned();
-        let headings: Vec<String> = header.iter().map(heading).collect();
-        if headings.is_empty() {
-            return Err(Failure::failed("input.empty: the file is empty"));
-        }
-        Ok(Self { headings, ..source })
-    }
-
-    /// The file from its beginning; the header row is not among the rows.
-    fn rows(&self) -> Result<csv::Reader<File>, Failure> {
-        let unreadable = |error: std::io::Error| Failure::failed(PipelineError::Read(error.kind()));
-        let mut file = self.file.try_clone().map_err(unreadable)?;
-        file.rewind().map_err(unreadable)?;
-        Ok(csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(file))
-    }
-
-    /// A bar on standard error; nothing when that is no terminal.
-    fn progress(&self, what: &'static str) -> ProgressBar {
-        let bar = ProgressBar::new(self.length);
-        if let Ok(style) = ProgressStyle::with_template("{msg:20} {wide_bar} {bytes}/{total_bytes} {eta}") {
-            bar.set_style(style);
-        }
-        bar.with_message(what)
-    }
-}
-
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::unusable(format!("{}: {error}", path.display())))
 }
@@ -340,8 +310,18 @@ pub(super) fn read_match_keys(path: Option<&Path>) -> Result<MatchKeys, Failure>
     MatchKeys::parse(&text).map_err(Failure::unusable)
 }
 
-fn read_keys(path: &Path, mapping: &Mapping) -> Result<AgencyKeyFile, Failure> {
-    let keys = AgencyKeyFile::read(path).map_err(Failure::unusable)?;
+/// Reads one key file, or two that hold an epoch each.
+fn read_keys(paths: &[PathBuf], mapping: &Mapping) -> Result<AgencyKeyFile, Failure> {
+    let (first, second) = match paths {
+        [first] => (first, None),
+        [first, second] => (first, Some(second)),
+        _ => return Err(Failure::failed("`--keys` names one key file, or two while the linkage key is being changed")),
+    };
+    let mut keys = AgencyKeyFile::read(first).map_err(Failure::unusable)?;
+    if let Some(second) = second {
+        let other = AgencyKeyFile::read(second).map_err(Failure::unusable)?;
+        keys.merge(other).map_err(Failure::unusable)?;
+    }
     if *keys.programme() != mapping.programme || *keys.agency() != mapping.agency {
         let sentence = "key_file.other: the key file is of another programme or agency than the mapping";
         return Err(Failure::unusable(sentence));
@@ -353,15 +333,13 @@ pub(super) fn refused_mapping(fault: &MappingFault) -> Failure {
     Failure::unusable(fault).next("docs/tokenise.md describes the mapping file")
 }
 
-/// The headings of a file and the rows of it, for a command that needs one row.
-pub(super) fn find_row(path: &Path, row: u64) -> Result<(Vec<String>, csv::ByteRecord), Failure> {
-    let source = Source::open(path)?;
+/// One row of a file, for a command that needs no other.
+pub(super) fn find_row(source: &Source, row: u64) -> Result<csv::ByteRecord, Failure> {
     let at = usize::try_from(row).ok().and_then(|row| row.checked_sub(2));
     let record = at.and_then(|at| source.rows().ok()?.into_byte_records().nth(at));
-    let record = record.and_then(Result::ok).ok_or_else(|| {
+    record.and_then(Result::ok).ok_or_else(|| {
         Failure::failed(
             "row.missing: the file has no such row; rows are counted as a spreadsheet does, the header is 1",
         )
-    })?;
-    Ok((source.headings, record))
+    })
 }

@@ -3,8 +3,10 @@
 mod agency;
 mod enquire;
 mod gateway;
+mod guess;
 mod keys;
 mod log;
+mod messy;
 mod policy;
 mod screen;
 mod serve;

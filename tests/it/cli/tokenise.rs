@@ -302,7 +302,7 @@ fn what_cannot_begin_says_why_and_leaves_no_file_behind() {
         ("mapping.toml", MAPPING.replace("as_at = 2026-09-20", ""), "as_at.missing", 1),
         ("mapping.toml", MAPPING.replace("\"education\"", "\"housing\""), "key_file.other", 78),
         ("people.csv", people.replace(HEADINGS, "P-0,,Jory,Nancarrow,,,,,,,,,"), "mapping.no_header", 78),
-        ("people.csv", people.replace(',', ";"), "mapping.no_header", 78),
+        ("mapping.toml", format!("{MAPPING}[file]\ndelimiter = \"semicolon\"\n"), "mapping.no_header", 78),
         ("people.csv", String::new(), "input.empty", 1),
         ("people.csv", format!("{HEADINGS}\n"), "batch.empty", 1),
         ("keys.json", KEYS.replace("8f3a1c", "8f3a1"), "key_file.malformed", 78),

@@ -2,7 +2,10 @@
 
 use jiff::civil::Date;
 
-use super::{Choice, CriterionColumns, DateForm, Mapping, MappingFault, Said, ServiceMapping};
+use super::{
+    AttendanceForm, AttendanceMapping, Band, Choice, CriterionColumns, DateForms, Mapping, MappingFault, Said,
+    ServiceMapping, Term,
+};
 use crate::domain::ids::{CriterionCode, LocalityCode, TeamRoute};
 use crate::domain::match_keys::{DateFormat, MatchKeys, Normaliser, Tier};
 use crate::domain::record::{Coverage, EvidenceGrade, ParentalResponsibility, Role, ServiceStatus};
@@ -22,6 +25,8 @@ pub(in crate::cli::agency) struct Plan {
     pub(in crate::cli::agency) assessable_until: Option<DateColumn>,
     pub(in crate::cli::agency) criteria: Vec<FlagColumns>,
     pub(in crate::cli::agency) service: Option<ServiceColumns>,
+    pub(in crate::cli::agency) retract: Option<Choose<bool>>,
+    pub(in crate::cli::agency) attendance: Vec<AttendanceColumn>,
     /// Headings that the mapping does not name, in the file's order.
     pub(in crate::cli::agency) unread: Vec<String>,
 }
@@ -33,8 +38,10 @@ pub(in crate::cli::agency) struct BoundField {
     pub(in crate::cli::agency) field: usize,
     /// Whether it is the field's first column.
     pub(in crate::cli::agency) is_current: bool,
-    /// From the column's form of dates to the field's, where they differ.
-    pub(in crate::cli::agency) convert: Option<(DateForm, DateFormat)>,
+    /// From the column's forms of dates to the field's, where the mapping declares some.
+    pub(in crate::cli::agency) convert: Option<(DateForms, DateFormat)>,
+    /// Whether the field is a date.
+    pub(in crate::cli::agency) is_date: bool,
     /// Whether a household key is made of it.
     pub(in crate::cli::agency) is_place: bool,
 }
@@ -63,7 +70,15 @@ pub(in crate::cli::agency) struct UnknownWord;
 /// A column of dates or months.
 pub(in crate::cli::agency) struct DateColumn {
     pub(in crate::cli::agency) column: usize,
-    pub(in crate::cli::agency) form: DateForm,
+    pub(in crate::cli::agency) forms: DateForms,
+}
+
+/// The column of one term's attendance.
+pub(in crate::cli::agency) struct AttendanceColumn {
+    pub(in crate::cli::agency) term: Term,
+    pub(in crate::cli::agency) column: usize,
+    /// The words of bands; none for percentages.
+    pub(in crate::cli::agency) bands: Option<Choose<Band>>,
 }
 
 /// The columns of one criterion.
@@ -102,9 +117,9 @@ impl Mapping {
                 Normaliser::Date(format) | Normaliser::ExpectedDate(format) => Some(format),
                 _ => None,
             };
-            let convert = match (declared.date_format, format) {
+            let convert = match (&declared.date_format, format) {
                 (None, _) => None,
-                (Some(form), Some(format)) => (DateFormat::from(form) != format).then_some((form, format)),
+                (Some(forms), Some(format)) => Some((forms.clone(), format)),
                 (Some(_), None) => {
                     let sentence = format!("field {} is no date and takes no `date_format`", declared.field);
                     return Err(MappingFault::new("mapping.date_format", sentence));
@@ -114,10 +129,11 @@ impl Mapping {
             let is_place = keys.keys().iter().any(|key| {
                 key.tier == Tier::Household && key.components.iter().any(|component| component.field == field)
             });
-            fields.push(BoundField { column, field, is_current, convert, is_place });
+            let is_date = format.is_some();
+            fields.push(BoundField { column, field, is_current, convert, is_date, is_place });
         }
         let month = |column: &super::MonthColumn| {
-            Ok::<_, MappingFault>(DateColumn { column: place(&column.column)?, form: column.date_format })
+            Ok::<_, MappingFault>(DateColumn { column: place(&column.column)?, forms: column.date_format.clone() })
         };
         let mut plan = Plan {
             width: headings.names.len(),
@@ -132,6 +148,8 @@ impl Mapping {
             assessable_until: self.assessable_until.as_ref().map(month).transpose()?,
             criteria: self.criteria.iter().map(|criterion| headings.criterion(criterion)).collect::<Result<_, _>>()?,
             service: self.service.as_ref().map(|service| headings.service(service)).transpose()?,
+            retract: headings.optional(self.retract.as_ref())?,
+            attendance: self.attendance.iter().map(|term| headings.attendance(term)).collect::<Result<_, _>>()?,
             unread: Vec::new(),
         };
         let named = self.columns();
@@ -141,7 +159,7 @@ impl Mapping {
     }
 
     /// Every heading that the mapping names.
-    fn columns(&self) -> Vec<&str> {
+    pub(in crate::cli::agency) fn columns(&self) -> Vec<&str> {
         fn of<T>(choice: Option<&Choice<T>>) -> Option<&str> {
             choice.map(|choice| choice.column.as_str())
         }
@@ -167,6 +185,8 @@ impl Mapping {
             names.extend(of(service.team.as_ref()));
             names.extend(of(service.status.as_ref()));
         }
+        names.extend(of(self.retract.as_ref()));
+        names.extend(self.attendance.iter().map(|term| term.column.as_str()));
         names
     }
 }
@@ -177,8 +197,9 @@ fn unknown_field(field: &str, keys: &MatchKeys) -> MappingFault {
     MappingFault::new("mapping.unknown_field", sentence)
 }
 
-fn is_same(heading: &str, column: &str) -> bool {
-    heading.trim().to_lowercase() == column.trim().to_lowercase()
+/// Whether a heading is the column that a mapping means: case and the width of space do not matter.
+pub(in crate::cli::agency) fn is_same(heading: &str, column: &str) -> bool {
+    heading.split_whitespace().map(str::to_lowercase).eq(column.split_whitespace().map(str::to_lowercase))
 }
 
 struct Headings<'a> {
@@ -193,8 +214,9 @@ impl<'a> Headings<'a> {
             return Ok(Self { names });
         }
         let sentence = match names {
-            [one] if one.contains(';') => "the cells are parted by semicolons; export the sheet as CSV with commas",
-            [one] if one.contains('\t') => "the cells are parted by tabs; export the sheet as CSV with commas",
+            [one] if one.contains([',', ';', '\t', '|']) => {
+                "the first row is one cell with the delimiter that the mapping declares; correct or leave out `delimiter` under [file]"
+            }
             _ => "the first row has none of the mapping's columns; it must be the row of headings",
         };
         Err(MappingFault::new("mapping.no_header", sentence))
@@ -232,8 +254,23 @@ impl<'a> Headings<'a> {
         choice.map(|choice| self.choice(choice)).transpose()
     }
 
-    fn date(&self, column: Option<&String>, form: DateForm) -> Result<Option<DateColumn>, MappingFault> {
-        column.map(|column| Ok(DateColumn { column: self.place(column)?, form })).transpose()
+    fn date(&self, column: Option<&String>, forms: &DateForms) -> Result<Option<DateColumn>, MappingFault> {
+        column.map(|column| Ok(DateColumn { column: self.place(column)?, forms: forms.clone() })).transpose()
+    }
+
+    fn attendance(&self, term: &AttendanceMapping) -> Result<AttendanceColumn, MappingFault> {
+        let column = self.place(&term.column)?;
+        let bands = match (term.form, &term.values) {
+            (AttendanceForm::Percent, _) => None,
+            (AttendanceForm::Band, Some(values)) => {
+                Some(self.choice(&Choice { column: term.column.clone(), values: values.clone() })?)
+            }
+            (AttendanceForm::Band, None) => {
+                let words = [("below_90", Band::Below90), ("90_and_over", Band::From90)];
+                Some(Choose { column, values: words.map(|(word, band)| (word.to_owned(), band)).into() })
+            }
+        };
+        Ok(AttendanceColumn { term: term.term.clone(), column, bands })
     }
 
     fn criterion(&self, criterion: &CriterionColumns) -> Result<FlagColumns, MappingFault> {
@@ -241,9 +278,9 @@ impl<'a> Headings<'a> {
             code: criterion.code.clone(),
             state: self.optional(criterion.state.as_ref())?,
             is: criterion.is,
-            from: self.date(criterion.from.as_ref(), criterion.date_format)?,
+            from: self.date(criterion.from.as_ref(), &criterion.date_format)?,
             from_date: criterion.from_date,
-            to: self.date(criterion.to.as_ref(), criterion.date_format)?,
+            to: self.date(criterion.to.as_ref(), &criterion.date_format)?,
             to_date: criterion.to_date,
             evidence: criterion.evidence,
             evidence_column: self.optional(criterion.evidence_column.as_ref())?,
@@ -252,8 +289,8 @@ impl<'a> Headings<'a> {
 
     fn service(&self, service: &ServiceMapping) -> Result<ServiceColumns, MappingFault> {
         Ok(ServiceColumns {
-            since: DateColumn { column: self.place(&service.since)?, form: service.date_format },
-            last_contact: self.date(service.last_contact.as_ref(), service.date_format)?,
+            since: DateColumn { column: self.place(&service.since)?, forms: service.date_format.clone() },
+            last_contact: self.date(service.last_contact.as_ref(), &service.date_format)?,
             lead: self.optional(service.lead.as_ref())?,
             team_route: service.team_route.clone(),
             team: self.optional(service.team.as_ref())?,

@@ -4,12 +4,14 @@
 //! turn and hands it back to be filled again. Memory does not grow with the file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use csv::{ByteRecord, Reader};
+
+use super::quotes::QuoteFault;
 
 const ROWS_A_CHUNK: usize = 256;
 
@@ -18,12 +20,28 @@ const ROWS_A_CHUNK: usize = 256;
 pub(super) enum PipelineError {
     #[error("the file cannot be read further: {0}")]
     Read(std::io::ErrorKind),
-    #[error("the file cannot be read as CSV near row {0}")]
+    #[error("input.csv: the file cannot be read as CSV near row {0}")]
     Csv(u64),
+    #[error(
+        "input.quotes: row {0}: a quotation mark is never closed, or stands inside a quoted cell without being \
+         doubled; the rows after it would be lost"
+    )]
+    Quotes(u64),
     #[error("interrupted; nothing was written")]
     Interrupted,
     #[error("the result cannot be written: {0}")]
     Write(std::io::ErrorKind),
+}
+
+/// What went wrong when row `row` was to be read.
+pub(super) fn read_error(error: csv::Error, row: u64) -> PipelineError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|fault| fault.downcast_ref::<QuoteFault>()) {
+            Some(fault) => PipelineError::Quotes(fault.0),
+            None => PipelineError::Read(error.kind()),
+        },
+        _ => PipelineError::Csv(row),
+    }
 }
 
 /// Rows on their way, with what a worker made of them.
@@ -51,8 +69,8 @@ impl<O: Default> Chunk<O> {
 }
 
 /// Runs every row through a worker; `consume` sees the chunks in the file's order.
-pub(super) fn run<O: Default + Send, W>(
-    reader: Reader<File>,
+pub(super) fn run<R: Read + Send, O: Default + Send, W>(
+    reader: Reader<R>,
     threads: usize,
     stop: &AtomicBool,
     worker: impl Fn() -> W + Sync,
@@ -106,8 +124,8 @@ fn in_order<O: Default>(
     Ok(())
 }
 
-fn read<O: Default>(
-    mut reader: Reader<File>,
+fn read<R: Read, O: Default>(
+    mut reader: Reader<R>,
     free: &Receiver<Chunk<O>>,
     fill: &Sender<Chunk<O>>,
     stop: &AtomicBool,
@@ -123,10 +141,7 @@ fn read<O: Default>(
         chunk.length = 0;
         let mut is_end = false;
         for record in &mut chunk.rows {
-            let more = reader.read_byte_record(record).map_err(|error| match error.kind() {
-                csv::ErrorKind::Io(error) => PipelineError::Read(error.kind()),
-                _ => PipelineError::Csv(row),
-            })?;
+            let more = reader.read_byte_record(record).map_err(|error| read_error(error, row))?;
             if !more {
                 is_end = true;
                 break;
@@ -144,6 +159,7 @@ fn read<O: Default>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::{Seek as _, Write as _};
 
     use super::*;

@@ -7,7 +7,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::row::{REFUSAL_CODES, Refusal, RowWriter, Written};
-use crate::cli::agency::mapping::CELL_CODES;
+use super::source::InputForm;
+use crate::cli::agency::mapping::{ATTENDANCE_CODES, CELL_CODES, DATE_CODES, Delimiter, ENCODING_CODES, Encoding};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::submission::ROW_CODES;
 use crate::identity::Reason;
@@ -16,12 +17,16 @@ use crate::identity::Reason;
 const MOST_LISTED: usize = 1000;
 
 /// What became of the file.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// How the file is written.
+    pub(super) input: InputForm,
     /// Rows below the header.
     pub(super) rows: u64,
     /// Record lines in the batch.
     pub(super) records: u64,
+    /// Those of them that take a record back.
+    pub(super) retractions: u64,
     /// Rows that gave none.
     pub(super) refused: u64,
     /// Records with a household token.
@@ -108,6 +113,25 @@ impl FieldCounts {
 }
 
 impl Report {
+    pub(super) fn new(input: InputForm, large_addresses: usize) -> Self {
+        Self {
+            input,
+            rows: 0,
+            records: 0,
+            retractions: 0,
+            refused: 0,
+            with_household: 0,
+            restricted: 0,
+            at_large_addresses: 0,
+            large_addresses,
+            fields: Vec::new(),
+            tokens_per_record: BTreeMap::new(),
+            refusals: Vec::new(),
+            refused_rows: Vec::new(),
+            by_refusal: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn add_fields(&mut self, counts: &mut FieldCounts) {
         self.fields.resize(counts.0.len().max(self.fields.len()), FieldQuality::default());
         for (total, part) in self.fields.iter_mut().zip(counts.0.drain(..)) {
@@ -124,6 +148,10 @@ impl Report {
     pub(super) fn accept(&mut self, written: &Written) {
         self.rows += 1;
         self.records += 1;
+        if written.is_retraction {
+            self.retractions += 1;
+            return;
+        }
         self.with_household += u64::from(written.has_household);
         self.restricted += u64::from(written.is_restricted);
         self.at_large_addresses += u64::from(written.is_large_address);
@@ -157,7 +185,7 @@ impl Report {
 
     /// The median number of a record's tokens.
     fn median_tokens(&self) -> usize {
-        let mut left = self.records.div_ceil(2);
+        let mut left = (self.records - self.retractions).div_ceil(2);
         for (&tokens, &records) in &self.tokens_per_record {
             if records >= left {
                 return tokens;
@@ -168,14 +196,28 @@ impl Report {
     }
 }
 
+/// The codes that a row can be refused with here, and nowhere else.
+const OWN_CODES: [&[(&str, &str)]; 5] = [REFUSAL_CODES, CELL_CODES, DATE_CODES, ENCODING_CODES, ATTENDANCE_CODES];
+
 fn meaning(code: &str) -> &'static str {
-    let tables = [REFUSAL_CODES, CELL_CODES, ROW_CODES];
-    tables.into_iter().flatten().find(|(known, _)| *known == code).map_or("", |(_, meaning)| meaning)
+    OWN_CODES
+        .into_iter()
+        .chain([ROW_CODES])
+        .flatten()
+        .find(|(known, _)| *known == code)
+        .map_or("", |(_, meaning)| meaning)
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if (self.input.delimiter, self.input.encoding) != (Delimiter::Comma, Encoding::Utf8) {
+            let (delimiter, encoding) = (self.input.delimiter.as_str(), self.input.encoding.as_str());
+            writeln!(f, "Read as {encoding} with cells parted by {delimiter}")?;
+        }
         writeln!(f, "{} rows: {} records, {} refused", self.rows, self.records, self.refused)?;
+        if self.retractions > 0 {
+            writeln!(f, "Records taken back: {}", self.retractions)?;
+        }
         let (least, most) = (self.tokens_per_record.keys().next(), self.tokens_per_record.keys().next_back());
         if let (Some(least), Some(most)) = (least, most) {
             writeln!(f, "Tokens a record: {least} to {most}, median {}", self.median_tokens())?;
@@ -209,5 +251,19 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_refused_row_is_in_the_document_with_a_meaning() {
+        let document = include_str!("../../../../docs/tokenise.md");
+        for (code, meaning) in OWN_CODES.into_iter().flatten() {
+            assert!(document.contains(&format!("`{code}`")) && meaning.len() > 20, "{code}");
+        }
+        assert_eq!(meaning("no.such_code"), "");
     }
 }

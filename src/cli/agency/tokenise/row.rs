@@ -5,8 +5,9 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::super::key_file::{AgencyKeyFile, EpochTypeKeys};
-use super::super::mapping::{Choose, DateColumn, FlagColumns, Mapping, Plan, ServiceColumns};
-use super::super::mapping::{read_date, read_month, spreadsheet_fault, write_date};
+use super::super::mapping::{Choose, DateColumn, Encoding, FlagColumns, Mapping, Plan, ServiceColumns, TermBand};
+use super::super::mapping::{DateFault, date_serial, read_percent, spreadsheet_fault};
+use super::cells::Cells;
 use super::households::LargeAddresses;
 use super::minter::Minter;
 use crate::domain::ids::OpaqueRef;
@@ -27,10 +28,9 @@ macro_rules! refusal_codes {
 
 refusal_codes! {
     COLUMNS = "row.columns", "The row has more or fewer cells than the header row.";
-    NOT_UTF8 = "cell.not_utf8", "The cell is not UTF-8 text. Save the sheet as \"CSV UTF-8\".";
+    EMPTY = "row.empty", "Every cell of the row is empty: nothing of it is lost.";
     KEY_MISSING = "record_key.missing", "A part of the record key is empty: the record could not be told from others.";
     UNKNOWN_WORD = "cell.unknown_word", "The mapping does not list the word that stands in the cell.";
-    BAD_DATE = "cell.date", "The cell is no date of the form that the mapping declares.";
     NO_FROM = "flag.no_from", "The row says a state, but no first day.";
     NO_TEAM = "service.no_team", "The row says when the service began, but no team.";
 }
@@ -58,6 +58,7 @@ pub(in crate::cli::agency) struct Task<'a> {
     pub(in crate::cli::agency) key_file: &'a AgencyKeyFile,
     pub(in crate::cli::agency) type_keys: &'a [EpochTypeKeys],
     pub(in crate::cli::agency) as_at: Date,
+    pub(in crate::cli::agency) encoding: Encoding,
     pub(in crate::cli::agency) large: &'a LargeAddresses,
 }
 
@@ -70,6 +71,21 @@ pub(super) struct Written {
     pub(super) has_household: bool,
     pub(super) is_large_address: bool,
     pub(super) is_restricted: bool,
+    /// Whether the line takes the record back.
+    pub(super) is_retraction: bool,
+}
+
+impl Written {
+    fn retraction(reference: [u8; 16]) -> Self {
+        Self {
+            reference,
+            tokens: 0,
+            has_household: false,
+            is_large_address: false,
+            is_restricted: false,
+            is_retraction: true,
+        }
+    }
 }
 
 /// Writes line after line. One per thread.
@@ -79,6 +95,7 @@ pub(in crate::cli::agency) struct RowWriter<'a> {
     is_read: bool,
     most_tokens: usize,
     minter: Minter<'a>,
+    cells: Cells,
     /// What a spreadsheet did to the cells of each field of the present row.
     cell_faults: Vec<Option<&'static str>>,
     record_key: String,
@@ -93,6 +110,7 @@ impl<'a> RowWriter<'a> {
             is_read: false,
             most_tokens: MOST_TOKENS,
             minter: Minter::new(task.match_keys, task.type_keys),
+            cells: Cells::default(),
             cell_faults: vec![None; task.match_keys.fields().len()],
             record_key: String::new(),
             dates: String::new(),
@@ -102,19 +120,32 @@ impl<'a> RowWriter<'a> {
 
     /// The tags of a row's address, to count how many rows share it.
     pub(super) fn addresses(&mut self, record: &ByteRecord) -> impl Iterator<Item = super::minter::AddressTag> {
-        let read =
-            if record.len() == self.task.plan.width { self.mint(record, true, true, false).is_ok() } else { false };
+        let read = self.with_cells(record, |writer, cells| {
+            let plan = writer.task.plan;
+            let lives_there = cells.fits(plan.width)
+                && matches!(choose(plan.retract.as_ref(), cells, "retract"), Ok(None | Some(false)));
+            lives_there && writer.mint(cells, true, true, false).is_ok()
+        });
         self.minter.addresses().filter(move |_| read)
     }
 
     /// Appends the row's line to `out`; on refusal `out` is as before.
     pub(super) fn write(&mut self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<Written, Refusal> {
         let start = out.len();
-        let written = self.write_line(record, out);
+        let written = self.with_cells(record, |writer, cells| writer.write_line(cells, out));
         if written.is_err() {
             out.truncate(start);
         }
         written
+    }
+
+    /// Reads a row's cells, in the buffers of the row before.
+    fn with_cells<T>(&mut self, record: &ByteRecord, then: impl FnOnce(&mut Self, &Cells) -> T) -> T {
+        let mut cells = std::mem::take(&mut self.cells);
+        cells.read(record, self.task.encoding);
+        let made = then(self, &cells);
+        self.cells = cells;
+        made
     }
 
     /// How each field of the present row was read, and what a spreadsheet did to its cells; nothing
@@ -131,38 +162,50 @@ impl<'a> RowWriter<'a> {
         most: usize,
     ) -> Result<Minter<'a>, Refusal> {
         let mut writer = Self { most_tokens: most, ..Self::new(task) };
-        if record.len() != task.plan.width {
-            return Err(Refusal::new("", COLUMNS));
-        }
-        let is_set = |column, field| Ok(choose(column, record, field)?.copied().unwrap_or(false));
-        let is_restricted = is_set(task.plan.restricted.as_ref(), "restricted")?;
-        let current_only = is_set(task.plan.current_only.as_ref(), "current_only")?;
-        writer.mint(record, !is_restricted, false, is_restricted || current_only)?;
+        writer.with_cells(record, |writer, cells| {
+            if !cells.fits(task.plan.width) {
+                return Err(Refusal::new("", COLUMNS));
+            }
+            let is_set = |column, field| Ok(choose(column, cells, field)?.copied().unwrap_or(false));
+            let is_restricted = is_set(task.plan.restricted.as_ref(), "restricted")?;
+            let current_only = is_set(task.plan.current_only.as_ref(), "current_only")?;
+            writer.mint(cells, !is_restricted, false, is_restricted || current_only)
+        })?;
         Ok(writer.minter)
     }
 
-    fn write_line(&mut self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<Written, Refusal> {
+    fn write_line(&mut self, cells: &Cells, out: &mut Vec<u8>) -> Result<Written, Refusal> {
         let plan = self.task.plan;
         self.is_read = false;
-        if record.len() != plan.width {
+        if cells.is_blank() {
+            return Err(Refusal::new("", EMPTY));
+        }
+        if !cells.fits(plan.width) {
             return Err(Refusal::new("", COLUMNS));
         }
-        let reference = self.reference(record)?;
+        let reference = self.reference(cells)?;
+        let bytes = decode_base64url(reference.as_str()).expect("a reference is sixteen bytes in base64url");
+        if choose(plan.retract.as_ref(), cells, "retract")?.copied().unwrap_or(false) {
+            out.extend_from_slice(b"{\"ref\":\"");
+            out.extend_from_slice(reference.as_str().as_bytes());
+            out.extend_from_slice(b"\",\"retract\":true}\n");
+            return Ok(Written::retraction(bytes));
+        }
         let defaults = &self.task.mapping.defaults;
-        let coverage = choose(plan.coverage.as_ref(), record, "coverage")?.copied().unwrap_or(defaults.coverage);
-        let is_restricted = choose(plan.restricted.as_ref(), record, "restricted")?.copied().unwrap_or(false);
-        let current_only = choose(plan.current_only.as_ref(), record, "current_only")?.copied().unwrap_or(false);
+        let coverage = choose(plan.coverage.as_ref(), cells, "coverage")?.copied().unwrap_or(defaults.coverage);
+        let is_restricted = choose(plan.restricted.as_ref(), cells, "restricted")?.copied().unwrap_or(false);
+        let current_only = choose(plan.current_only.as_ref(), cells, "current_only")?.copied().unwrap_or(false);
         // Whoever moved away or died lives at no address of the file.
         let lives_there = !is_restricted && !matches!(coverage, Coverage::Moved | Coverage::Deceased);
-        self.mint(record, lives_there, false, is_restricted || current_only)?;
+        self.mint(cells, lives_there, false, is_restricted || current_only)?;
         let is_large_address = self.minter.addresses().any(|tag| self.task.large.contains(&tag));
         let (tokens, households) = self.minter.count();
         if tokens == 0 {
             return Err(Refusal::new("", submission::NO_TOKENS));
         }
 
-        let role = choose(plan.role.as_ref(), record, "role")?.copied().unwrap_or(defaults.role);
-        let responsibility = choose(plan.parental_responsibility.as_ref(), record, "parental_responsibility")?;
+        let role = choose(plan.role.as_ref(), cells, "role")?.copied().unwrap_or(defaults.role);
+        let responsibility = choose(plan.parental_responsibility.as_ref(), cells, "parental_responsibility")?;
         let responsibility = responsibility.copied().unwrap_or(defaults.parental_responsibility);
         out.extend_from_slice(b"{\"ref\":\"");
         out.extend_from_slice(reference.as_str().as_bytes());
@@ -176,8 +219,8 @@ impl<'a> RowWriter<'a> {
             out.extend_from_slice(b",\"household\":");
             self.minter.write(true, out);
         }
-        self.write_flags(record, out)?;
-        let until = month(plan.assessable_until.as_ref(), record, "assessable_until")?;
+        self.write_flags(cells, out)?;
+        let until = month(plan.assessable_until.as_ref(), cells, "assessable_until")?;
         if let Some(until) = until.or(defaults.assessable_until) {
             member(out, "assessable_until", &until);
         }
@@ -185,24 +228,28 @@ impl<'a> RowWriter<'a> {
         if is_restricted {
             member(out, "restricted", &true);
         }
-        let locality = choose(plan.locality.as_ref(), record, "locality")?.or(defaults.locality.as_ref());
+        let locality = choose(plan.locality.as_ref(), cells, "locality")?.or(defaults.locality.as_ref());
         if let Some(locality) = locality {
             member(out, "locality", locality);
         }
         if let Some(columns) = &plan.service
-            && let Some(service) = service(columns, record, self.task.as_at)?
+            && let Some(service) = service(columns, cells, self.task.as_at)?
         {
             member(out, "service", &service);
         }
+        let attendance = attendance(plan, cells)?;
+        if !attendance.is_empty() {
+            member(out, "attendance", &attendance);
+        }
         out.extend_from_slice(b"}\n");
-        let reference = decode_base64url(reference.as_str()).expect("a reference is sixteen bytes in base64url");
-        Ok(Written { reference, tokens, has_household, is_large_address, is_restricted })
+        let is_retraction = false;
+        Ok(Written { reference: bytes, tokens, has_household, is_large_address, is_restricted, is_retraction })
     }
 
-    fn reference(&mut self, record: &ByteRecord) -> Result<OpaqueRef, Refusal> {
+    fn reference(&mut self, cells: &Cells) -> Result<OpaqueRef, Refusal> {
         self.record_key.clear();
         for (at, &column) in self.task.plan.record_key.iter().enumerate() {
-            let part = cell(record, column, "record key")?.trim();
+            let part = cell(cells, column, "record key")?;
             if part.is_empty() {
                 return Err(Refusal::new("record key", KEY_MISSING));
             }
@@ -219,7 +266,7 @@ impl<'a> RowWriter<'a> {
 
     fn mint(
         &mut self,
-        record: &ByteRecord,
+        cells: &Cells,
         with_household: bool,
         places_only: bool,
         keep_current_only: bool,
@@ -228,36 +275,37 @@ impl<'a> RowWriter<'a> {
         cell_faults.fill(None);
         dates.clear();
         spans.clear();
-        // Dates in other forms are written anew first: what is read below borrows them.
+        // Dates in declared forms are written anew first: what is read below borrows them.
         for bound in &task.plan.fields {
-            if let Some((form, format)) = bound.convert {
-                let text = cell(record, bound.column, &task.match_keys.fields()[bound.field].name)?;
-                let start = dates.len();
-                if let Some(date) = read_date(text, form) {
-                    write_date(date, format, dates);
-                }
-                spans.push((start, dates.len()));
+            let Some((forms, format)) = &bound.convert else { continue };
+            let text = cell(cells, bound.column, &task.match_keys.fields()[bound.field].name)?;
+            let start = dates.len();
+            match forms.read_written(text) {
+                Ok(date) => date.write(*format, dates),
+                // What is no date of these forms may be a word for not known: the field's own reader says.
+                Err(DateFault::Form) => dates.push_str(text),
+                Err(fault) => cell_faults[bound.field] = cell_faults[bound.field].or(Some(fault.code())),
             }
+            spans.push((start, dates.len()));
         }
         let mut converted = spans.iter().map(|&(start, end)| &dates[start..end]);
         let mut raw = RawFields::new();
         for bound in &task.plan.fields {
             let name = &task.match_keys.fields()[bound.field].name;
-            let mut text = cell(record, bound.column, name)?;
-            if bound.convert.is_some()
-                && let Some(date) = converted.next().filter(|date| !date.is_empty())
-            {
-                text = date;
+            let mut text = cell(cells, bound.column, name)?;
+            let fault = spreadsheet_fault(text);
+            if bound.convert.is_some() {
+                text = converted.next().unwrap_or_default();
             }
             if places_only && !bound.is_place {
                 continue;
             }
-            if let Some(code) = spreadsheet_fault(text) {
+            if let Some(code) = fault.or_else(|| if bound.is_date { date_serial(text) } else { None }) {
                 cell_faults[bound.field] = cell_faults[bound.field].or(Some(code));
                 text = "";
             }
             // An empty current cell keeps its place, so that no former address becomes the current one.
-            if bound.is_current || !text.trim().is_empty() {
+            if bound.is_current || !text.is_empty() {
                 raw.push_at(bound.field, text);
             }
         }
@@ -269,10 +317,10 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
-    fn write_flags(&self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn write_flags(&self, cells: &Cells, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let mut flags: Vec<Flag> = Vec::new();
         for columns in &self.task.plan.criteria {
-            let Some(flag) = flag(columns, record, self.task.as_at)? else { continue };
+            let Some(flag) = flag(columns, cells, self.task.as_at)? else { continue };
             if flags.iter().any(|other| other.criterion == flag.criterion && other.from == flag.from) {
                 return Err(Refusal::new(criterion(columns), submission::FLAG_REPEATED));
             }
@@ -288,69 +336,94 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-fn cell<'r>(record: &'r ByteRecord, column: usize, field: &str) -> Result<&'r str, Refusal> {
-    std::str::from_utf8(record.get(column).unwrap_or_default()).map_err(|_| Refusal::new(field, NOT_UTF8))
+fn cell<'r>(cells: &'r Cells, column: usize, field: &str) -> Result<&'r str, Refusal> {
+    cells.get(column).map_err(|code| Refusal::new(field, code))
 }
 
-fn choose<'p, T>(choose: Option<&'p Choose<T>>, record: &ByteRecord, field: &str) -> Result<Option<&'p T>, Refusal> {
+/// A cell that is read as a word or a date: what a spreadsheet left in its place refuses the row.
+fn sound_cell<'r>(cells: &'r Cells, column: usize, field: &str) -> Result<&'r str, Refusal> {
+    let text = cell(cells, column, field)?;
+    spreadsheet_fault(text).map_or(Ok(text), |code| Err(Refusal::new(field, code)))
+}
+
+fn choose<'p, T>(choose: Option<&'p Choose<T>>, cells: &Cells, field: &str) -> Result<Option<&'p T>, Refusal> {
     let Some(choose) = choose else { return Ok(None) };
-    choose.read(cell(record, choose.column, field)?).map_err(|_| Refusal::new(field, UNKNOWN_WORD))
+    let text = cell(cells, choose.column, field)?;
+    // A word that the mapping lists is a word, whatever it looks like.
+    let code = |_| spreadsheet_fault(text).unwrap_or(UNKNOWN_WORD);
+    choose.read(text).map_err(|error| Refusal::new(field, code(error)))
 }
 
-fn date(column: Option<&DateColumn>, record: &ByteRecord, field: &str) -> Result<Option<Date>, Refusal> {
+fn date(column: Option<&DateColumn>, cells: &Cells, field: &str) -> Result<Option<Date>, Refusal> {
     let Some(column) = column else { return Ok(None) };
-    let text = cell(record, column.column, field)?.trim();
+    let text = sound_cell(cells, column.column, field)?;
     if text.is_empty() {
         return Ok(None);
     }
-    read_date(text, column.form).map(Some).ok_or_else(|| Refusal::new(field, BAD_DATE))
+    column.forms.read(text).map(Some).map_err(|fault| Refusal::new(field, fault.code()))
 }
 
-fn month(column: Option<&DateColumn>, record: &ByteRecord, field: &str) -> Result<Option<Month>, Refusal> {
+fn month(column: Option<&DateColumn>, cells: &Cells, field: &str) -> Result<Option<Month>, Refusal> {
     let Some(column) = column else { return Ok(None) };
-    let text = cell(record, column.column, field)?.trim();
+    let text = sound_cell(cells, column.column, field)?;
     if text.is_empty() {
         return Ok(None);
     }
-    read_month(text, column.form).map(Some).ok_or_else(|| Refusal::new(field, BAD_DATE))
+    column.forms.read_month(text).map(Some).map_err(|fault| Refusal::new(field, fault.code()))
+}
+
+fn attendance(plan: &Plan, cells: &Cells) -> Result<Vec<TermBand>, Refusal> {
+    let mut bands = Vec::new();
+    for column in &plan.attendance {
+        let named = |refusal: Refusal| Refusal::new(format!("attendance {}", column.term), refusal.code);
+        let band = if let Some(words) = &column.bands {
+            choose(Some(words), cells, "").map_err(named)?.copied()
+        } else {
+            let text = sound_cell(cells, column.column, "").map_err(named)?;
+            let read = if text.is_empty() { None } else { Some(read_percent(text)) };
+            read.transpose().map_err(|code| named(Refusal::new("", code)))?
+        };
+        bands.extend(band.map(|band| TermBand { term: column.term.clone(), band }));
+    }
+    Ok(bands)
 }
 
 fn criterion(columns: &FlagColumns) -> String {
     format!("criterion {}", columns.code)
 }
 
-fn flag(columns: &FlagColumns, record: &ByteRecord, as_at: Date) -> Result<Option<Flag>, Refusal> {
+fn flag(columns: &FlagColumns, cells: &Cells, as_at: Date) -> Result<Option<Flag>, Refusal> {
     let named = |refusal: Refusal| Refusal::new(criterion(columns), refusal.code);
-    let from = date(columns.from.as_ref(), record, "").map_err(named)?;
+    let from = date(columns.from.as_ref(), cells, "").map_err(named)?;
     let said = match columns.is {
         Some(said) => from.is_some().then_some(said),
-        None => choose(columns.state.as_ref(), record, "").map_err(named)?.copied(),
+        None => choose(columns.state.as_ref(), cells, "").map_err(named)?.copied(),
     };
     let Some(state) = said.and_then(super::super::mapping::Said::state) else { return Ok(None) };
     let Some(from) = from.or(columns.from_date) else { return Err(Refusal::new(criterion(columns), NO_FROM)) };
-    let to = date(columns.to.as_ref(), record, "").map_err(named)?.or(columns.to_date);
+    let to = date(columns.to.as_ref(), cells, "").map_err(named)?.or(columns.to_date);
     if from > as_at || to.is_some_and(|to| to > as_at) {
         return Err(Refusal::new(criterion(columns), submission::FLAG_FUTURE));
     }
     if to.is_some_and(|to| to < from) {
         return Err(Refusal::new(criterion(columns), submission::FLAG_ORDER));
     }
-    let evidence = choose(columns.evidence_column.as_ref(), record, "").map_err(named)?;
+    let evidence = choose(columns.evidence_column.as_ref(), cells, "").map_err(named)?;
     let evidence = evidence.copied().unwrap_or(columns.evidence);
     Ok(Some(Flag { criterion: columns.code.clone(), state, from, to, evidence }))
 }
 
-fn service(columns: &ServiceColumns, record: &ByteRecord, as_at: Date) -> Result<Option<Service>, Refusal> {
-    let Some(since) = month(Some(&columns.since), record, "service.since")? else { return Ok(None) };
-    let last_contact_month = month(columns.last_contact.as_ref(), record, "service.last_contact")?;
+fn service(columns: &ServiceColumns, cells: &Cells, as_at: Date) -> Result<Option<Service>, Refusal> {
+    let Some(since) = month(Some(&columns.since), cells, "service.since")? else { return Ok(None) };
+    let last_contact_month = month(columns.last_contact.as_ref(), cells, "service.last_contact")?;
     let (last, latest) = (last_contact_month.unwrap_or(since), Month::of(as_at));
     if since > latest || last < since || last > latest {
         return Err(Refusal::new("service", submission::SERVICE_DATES));
     }
-    let team = choose(columns.team.as_ref(), record, "service.team")?.or(columns.team_route.as_ref());
+    let team = choose(columns.team.as_ref(), cells, "service.team")?.or(columns.team_route.as_ref());
     let team_route = team.cloned().ok_or_else(|| Refusal::new("service.team", NO_TEAM))?;
-    let status = choose(columns.status.as_ref(), record, "service.status")?.copied().unwrap_or(ServiceStatus::Open);
-    let lead = choose(columns.lead.as_ref(), record, "service.lead")?.copied().unwrap_or(false);
+    let status = choose(columns.status.as_ref(), cells, "service.status")?.copied().unwrap_or(ServiceStatus::Open);
+    let lead = choose(columns.lead.as_ref(), cells, "service.lead")?.copied().unwrap_or(false);
     Ok(Some(Service { since, last_contact_month, lead, team_route, status }))
 }
 
