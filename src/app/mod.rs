@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
+pub mod relay;
 pub mod sequence;
 pub mod signers;
 pub mod submit;

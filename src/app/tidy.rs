@@ -1,5 +1,5 @@
 //! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
-//! used-up assertions and kept replies.
+//! used-up assertions, kept replies, and sealed keys that nobody fetched.
 
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -54,6 +54,7 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         tidied.assertions = tx.forget_assertions(now).await?;
         tidied.replies = tx.forget_replies(now).await?;
+        tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
         tx.commit().await?;
         Ok(tidied)
     }

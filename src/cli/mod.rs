@@ -29,6 +29,8 @@ struct Cli {
 enum Command {
     /// Play the whole programme on this machine with invented people
     Demo(crate::demo::DemoArgs),
+    /// Join a programme: make this agency's keys, and fetch what was sealed for it
+    Join(agency::join::JoinArgs),
     /// Turn a file of people into a file of tokens, on the agency's own machine
     Tokenise(agency::tokenise::TokeniseArgs),
     /// Send a tokenised file to the gateway and follow it until it is visible
@@ -63,6 +65,7 @@ pub fn run() -> ExitCode {
     let output = Output::new(cli.json);
     let result = match cli.command {
         Command::Demo(args) => crate::demo::run(args, &output),
+        Command::Join(args) => agency::join::run(args, &output),
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),

@@ -240,6 +240,8 @@ random_ids! {
     EventId = "event id";
     /// One delivery of a feed.
     SubmissionId = "submission id";
+    /// Sealed linkage keys on their way to an agency.
+    GrantId = "grant id";
 }
 
 #[cfg(test)]

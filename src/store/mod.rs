@@ -14,6 +14,7 @@ mod partners;
 mod postgres_pool;
 mod programme;
 mod records;
+mod relay;
 mod statements;
 mod submissions;
 mod value;
@@ -33,6 +34,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
@@ -47,6 +49,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("partners", partners::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("relay", relay::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 

@@ -10,6 +10,7 @@
 
 mod disk;
 mod form;
+mod grant;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

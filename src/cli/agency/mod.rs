@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`join`] | how an agency comes into a programme |
 //! | [`key_file`] | the files that hold linkage keys and an agency's own reference key |
 //! | [`mapping`] | which column of a spreadsheet is what |
 //! | [`tokenise`] | a file of people becomes a file of tokens |
@@ -12,6 +13,7 @@
 
 pub mod connection;
 pub mod enquire;
+pub mod join;
 pub mod key_file;
 pub mod mapping;
 mod person;

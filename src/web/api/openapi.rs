@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, log, submissions, token};
+use super::{agreements, enquiries, examples, log, relay, submissions, token};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
 
@@ -33,6 +33,9 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         agreements::explain,
         log::checkpoint,
         log::tile,
+        relay::post,
+        relay::list,
+        relay::acknowledge,
         show
     ),
     components(schemas(Header, ProblemDocument)),
@@ -41,6 +44,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "agreements", description = "What was agreed, and what it allows"),
+        (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
     )
 )]
@@ -147,6 +151,8 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
+        ("/v1/relay/grants", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/relay/grants", "403") => kinds::NOT_CUSTODIAN,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
         (_, "403") => kinds::NO_AGREEMENT,

@@ -2,10 +2,10 @@
 
 mod agency;
 mod enquire;
-mod gateway;
+pub(crate) mod gateway;
 mod keys;
 mod log;
 mod policy;
-mod serve;
+pub(crate) mod serve;
 mod tokenise;
 mod towards_gateway;

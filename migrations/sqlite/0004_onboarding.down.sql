@@ -1,0 +1,4 @@
+DROP TABLE test_people_passed;
+DROP TABLE test_people;
+DROP TABLE relay_grant;
+DROP TABLE sealing_key;

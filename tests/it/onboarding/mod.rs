@@ -1,0 +1,3 @@
+//! How an agency comes into a programme, from both sides.
+
+mod join;
