@@ -25,19 +25,3 @@ CREATE TABLE relay_grant (
     UNIQUE (sender, idempotency_key)
 );
 CREATE INDEX relay_grant_by_recipient ON relay_grant (recipient, state, id);
-
-CREATE TABLE test_people (
-    programme TEXT NOT NULL REFERENCES programme (code),
-    epoch INTEGER NOT NULL,  -- linkage key epoch
-    token_type TEXT NOT NULL,  -- of which the tokens are
-    norm INTEGER NOT NULL,  -- normalisation version
-    value BLOB NOT NULL,  -- SHA-256 over the custodian's tokens of the invented people
-    PRIMARY KEY (programme, epoch, token_type, norm)
-);
-
-CREATE TABLE test_people_passed (
-    agency TEXT NOT NULL,  -- whose tokens of the invented people were the custodian's
-    epoch INTEGER NOT NULL,  -- under which epoch
-    passed_at INTEGER NOT NULL,  -- when
-    PRIMARY KEY (agency, epoch)
-);

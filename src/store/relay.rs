@@ -2,8 +2,8 @@
 
 use super::statements::statements;
 use super::value::values;
-use super::{Store, StoreError, Tx};
-use crate::domain::ids::{AgencyCode, GrantId, ProgrammeCode, TokenType};
+use super::{StoreError, Tx};
+use crate::domain::ids::{AgencyCode, GrantId};
 use crate::domain::time::Timestamp;
 
 statements! {
@@ -23,13 +23,6 @@ statements! {
                    WHERE id = $1 AND state = 'waiting'";
     LAPSE = "UPDATE relay_grant SET sealed = NULL, state = 'lapsed', ended_at = $2
              WHERE state = 'waiting' AND posted_at < $1";
-    TEST_PEOPLE = "SELECT token_type, value FROM test_people WHERE programme = $1 AND epoch = $2 AND norm = $3
-                   ORDER BY token_type";
-    ADD_TEST_PEOPLE = "INSERT INTO test_people (programme, epoch, token_type, norm, value) VALUES ($1, $2, $3, $4, $5)
-                       ON CONFLICT (programme, epoch, token_type, norm) DO NOTHING";
-    ADD_PASSED = "INSERT INTO test_people_passed (agency, epoch, passed_at) VALUES ($1, $2, $3)
-                  ON CONFLICT (agency, epoch) DO NOTHING";
-    PASSED = "SELECT passed_at FROM test_people_passed WHERE agency = $1 AND epoch = $2";
 }
 
 /// A sealed grant as a custodian brings it.
@@ -87,25 +80,6 @@ pub struct StoredGrant {
     pub digest: [u8; 32],
     /// Whether it was ever fetched.
     pub is_fetched: bool,
-}
-
-impl Store {
-    /// Whether an agency's tokens of the invented people were found right under an epoch.
-    pub async fn test_people_passed(&self, agency: &AgencyCode, epoch: u32) -> Result<bool, StoreError> {
-        Ok(self.fetch_optional(PASSED, values![agency.as_str(), i64::from(epoch)]).await?.is_some())
-    }
-
-    /// What the custodian registered of the invented people under an epoch; empty if nothing.
-    pub async fn test_people(
-        &self,
-        programme: &ProgrammeCode,
-        epoch: u32,
-        norm: u16,
-    ) -> Result<Vec<(TokenType, [u8; 32])>, StoreError> {
-        let values = values![programme.as_str(), i64::from(epoch), i64::from(norm)];
-        let rows = self.fetch_all(TEST_PEOPLE, values).await?;
-        rows.iter().map(|row| Ok((row.parsed(0, "token type")?, row.array(1, "test people")?))).collect()
-    }
 }
 
 impl Tx {
@@ -206,30 +180,6 @@ impl Tx {
     /// Removes the ciphertext of grants that arrived before a moment and were never acknowledged.
     pub async fn lapse_grants(&mut self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         self.execute(LAPSE, values![before.as_micros(), now.as_micros()]).await
-    }
-
-    /// Registers what the custodian's tokens of the invented people come to for a type; what is
-    /// registered already stays.
-    pub async fn add_test_people(
-        &mut self,
-        programme: &ProgrammeCode,
-        epoch: u32,
-        token_type: &TokenType,
-        norm: u16,
-        value: &[u8; 32],
-    ) -> Result<(), StoreError> {
-        let values = values![programme.as_str(), i64::from(epoch), token_type.as_str(), i64::from(norm), value];
-        self.execute(ADD_TEST_PEOPLE, values).await.map(drop)
-    }
-
-    /// Notes that an agency's tokens of the invented people are the custodian's.
-    pub async fn add_test_people_passed(
-        &mut self,
-        agency: &AgencyCode,
-        epoch: u32,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.execute(ADD_PASSED, values![agency.as_str(), i64::from(epoch), now.as_micros()]).await.map(drop)
     }
 }
 

@@ -7,10 +7,10 @@
 //! | [`reply`] | what the operator hands back |
 //! | [`finish`] | takes the reply in, fetches and opens the linkage keys |
 
-pub(in crate::cli) mod fingerprint;
-pub(in crate::cli) mod finish;
-pub(in crate::cli) mod reply;
-pub(in crate::cli) mod request;
+pub(crate) mod fingerprint;
+pub(crate) mod finish;
+pub(crate) mod reply;
+pub(crate) mod request;
 
 use std::path::{Path, PathBuf};
 
@@ -29,16 +29,16 @@ use crate::crypto::secret::Secret;
 use crate::domain::ids::{AgencyCode, ProgrammeCode};
 
 /// The agency's folder unless another is named.
-pub(in crate::cli) const FOLDER: &str = "porth-agency";
-pub(in crate::cli) const CLIENT_KEY: &str = "client.key";
-pub(in crate::cli) const CERTIFICATE: &str = "client.pem";
-pub(in crate::cli) const ROOT: &str = "gateway-root.pem";
-pub(in crate::cli) const ASSERTION_KEY: &str = "assertion.key";
-pub(in crate::cli) const SEALING_KEY: &str = "sealing.key";
-pub(in crate::cli) const KEYS: &str = "agency-keys.json";
-pub(in crate::cli) const CONNECTION: &str = "connection.toml";
-pub(in crate::cli) const REQUEST: &str = "request.json";
-pub(in crate::cli) const REPLY: &str = "reply.json";
+pub(crate) const FOLDER: &str = "porth-agency";
+pub(crate) const CLIENT_KEY: &str = "client.key";
+pub(crate) const CERTIFICATE: &str = "client.pem";
+pub(crate) const ROOT: &str = "gateway-root.pem";
+pub(crate) const ASSERTION_KEY: &str = "assertion.key";
+pub(crate) const SEALING_KEY: &str = "sealing.key";
+pub(crate) const KEYS: &str = "agency-keys.json";
+pub(crate) const CONNECTION: &str = "connection.toml";
+pub(crate) const REQUEST: &str = "request.json";
+pub(crate) const REPLY: &str = "reply.json";
 
 /// Arguments of `porth join`.
 #[derive(Debug, Args)]
@@ -137,7 +137,7 @@ fn write_sealing_key(path: &Path, pair: &SealKeyPair) -> Result<(), Failure> {
     files::write_private(path, text.as_bytes())
 }
 
-pub(in crate::cli) fn read_sealing_key(path: &Path) -> Result<SealKeyPair, Failure> {
+pub(crate) fn read_sealing_key(path: &Path) -> Result<SealKeyPair, Failure> {
     let bytes = key_file::read_secret(path).map_err(Failure::unusable)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let line = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();

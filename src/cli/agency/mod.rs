@@ -7,11 +7,13 @@
 //! | [`mapping`] | which column of a spreadsheet is what |
 //! | [`tokenise`] | a file of people becomes a file of tokens |
 //! | [`connection`] | where the gateway is and how to prove who we are |
+//! | [`doctor`] | what works on this machine and what does not |
 //! | [`submit`], [`enquire`] | what is sent, and what comes back in plain words |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
 pub mod connection;
+pub mod doctor;
 pub mod enquire;
 pub mod join;
 pub mod key_file;

@@ -2,7 +2,7 @@
 
 mod check;
 mod custodian;
-pub(in crate::cli) mod files;
+pub(crate) mod files;
 mod gateway;
 mod grant;
 mod issuing;

@@ -14,16 +14,23 @@ use crate::support::database::Backend;
 const CUSTODIAN: &str = "childrens-social-care";
 
 /// A gateway that serves, with a registered linkage key and an enrolled key custodian.
-struct Town {
-    gateway: CliGateway,
+pub(super) struct Town {
+    pub(super) gateway: CliGateway,
     serving: Option<Child>,
-    address: String,
+    pub(super) address: String,
     match_keys: String,
 }
 
 impl Town {
-    async fn open(backend: Backend) -> Self {
-        let gateway = CliGateway::ready(backend, "pilot").await;
+    pub(super) async fn open(backend: Backend) -> Self {
+        Self::open_with(backend, &shipped_policies()).await
+    }
+
+    async fn open_with(backend: Backend, policies: &std::path::Path) -> Self {
+        let gateway = CliGateway::prepare(backend, "pilot").await;
+        gateway.run(&["migrate", "--config", "porth.toml"]).done();
+        let policies = policies.to_str().expect("a plain path");
+        gateway.run(&["policy", "load", "--config", "porth.toml", "--folder", policies, "--by", "ops-1"]).done();
         let (serving, line) = start(gateway.folder.path(), &["--json", "serve", "--config", "porth.toml"]);
         let listening: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
         let port = listening["agencies"].as_str().expect("an address").rsplit(':').next().expect("a port").to_owned();
@@ -39,18 +46,18 @@ impl Town {
         town
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
         self.gateway.run(arguments)
     }
 
     /// The agency makes its keys; what it reads out on the telephone.
-    fn request(&self, agency: &str) -> String {
+    pub(super) fn request(&self, agency: &str) -> String {
         let made = ["--json", "join", "request", "--agency", agency, "--programme", "tff", "--folder", agency];
         let made = self.run(&made).done().json();
         made["fingerprint"].as_str().expect("a fingerprint").to_owned()
     }
 
-    fn enrol(&self, agency: &str, fingerprint: &str) -> Ran {
+    pub(super) fn enrol(&self, agency: &str, fingerprint: &str) -> Ran {
         let (request, reply) = (format!("{agency}/request.json"), format!("{agency}-reply.json"));
         let enrol =
             ["--json", "agency", "enrol", "--config", "porth.toml", "--authority", "authority", "--by", "ops-1"];
@@ -58,7 +65,7 @@ impl Town {
         self.run(&[enrol.as_slice(), &files, &["--fingerprint", fingerprint]].concat())
     }
 
-    fn grant(&self, agency: &str, fingerprint: &str, types: &str, connection: &str) -> Ran {
+    pub(super) fn grant(&self, agency: &str, fingerprint: &str, types: &str, connection: &str) -> Ran {
         let request = format!("{agency}/request.json");
         let grant =
             ["--json", "keys", "grant", "--agency", agency, "--request", &request, "--fingerprint", fingerprint];
@@ -66,14 +73,14 @@ impl Town {
         self.run(&[grant.as_slice(), &keys, &["--connection", connection]].concat())
     }
 
-    fn finish(&self, agency: &str, fingerprint: Option<&str>) -> Ran {
+    pub(super) fn finish(&self, agency: &str, fingerprint: Option<&str>) -> Ran {
         let reply = format!("{agency}-reply.json");
         let finish = ["--json", "join", "finish", "--folder", agency, "--reply", &reply];
         let fingerprint: Vec<&str> = fingerprint.into_iter().flat_map(|digits| ["--fingerprint", digits]).collect();
         self.run(&[finish.as_slice(), &fingerprint].concat())
     }
 
-    fn close(mut self) -> CliGateway {
+    pub(super) fn close(mut self) -> CliGateway {
         let serving = self.serving.take().expect("it serves until here");
         let (code, err) = stop(serving);
         assert_eq!(code, Some(0), "{err}");
@@ -232,24 +239,13 @@ async fn what_was_exchanged_on_the_way_is_refused_on_every_side() {
 async fn an_agreement_that_lists_an_agencys_token_types_keeps_all_other_keys_from_it() {
     let policies = tempfile::tempdir().expect("a folder");
     copy(&shipped_policies(), policies.path());
-    let edit = |name: &str, changes: &[(&str, &str)]| {
-        let path = policies.path().join("agreements").join(name);
-        let mut text = std::fs::read_to_string(&path).expect("reads");
-        for (from, to) in changes {
-            assert!(text.contains(from), "{name} holds {from}");
-            text = text.replace(from, to);
-        }
-        std::fs::write(&path, text).expect("writes");
-    };
+    let path = policies.path().join("agreements/charity-referral.toml");
+    let text = std::fs::read_to_string(&path).expect("reads");
+    let party = "agency = \"hearth\"\nrole";
+    assert!(text.contains(party), "hearth is a party");
     let listed = "agency = \"hearth\"\ntoken_types = [\"nhs\", \"uprn\"]\nrole";
-    edit(
-        "charity-referral.toml",
-        &[("\nversion = 1\n", "\nversion = 2\nsupersedes = 1\n"), ("agency = \"hearth\"\nrole", listed)],
-    );
-    edit("charity-referral.cases.toml", &[("charity-referral/v1", "charity-referral/v2")]);
-    let town = Town::open(Backend::Sqlite).await;
-    let folder = policies.path().display().to_string();
-    town.run(&["policy", "load", "--config", "porth.toml", "--folder", &folder, "--by", "ops-1"]).done();
+    std::fs::write(&path, text.replacen(party, listed, 1)).expect("writes");
+    let town = Town::open_with(Backend::Sqlite, policies.path()).await;
 
     let fingerprint = town.request("hearth");
     let enrolled = town.enrol("hearth", &fingerprint).done().json();

@@ -8,11 +8,11 @@ use std::str::FromStr;
 /// Eighty bits: whoever wants another file with the same ones has to try about 2^80 files. They are
 /// compared on the telephone, so that whoever carries a file cannot exchange it unseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct Fingerprint([u8; 10]);
+pub(crate) struct Fingerprint([u8; 10]);
 
 impl Fingerprint {
     /// Of a SHA-256.
-    pub(in crate::cli) fn of(sha256: &[u8; 32]) -> Self {
+    pub(crate) fn of(sha256: &[u8; 32]) -> Self {
         Self(std::array::from_fn(|at| sha256[at]))
     }
 }

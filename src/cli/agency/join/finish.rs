@@ -20,7 +20,7 @@ use crate::domain::ids::TokenType;
 
 /// Arguments of `porth join finish`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct FinishArgs {
+pub(crate) struct FinishArgs {
     /// The agency's folder
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     folder: PathBuf,

@@ -13,43 +13,43 @@ const FORMAT: &str = "porth-join-reply/1";
 /// The operator's reply.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::cli) struct JoinReply {
+pub(crate) struct JoinReply {
     format: String,
     /// Which programme.
-    pub(in crate::cli) programme: ProgrammeCode,
+    pub(crate) programme: ProgrammeCode,
     /// Which agency.
-    pub(in crate::cli) agency: AgencyCode,
+    pub(crate) agency: AgencyCode,
     /// The name of its system.
-    pub(in crate::cli) client: String,
+    pub(crate) client: String,
     /// The gateway's address.
-    pub(in crate::cli) gateway: String,
+    pub(crate) gateway: String,
     /// The gateway's issuer id.
-    pub(in crate::cli) issuer: String,
+    pub(crate) issuer: String,
     /// The client certificate, in PEM.
-    pub(in crate::cli) certificate: String,
+    pub(crate) certificate: String,
     /// The authority that signed the gateway's certificate, in PEM.
-    pub(in crate::cli) root: String,
+    pub(crate) root: String,
     /// SHA-256 of the programme's match-keys file.
-    pub(in crate::cli) match_keys: String,
+    pub(crate) match_keys: String,
     /// The token types whose keys the agreements give the agency.
-    pub(in crate::cli) token_types: BTreeSet<TokenType>,
+    pub(crate) token_types: BTreeSet<TokenType>,
     /// The key checks registered for them, epoch by epoch, 16 hexadecimal digits each.
-    pub(in crate::cli) key_checks: BTreeMap<u32, BTreeMap<TokenType, String>>,
+    pub(crate) key_checks: BTreeMap<u32, BTreeMap<TokenType, String>>,
 }
 
 /// The parts of a reply that come from the operator's set-up.
-pub(in crate::cli) struct Place {
+pub(crate) struct Place {
     /// The gateway's address.
-    pub(in crate::cli) gateway: String,
+    pub(crate) gateway: String,
     /// The gateway's issuer id.
-    pub(in crate::cli) issuer: String,
+    pub(crate) issuer: String,
     /// The authority's certificate, in PEM.
-    pub(in crate::cli) root: String,
+    pub(crate) root: String,
 }
 
 impl JoinReply {
     /// A reply to a request, with nothing of the policies in it yet.
-    pub(in crate::cli) fn new(
+    pub(crate) fn new(
         programme: ProgrammeCode,
         agency: AgencyCode,
         client: String,
@@ -77,7 +77,7 @@ impl JoinReply {
     }
 
     /// What both sides may compare on the telephone.
-    pub(in crate::cli) fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         let text = serde_json::to_vec(self).unwrap_or_default();
         Fingerprint::of(&Sha256::digest(&text).into())
     }

@@ -16,7 +16,7 @@ const FORMAT: &str = "porth-join-request/1";
 
 /// Why a request is not taken. Never holds what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::cli) enum RequestFault {
+pub(crate) enum RequestFault {
     #[error("request.format: not a joining request of this version (porth-join-request/1)")]
     Format,
     #[error(
@@ -38,16 +38,16 @@ pub(in crate::cli) enum RequestFault {
 /// The file that an agency hands in. Nothing of it is secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::cli) struct JoinRequest {
+pub(crate) struct JoinRequest {
     format: String,
     /// Which programme.
-    pub(in crate::cli) programme: ProgrammeCode,
+    pub(crate) programme: ProgrammeCode,
     /// Which agency.
-    pub(in crate::cli) agency: AgencyCode,
+    pub(crate) agency: AgencyCode,
     /// The name of its system.
-    pub(in crate::cli) client: String,
+    pub(crate) client: String,
     /// The certificate request, in PEM; its own key signed it.
-    pub(in crate::cli) certificate_request: String,
+    pub(crate) certificate_request: String,
     assertion_key: Value,
     sealing_key: String,
     proof: String,
@@ -55,11 +55,11 @@ pub(in crate::cli) struct JoinRequest {
 
 /// What is in a request whose proofs hold.
 #[derive(Debug)]
-pub(in crate::cli) struct Proved {
+pub(crate) struct Proved {
     /// The key of its assertions.
-    pub(in crate::cli) assertion_key: PublicKey,
+    pub(crate) assertion_key: PublicKey,
     /// The key that its linkage keys are sealed to.
-    pub(in crate::cli) sealing_key: SealPublicKey,
+    pub(crate) sealing_key: SealPublicKey,
 }
 
 impl JoinRequest {
@@ -99,7 +99,7 @@ impl JoinRequest {
     /// # Errors
     ///
     /// [`RequestFault`].
-    pub(in crate::cli) fn prove(&self) -> Result<Proved, RequestFault> {
+    pub(crate) fn prove(&self) -> Result<Proved, RequestFault> {
         if self.format != FORMAT {
             return Err(RequestFault::Format);
         }
@@ -115,7 +115,7 @@ impl JoinRequest {
     }
 
     /// What the agency reads out on the telephone.
-    pub(in crate::cli) fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.sha256())
     }
 
@@ -141,7 +141,7 @@ impl JoinRequest {
 }
 
 /// Checks a client's id: what an assertion may name and the log can write down.
-pub(in crate::cli) fn check_client(client: &str) -> Result<(), RequestFault> {
+pub(crate) fn check_client(client: &str) -> Result<(), RequestFault> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let starts_well = client.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
     let is_good = starts_well && client.len() <= 64 && client.bytes().all(plain);
