@@ -109,7 +109,7 @@ impl Gateway {
         idempotency_key: &str,
     ) -> Result<GrantId, RelayError> {
         let policies = self.current_policies().await?;
-        if !policies.agency(&caller.agency).is_some_and(|agency| agency.is_key_custodian()) {
+        if !policies.agency(&caller.agency).is_some_and(crate::domain::agency::Agency::is_key_custodian) {
             return Err(RelayError::NotCustodian);
         }
         if handover.sealed.len() != GRANT_BYTES {

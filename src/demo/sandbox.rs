@@ -210,15 +210,15 @@ fn referral(population: &Population, files: &[AgencyFile]) -> Option<(PersonId, 
         }
         let form = population.referrals(NEWCOMER, &[subject])?;
         let asked = &form.rows.first()?.identity;
-        let rows = suppliers.iter().flat_map(|file| &file.rows).filter(|row| members.contains(&row.person));
-        let alike = rows.fold(Some(0), |alike, row| {
+        let mut rows = suppliers.iter().flat_map(|file| &file.rows).filter(|row| members.contains(&row.person));
+        let alike = rows.try_fold(0, |count: usize, row| {
             let known = &row.identity;
             let at_home = !known.uprn.is_empty() && known.uprn == asked.uprn;
             let is_subject = row.person == subject;
             let same_person =
                 known.forename == asked.forename && known.surname == asked.surname && known.born == asked.born;
             let is_alike = at_home && (!is_subject || same_person);
-            alike.filter(|_| is_alike).map(|count: usize| count + usize::from(is_subject))
+            is_alike.then_some(count + usize::from(is_subject))
         })?;
         (alike >= 1).then_some((subject, family))
     })

@@ -122,7 +122,7 @@ fn only_ours(folder: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = std::fs::metadata(folder)
         .map_err(|error| Failure::failed(format!("cannot look at {}: {}", folder.display(), error.kind())))?;
-    if metadata.mode() & 0o077 == 0 {
+    if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
     Err(Failure::unusable(format!("{} can be entered by other users of this machine", folder.display()))

@@ -99,7 +99,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n"))
         }
         ("/v1/log/tile/{path}", _) => json!("(32 bytes for each hash)"),
-        ("/v1/relay/grants", "post") => json!({ "id": ID }),
+        ("/v1/relay/grants", "post") | ("/v1/relay/grants/{id}/acknowledgement", _) => json!({ "id": ID }),
         ("/v1/relay/grants", _) => json!({ "grants": [{
             "id": ID, "from": "childrens-social-care", "sealing_key": "seal-0000000000000000", "epoch": 1,
             "posted_at": "2026-09-20T10:15:00.000000Z", "sealed": "(21,911 base64url characters)",

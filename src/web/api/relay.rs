@@ -34,7 +34,7 @@ pub struct NewGrantBody {
     pub sealed: String,
 }
 
-/// A grant that was taken.
+/// A grant that was taken from its sender, or by its agency.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GrantTaken {
     /// Its id.
@@ -118,17 +118,17 @@ pub async fn list(State(gateway): State<Gateway>, caller: AgencyCaller) -> Resul
     tag = "relay", security(("access_token" = [])),
     params(("id" = String, Path, description = "The grant's id")),
     responses(
-        (status = 204, description = "Removed; a repeat changes nothing"),
+        (status = 200, description = "Removed; a repeat changes nothing", body = GrantTaken),
         (status = 404, description = "No such grant is addressed to the caller, or it was never fetched"),
     ))]
 pub async fn acknowledge(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<GrantTaken>, Problem> {
     let id: GrantId = id.parse().map_err(|_| RelayError::Unknown)?;
     gateway.acknowledge_grant(&caller, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(GrantTaken { id: id.to_string() }))
 }
 
 impl From<RelayError> for Problem {

@@ -119,7 +119,7 @@ fn borrowed(words: &[String]) -> Vec<&str> {
 fn assert_answered((code, out, err): (Option<i32>, String, String)) {
     assert_eq!(code, Some(0), "{out}\n{err}");
     assert!(out.contains("A2: met\n"), "{out}");
-    assert!(out.contains("receipt:\nporth.test/2026"), "{out}");
+    assert!(out.contains("receipt:\nporth-receipt/v1\nporth.test/2026\n"), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,7 +110,7 @@ pub(super) fn by_request(args: &EnrolArgs, parts: &Parts<'_>, output: Output) ->
         JoinReply::new(request.programme.clone(), request.agency.clone(), request.client.clone(), issued.pem, place);
     crate::cli::block_on(with_gateway(&config, async |gateway| {
         let policies = gateway.current_policies().await.map_err(app_failure)?;
-        reply.match_keys = policies.match_keys_sha256_hex().to_owned();
+        policies.match_keys_sha256_hex().clone_into(&mut reply.match_keys);
         reply.token_types = policies.granted_types(&request.agency);
         let checks = gateway.store().key_checks(&config.programme).await;
         for check in checks.map_err(crate::cli::operator::store_failure)? {
@@ -157,10 +157,10 @@ pub(super) fn by_request(args: &EnrolArgs, parts: &Parts<'_>, output: Output) ->
 
 /// The certificates of who signed the gateway's own certificate, where it comes with its chain.
 fn gateway_root(config: &Config) -> Result<Option<String>, Failure> {
-    let text = crate::cli::operator::read_text(&config.tls.certificate)?;
     const END: &str = "-----END CERTIFICATE-----";
+    let text = crate::cli::operator::read_text(&config.tls.certificate)?;
     let mut parts = text.split_inclusive(END).filter(|part| part.contains("BEGIN CERTIFICATE"));
     parts.next();
-    let chain: String = parts.map(|part| format!("{}\n", part.trim())).collect();
+    let chain = parts.fold(String::new(), |chain, part| chain + part.trim() + "\n");
     Ok((!chain.is_empty()).then_some(chain))
 }
