@@ -22,9 +22,11 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
+mod chain;
 mod options;
 mod trouble;
 
+pub use chain::is_signed_by;
 pub use options::{ClientIdentity, ClientOptions};
 pub use trouble::Trouble;
 

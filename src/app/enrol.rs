@@ -4,6 +4,7 @@
 use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::jwt::PublicKey;
+use crate::crypto::seal::SealPublicKey;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
 use crate::store::RegisteredKeyCheck;
@@ -34,6 +35,20 @@ impl Gateway {
     ///
     /// [`AppError::Policy`] when the agency's file is not loaded; a conflict when key or certificate is registered.
     pub async fn enrol(&self, enrolment: &Enrolment, by: &str) -> Result<(), AppError> {
+        self.enrol_with_sealing_key(enrolment, None, by).await
+    }
+
+    /// Enrols an agency's system together with the key that a custodian seals its linkage keys to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::enrol`].
+    pub async fn enrol_with_sealing_key(
+        &self,
+        enrolment: &Enrolment,
+        sealing_key: Option<&SealPublicKey>,
+        by: &str,
+    ) -> Result<(), AppError> {
         let policies = self.current_policies().await?;
         if policies.agency(&enrolment.agency).is_none() {
             return Err(AppError::Policy(format!("no agency file for {} is loaded", enrolment.agency)));
@@ -55,6 +70,13 @@ impl Gateway {
             reason: client,
         });
         tx.add_events(&[&self.event(now, body)?]).await?;
+        if let Some(sealing_key) = sealing_key {
+            let (key_id, public) = (sealing_key.key_id(), sealing_key.to_bytes());
+            tx.add_sealing_key(&key_id, &enrolment.agency, &public, now).await?;
+            let reason = enrolment.agency.as_str();
+            let body = key_event(&key_id, "sealing", "enrolled", Some(Digest::of(&public)), by, reason)?;
+            tx.add_events(&[&self.event(now, body)?]).await?;
+        }
         tx.commit().await?;
         self.wake_sequencer();
         Ok(())
@@ -183,7 +205,7 @@ impl Gateway {
     }
 }
 
-fn key_event(
+pub(super) fn key_event(
     key: &str,
     used_for: &str,
     action: &str,

@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
+pub mod relay;
 pub mod screen;
 pub mod sequence;
 pub mod signers;

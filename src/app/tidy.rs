@@ -1,5 +1,5 @@
 //! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
-//! used-up assertions, kept replies and screenings whose time is over.
+//! used-up assertions, kept replies, screenings whose time is over, and sealed keys that nobody fetched.
 
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -57,6 +57,7 @@ impl Gateway {
         tidied.assertions = tx.forget_assertions(now).await?;
         tidied.replies = tx.forget_replies(now).await?;
         tidied.screenings = tx.forget_screenings(now).await?;
+        tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
         tx.commit().await?;
         Ok(tidied)
     }

@@ -5,6 +5,7 @@
 pub mod agency;
 pub mod auditor;
 pub mod data_team;
+pub mod doctor;
 pub mod operator;
 pub mod output;
 
@@ -29,6 +30,12 @@ struct Cli {
 enum Command {
     /// Play the whole programme on this machine with invented people
     Demo(crate::demo::DemoArgs),
+    /// Practise on this machine, with invented people
+    Sandbox(crate::demo::sandbox::SandboxArgs),
+    /// Join a programme: make this agency's keys, and fetch what was sealed for it
+    Join(agency::join::JoinArgs),
+    /// Say what works and what does not, and what to do next
+    Doctor(doctor::DoctorArgs),
     /// Turn a file of people into a file of tokens, on the agency's own machine
     Tokenise(agency::tokenise::TokeniseArgs),
     /// Send a tokenised file to the gateway and follow it until it is visible
@@ -67,6 +74,9 @@ pub fn run() -> ExitCode {
     let output = Output::new(cli.json);
     let result = match cli.command {
         Command::Demo(args) => crate::demo::run(args, &output),
+        Command::Sandbox(args) => crate::demo::sandbox::run(args, &output),
+        Command::Join(args) => agency::join::run(args, &output),
+        Command::Doctor(args) => doctor::run(args, &output),
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
         Command::Feeds(args) => agency::feeds::run(args, &output),

@@ -83,6 +83,14 @@ impl Failure {
     pub fn unusable(message: impl fmt::Display) -> Self {
         Self { code: 78, ..Self::failed(message) }
     }
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+    /// What to do next.
+    pub(crate) fn next_step(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
     /// Says first what it is about, such as a file.
     pub fn about(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);

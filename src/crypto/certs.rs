@@ -14,6 +14,7 @@ use rcgen::{
     date_time_ymd,
 };
 use sha2::{Digest as _, Sha256};
+use x509_parser::prelude::FromDer as _;
 use zeroize::Zeroizing;
 
 use self::summary::DEVELOPMENT_ONLY;
@@ -212,6 +213,21 @@ impl CertificateAuthority {
         let pem = list.pem().map_err(|_| CertError::Authority)?;
         Ok(Encoded { der: list.der().to_vec(), pem })
     }
+}
+
+/// The common name in a certificate request whose own key signed it.
+///
+/// # Errors
+///
+/// [`CertError::Request`] if it is malformed, not signed by its own key, or names nobody.
+pub fn name_in_request(request_pem: &str) -> Result<String, CertError> {
+    CertificateSigningRequestParams::from_pem(request_pem).map_err(|_| CertError::Request)?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(request_pem.as_bytes()).map_err(|_| CertError::Request)?;
+    let (_, request) = x509_parser::certification_request::X509CertificationRequest::from_der(&pem.contents)
+        .map_err(|_| CertError::Request)?;
+    let mut names = request.certification_request_info.subject.iter_common_name();
+    let name = names.next().and_then(|name| name.as_str().ok()).ok_or(CertError::Request)?;
+    if names.next().is_some() { Err(CertError::Request) } else { Ok(name.to_owned()) }
 }
 
 /// A certificate request that an agency sends, and the private key that it keeps.

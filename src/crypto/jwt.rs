@@ -6,6 +6,7 @@
 //! | `jwk` | public keys as partners register them: every member checked |
 //! | `jws` | the compact form: size, alphabet, duplicates, header, signature |
 //! | `assertion` | `private_key_jwt` client assertions |
+//! | `statement` | a hash that a client's key stands by |
 //! | `access` | the gateway's own access tokens, bound to a client certificate |
 //!
 //! `jsonwebtoken`'s validation is not used: by default it accepts a missing or numeric issuer, an
@@ -18,12 +19,14 @@ mod error;
 mod jwk;
 mod jws;
 mod provider;
+mod statement;
 
 pub use access::{AccessClaims, AccessGrant, AccessTokens, SignedToken};
 pub use assertion::{Assertion, AssertionVerifier, ClientKey, RegisteredKey, UnverifiedAssertion, make_assertion};
 pub use error::{ClaimFault, JwkError, JwtError, JwtPart};
 pub use jwk::{JwsAlgorithm, PublicKey};
 pub use provider::install;
+pub use statement::{sign_statement, verify_statement};
 
 #[cfg(test)]
 mod tests;

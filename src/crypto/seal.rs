@@ -12,6 +12,7 @@ use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as KemTrait, OpModeR, OpModeS, Serializable as _};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::aead;
@@ -73,6 +74,12 @@ impl SealPublicKey {
     /// The 32 bytes.
     pub fn to_bytes(&self) -> [u8; 32] {
         self.0.to_bytes().into()
+    }
+
+    /// The key's name where the key itself is not needed: it follows from the key.
+    pub fn key_id(&self) -> String {
+        let hash = Sha256::digest(self.to_bytes());
+        format!("seal-{:016x}", u64::from_be_bytes(std::array::from_fn(|at| hash[at])))
     }
 
     /// The text form.

@@ -7,6 +7,7 @@
 //! | `workshop` | the gateway: keys, certificates, policies, listeners |
 //! | `partner` | an agency's machine |
 //! | `story` | what happens, chapter by chapter |
+//! | [`sandbox`] | a gateway that a new agency practises on |
 //! | `ledger` | the log in an auditor's hands |
 //! | `report` | how it is told, and whether each claim held |
 
@@ -16,6 +17,7 @@ mod partner;
 mod policy_files;
 pub mod population;
 mod report;
+pub mod sandbox;
 mod story;
 mod trouble;
 mod workshop;

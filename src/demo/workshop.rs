@@ -78,6 +78,11 @@ pub(super) struct Workshop {
 impl Workshop {
     /// Makes every key, takes the policies into use and starts the listeners.
     pub(super) async fn open(folder: &Path) -> Result<Self, Trouble> {
+        Self::open_at(folder, 0).await
+    }
+
+    /// Likewise, on a port of this machine; 0 takes a free one.
+    pub(super) async fn open_at(folder: &Path, port: u16) -> Result<Self, Trouble> {
         let random = SystemRandom::new();
         let location = Location::Sqlite(folder.join("porth.sqlite"));
         let store = Store::connect(&location, 2).await.map_err(trouble("the database"))?;
@@ -90,7 +95,7 @@ impl Workshop {
                 .map_err(trouble("the certificate authority"))?;
         let (log_key, receipt_key) = make_keys(folder, now)?;
         make_certificates(folder, &authority, now)?;
-        let config = write_config(folder)?;
+        let config = write_config(folder, port)?;
         let prepared = runtime::prepare(&config).await.map_err(trouble("the gateway's parts"))?;
         let programme = ProgrammeCode::parse(PROGRAMME).map_err(trouble("the programme"))?;
         let linkage = LinkageKeyFile::generate(programme, EPOCH, &random);
@@ -157,7 +162,7 @@ fn make_certificates(folder: &Path, authority: &CertificateAuthority, now: Times
     write(folder, "agencies.crl", &list.pem)
 }
 
-fn write_config(folder: &Path) -> Result<Config, Trouble> {
+fn write_config(folder: &Path, port: u16) -> Result<Config, Trouble> {
     // All askers are on this one machine: the usual share of requests would be the bottleneck.
     let text = format!(
         r#"mode = "pilot"
@@ -169,7 +174,7 @@ log_origin = "{LOG}"
 sqlite = "porth.sqlite"
 
 [listen]
-agencies = "127.0.0.1:0"
+agencies = "127.0.0.1:{port}"
 operator = "127.0.0.1:0"
 
 [tls]

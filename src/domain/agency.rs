@@ -103,6 +103,8 @@ struct AgencyFile {
     kind: AgencyKind,
     reveals_areas: BTreeSet<AreaCode>,
     #[serde(default)]
+    key_custodian: bool,
+    #[serde(default)]
     standing: Standing,
     #[serde(default)]
     officers: Officers,
@@ -118,6 +120,7 @@ pub struct Agency {
     plain: String,
     kind: AgencyKind,
     reveals_areas: BTreeSet<AreaCode>,
+    key_custodian: bool,
     standing: Standing,
     officers: Officers,
     teams: Vec<Team>,
@@ -145,6 +148,10 @@ impl Agency {
             let sentence = "police, schools and NHS bodies do not receive benefits data under section 131";
             faults.push(Fault::at("standing.wra_qualifying_person", "contradiction", sentence));
         }
+        if read.key_custodian && read.kind == AgencyKind::Programme {
+            let sentence = "the programme's own team never holds the linkage key";
+            faults.push(Fault::at("key_custodian", "contradiction", sentence));
+        }
         let mut routes = BTreeSet::new();
         for (n, team) in read.team.iter().enumerate() {
             if !routes.insert(&team.route) {
@@ -163,6 +170,7 @@ impl Agency {
                 plain: read.plain,
                 kind: read.kind,
                 reveals_areas: read.reveals_areas,
+                key_custodian: read.key_custodian,
                 standing: read.standing,
                 officers: read.officers,
                 teams: read.team,
@@ -191,6 +199,10 @@ impl Agency {
     /// says what about.
     pub fn reveals_areas(&self) -> &BTreeSet<AreaCode> {
         &self.reveals_areas
+    }
+    /// Whether people there hold the linkage key and hand its parts to other agencies.
+    pub fn is_key_custodian(&self) -> bool {
+        self.key_custodian
     }
     /// What the statutory limits need to know.
     pub fn standing(&self) -> Standing {

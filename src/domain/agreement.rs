@@ -14,7 +14,7 @@ pub use super::item::{AnswerMode, Item};
 
 use super::ids::{
     AgencyCode, AgreementCode, AgreementRef, AreaCode, BasisCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode,
-    TermCode,
+    TermCode, TokenType,
 };
 use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
@@ -79,6 +79,9 @@ pub struct Party {
     pub role: PartyRole,
     /// The post that signs.
     pub signatory: String,
+    /// The token types whose keys it may be given; every type when none is listed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub token_types: BTreeSet<TokenType>,
 }
 
 /// Why the agreement exists and why less would not do.

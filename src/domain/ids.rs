@@ -242,6 +242,8 @@ random_ids! {
     SubmissionId = "submission id";
     /// Many questions handed over at once.
     ScreeningId = "screening id";
+    /// Sealed linkage keys on their way to an agency.
+    GrantId = "grant id";
 }
 
 #[cfg(test)]

@@ -35,8 +35,13 @@ pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The tag that a reply is stored under for idempotent replay.
 pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 
+/// The sealed linkage keys that a custodian sends to an agency.
+pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
+/// What an agency asks for when it joins.
+pub const JOIN_REQUEST: &str = "porth/v1/join-request";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 18] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -53,6 +58,8 @@ pub const ALL: [&str; 16] = [
     SHIELD_OPENING,
     SUBJECT_INDEX,
     IDEMPOTENCY,
+    LINKAGE_GRANT,
+    JOIN_REQUEST,
 ];
 
 #[cfg(test)]

@@ -34,7 +34,11 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "first release", "0001_first_release"), step!(6, "screenings", "0006_screenings")];
+const STEPS: &[Step] = &[
+    step!(1, "first release", "0001_first_release"),
+    step!(4, "onboarding", "0004_onboarding"),
+    step!(6, "screenings", "0006_screenings"),
+];
 
 /// The schema version that this binary was built for.
 pub const SCHEMA_VERSION: i64 = STEPS[STEPS.len() - 1].version;

@@ -14,6 +14,7 @@ mod partners;
 mod postgres_pool;
 mod programme;
 mod records;
+mod relay;
 mod screenings;
 mod statements;
 mod submissions;
@@ -34,6 +35,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
@@ -50,6 +52,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("programme", programme::STATEMENTS),
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
+    ("relay", relay::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 

@@ -46,7 +46,7 @@ pub struct Connection {
 }
 
 /// A gateway to which we have proved who we are.
-pub(super) struct Session {
+pub(in crate::cli) struct Session {
     client: Client,
     key: ClientKey,
     kid: String,
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Reads certificate and keys; connects to nothing yet.
-    pub(super) fn open(&self) -> Result<Session, Failure> {
+    pub(in crate::cli) fn open(&self) -> Result<Session, Failure> {
         let private_key = key_file::read_secret(&self.private_key).map_err(Failure::unusable)?;
         let private_key = std::str::from_utf8(&private_key)
             .map_err(|_| Failure::unusable(format!("{}: not PEM", self.private_key.display())))?;
@@ -105,12 +105,12 @@ impl Connection {
 
 impl Session {
     /// The client, for calls with [`Session::headers`].
-    pub(super) fn client(&self) -> &Client {
+    pub(in crate::cli) fn client(&self) -> &Client {
         &self.client
     }
 
     /// The headers of a call, with an access token that lasts a while yet.
-    pub(super) async fn headers(&mut self, idempotency_key: Option<String>) -> Result<CallHeaders, Failure> {
+    pub(in crate::cli) async fn headers(&mut self, idempotency_key: Option<String>) -> Result<CallHeaders, Failure> {
         let is_good = |token: &Token| token.ends.saturating_duration_since(Instant::now()) > SPARE;
         let token = match self.token.take().filter(is_good) {
             Some(token) => token,
@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Forgets the access token: the gateway did not take it.
-    pub(super) fn forget_token(&mut self) {
+    pub(in crate::cli) fn forget_token(&mut self) {
         self.token = None;
     }
 
@@ -152,7 +152,7 @@ impl Session {
 }
 
 /// What a failed call becomes: a refusal if the gateway says so, with what it says to do next.
-pub(super) fn failure(error: &ClientError) -> Failure {
+pub(in crate::cli) fn failure(error: &ClientError) -> Failure {
     match error.problem() {
         Some(problem) if (400..500).contains(&problem.status) => {
             let detail = problem.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -165,7 +165,7 @@ pub(super) fn failure(error: &ClientError) -> Failure {
 }
 
 /// This machine's time: for the assertion's claims and for ages, never for a decision.
-pub(super) fn now() -> Timestamp {
+pub(in crate::cli) fn now() -> Timestamp {
     #[expect(
         clippy::disallowed_methods,
         reason = "a client has only its own clock; the gateway judges the claims by its own"

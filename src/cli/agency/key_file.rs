@@ -10,6 +10,7 @@
 
 mod disk;
 mod form;
+mod grant;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -286,7 +287,7 @@ fn copy(secret: &Secret<32>) -> Secret<32> {
 }
 
 /// Lower-case hexadecimal of bytes that are no secret.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

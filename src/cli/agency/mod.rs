@@ -2,10 +2,12 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`join`] | how an agency comes into a programme |
 //! | [`key_file`] | the files that hold linkage keys and an agency's own reference key |
 //! | [`mapping`] | which column of a spreadsheet is what |
 //! | [`tokenise`] | a file of people becomes a file of tokens |
 //! | [`connection`] | where the gateway is and how to prove who we are |
+//! | [`doctor`] | what works on this machine and what does not |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
 //! | [`feeds`] | which feeds are due or late |
 //! | `retry` | what may pass by itself is tried again |
@@ -13,8 +15,10 @@
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
 pub mod connection;
+pub mod doctor;
 pub mod enquire;
 pub mod feeds;
+pub mod join;
 pub mod key_file;
 pub mod mapping;
 mod person;

@@ -1,5 +1,7 @@
 //! `porth agency`: who may connect, and who may sign.
 
+mod enrol;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -68,18 +70,20 @@ struct CertifyArgs {
 struct EnrolArgs {
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    by_request: enrol::ByRequest,
     /// Which agency; its file must be loaded
-    #[arg(long)]
-    agency: AgencyCode,
+    #[arg(long, required_unless_present = "request")]
+    agency: Option<AgencyCode>,
     /// Its client certificate
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "request")]
+    certificate: Option<PathBuf>,
     /// Id of its system, as its assertions name it
-    #[arg(long)]
-    client: String,
+    #[arg(long, required_unless_present = "request")]
+    client: Option<String>,
     /// The public key of its assertions, as a JWK
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "request")]
+    key: Option<PathBuf>,
     /// Your account, for the log; never a person's name
     #[arg(long)]
     by: String,
@@ -205,13 +209,21 @@ fn certify(args: &CertifyArgs, output: Output) -> Result<(), Failure> {
 }
 
 fn enrol(args: &EnrolArgs, output: Output) -> Result<(), Failure> {
+    if let Some(parts) = args.by_request.parts() {
+        return enrol::by_request(args, &parts, output);
+    }
+    let (Some(agency), Some(certificate), Some(client), Some(key_file)) =
+        (&args.agency, &args.certificate, &args.client, &args.key)
+    else {
+        return Err(Failure::failed("--agency, --certificate, --client and --key are needed, or --request"));
+    };
     let config = args.config.read()?;
-    let certificate = summary_of(&args.certificate)?;
-    let key = PublicKey::from_jwk(&read_text(&args.key)?)
-        .map_err(|error| Failure::failed(format!("{}: {error}", args.key.display())))?;
+    let certificate = summary_of(certificate)?;
+    let key = PublicKey::from_jwk(&read_text(key_file)?)
+        .map_err(|error| Failure::failed(format!("{}: {error}", key_file.display())))?;
     let enrolment = Enrolment {
-        agency: args.agency.clone(),
-        client: args.client.clone(),
+        agency: agency.clone(),
+        client: client.clone(),
         kid: key.thumbprint(),
         key,
         certificate: certificate.fingerprint,
@@ -221,15 +233,15 @@ fn enrol(args: &EnrolArgs, output: Output) -> Result<(), Failure> {
         gateway.enrol(&enrolment, &args.by).await.map_err(app_failure)
     }))?;
     let value = serde_json::json!({
-        "agency": args.agency,
-        "client": args.client,
+        "agency": agency,
+        "client": client,
         "assertion_key_id": enrolment.kid,
         "certificate_sha256": hex(&certificate.fingerprint),
     });
     let text = format!(
         "Enrolled {} with the system {}.\nAssertion key id: {}\nCertificate until {}",
-        args.agency,
-        args.client,
+        agency,
+        client,
         enrolment.kid,
         certificate.validity.until.date()
     );

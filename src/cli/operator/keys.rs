@@ -2,8 +2,9 @@
 
 mod check;
 mod custodian;
-mod files;
+pub(crate) mod files;
 mod gateway;
+mod grant;
 mod issuing;
 mod partners;
 
@@ -39,6 +40,8 @@ enum Command {
     Share(custodian::ShareArgs),
     /// Take what the custodian handed over into the agency's key file
     AddShare(custodian::AddShareArgs),
+    /// Seal the keys of some token types to an agency and hand them to the gateway, which cannot open them
+    Grant(grant::GrantArgs),
 }
 
 /// Whose keys are made.
@@ -114,6 +117,7 @@ pub fn run(args: KeysArgs, output: &Output) -> Result<(), Failure> {
         Command::RevocationList(args) => issuing::revocation_list(&args, *output),
         Command::Share(args) => custodian::share(&args, *output),
         Command::AddShare(args) => custodian::add_share(&args, *output),
+        Command::Grant(args) => grant::run(&args, *output),
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) fn request(path: &str) -> Value {
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
         }),
+        "/v1/relay/grants" => json!({
+            "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
+            "sealed": "(21,911 base64url characters)",
+        }),
         _ => Value::Null,
     }
 }
@@ -119,6 +123,11 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n"))
         }
         ("/v1/log/tile/{path}", _) => json!("(32 bytes for each hash)"),
+        ("/v1/relay/grants", "post") | ("/v1/relay/grants/{id}/acknowledgement", _) => json!({ "id": ID }),
+        ("/v1/relay/grants", _) => json!({ "grants": [{
+            "id": ID, "from": "childrens-social-care", "sealing_key": "seal-0000000000000000", "epoch": 1,
+            "posted_at": "2026-09-20T10:15:00.000000Z", "sealed": "(21,911 base64url characters)",
+        }] }),
         ("/openapi.json", _) => json!({ "openapi": "3.1.0" }),
         _ => Value::Null,
     }
@@ -163,6 +172,7 @@ mod tests {
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
     use crate::web::api::feeds::FeedsView;
+    use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
     use crate::web::api::screenings::{ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
     use crate::web::api::token::{TokenRequest, TokenView};
@@ -179,6 +189,9 @@ mod tests {
         reads::<TokenView>(answer("/oauth/token", "post"));
         reads::<SubmissionReceived>(answer("/v1/submissions", "post"));
         reads::<SubmissionView>(answer("/v1/submissions/{id}", "get"));
+        reads::<NewGrantBody>(request("/v1/relay/grants"));
+        reads::<GrantTaken>(answer("/v1/relay/grants", "post"));
+        reads::<GrantsView>(answer("/v1/relay/grants", "get"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

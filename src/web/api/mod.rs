@@ -8,6 +8,7 @@
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`log`] | the log's checkpoint and hash tiles |
+//! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
 //! | [`failures`] | what journeys' errors become |
 //! | [`form`], [`idempotency`] | forms and queries; the `Idempotency-Key` |
@@ -35,6 +36,7 @@ pub mod form;
 pub mod idempotency;
 pub mod log;
 pub mod openapi;
+pub mod relay;
 pub mod screenings;
 pub mod submissions;
 pub mod token;
@@ -92,6 +94,8 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
+        .route("/v1/relay/grants", post(relay::post).get(relay::list))
+        .route("/v1/relay/grants/{id}/acknowledgement", post(relay::acknowledge))
         .route("/openapi.json", get(openapi::show))
         .layer(from_fn(caller::tell_share))
         .layer(Extension(BodyLimit::bytes(BODY_BYTES)))

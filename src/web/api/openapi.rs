@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, screenings, submissions, token};
+use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -38,6 +38,9 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         agreements::explain,
         log::checkpoint,
         log::tile,
+        relay::post,
+        relay::list,
+        relay::acknowledge,
         show
     ),
     components(schemas(Header, ScreeningHead, ScreeningQuestion, ProblemDocument)),
@@ -47,6 +50,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
         (name = "agreements", description = "What was agreed, and what it allows"),
+        (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
     )
 )]
@@ -149,11 +153,12 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}" | "/v1/screenings/{id}/rows", "400") => kinds::INVALID_CURSOR,
-        ("/v1/enquiries", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/enquiries" | "/v1/relay/grants", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
+        ("/v1/relay/grants", "403") => kinds::NOT_CUSTODIAN,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
         (_, "403") => kinds::NO_AGREEMENT,

@@ -2,13 +2,13 @@
 
 mod agency;
 mod enquire;
-mod gateway;
+pub(crate) mod gateway;
 mod guess;
 mod keys;
 mod log;
 mod messy;
 mod policy;
 mod screen;
-mod serve;
+pub(crate) mod serve;
 mod tokenise;
 mod towards_gateway;

@@ -148,7 +148,7 @@ fn linkage_name(epoch: u32) -> String {
     format!("linkage-epoch-{epoch}.json")
 }
 
-fn read_match_keys(path: &Path) -> Result<MatchKeys, Failure> {
+pub(super) fn read_match_keys(path: &Path) -> Result<MatchKeys, Failure> {
     let bytes = read_bytes(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Failure::failed(format!("{} is not text", path.display())))?;
     MatchKeys::parse(text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))

@@ -14,13 +14,13 @@ use zeroize::Zeroizing;
 use crate::cli::output::Failure;
 
 /// Makes a folder that only its owner can enter, unless it is there.
-pub(super) fn make_folder(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| Failure::failed(format!("cannot make the folder {}: {}", folder.display(), error.kind())))
 }
 
 /// Refuses before anything is written if any of the files is there.
-pub(super) fn refuse_existing(folder: &Path, names: &[&str]) -> Result<(), Failure> {
+pub(crate) fn refuse_existing(folder: &Path, names: &[&str]) -> Result<(), Failure> {
     match names.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
         Some(path) => Err(exists(&path)),
         None => Ok(()),
@@ -28,28 +28,28 @@ pub(super) fn refuse_existing(folder: &Path, names: &[&str]) -> Result<(), Failu
 }
 
 /// Writes a file that only its owner reads: mode 0600.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o600)
 }
 
 /// Writes a file that nobody may change, and only its owner reads: mode 0400.
-pub(super) fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o400)
 }
 
 /// Writes a file that anybody may read.
-pub(in crate::cli::operator) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o644)
 }
 
 /// Writes a value that anybody may read, as JSON for people's eyes too.
-pub(super) fn write_public_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn write_public_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|_| Failure::failed("a public key cannot be written"))?;
     write_public(path, format!("{text}\n").as_bytes())
 }
 
 /// Reads a JSON file of public things.
-pub(in crate::cli::operator) fn read_public_json<T: DeserializeOwned>(path: &Path, wanted: &str) -> Result<T, Failure> {
+pub(crate) fn read_public_json<T: DeserializeOwned>(path: &Path, wanted: &str) -> Result<T, Failure> {
     let text = crate::cli::operator::read_text(path)?;
     serde_json::from_str(&text).map_err(|error| {
         Failure::failed(format!("{} is not {wanted}: line {}", path.display(), error.line()))
@@ -58,14 +58,14 @@ pub(in crate::cli::operator) fn read_public_json<T: DeserializeOwned>(path: &Pat
 }
 
 /// Replaces a file of public things by renaming a finished one over it.
-pub(super) fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let temporary = path.with_extension("new");
     let failed = |error: std::io::Error| Failure::failed(format!("cannot write {}: {}", path.display(), error.kind()));
     fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).map_err(failed)
 }
 
 /// A private key in PEM; wiped when dropped.
-pub(super) fn private_key_pem(pkcs8: &[u8]) -> Zeroizing<String> {
+pub(crate) fn private_key_pem(pkcs8: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(pkcs8));
     // Room for all of it from the start: growing would leave a copy behind.
     let mut pem = Zeroizing::new(String::with_capacity(body.len() + body.len() / 64 + 64));
@@ -96,7 +96,7 @@ fn exists(path: &Path) -> Failure {
 }
 
 /// The names of the files in a folder; none if there is no such folder.
-pub(super) fn names_in(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn names_in(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 

@@ -1,0 +1,2 @@
+DROP TABLE relay_grant;
+DROP TABLE sealing_key;
