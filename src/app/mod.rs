@@ -5,6 +5,7 @@
 //! | [`authenticate`] | an agency's system proves who it is |
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
+//! | [`retract`] | an agency takes a submission back |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`writer`] | entries become durable before anything leaves |
@@ -27,6 +28,7 @@ pub mod gateway;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
+pub mod retract;
 pub mod sequence;
 pub mod signers;
 pub mod submit;

@@ -26,6 +26,19 @@ pub const MOST_FLAGS: usize = 64;
 pub enum SubmissionMode {
     /// Everything the feed knows: what it does not hold any more is gone.
     Snapshot,
+    /// What changed since: records that are new or replace the feed's record of the same reference,
+    /// and references whose record goes.
+    Delta,
+}
+
+impl SubmissionMode {
+    /// The word in the file, the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Delta => "delta",
+        }
+    }
 }
 
 /// What happens to the good rows of a file that has bad ones.
@@ -76,7 +89,7 @@ pub struct Header {
     /// The agreement whose supply term covers the feed.
     #[schema(value_type = String, example = "early-help-core/v1")]
     pub agreement: AgreementRef,
-    /// Snapshot.
+    /// `snapshot` replaces what the feed said, `delta` changes it.
     pub mode: SubmissionMode,
     /// What happens when some rows are bad.
     #[serde(default)]
@@ -150,6 +163,24 @@ impl RecordLine {
     }
 }
 
+/// A line of a delta that takes a record back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetractLine {
+    #[serde(rename = "ref")]
+    reference: OpaqueRef,
+    retract: bool,
+}
+
+/// What one line of a submission asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A record: new, or in place of the feed's record of the same reference.
+    Record(Box<RecordLine>),
+    /// The feed's record of this reference goes.
+    Retract(OpaqueRef),
+}
+
 /// One thing wrong with a row: where, and a code of [`ROW_CODES`]. Never the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 pub struct RowFault {
@@ -181,6 +212,8 @@ row_codes! {
     MISSING = "row.missing", "A field that every record needs is missing.";
     MALFORMED = "row.malformed", "The field has the wrong type or an unknown word.";
     DUPLICATE_REF = "row.duplicate_ref", "An earlier line of the file has the same reference.";
+    RETRACT_UNKNOWN = "retract.unknown", "The feed shows no record of this reference, so there is none to take back.";
+    RETRACT_MISPLACED = "retract.misplaced", "Only a delta takes records back, with a line of `ref` and `\"retract\": true` and nothing else.";
     NOT_A_REF = "ref.malformed", "The reference is not 22 base64url characters as `porth tokenise` makes them.";
     NOT_A_TOKEN = "token.malformed", "The value is not a token of 43 base64url characters. Values in clear are refused and not kept.";
     TOKEN_TYPE = "token.type", "The token type has no key check in the header, or the programme does not use it there.";
@@ -214,7 +247,21 @@ pub struct RowRules<'a> {
     pub team: &'a dyn Fn(&TeamRoute) -> bool,
 }
 
-/// Reads and checks one line.
+/// Reads and checks one line: a record, or in a delta also a reference whose record goes.
+///
+/// # Errors
+///
+/// Every fault found, at least one, each with its field and code.
+pub fn parse_line(line: &[u8], rules: &RowRules<'_>) -> Result<Line, Vec<RowFault>> {
+    if rules.header.mode == SubmissionMode::Delta
+        && let Ok(RetractLine { reference, retract: true }) = serde_json::from_slice(line)
+    {
+        return Ok(Line::Retract(reference));
+    }
+    parse_row(line, rules).map(|record| Line::Record(Box::new(record)))
+}
+
+/// Reads and checks one record line.
 ///
 /// # Errors
 ///
@@ -319,7 +366,8 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
     };
     let mut faults = Vec::new();
     for name in ["ref", "tokens"] {
-        if !fields.contains_key(name) {
+        let is_retraction = name == "tokens" && fields.contains_key("retract");
+        if !fields.contains_key(name) && !is_retraction {
             faults.push(RowFault::new(name, MISSING));
         }
     }
@@ -327,6 +375,7 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
         let code = match name.as_str() {
             "ref" => bad::<OpaqueRef>(value, NOT_A_REF),
             "tokens" | "household" => tokens_fault(value),
+            "retract" => Some(RETRACT_MISPLACED),
             "role" => bad::<Role>(value, MALFORMED),
             "parental_responsibility" => bad::<ParentalResponsibility>(value, MALFORMED),
             "flags" => bad::<Vec<Flag>>(value, MALFORMED),
@@ -454,6 +503,34 @@ mod tests {
                 assert!(!told.contains(secret), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn a_delta_takes_back_by_reference_and_a_snapshot_does_not() {
+        let line = format!(r#"{{"ref":"{REF}","retract":true}}"#);
+        let mut header = header();
+        let mut parse = |mode: SubmissionMode, line: &str| {
+            header.mode = mode;
+            let rules = RowRules {
+                header: &header,
+                links: &|_| true,
+                is_household: &|_| false,
+                criterion: &|_| None,
+                locality: &|_| false,
+                team: &|_| false,
+            };
+            parse_line(line.as_bytes(), &rules)
+        };
+        let reference = OpaqueRef::parse(REF).expect("a reference");
+        assert_eq!(parse(SubmissionMode::Delta, &line), Ok(Line::Retract(reference)));
+        let misplaced = Err(vec![RowFault::new("retract", RETRACT_MISPLACED)]);
+        assert_eq!(parse(SubmissionMode::Snapshot, &line), misplaced);
+        assert_eq!(parse(SubmissionMode::Delta, &line.replace("true", "false")), misplaced);
+        let with_more = row(r#","retract":true"#);
+        assert_eq!(parse(SubmissionMode::Delta, &with_more), misplaced);
+        assert!(matches!(parse(SubmissionMode::Delta, &row("")), Ok(Line::Record(_))));
+        let bad = line.replace(REF, "case 17");
+        assert!(parse(SubmissionMode::Delta, &bad).expect_err("bad").contains(&RowFault::new("ref", NOT_A_REF)));
     }
 
     #[test]

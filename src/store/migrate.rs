@@ -34,7 +34,8 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "first release", "0001_first_release")];
+const STEPS: &[Step] =
+    &[step!(1, "first release", "0001_first_release"), step!(2, "feeds and screenings", "0002_feeds_and_screenings")];
 
 /// The schema version that this binary was built for.
 pub const SCHEMA_VERSION: i64 = STEPS[STEPS.len() - 1].version;

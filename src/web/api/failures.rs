@@ -3,6 +3,7 @@
 use crate::app::authenticate::AuthError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::retract::RetractError;
 use crate::app::submit::FileFault;
 use crate::crypto::jwt::{ClaimFault, JwtError};
 use crate::policy::rules::RuleHit;
@@ -91,6 +92,16 @@ impl From<AppError> for Problem {
     }
 }
 
+impl From<RetractError> for Problem {
+    fn from(error: RetractError) -> Self {
+        match error {
+            RetractError::Unknown => Self::new(kinds::NOT_FOUND),
+            RetractError::Over => Self::new(kinds::STATE_CONFLICT).detail(error),
+            RetractError::App(error) => error.into(),
+        }
+    }
+}
+
 impl From<FileFault> for Problem {
     fn from(fault: FileFault) -> Self {
         let kind = match fault {
@@ -102,7 +113,12 @@ impl From<FileFault> for Problem {
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
             FileFault::UnknownKey => kinds::WRONG_EPOCH,
-            FileFault::Older => kinds::STATE_CONFLICT,
+            FileFault::Older
+            | FileFault::NoSnapshot
+            | FileFault::OtherAgreement
+            | FileFault::FeedBusy
+            | FileFault::BaseChanged
+            | FileFault::Retracted => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
         };

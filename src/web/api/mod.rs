@@ -81,6 +81,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/oauth/token", post(token::create))
         .route("/v1/submissions", post(submissions::create))
         .route("/v1/submissions/{id}", get(submissions::show))
+        .route("/v1/submissions/{id}/retract", post(submissions::retract))
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))

@@ -28,6 +28,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         token::create,
         submissions::create,
         submissions::show,
+        submissions::retract,
         enquiries::create,
         agreements::list,
         agreements::explain,

@@ -35,6 +35,7 @@ const OTHER_FAILURES: &[(&str, &str)] = &[
     ("file.unsupported", "the file is compressed"),
     ("file.interrupted", "the gateway could not store the rows; send the file again"),
     ("file.stalled", "the sender stopped long ago"),
+    ("file.unpublishable", "the gateway could not make the change visible; tell its operator"),
     ("file.repeat", "the same file was received before"),
 ];
 
@@ -60,14 +61,14 @@ pub struct SubmissionView {
     pub feed: String,
     /// Under which agreement.
     pub agreement: String,
-    /// `snapshot`.
+    /// `snapshot` or `delta`.
     pub mode: String,
     /// `all_or_nothing` or `good_rows`.
     pub rows: String,
     /// The day that the file describes.
     #[schema(format = Date)]
     pub as_at: String,
-    /// `staging`, `staged`, `publishing`, `visible`, `replaced` or `failed`.
+    /// `staging`, `staged`, `publishing`, `visible`, `withdrawing`, `withdrawn`, `replaced` or `failed`.
     pub state: String,
     /// Rows read so far.
     pub rows_read: i64,
@@ -80,7 +81,7 @@ pub struct SubmissionView {
     /// When it began.
     #[schema(format = DateTime)]
     pub received_at: String,
-    /// When it became visible, was replaced or failed.
+    /// When it became visible, was replaced, withdrawn or failed.
     #[schema(format = DateTime)]
     pub finished_at: Option<String>,
     /// A page of what is wrong with rows, by row number; at most 10,000 errors are kept.
@@ -120,13 +121,13 @@ pub struct RowErrorView {
     security(("access_token" = [])),
     params(("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores")),
     request_body(content = String, content_type = "application/x-ndjson",
-        description = "Line 1: a `Header`. Then one record a line. Last line: `{\"end\": <number of records>}`."),
+        description = "Line 1: a `Header`. Then one record a line; in a delta also `{\"ref\": …, \"retract\": true}`. Last line: `{\"end\": <number of rows>}`."),
     responses(
         (status = 202, description = "Received whole; it becomes visible by itself", body = SubmissionReceived),
         (status = 400, description = "The file is incomplete, or the Idempotency-Key is missing or malformed"),
         (status = 403, description = "The agreement is not in force with a supply term of the caller"),
         (status = 408, description = "The file arrived too slowly"),
-        (status = 409, description = "Another linkage key, match-key file or epoch, or an older day than the present snapshot"),
+        (status = 409, description = "Another linkage key, match-key file or epoch; an older day than the feed shows; or a delta that does not fit what the feed shows"),
         (status = 413, description = "The file or a line of it is too long"),
         (status = 415, description = "Not newline-delimited JSON"),
         (status = 422, description = "The header is not accepted, or rows are bad and the file asked for all or nothing"),
@@ -243,6 +244,35 @@ pub async fn show(
     let submission = submission.filter(|submission| submission.agency == caller.agency).ok_or_else(not_found)?;
     let errors = gateway.store().row_errors(id, page.after, page.limit + MOST_OF_A_ROW).await?;
     Ok(Json(view_of(&submission, errors, page.limit)))
+}
+
+/// Takes back a submission that the caller's agency sent by mistake.
+///
+/// One that is not visible yet never will be. Of a visible one nobody sees a record from the next
+/// generation on, and a log entry says so; with a snapshot go the deltas upon it, and what a delta
+/// replaced or removed does not come back: send a snapshot. What was answered before stays in the log.
+#[utoipa::path(post, path = "/v1/submissions/{id}/retract", operation_id = "retract_submission", tag = "submissions",
+    security(("access_token" = [])),
+    params(
+        ("id" = String, Path, description = "The submission's id"),
+        ("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores"),
+    ),
+    responses(
+        (status = 202, description = "Being taken back, or taken back already", body = SubmissionView),
+        (status = 400, description = "The Idempotency-Key is missing or malformed"),
+        (status = 404, description = "The caller's agency has no such submission"),
+        (status = 409, description = "A later snapshot took its place, or it failed: none of its records are seen"),
+    ))]
+pub async fn retract(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+    _key: IdempotencyKey,
+) -> Result<(StatusCode, Json<SubmissionView>), Problem> {
+    let id: SubmissionId = id.parse().map_err(|_| Problem::new(kinds::NOT_FOUND))?;
+    let submission = gateway.retract_submission(&caller, id).await?;
+    let errors = gateway.store().row_errors(id, 0, PAGE + MOST_OF_A_ROW).await?;
+    Ok((StatusCode::ACCEPTED, Json(view_of(&submission, errors, PAGE))))
 }
 
 /// Which row errors are asked for.

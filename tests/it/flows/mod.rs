@@ -1,6 +1,7 @@
 //! The main job, journey after journey, on both engines.
 
 mod arrival;
+mod deltas;
 mod faults;
 mod febrl;
 mod main_job;
