@@ -14,6 +14,7 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
+use crate::domain::item::Item;
 use crate::domain::submission::{
     DUPLICATE_REF, Header, Line, NOT_JSON, RETRACT_UNKNOWN, RecordLine, RowFault, RowRules, RowsMode, SCHEME,
     SubmissionMode, TokensByEpoch, parse_line,
@@ -575,6 +576,11 @@ fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i6
             is_supplied.then_some(takes_judgement)
         },
         locality: &|locality| policies.programme().locality(locality).is_some(),
+        term: &|term| {
+            let supplies = feed.is_some_and(|feed| feed.items.contains(&Item::Attendance));
+            let mut listed = policies.programme().terms().iter().filter(|listed| listed.code == term.as_str());
+            listed.next().filter(|_| supplies).map(|listed| listed.ends)
+        },
         team: &|team| agency.is_some_and(|agency| agency.team(team).is_some()),
     };
     let mut prepared = Prepared {

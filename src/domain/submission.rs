@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ids::{AgencyCode, AgreementRef, FeedCode, LocalityCode, OpaqueRef, ProgrammeCode, TeamRoute, TokenType};
-use super::record::{Coverage, Evidence, Flag, ParentalResponsibility, Role, Service};
+use super::record::{Attendance, Coverage, Evidence, Flag, ParentalResponsibility, Role, Service, TermName};
 use super::time::Month;
 use super::token::Token;
 
@@ -17,6 +17,10 @@ pub const SCHEME: &str = "pt1";
 pub const MOST_TOKENS: usize = 128;
 /// Most household tokens that one record may carry.
 pub const MOST_HOUSEHOLDS: usize = 8;
+/// Most school terms that one record may speak of: four years.
+pub const MOST_TERMS: usize = 12;
+/// Most children of school age that a household may have; beyond it is no home.
+pub const MOST_CHILDREN: u8 = 20;
 /// Most flags that one record may carry.
 pub const MOST_FLAGS: usize = 64;
 
@@ -146,6 +150,12 @@ pub struct RecordLine {
     /// The agency's work with the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
+    /// A child's attendance, term by term.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attendance: Vec<Attendance>,
+    /// How many children of school age live in the household.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub school_age_children: Option<u8>,
 }
 
 impl RecordLine {
@@ -159,6 +169,8 @@ impl RecordLine {
             coverage: self.coverage,
             locality: self.locality,
             service: self.service,
+            attendance: self.attendance,
+            school_age_children: self.school_age_children,
         }
     }
 }
@@ -228,6 +240,11 @@ row_codes! {
     TOO_MANY_FLAGS = "flag.too_many", "The record carries more flags than the limit.";
     LOCALITY = "locality.unknown", "The programme has no such locality.";
     TEAM = "service.team", "The agency's file lists no such team.";
+    ATTENDANCE_TERM = "attendance.term", "The feed does not supply attendance, or the programme lists no such term.";
+    ATTENDANCE_FUTURE = "attendance.future", "The term had not ended on the day that the file describes.";
+    ATTENDANCE_REPEATED = "attendance.repeated", "The record says two things of one term.";
+    TOO_MANY_TERMS = "attendance.too_many", "The record carries more than 12 terms.";
+    SCHOOL_AGE = "household.school_age_children", "A household of more than 20 children of school age is no family.";
     SERVICE_DATES = "service.dates", "The service begins after the day that the file describes, or its last contact lies before its beginning or after that day.";
 }
 
@@ -243,6 +260,8 @@ pub struct RowRules<'a> {
     pub criterion: &'a dyn Fn(&Flag) -> Option<bool>,
     /// Whether the programme has a locality.
     pub locality: &'a dyn Fn(&LocalityCode) -> bool,
+    /// The last day of a school term, when the feed supplies attendance and the programme lists it.
+    pub term: &'a dyn Fn(&TermName) -> Option<Date>,
     /// Whether the agency has a team.
     pub team: &'a dyn Fn(&TeamRoute) -> bool,
 }
@@ -288,6 +307,10 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
         faults.push(RowFault::new("household", TOO_MANY_TOKENS));
     }
     check_flags(record, rules, &mut faults);
+    check_attendance(record, rules, &mut faults);
+    if record.school_age_children.is_some_and(|count| count > MOST_CHILDREN) {
+        faults.push(RowFault::new("school_age_children", SCHOOL_AGE));
+    }
     if record.locality.as_ref().is_some_and(|locality| !(rules.locality)(locality)) {
         faults.push(RowFault::new("locality", LOCALITY));
     }
@@ -359,6 +382,24 @@ fn check_flags(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<RowFa
     }
 }
 
+fn check_attendance(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<RowFault>) {
+    if record.attendance.len() > MOST_TERMS {
+        faults.push(RowFault::new("attendance", TOO_MANY_TERMS));
+        return;
+    }
+    for (index, said) in record.attendance.iter().enumerate() {
+        let mut fault = |code| faults.push(RowFault::new(format!("attendance[{index}].term"), code));
+        match (rules.term)(&said.term) {
+            None => fault(ATTENDANCE_TERM),
+            Some(ends) if ends > rules.header.as_at => fault(ATTENDANCE_FUTURE),
+            Some(_) => {}
+        }
+        if record.attendance[..index].iter().any(|other| other.term == said.term) {
+            fault(ATTENDANCE_REPEATED);
+        }
+    }
+}
+
 /// Finds what is wrong with a line that did not parse, field by field, without its values.
 fn diagnose(line: &[u8]) -> Vec<RowFault> {
     let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(line) else {
@@ -384,6 +425,8 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
             "restricted" => bad::<bool>(value, MALFORMED),
             "locality" => bad::<Option<LocalityCode>>(value, MALFORMED),
             "service" => bad::<Option<Service>>(value, MALFORMED),
+            "attendance" => bad::<Vec<Attendance>>(value, MALFORMED),
+            "school_age_children" => bad::<Option<u8>>(value, MALFORMED),
             // The name itself may be somebody's, so it is not repeated.
             _ => {
                 faults.push(RowFault::new("", UNKNOWN_FIELD));
@@ -444,6 +487,7 @@ mod tests {
                 is_household: &|token_type| token_type.as_str() == "uprn",
                 criterion: &|flag| (flag.criterion.as_str() == "E1").then_some(false),
                 locality: &|locality| locality.as_str() == "west",
+                term: &|term| (term.as_str() != "2020-autumn").then_some(Date::constant(2026, 7, 22)),
                 team: &|team| team.as_str() == "welfare",
             },
         )
@@ -492,6 +536,18 @@ mod tests {
             (flag(r#""from":"2026-04-31""#), "flags", MALFORMED),
             (flag(r#""from":"2026-04-01","evidence":"professional""#), "flags[0].evidence", FLAG_SOFT),
             (flag(r#""from":"2026-04-01""#).replace("E1", "X9"), "flags[0].criterion", FLAG_CRITERION),
+            (row(r#","attendance":[{"term":"2020-autumn","band":"below_90"}]"#), "attendance[0].term", ATTENDANCE_TERM),
+            (row(r#","attendance":[{"term":"winter","band":"below_90"}]"#), "attendance", MALFORMED),
+            (row(r#","attendance":[{"term":"2026-summer","band":"87"}]"#), "attendance", MALFORMED),
+            (
+                row(
+                    r#","attendance":[{"term":"2026-summer","band":"below_90"},{"term":"2026-summer","band":"90_and_over"}]"#,
+                ),
+                "attendance[1].term",
+                ATTENDANCE_REPEATED,
+            ),
+            (row(r#","school_age_children":21"#), "school_age_children", SCHOOL_AGE),
+            (row(r#","school_age_children":-1"#), "school_age_children", MALFORMED),
             (row(r#","locality":"north""#), "locality", LOCALITY),
             (row(r#","service":{"since":"2026-03","team_route":"x","status":"open"}"#), "service.team_route", TEAM),
             (row(r#","service":{"since":"2027-03","team_route":"welfare","status":"open"}"#), "service", SERVICE_DATES),
@@ -517,6 +573,7 @@ mod tests {
                 is_household: &|_| false,
                 criterion: &|_| None,
                 locality: &|_| false,
+                term: &|_| None,
                 team: &|_| false,
             };
             parse_line(line.as_bytes(), &rules)

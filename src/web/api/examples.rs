@@ -76,6 +76,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         }),
         ("/v1/enquiries", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
+            "count": null, "criteria": null,
             "areas": [
                 { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "as_at": "2026-09-18",
                   "is_late": false },

@@ -134,9 +134,7 @@ impl From<QuestionFault> for Problem {
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
             QuestionFault::UnknownKey | QuestionFault::Epochs => kinds::WRONG_EPOCH,
             QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
-            QuestionFault::Mode | QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => {
-                kinds::INVALID_FIELD
-            }
+            QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
         };
         Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
     }
