@@ -47,11 +47,10 @@ impl Gateway {
         let now = tx.now().await?;
         match found.state {
             SubmissionState::Withdrawing | SubmissionState::Withdrawn => return Ok(found),
-            SubmissionState::Replaced => return Err(RetractError::Over),
             SubmissionState::Failed if found.failure.as_deref() == Some(FileFault::Retracted.code()) => {
                 return Ok(found);
             }
-            SubmissionState::Failed => return Err(RetractError::Over),
+            SubmissionState::Failed | SubmissionState::Replaced => return Err(RetractError::Over),
             SubmissionState::Visible => {
                 if !tx.mark_withdrawing(id).await? {
                     return Err(AppError::Interrupted.into()); // it changed this very moment: asked again, it is told

@@ -13,6 +13,7 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
+use crate::domain::columns::Columns;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
 use crate::domain::item::Item;
 use crate::domain::submission::{
@@ -83,6 +84,9 @@ pub enum FileFault {
     /// The last line is not the end line, or counts other rows.
     #[error("the file is incomplete: its end line is missing or counts other rows")]
     Truncated,
+    /// A CSV file whose second line is not a row of the format's column names.
+    #[error("the second line is not a row of column names that the format defines, each once, `ref` among them")]
+    Columns,
     /// No row at all.
     #[error("the file has no rows")]
     Empty,
@@ -93,7 +97,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -111,6 +115,7 @@ impl FileFault {
         Self::BaseChanged,
         Self::Retracted,
         Self::Truncated,
+        Self::Columns,
         Self::Empty,
         Self::Rows,
     ];
@@ -135,6 +140,7 @@ impl FileFault {
             Self::BaseChanged => "file.base_changed",
             Self::Retracted => "file.retracted",
             Self::Truncated => "file.truncated",
+            Self::Columns => "file.columns",
             Self::Empty => "file.empty",
             Self::Rows => "file.rows",
         }
@@ -155,6 +161,7 @@ pub struct OpenSubmission {
     gateway: Gateway,
     policies: Arc<Policies>,
     header: Arc<Header>,
+    format: Format,
     id: SubmissionId,
     digest: Sha256,
     /// Lines that nobody has looked at yet, with their numbers.
@@ -171,6 +178,14 @@ pub struct OpenSubmission {
     errors_kept: i64,
     /// What a delta applies to; none of a snapshot.
     base: Option<Base>,
+}
+
+/// How rows are written.
+#[derive(Clone)]
+enum Format {
+    Json,
+    /// Once the row of column names has come, what it says.
+    Csv(Option<Arc<Columns>>),
 }
 
 /// What a feed shows when a delta begins.
@@ -224,6 +239,7 @@ impl Gateway {
             gateway: self.clone(),
             policies,
             header: Arc::new(parsed),
+            format: Format::Json,
             id,
             digest,
             lines: Vec::with_capacity(CHUNK),
@@ -317,6 +333,13 @@ impl OpenSubmission {
         self.id
     }
 
+    /// Says that the rows are CSV: a row of column names comes first, and the end line begins with `#`.
+    #[must_use]
+    pub fn as_csv(mut self) -> Self {
+        self.format = Format::Csv(None);
+        self
+    }
+
     /// Says which line of the file comes next, where empty lines were left out.
     pub fn at_line(&mut self, number: u64) {
         self.next_line = i64::try_from(number).unwrap_or(i64::MAX);
@@ -337,8 +360,17 @@ impl OpenSubmission {
             self.end = Some(if line.is_empty() { end } else { -1 });
             return Ok(());
         }
-        if let Ok(EndLine { end }) = serde_json::from_slice(&line) {
+        let end_line = match &self.format {
+            Format::Json => Some(&line[..]),
+            Format::Csv(_) => line.strip_prefix(b"#"),
+        };
+        if let Some(Ok(EndLine { end })) = end_line.map(serde_json::from_slice) {
             self.end = Some(end);
+            return Ok(());
+        }
+        if let Format::Csv(columns @ None) = &mut self.format {
+            let refused = |_| AppError::RefusedFile { id: self.id, fault: FileFault::Columns };
+            *columns = Some(Arc::new(Columns::parse(&line).map_err(refused)?));
             return Ok(());
         }
         self.lines.push((number, line));
@@ -431,8 +463,14 @@ impl OpenSubmission {
         let gateway = self.gateway.clone();
         let policies = Arc::clone(&self.policies);
         let header = Arc::clone(&self.header);
+        let columns = match &self.format {
+            Format::Csv(columns) => columns.clone(),
+            Format::Json => None,
+        };
         // Hashing and sealing thousands of rows would hold up every answer on this thread.
-        let task = tokio::task::spawn_blocking(move || prepare(&gateway, &policies, &header, &lines, first));
+        let task = tokio::task::spawn_blocking(move || {
+            prepare(&gateway, &policies, &header, columns.as_deref(), &lines, first)
+        });
         let staged = self.stage().await;
         self.preparing = Some(Preparing { task, count });
         staged
@@ -561,7 +599,14 @@ struct Prepared {
     faults: Vec<(i64, Vec<RowFault>)>,
 }
 
-fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i64, Bytes)], first: i64) -> Prepared {
+fn prepare(
+    gateway: &Gateway,
+    policies: &Policies,
+    header: &Header,
+    columns: Option<&Columns>,
+    lines: &[(i64, Bytes)],
+    first: i64,
+) -> Prepared {
     let feed = policies.programme().feed(&header.agency, &header.feed);
     let agency = policies.agency(&header.agency);
     let rules = RowRules {
@@ -594,7 +639,12 @@ fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i6
             prepared.faults.push((*number, vec![RowFault::new("", NOT_JSON)]));
             continue;
         }
-        match parse_line(line, &rules) {
+        let parsed = match columns.map(|columns| columns.line(line)) {
+            None => parse_line(line, &rules),
+            Some(Ok(line)) => parse_line(&line, &rules),
+            Some(Err(fault)) => Err(vec![fault]),
+        };
+        match parsed {
             Ok(Line::Record(row)) => {
                 prepared.numbers.push(*number);
                 prepared.records.push(new_record(gateway, policies, id, *row));

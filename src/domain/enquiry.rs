@@ -335,7 +335,7 @@ mod tests {
                 "E1" => family[0].statements[0] = says("school", Role::Child).met("E1").0,
                 "C1" => family[0].statements[1] = says("youth", Role::Child).met("C1").0,
                 _ => {
-                    family[1].statements[0] = says("jobs", Role::Adult).parent(ParentalResponsibility::Yes).met("W1").0
+                    family[1].statements[0] = says("jobs", Role::Adult).parent(ParentalResponsibility::Yes).met("W1").0;
                 }
             }
             family

@@ -219,6 +219,8 @@ macro_rules! row_codes {
 
 row_codes! {
     NOT_JSON = "row.not_json", "The line is not a JSON object, or the file was cut off in the middle of it. Send the file again.";
+    NOT_CSV = "row.not_csv", "The row is not CSV in UTF-8.";
+    CELLS = "row.cells", "The row has another number of cells than there are columns; a row is one line, without breaks in its cells.";
     TOO_LONG = "row.too_long", "The line is longer than the limit. A record has at most 128 tokens and 64 flags.";
     UNKNOWN_FIELD = "row.unknown_field", "The line has a field that the format does not define. Names, dates of birth and addresses never leave the agency.";
     MISSING = "row.missing", "A field that every record needs is missing.";

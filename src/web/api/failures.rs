@@ -105,7 +105,9 @@ impl From<RetractError> for Problem {
 impl From<FileFault> for Problem {
     fn from(fault: FileFault) -> Self {
         let kind = match fault {
-            FileFault::Header | FileFault::Agency | FileFault::Future | FileFault::Empty => kinds::INVALID_FIELD,
+            FileFault::Header | FileFault::Columns | FileFault::Agency | FileFault::Future | FileFault::Empty => {
+                kinds::INVALID_FIELD
+            }
             FileFault::Programme => kinds::UNKNOWN_PROGRAMME,
             FileFault::Feed => kinds::UNKNOWN_FEED,
             FileFault::Agreement => kinds::NO_AGREEMENT,

@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use super::idempotency::IdempotencyKey;
 use super::{Api, form};
 use crate::app::caller::AgencyCaller;
+use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::submit::{FileFault, OpenSubmission, Received};
 use crate::domain::ids::SubmissionId;
@@ -18,6 +19,7 @@ use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
 
 const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv";
 /// Row errors of a page, unless the caller asks for another number.
 const PAGE: i64 = 100;
 /// Most row errors that a caller may ask for.
@@ -121,7 +123,7 @@ pub struct RowErrorView {
     security(("access_token" = [])),
     params(("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores")),
     request_body(content = String, content_type = "application/x-ndjson",
-        description = "Line 1: a `Header`. Then one record a line; in a delta also `{\"ref\": …, \"retract\": true}`. Last line: `{\"end\": <number of rows>}`."),
+        description = "Line 1: a `Header`. Then one record a line; in a delta also `{\"ref\": …, \"retract\": true}`. Last line: `{\"end\": <number of rows>}`. Or the same as `text/csv`: see docs/submissions.md."),
     responses(
         (status = 202, description = "Received whole; it becomes visible by itself", body = SubmissionReceived),
         (status = 400, description = "The file is incomplete, or the Idempotency-Key is missing or malformed"),
@@ -129,7 +131,7 @@ pub struct RowErrorView {
         (status = 408, description = "The file arrived too slowly"),
         (status = 409, description = "Another linkage key, match-key file or epoch; an older day than the feed shows; or a delta that does not fit what the feed shows"),
         (status = 413, description = "The file or a line of it is too long"),
-        (status = 415, description = "Not newline-delimited JSON"),
+        (status = 415, description = "Neither newline-delimited JSON nor CSV"),
         (status = 422, description = "The header is not accepted, or rows are bad and the file asked for all or nothing"),
     ))]
 pub async fn create(
@@ -139,13 +141,14 @@ pub async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
     let (parts, body) = request.into_parts();
-    if !is_ndjson(&parts.headers) {
-        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail("this path takes application/x-ndjson"));
-    }
+    let Some(format) = Format::of(&parts.headers) else {
+        let takes = "this path takes application/x-ndjson and text/csv";
+        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail(takes));
+    };
     let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api))?;
     let gateway = api.gateway().clone();
     // A task of its own: a caller who hangs up must not leave the submission half open.
-    let received = tokio::spawn(receive(gateway.clone(), caller, lines).in_current_span());
+    let received = tokio::spawn(receive(gateway.clone(), caller, format, lines).in_current_span());
     let received = received.await.map_err(Problem::internal)??;
     let state = gateway.store().submission(received.id).await?;
     let state = state.map_or("staged", |submission| submission.state.as_str()).to_owned();
@@ -157,15 +160,29 @@ fn line_limits(api: &Api) -> LineLimits {
     let limits = &api.parts.limits;
     LineLimits {
         total_bytes: u64::from(limits.submission_mebibytes) << 20,
-        rows: u64::from(limits.submission_rows) + 2, // the header and the end line
+        rows: u64::from(limits.submission_rows) + 3, // the header, the column names of CSV and the end line
         ..LineLimits::default()
     }
 }
 
 /// Reads a file line by line, no faster than its rows are stored.
-async fn receive(gateway: Gateway, caller: AgencyCaller, mut lines: NdjsonLines) -> Result<Received, Problem> {
-    let Some(header) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
-    let mut submission = match gateway.begin_submission(&caller, &header.bytes).await {
+async fn receive(
+    gateway: Gateway,
+    caller: AgencyCaller,
+    format: Format,
+    mut lines: NdjsonLines,
+) -> Result<Received, Problem> {
+    let Some(first) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
+    let header = match format {
+        Format::Json => Some(&first.bytes[..]),
+        Format::Csv => first.bytes.strip_prefix(b"#"),
+    };
+    let begun = match header {
+        Some(header) => gateway.begin_submission(&caller, header).await,
+        None => Err(FileFault::Header.into()),
+    };
+    let mut submission = match begun {
+        Ok(submission) if format == Format::Csv => submission.as_csv(),
         Ok(submission) => submission,
         Err(error) => {
             lines.give_up();
@@ -194,7 +211,10 @@ async fn push_all(submission: &mut OpenSubmission, lines: &mut NdjsonLines) -> R
             Ok(Some(line)) => {
                 submission.at_line(line.number);
                 let pushed = submission.push(line.bytes).await;
-                pushed.map_err(|error| ("file.interrupted", Problem::from(error)))?;
+                pushed.map_err(|error| match &error {
+                    AppError::RefusedFile { fault, .. } => (fault.code(), Problem::from(error)),
+                    _ => ("file.interrupted", Problem::from(error)),
+                })?;
             }
             Ok(None) => return Ok(()),
             Err(error) => return Err((failure_code(error), error.into())),
@@ -213,9 +233,20 @@ fn failure_code(error: BodyError) -> &'static str {
     }
 }
 
-fn is_ndjson(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(NDJSON)
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        let known = [(NDJSON, Self::Json), (CSV, Self::Csv)];
+        known.into_iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name)).map(|(_, format)| format)
+    }
 }
 
 /// Shows a submission of the caller's own agency, with a page of its row errors.

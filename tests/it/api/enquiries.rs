@@ -75,7 +75,7 @@ async fn whoever_is_asked_about_answers_have_one_shape_and_only_the_known_differ
             assert_eq!(unknown["onward"], "none");
         }
     }
-    assert_eq!(home.events("enquiry", "answered").await, 12, "an entry for each, known or not");
+    assert_eq!(home.events("enquiry", "answered").await, 16, "an entry for each, known or not");
     shapes.dedup();
     assert_eq!(shapes.len(), 1, "{shapes:?}");
     home.stop().await;

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod deltas;
+mod epochs;
 mod faults;
 mod febrl;
 mod main_job;
