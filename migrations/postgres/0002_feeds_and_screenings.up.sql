@@ -1,4 +1,4 @@
--- Deltas, submissions that are taken back, and screenings.
+-- Deltas, and submissions that are taken back.
 -- A record is seen while its submission and its link row are both in range; a delta ends link rows of
 -- single records of a feed whose submissions stay.
 
