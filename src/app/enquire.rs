@@ -59,7 +59,7 @@ pub struct Question {
     /// What the answer is for.
     #[schema(value_type = String)]
     pub purpose: PurposeCode,
-    /// In which form: `eligible`, `areas` or `lead`.
+    /// In which form: `eligible`, `count`, `areas`, `criteria` or `lead`.
     #[schema(value_type = String, example = "areas")]
     pub mode: AnswerMode,
     /// Why this person now.
@@ -136,9 +136,6 @@ pub enum QuestionFault {
     /// Another programme than this gateway's.
     #[error("this gateway does not serve the programme")]
     Programme,
-    /// A mode that enquiries do not have.
-    #[error("enquiries are answered as `eligible`, `areas` or `lead`")]
-    Mode,
     /// Another token scheme or normalisation version.
     #[error("the token scheme or normalisation version is not the programme's")]
     Scheme,
@@ -172,7 +169,6 @@ impl QuestionFault {
     pub fn code(self) -> &'static str {
         match self {
             Self::Programme => "programme.unknown",
-            Self::Mode => "mode.unknown",
             Self::Scheme => "scheme.unknown",
             Self::WrongKey => "key.wrong",
             Self::UnknownKey => "key.unregistered",
@@ -287,11 +283,12 @@ impl Gateway {
         tag: &[u8; 32],
     ) -> Result<Option<Receipted>, EnquiryError> {
         let found = self.find(asked, permitted).await?;
-        let set: Contribution = permitted.pairs().into_iter().collect();
+        let permits = permitted.granted().map(|line| (line.supplier.clone(), line.feed.clone(), line.item.clone()));
+        let set: Contribution = permits.collect();
         let deliveries: Deliveries =
             asked.feeds.iter().map(|feed| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date())).collect();
         let facts = Facts::new(asked.policies.programme(), &deliveries, &set, asked.view.now);
-        let answered = Answered::new(asked.question.mode, &found.members, &facts).map_err(|_| QuestionFault::Mode)?;
+        let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, &answered)?;
@@ -348,9 +345,6 @@ impl Gateway {
     pub(super) fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
         if &question.programme != self.programme() {
             return Err(QuestionFault::Programme);
-        }
-        if !matches!(question.mode, AnswerMode::Eligible | AnswerMode::Areas | AnswerMode::Lead) {
-            return Err(QuestionFault::Mode);
         }
         if question.scheme != crate::domain::submission::SCHEME || question.norm != policies.norm() {
             return Err(QuestionFault::Scheme);

@@ -5,6 +5,7 @@
 //! | [`authenticate`] | an agency's system proves who it is |
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
+//! | [`retract`] | an agency takes a submission back |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`explain`] | an agency asks what the agreements would allow |
@@ -31,6 +32,7 @@ pub mod load_policy;
 pub mod policies;
 pub mod publish;
 pub mod relay;
+pub mod retract;
 pub mod screen;
 pub mod sequence;
 pub mod signers;

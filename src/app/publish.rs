@@ -20,7 +20,9 @@ use crate::linkage::cluster::clusters;
 use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
 use crate::linkage::shield::shielded;
-use crate::store::{Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission};
+use crate::store::{
+    Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission, SubmissionState, Turnover,
+};
 use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionMode};
 
 /// How long a claim on the next generation lasts without being renewed.
@@ -42,7 +44,7 @@ pub struct Published {
 }
 
 impl Gateway {
-    /// Makes the oldest staged submission visible. `None` when nothing waits, or another replica is at it.
+    /// Makes the oldest staged submission visible, or takes one back whose agency asked for it. `None` when nothing waits, or another replica is at it.
     ///
     /// # Errors
     ///
@@ -52,7 +54,7 @@ impl Gateway {
         let Some(submission) = self.store().next_staged(&programme).await? else {
             return Ok(None);
         };
-        let Some(claim) = self.claim(&programme, submission.id).await? else {
+        let Some(claim) = self.claim(&programme, &submission).await? else {
             return Ok(None);
         };
         let result = self.publish(&claim, &submission).await;
@@ -65,6 +67,7 @@ impl Gateway {
                 if let Some(code) = self.give_up(submission.id, error) {
                     tracing::error!(submission.id = %submission.id, code, "a submission is given up");
                     tx.mark_failed(submission.id, code, now).await?;
+                    tx.keep_showing(submission.id, code).await?; // one that could not be taken back
                 }
             }
             tx.commit().await?;
@@ -83,12 +86,13 @@ impl Gateway {
         }
     }
 
-    async fn claim(&self, programme: &ProgrammeCode, submission: SubmissionId) -> Result<Option<Claim>, StoreError> {
+    async fn claim(&self, programme: &ProgrammeCode, submission: &Submission) -> Result<Option<Claim>, StoreError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let until = now.plus_seconds(CLAIM_SECONDS);
-        let claim = tx.claim_generation(random_bytes(self.random()), programme, submission, now, until).await?;
-        if claim.is_some() && !tx.mark_publishing(submission).await? {
+        let claim = tx.claim_generation(random_bytes(self.random()), programme, submission.id, now, until).await?;
+        let is_taken_back = submission.state == SubmissionState::Withdrawing;
+        if claim.is_some() && !is_taken_back && !tx.mark_publishing(submission.id).await? {
             return Ok(None); // somebody finished it meanwhile; the claim goes with the transaction
         }
         tx.commit().await?;
@@ -98,18 +102,11 @@ impl Gateway {
     async fn publish(&self, claim: &Claim, submission: &Submission) -> Result<Published, AppError> {
         let policies = self.current_policies().await?;
         let store = self.store();
-        let replaced = store.visible_submission(&claim.programme, &submission.agency, &submission.feed).await?;
-        if replaced.as_ref().is_some_and(|replaced| replaced.as_at > submission.as_at) {
-            // A newer day became visible while this one was still arriving.
-            return Err(AppError::RefusedFile { id: submission.id, fault: FileFault::Older });
-        }
-        let replaced = replaced.map(|submission| submission.id);
+        let turnover = self.turnover(claim, submission).await?;
 
         let mut graph = Graph::default();
-        if let Some(replaced) = replaced {
-            graph.rejoin_neighbours(store, claim, replaced, &policies).await?;
-        }
-        graph.add_submission(store, claim, replaced, &policies).await?;
+        graph.rejoin_neighbours(store, claim, &turnover, &policies).await?;
+        graph.add_submission(store, claim, &turnover, &policies).await?;
         let components = graph.into_components();
         let mut links = 0;
         let mut page: Vec<Vec<i64>> = Vec::new();
@@ -123,8 +120,96 @@ impl Gateway {
             }
         }
         links += self.link(claim, &policies, &page).await?;
-        self.show(claim, submission, replaced).await?;
+        self.end_records(claim, &turnover).await?;
+        self.show(claim, submission, &turnover).await?;
         Ok(Published { submission: submission.id, generation: claim.generation + 1, links })
+    }
+
+    /// What the next generation adds and takes away.
+    async fn turnover(&self, claim: &Claim, submission: &Submission) -> Result<Turnover, AppError> {
+        let store = self.store();
+        let feed = (submission.agency.clone(), submission.feed.clone());
+        let visible = store.visible_submissions(&claim.programme, &feed.0, &feed.1).await?;
+        let all = |state| visible.iter().map(|submission| (submission.id, state)).collect();
+        if submission.state == SubmissionState::Withdrawing {
+            if !submission.is_delta() {
+                // What was changed upon a snapshot goes with it.
+                let ending = all(SubmissionState::Withdrawn);
+                return Ok(Turnover { feed: Some(feed), ending, ..Turnover::default() });
+            }
+            let mut records = HashMap::new();
+            let mut after: Option<OpaqueRef> = None;
+            loop {
+                let page = store.submission_records(submission.id, after.as_ref(), PAGE as i64).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.reference.clone());
+                records.extend(page.iter().map(|record| (record.id, submission.id)));
+            }
+            let ending = vec![(submission.id, SubmissionState::Withdrawn)];
+            return Ok(Turnover { ending, records, ..Turnover::default() });
+        }
+        let refused = |fault| Err(AppError::RefusedFile { id: submission.id, fault });
+        let newest = visible.last();
+        if newest.is_some_and(|newest| newest.as_at > submission.as_at) {
+            // A newer day became visible while this one was still arriving.
+            return refused(FileFault::Older);
+        }
+        let arriving = Some(submission.id);
+        if !submission.is_delta() {
+            let ending = all(SubmissionState::Replaced);
+            return Ok(Turnover { arriving, feed: Some(feed), ending, ..Turnover::default() });
+        }
+        if newest.map(|newest| newest.id) != submission.base {
+            return refused(FileFault::BaseChanged);
+        }
+        let records = self.replaced_by_delta(claim, submission.id, &visible).await?;
+        Ok(Turnover { arriving, records, ..Turnover::default() })
+    }
+
+    /// The records that a delta replaces or removes: those that the feed shows under its references.
+    async fn replaced_by_delta(
+        &self,
+        claim: &Claim,
+        delta: SubmissionId,
+        visible: &[Submission],
+    ) -> Result<HashMap<i64, SubmissionId>, AppError> {
+        let store = self.store();
+        let mut records = HashMap::new();
+        for is_retraction in [false, true] {
+            let mut after: Option<OpaqueRef> = None;
+            loop {
+                let references: Vec<OpaqueRef> = if is_retraction {
+                    store.retractions(delta, after.as_ref(), PAGE as i64).await?
+                } else {
+                    let page = store.submission_records(delta, after.as_ref(), PAGE as i64).await?;
+                    page.into_iter().map(|record| record.reference).collect()
+                };
+                let Some(last) = references.last() else { break };
+                after = Some(last.clone());
+                keep(store, claim).await?;
+                for submission in visible {
+                    let shown = store.shown_by_reference(claim.generation, submission.id, &references).await?;
+                    records.extend(shown.into_iter().map(|(record, _)| (record, submission.id)));
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Ends the links of single records that go.
+    async fn end_records(&self, claim: &Claim, turnover: &Turnover) -> Result<(), AppError> {
+        let mut records: Vec<(i64, SubmissionId)> = turnover.records.iter().map(|(id, of)| (*id, *of)).collect();
+        records.sort_unstable_by_key(|(record, _)| *record);
+        for piece in records.chunks(PAGE) {
+            let mut tx = self.store().begin().await?;
+            let until = tx.now().await?.plus_seconds(CLAIM_SECONDS);
+            if !tx.keep_claim(claim, until).await? {
+                return Err(AppError::ClaimLost);
+            }
+            tx.end_records(claim, piece).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Clusters whole components and writes the links of their records.
@@ -156,15 +241,10 @@ impl Gateway {
         Ok(links.len())
     }
 
-    async fn show(
-        &self,
-        claim: &Claim,
-        submission: &Submission,
-        replaced: Option<SubmissionId>,
-    ) -> Result<(), AppError> {
+    async fn show(&self, claim: &Claim, submission: &Submission, turnover: &Turnover) -> Result<(), AppError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        if !tx.advance_generation(claim, replaced, now).await? {
+        if !tx.advance_generation(claim, turnover, now).await? {
             return Err(AppError::ClaimLost);
         }
         let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
@@ -173,7 +253,11 @@ impl Gateway {
             agency: submission.agency.clone(),
             feed: submission.feed.clone(),
             agreement: submission.agreement.clone(),
-            mode: SubmissionMode::Snapshot,
+            mode: match (turnover.arriving, submission.is_delta()) {
+                (None, _) => SubmissionMode::Retraction,
+                (Some(_), true) => SubmissionMode::Delta,
+                (Some(_), false) => SubmissionMode::Snapshot,
+            },
             as_at: submission.as_at,
             rows_accepted: submission.rows_accepted as u64,
             rows_rejected: submission.rows_rejected as u64,
@@ -186,6 +270,10 @@ impl Gateway {
         // The planner has not seen these rows yet; without this the next questions could be slow.
         if let Err(error) = self.store().refresh_statistics().await {
             tracing::warn!(error = %error, "the database's statistics could not be refreshed");
+        }
+        if turnover.arriving.is_none() {
+            tracing::info!(submission.id = %submission.id, generation = claim.generation + 1, "a submission was taken back");
+            return Ok(());
         }
         metrics::counter!("porth_submissions_visible").increment(1);
         tracing::info!(
@@ -273,29 +361,50 @@ impl Graph {
         }
     }
 
-    /// What remains of the components that the replaced rows were in: their members are joined anew
+    /// What remains of the components that the rows which go were in: their members are joined anew
     /// from their tokens, since a row that goes may have been the only bridge.
     async fn rejoin_neighbours(
         &mut self,
         store: &Store,
         claim: &Claim,
-        replaced: SubmissionId,
+        turnover: &Turnover,
         policies: &Policies,
     ) -> Result<(), AppError> {
-        let mut after: Option<OpaqueRef> = None;
-        loop {
-            let page = store.submission_records(replaced, after.as_ref(), PAGE as i64).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.reference.clone());
-            keep(store, claim).await?;
-            let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
-            let components = self.fresh(store.components_of(claim, &ids).await?);
-            let members = store.members(claim, Some(replaced), &components).await?;
-            let records: Vec<LinkableRecord> = members.into_iter().map(|member| member.record).collect();
-            for piece in records.chunks(PAGE) {
-                self.join_holders(store, claim, Some(replaced), policies, piece).await?;
+        let mut single: Vec<i64> = turnover.records.keys().copied().collect();
+        single.sort_unstable();
+        for ids in single.chunks(PAGE) {
+            self.rejoin_components_of(store, claim, turnover, policies, ids).await?;
+        }
+        // Of a feed that goes as a whole, every submission.
+        for (submission, _) in turnover.ending.iter().filter(|_| turnover.feed.is_some()) {
+            let mut after: Option<OpaqueRef> = None;
+            loop {
+                let page = store.submission_records(*submission, after.as_ref(), PAGE as i64).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.reference.clone());
+                let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
+                self.rejoin_components_of(store, claim, turnover, policies, &ids).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn rejoin_components_of(
+        &mut self,
+        store: &Store,
+        claim: &Claim,
+        turnover: &Turnover,
+        policies: &Policies,
+        ids: &[i64],
+    ) -> Result<(), AppError> {
+        keep(store, claim).await?;
+        let components = self.fresh(store.components_of(claim, ids).await?);
+        let members = store.members(claim, turnover, &components).await?;
+        let records: Vec<LinkableRecord> = members.into_iter().map(|member| member.record).collect();
+        for piece in records.chunks(PAGE) {
+            self.join_holders(store, claim, turnover, policies, piece).await?;
+        }
+        Ok(())
     }
 
     /// The submission's own rows, joined with each other and with visible records. Components that
@@ -305,19 +414,20 @@ impl Graph {
         &mut self,
         store: &Store,
         claim: &Claim,
-        replaced: Option<SubmissionId>,
+        turnover: &Turnover,
         policies: &Policies,
     ) -> Result<(), AppError> {
+        let Some(arriving) = turnover.arriving else { return Ok(()) };
         let mut after: Option<OpaqueRef> = None;
         loop {
-            let page = store.submission_records(claim.submission, after.as_ref(), PAGE as i64).await?;
+            let page = store.submission_records(arriving, after.as_ref(), PAGE as i64).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.reference.clone());
             keep(store, claim).await?;
-            let reached = self.join_holders(store, claim, replaced, policies, &page).await?;
+            let reached = self.join_holders(store, claim, turnover, policies, &page).await?;
             let whole = self.fresh(reached);
             let mut first_member: HashMap<i64, usize> = HashMap::new();
-            for member in store.members(claim, replaced, &whole).await? {
+            for member in store.members(claim, turnover, &whole).await? {
                 let place = self.place(member.record.id);
                 let first = *first_member.entry(member.link.component).or_insert(place);
                 self.join(first, place);
@@ -330,7 +440,7 @@ impl Graph {
         &mut self,
         store: &Store,
         claim: &Claim,
-        replaced: Option<SubmissionId>,
+        turnover: &Turnover,
         policies: &Policies,
         records: &[LinkableRecord],
     ) -> Result<Vec<i64>, StoreError> {
@@ -344,7 +454,7 @@ impl Graph {
         tokens.dedup();
         let mut first_holder: HashMap<Blinded, usize> = HashMap::new();
         let mut components = Vec::new();
-        for holder in store.token_holders(claim, replaced, &tokens).await? {
+        for holder in store.token_holders(claim, turnover, &tokens).await? {
             let place = self.place(holder.record);
             let first = *first_holder.entry(holder.blinded).or_insert(place);
             self.join(first, place);

@@ -1,6 +1,7 @@
 //! Taking in a submission: rows are checked, blinded and sealed, and staged in small transactions
 //! that nobody sees. The result depends on the submission's own rows alone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +13,12 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
+use crate::domain::columns::Columns;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
+use crate::domain::item::Item;
 use crate::domain::submission::{
-    DUPLICATE_REF, Header, NOT_JSON, RecordLine, RowFault, RowRules, RowsMode, SCHEME, TokensByEpoch, parse_row,
+    DUPLICATE_REF, Header, Line, NOT_JSON, RETRACT_UNKNOWN, RecordLine, RowFault, RowRules, RowsMode, SCHEME,
+    SubmissionMode, TokensByEpoch, parse_line,
 };
 use crate::domain::time::Timestamp;
 use crate::store::{NewRecord, NewSubmission, RowError, StoredToken};
@@ -60,11 +64,29 @@ pub enum FileFault {
     #[error("the day that the file describes lies in the future")]
     Future,
     /// An older day than the feed's present snapshot describes.
-    #[error("the file describes an older day than the snapshot it would replace")]
+    #[error("the file describes an older day than the feed shows")]
     Older,
+    /// A delta of a feed that shows nothing.
+    #[error("the feed shows no snapshot that a delta could change: send a snapshot")]
+    NoSnapshot,
+    /// A delta under another agreement than the feed's present snapshot.
+    #[error("a delta comes under the same agreement as the snapshot that it changes")]
+    OtherAgreement,
+    /// A delta while an earlier submission of the feed is not visible yet.
+    #[error("an earlier submission of the feed is not visible yet: send the delta again when it is")]
+    FeedBusy,
+    /// The feed shows something else than when the delta was received.
+    #[error("the feed changed while the delta arrived: send the delta again")]
+    BaseChanged,
+    /// The agency took the submission back before it was visible.
+    #[error("the agency took the submission back before it was visible")]
+    Retracted,
     /// The last line is not the end line, or counts other rows.
     #[error("the file is incomplete: its end line is missing or counts other rows")]
     Truncated,
+    /// A CSV file whose second line is not a row of the format's column names.
+    #[error("the second line is not a row of column names that the format defines, each once, `ref` among them")]
+    Columns,
     /// No row at all.
     #[error("the file has no rows")]
     Empty,
@@ -75,7 +97,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -87,7 +109,13 @@ impl FileFault {
         Self::UnknownKey,
         Self::Future,
         Self::Older,
+        Self::NoSnapshot,
+        Self::OtherAgreement,
+        Self::FeedBusy,
+        Self::BaseChanged,
+        Self::Retracted,
         Self::Truncated,
+        Self::Columns,
         Self::Empty,
         Self::Rows,
     ];
@@ -106,7 +134,13 @@ impl FileFault {
             Self::UnknownKey => "key.unregistered",
             Self::Future => "file.future",
             Self::Older => "file.older",
+            Self::NoSnapshot => "file.no_snapshot",
+            Self::OtherAgreement => "file.other_agreement",
+            Self::FeedBusy => "file.feed_busy",
+            Self::BaseChanged => "file.base_changed",
+            Self::Retracted => "file.retracted",
             Self::Truncated => "file.truncated",
+            Self::Columns => "file.columns",
             Self::Empty => "file.empty",
             Self::Rows => "file.rows",
         }
@@ -127,6 +161,7 @@ pub struct OpenSubmission {
     gateway: Gateway,
     policies: Arc<Policies>,
     header: Arc<Header>,
+    format: Format,
     id: SubmissionId,
     digest: Sha256,
     /// Lines that nobody has looked at yet, with their numbers.
@@ -141,6 +176,25 @@ pub struct OpenSubmission {
     accepted: i64,
     rejected: i64,
     errors_kept: i64,
+    /// What a delta applies to; none of a snapshot.
+    base: Option<Base>,
+}
+
+/// How rows are written.
+#[derive(Clone)]
+enum Format {
+    Json,
+    /// Once the row of column names has come, what it says.
+    Csv(Option<Arc<Columns>>),
+}
+
+/// What a feed shows when a delta begins.
+struct Base {
+    generation: i64,
+    /// A snapshot, then the deltas upon it.
+    submissions: Vec<SubmissionId>,
+    /// References that earlier lines of the delta named: a record and a retraction exclude one another.
+    named: HashSet<OpaqueRef>,
 }
 
 /// The last line of a file: how many records came before it. Without it, a file that was cut off
@@ -161,7 +215,7 @@ impl Gateway {
         let policies = self.current_policies().await?;
         let now = self.store().now().await?;
         let parsed: Header = serde_json::from_slice(header).map_err(|_| FileFault::Header)?;
-        self.check_header(caller, &parsed, &policies, now).await?;
+        let base = self.check_header(caller, &parsed, &policies, now).await?;
 
         let id = SubmissionId::new(uuid_v7(now, self.random()));
         let mut tx = self.store().begin().await?;
@@ -171,10 +225,11 @@ impl Gateway {
             agency: parsed.agency.clone(),
             feed: parsed.feed.clone(),
             agreement: parsed.agreement.clone(),
-            mode: "snapshot",
+            mode: parsed.mode.as_str(),
             rows_mode: parsed.rows.as_str(),
             as_at: Timestamp::start_of(parsed.as_at),
             received_at: now,
+            base: base.as_ref().and_then(|base| base.submissions.last().copied()),
         })
         .await?;
         tx.commit().await?;
@@ -184,6 +239,7 @@ impl Gateway {
             gateway: self.clone(),
             policies,
             header: Arc::new(parsed),
+            format: Format::Json,
             id,
             digest,
             lines: Vec::with_capacity(CHUNK),
@@ -195,6 +251,7 @@ impl Gateway {
             accepted: 0,
             rejected: 0,
             errors_kept: 0,
+            base,
         })
     }
 
@@ -204,7 +261,7 @@ impl Gateway {
         header: &Header,
         policies: &Policies,
         now: Timestamp,
-    ) -> Result<(), AppError> {
+    ) -> Result<Option<Base>, AppError> {
         let today = now.date();
         if &header.programme != self.programme() {
             return Err(FileFault::Programme.into());
@@ -241,11 +298,32 @@ impl Gateway {
         if header.as_at > today {
             return Err(FileFault::Future.into());
         }
-        let current = self.store().visible_submission(&header.programme, &header.agency, &header.feed).await?;
-        if current.is_some_and(|current| current.as_at > Timestamp::start_of(header.as_at)) {
+        self.check_base(header).await
+    }
+
+    /// Whether the feed shows something older than the file; for a delta, what it applies to.
+    async fn check_base(&self, header: &Header) -> Result<Option<Base>, AppError> {
+        let Header { programme, agency, feed, .. } = header;
+        let current = self.store().visible_submissions(programme, agency, feed).await?;
+        if current.last().is_some_and(|current| current.as_at > Timestamp::start_of(header.as_at)) {
             return Err(FileFault::Older.into());
         }
-        Ok(())
+        if header.mode == SubmissionMode::Snapshot {
+            return Ok(None);
+        }
+        if self.store().is_feed_under_way(programme, agency, feed).await? {
+            return Err(FileFault::FeedBusy.into());
+        }
+        // A feed that changed since its submissions were read is noticed when the delta is made visible.
+        let view = self.store().view(programme).await?;
+        let (Some(view), Some(newest)) = (view, current.last()) else {
+            return Err(FileFault::NoSnapshot.into());
+        };
+        if newest.agreement != header.agreement {
+            return Err(FileFault::OtherAgreement.into());
+        }
+        let submissions = current.iter().map(|submission| submission.id).collect();
+        Ok(Some(Base { generation: view.generation, submissions, named: HashSet::new() }))
     }
 }
 
@@ -253,6 +331,13 @@ impl OpenSubmission {
     /// The submission's id.
     pub fn id(&self) -> SubmissionId {
         self.id
+    }
+
+    /// Says that the rows are CSV: a row of column names comes first, and the end line begins with `#`.
+    #[must_use]
+    pub fn as_csv(mut self) -> Self {
+        self.format = Format::Csv(None);
+        self
     }
 
     /// Says which line of the file comes next, where empty lines were left out.
@@ -275,8 +360,17 @@ impl OpenSubmission {
             self.end = Some(if line.is_empty() { end } else { -1 });
             return Ok(());
         }
-        if let Ok(EndLine { end }) = serde_json::from_slice(&line) {
+        let end_line = match &self.format {
+            Format::Json => Some(&line[..]),
+            Format::Csv(_) => line.strip_prefix(b"#"),
+        };
+        if let Some(Ok(EndLine { end })) = end_line.map(serde_json::from_slice) {
             self.end = Some(end);
+            return Ok(());
+        }
+        if let Format::Csv(columns @ None) = &mut self.format {
+            let refused = |_| AppError::RefusedFile { id: self.id, fault: FileFault::Columns };
+            *columns = Some(Arc::new(Columns::parse(&line).map_err(refused)?));
             return Ok(());
         }
         self.lines.push((number, line));
@@ -369,8 +463,14 @@ impl OpenSubmission {
         let gateway = self.gateway.clone();
         let policies = Arc::clone(&self.policies);
         let header = Arc::clone(&self.header);
+        let columns = match &self.format {
+            Format::Csv(columns) => columns.clone(),
+            Format::Json => None,
+        };
         // Hashing and sealing thousands of rows would hold up every answer on this thread.
-        let task = tokio::task::spawn_blocking(move || prepare(&gateway, &policies, &header, &lines, first));
+        let task = tokio::task::spawn_blocking(move || {
+            prepare(&gateway, &policies, &header, columns.as_deref(), &lines, first)
+        });
         let staged = self.stage().await;
         self.preparing = Some(Preparing { task, count });
         staged
@@ -381,11 +481,13 @@ impl OpenSubmission {
         let Some(Preparing { task, count }) = self.preparing.take() else {
             return Ok(());
         };
-        let Prepared { records, numbers, mut faults } = task.await.map_err(|_| AppError::Interrupted)?;
+        let mut prepared = task.await.map_err(|_| AppError::Interrupted)?;
         if count == 0 {
             return Ok(());
         }
         self.read += count;
+        self.check_changes(&mut prepared).await?;
+        let Prepared { records, numbers, retractions, mut faults } = prepared;
 
         // Once a row is bad, an all-or-nothing file can only fail: the rest is checked, not stored.
         let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
@@ -397,7 +499,9 @@ impl OpenSubmission {
                     faults.push((*number, vec![RowFault::new("ref", DUPLICATE_REF)]));
                 }
             }
-            self.accepted += taken.len() as i64;
+            let retractions: Vec<OpaqueRef> = retractions.into_iter().map(|(_, reference)| reference).collect();
+            tx.add_retractions(self.id, &retractions).await?;
+            self.accepted += (taken.len() + retractions.len()) as i64;
             let progress = (self.read, self.accepted, self.rejected + faults.len() as i64);
             if !tx.note_progress(self.id, progress).await? {
                 return Err(AppError::Interrupted); // given up by the clean-up while rows were still arriving
@@ -406,6 +510,53 @@ impl OpenSubmission {
         }
         self.rejected += faults.len() as i64;
         self.keep_errors(&faults).await
+    }
+
+    /// Sorts out the rows of a delta that name a reference which an earlier row named, and retractions
+    /// of records that the feed does not show.
+    async fn check_changes(&mut self, prepared: &mut Prepared) -> Result<(), AppError> {
+        let Some(base) = &mut self.base else { return Ok(()) };
+        let mut rows: Vec<(i64, &OpaqueRef)> =
+            prepared.numbers.iter().copied().zip(prepared.records.iter().map(|record| &record.reference)).collect();
+        rows.extend(prepared.retractions.iter().map(|(number, reference)| (*number, reference)));
+        rows.sort_unstable_by_key(|(number, _)| *number); // the earlier line stands
+        let named = &mut base.named;
+        let repeated: HashSet<i64> = rows
+            .iter()
+            .filter(|(_, reference)| !named.insert((*reference).clone()))
+            .map(|(number, _)| *number)
+            .collect();
+        let asked: Vec<OpaqueRef> = prepared.retractions.iter().map(|(_, reference)| reference.clone()).collect();
+        let mut shown: HashSet<OpaqueRef> = HashSet::new();
+        if !asked.is_empty() {
+            for submission in &base.submissions {
+                let found = self.gateway.store().shown_by_reference(base.generation, *submission, &asked).await?;
+                shown.extend(found.into_iter().map(|(_, reference)| reference));
+            }
+        }
+        let mut faults = Vec::new();
+        prepared.retractions.retain(|(number, reference)| {
+            let code = if repeated.contains(number) {
+                DUPLICATE_REF
+            } else if shown.contains(reference) {
+                return true;
+            } else {
+                RETRACT_UNKNOWN
+            };
+            faults.push((*number, vec![RowFault::new("ref", code)]));
+            false
+        });
+        let mut keeps = prepared.numbers.iter().map(|number| !repeated.contains(number));
+        prepared.records.retain(|_| keeps.next().unwrap_or(true));
+        prepared.numbers.retain(|number| {
+            let is_repeated = repeated.contains(number);
+            if is_repeated {
+                faults.push((*number, vec![RowFault::new("ref", DUPLICATE_REF)]));
+            }
+            !is_repeated
+        });
+        prepared.faults.append(&mut faults);
+        Ok(())
     }
 
     async fn keep_errors(&mut self, faults: &[(i64, Vec<RowFault>)]) -> Result<(), AppError> {
@@ -443,10 +594,19 @@ struct Prepared {
     records: Vec<NewRecord>,
     /// Line number of each record.
     numbers: Vec<i64>,
+    /// References whose record goes, with their line numbers.
+    retractions: Vec<(i64, OpaqueRef)>,
     faults: Vec<(i64, Vec<RowFault>)>,
 }
 
-fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i64, Bytes)], first: i64) -> Prepared {
+fn prepare(
+    gateway: &Gateway,
+    policies: &Policies,
+    header: &Header,
+    columns: Option<&Columns>,
+    lines: &[(i64, Bytes)],
+    first: i64,
+) -> Prepared {
     let feed = policies.programme().feed(&header.agency, &header.feed);
     let agency = policies.agency(&header.agency);
     let rules = RowRules {
@@ -461,19 +621,35 @@ fn prepare(gateway: &Gateway, policies: &Policies, header: &Header, lines: &[(i6
             is_supplied.then_some(takes_judgement)
         },
         locality: &|locality| policies.programme().locality(locality).is_some(),
+        term: &|term| {
+            let supplies = feed.is_some_and(|feed| feed.items.contains(&Item::Attendance));
+            let mut listed = policies.programme().terms().iter().filter(|listed| listed.code == term.as_str());
+            listed.next().filter(|_| supplies).map(|listed| listed.ends)
+        },
         team: &|team| agency.is_some_and(|agency| agency.team(team).is_some()),
     };
-    let mut prepared = Prepared { records: Vec::with_capacity(lines.len()), numbers: Vec::new(), faults: Vec::new() };
+    let mut prepared = Prepared {
+        records: Vec::with_capacity(lines.len()),
+        numbers: Vec::new(),
+        retractions: Vec::new(),
+        faults: Vec::new(),
+    };
     for ((number, line), id) in lines.iter().zip(first..) {
         if line.is_empty() {
             prepared.faults.push((*number, vec![RowFault::new("", NOT_JSON)]));
             continue;
         }
-        match parse_row(line, &rules) {
-            Ok(row) => {
+        let parsed = match columns.map(|columns| columns.line(line)) {
+            None => parse_line(line, &rules),
+            Some(Ok(line)) => parse_line(&line, &rules),
+            Some(Err(fault)) => Err(vec![fault]),
+        };
+        match parsed {
+            Ok(Line::Record(row)) => {
                 prepared.numbers.push(*number);
-                prepared.records.push(new_record(gateway, policies, id, row));
+                prepared.records.push(new_record(gateway, policies, id, *row));
             }
+            Ok(Line::Retract(reference)) => prepared.retractions.push((*number, reference)),
             Err(faults) => prepared.faults.push((*number, faults)),
         }
     }

@@ -17,6 +17,8 @@ const PAGE: i64 = 500;
 pub struct Tidied {
     /// Submissions whose rows are gone.
     pub submissions: u64,
+    /// Records that deltas replaced or removed.
+    pub records: u64,
     /// Link rows that later ones replaced.
     pub links: u64,
     /// Assertion ids.
@@ -52,6 +54,7 @@ impl Gateway {
             let mut tx = self.store().begin().await?;
             tidied.links = tx.forget_links(self.programme(), generation).await?;
             tx.commit().await?;
+            tidied.records = self.remove_departed(generation).await?;
         }
         let mut tx = self.store().begin().await?;
         tidied.assertions = tx.forget_assertions(now).await?;
@@ -60,6 +63,19 @@ impl Gateway {
         tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
         tx.commit().await?;
         Ok(tidied)
+    }
+
+    async fn remove_departed(&self, before: i64) -> Result<u64, AppError> {
+        let mut removed = 0;
+        loop {
+            let mut tx = self.store().begin().await?;
+            let count = tx.remove_departed(self.programme(), before, PAGE).await?;
+            tx.commit().await?;
+            removed += count;
+            if count < PAGE as u64 {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn remove_rows(&self, submission: &Submission) -> Result<(), AppError> {

@@ -55,6 +55,9 @@ pub struct Criterion {
     /// A professional's judgement of equal concern counts, marked as such.
     #[serde(default)]
     pub equivalence: bool,
+    /// Where a record carries no flag of it, it is computed from the attendance bands of its terms.
+    #[serde(default)]
+    pub from_attendance: bool,
     /// First day on which it holds.
     #[serde(deserialize_with = "policy_file::date")]
     pub effective_from: Date,

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{AreaFinding, Assessment, EvidenceState, Facts, FeedAge, Member};
+use super::evidence::{AreaFinding, Assessment, CriterionFinding, EvidenceState, Facts, FeedAge, Member};
 use super::ids::{AgencyCode, AreaCode, TeamRoute};
 use super::item::{AnswerMode, Item};
 use super::record::{Coverage, EvidenceGrade, ServiceStatus};
@@ -60,10 +60,29 @@ pub enum Answer {
         /// Areas without a criterion in the version used.
         not_covered: Vec<AreaCode>,
     },
+    /// How many areas are met; never which.
+    Count {
+        /// How many areas are met.
+        met: usize,
+        /// How many of the areas that somebody may be heard on are neither `met` nor `not_met`: that
+        /// many more may be met.
+        open: usize,
+        /// What the set covers, in the programme's order; the same whoever is asked about.
+        covers: Vec<AreaCoverage>,
+        /// Areas without a criterion in the version used.
+        not_covered: Vec<AreaCode>,
+    },
     /// Which areas are met.
     Areas {
         /// Area by area, in the programme's order.
         areas: Vec<AreaFinding>,
+        /// Areas without a criterion in the version used.
+        not_covered: Vec<AreaCode>,
+    },
+    /// Which criteria are met.
+    Criteria {
+        /// Criterion by criterion, in the programme's order.
+        criteria: Vec<CriterionFinding>,
         /// Areas without a criterion in the version used.
         not_covered: Vec<AreaCode>,
     },
@@ -75,11 +94,6 @@ pub enum Answer {
         age: Option<FeedAge>,
     },
 }
-
-/// The programme gives no answers of this mode to enquiries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("enquiries are answered as `eligible`, `areas` or `lead`")]
-pub struct ModeError(pub AnswerMode);
 
 /// An answer, with the assessment that the log's sealed opening keeps beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,42 +110,41 @@ impl Answered {
     /// `members` are the persons for whom the enquiry is answered, clustered from the permitted
     /// set's records; none for a person whom nobody knows. Statements from outside the set change
     /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ModeError`] for modes that enquiries do not have.
-    pub fn new(mode: AnswerMode, members: &[Member], facts: &Facts<'_>) -> Result<Self, ModeError> {
-        match mode {
-            AnswerMode::Eligible => {
-                let assessment = Assessment::of(members, facts);
-                Ok(Self { answer: eligible(&assessment, facts), assessment: Some(assessment) })
-            }
-            AnswerMode::Areas => {
-                let assessment = Assessment::of(members, facts);
-                let (areas, not_covered) = (assessment.areas.clone(), assessment.not_covered.clone());
-                Ok(Self { answer: Answer::Areas { areas, not_covered }, assessment: Some(assessment) })
-            }
-            AnswerMode::Lead => {
-                let answer = Answer::Lead { lead: lead(members, facts), age: facts.age_of_item(&Item::Lead) };
-                Ok(Self { answer, assessment: None })
-            }
-            AnswerMode::Count | AnswerMode::Criteria => Err(ModeError(mode)),
+    pub fn new(mode: AnswerMode, members: &[Member], facts: &Facts<'_>) -> Self {
+        if mode == AnswerMode::Lead {
+            let answer = Answer::Lead { lead: lead(members, facts), age: facts.age_of_item(&Item::Lead) };
+            return Self { answer, assessment: None };
         }
+        let assessment = Assessment::of(members, facts);
+        let not_covered = assessment.not_covered.clone();
+        let answer = match mode {
+            AnswerMode::Eligible => Answer::Eligible {
+                eligible: assessment.eligible(facts.programme),
+                grade: assessment.eligible_grade(facts.programme),
+                covers: coverage(&assessment),
+                not_covered,
+            },
+            AnswerMode::Count => Answer::Count {
+                met: assessment.areas_met(),
+                open: assessment.areas_open(),
+                covers: coverage(&assessment),
+                not_covered,
+            },
+            AnswerMode::Criteria => Answer::Criteria { criteria: assessment.criteria.clone(), not_covered },
+            AnswerMode::Areas | AnswerMode::Lead => Answer::Areas { areas: assessment.areas.clone(), not_covered },
+        };
+        Self { answer, assessment: Some(assessment) }
     }
 }
 
-fn eligible(assessment: &Assessment, facts: &Facts<'_>) -> Answer {
+/// What the set covers: nothing of it is about anybody.
+fn coverage(assessment: &Assessment) -> Vec<AreaCoverage> {
     let coverage = |found: &AreaFinding| AreaCoverage {
         area: found.area.clone(),
         is_withheld: found.state == EvidenceState::WithheldByPolicy,
         age: found.age,
     };
-    Answer::Eligible {
-        eligible: assessment.eligible(facts.programme),
-        grade: assessment.eligible_grade(facts.programme),
-        covers: assessment.areas.iter().map(coverage).collect(),
-        not_covered: assessment.not_covered.clone(),
-    }
+    assessment.areas.iter().map(coverage).collect()
 }
 
 /// The service that leads: open, with an agency that still sees the person and may be heard on who
@@ -140,12 +153,12 @@ fn eligible(assessment: &Assessment, facts: &Facts<'_>) -> Answer {
 /// Where several say that they lead, the one that began last is named, then the first by agency and
 /// team. How many others there are is not said: it is more than was asked.
 fn lead(members: &[Member], facts: &Facts<'_>) -> Lead {
-    if facts.set.suppliers_of(&Item::Lead).is_empty() {
+    if facts.set.feeds_of(&Item::Lead).is_empty() {
         return Lead::WithheldByPolicy;
     }
     let statements = members.iter().flat_map(|member| &member.statements);
     let leading = statements
-        .filter(|statement| facts.set.has(&statement.agency, &Item::Lead))
+        .filter(|statement| facts.set.has(&statement.agency, &statement.feed, &Item::Lead))
         .filter(|statement| statement.evidence.coverage == Coverage::Current)
         .filter_map(|statement| Some((&statement.agency, statement.evidence.service.as_ref()?)))
         .filter(|(_, service)| service.lead && service.status == ServiceStatus::Open);
@@ -163,6 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::criterion::Criterion;
     use crate::domain::evidence::situations::*;
     use crate::domain::evidence::{Contribution, Deliveries, Statement};
     use crate::domain::record::{Flag, FlagState, ParentalResponsibility, Role, Service};
@@ -171,7 +185,7 @@ mod tests {
     fn answer_with(mode: AnswerMode, members: &[Member], set: &Contribution, deliveries: &Deliveries) -> Answer {
         let programme = programme();
         let facts = Facts::new(&programme, deliveries, set, noon());
-        Answered::new(mode, members, &facts).expect("a mode of enquiries").answer
+        Answered::new(mode, members, &facts).answer
     }
 
     fn answer(mode: AnswerMode, members: &[Member], pairs: &[&str]) -> Answer {
@@ -310,18 +324,73 @@ mod tests {
     }
 
     #[test]
-    fn other_modes_are_refused() {
-        let (programme, deliveries, set) = (programme(), deliveries(), set(&EVERYBODY));
-        let facts = Facts::new(&programme, &deliveries, &set, noon());
-        for mode in [AnswerMode::Count, AnswerMode::Criteria] {
-            assert_eq!(Answered::new(mode, &[], &facts), Err(ModeError(mode)));
+    fn a_count_says_how_many_areas_are_met_and_never_which() {
+        let count = |members: &[Member], pairs: &[&str]| match answer(AnswerMode::Count, members, pairs) {
+            Answer::Count { met, open, .. } => (met, open),
+            other => panic!("{other:?}"),
+        };
+        let met_in = |criterion: &str| {
+            let mut family = clear_family();
+            match criterion {
+                "E1" => family[0].statements[0] = says("school", Role::Child).met("E1").0,
+                "C1" => family[0].statements[1] = says("youth", Role::Child).met("C1").0,
+                _ => {
+                    family[1].statements[0] = says("jobs", Role::Adult).parent(ParentalResponsibility::Yes).met("W1").0;
+                }
+            }
+            family
+        };
+        assert_eq!(count(&clear_family(), &EVERYBODY), (0, 0));
+        assert_eq!(count(&[], &EVERYBODY), (0, 3), "silence is no zero");
+        // One area met, whichever: the same bytes.
+        let texts = ["E1", "C1", "W1"].map(|criterion| {
+            let said = answer(AnswerMode::Count, &met_in(criterion), &EVERYBODY);
+            serde_json::to_string(&said).expect("plain data")
+        });
+        assert_eq!(count(&met_in("E1"), &EVERYBODY), (1, 0));
+        assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+        assert_eq!(
+            count(&met_in("E1"), &["youth/A1", "police/A1", "jobs/A4"]),
+            (0, 0),
+            "withheld areas count neither way"
+        );
+    }
+
+    #[test]
+    fn criteria_are_said_one_by_one_with_state_and_month() {
+        let mut family = clear_family();
+        family[1].statements[1] = says("police", Role::Adult).met("C2").0;
+        let Answer::Criteria { criteria, not_covered } = answer(AnswerMode::Criteria, &family, &EVERYBODY) else {
+            panic!("criteria")
+        };
+        let said: Vec<_> =
+            criteria.iter().map(|c| (c.criterion.as_str(), c.area.as_str(), c.state, c.newest)).collect();
+        let (met, clear) = (EvidenceState::Met, EvidenceState::NotMet);
+        let newest = Some(month("2026-09"));
+        assert_eq!(
+            said,
+            [
+                ("C1", "A1", clear, None),
+                ("C2", "A1", met, newest),
+                ("E1", "A2", clear, None),
+                ("W1", "A4", clear, None)
+            ]
+        );
+        assert_eq!(not_covered.len(), 1);
+        let Answer::Criteria { criteria, .. } = answer(AnswerMode::Criteria, &family, &["school/A2"]) else {
+            panic!("criteria")
+        };
+        for found in criteria {
+            let is_withheld = found.state == EvidenceState::WithheldByPolicy;
+            assert_eq!(is_withheld, found.area.as_str() != "A2", "{found:?}");
+            assert!(!is_withheld || (found.newest, found.grade, found.age) == (None, None, None), "{found:?}");
         }
     }
 
     #[test]
     fn an_answer_reads_back_as_written() {
         let family = [person(&[says("school", Role::Child).met("E1")])];
-        for mode in [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead] {
+        for mode in AnswerMode::ALL {
             let answer = answer(mode, &family, &EVERYBODY);
             let text = serde_json::to_string(&answer).expect("plain data");
             assert_eq!(serde_json::from_str::<Answer>(&text).expect("as written"), answer);
@@ -378,7 +447,7 @@ mod tests {
         })
     }
 
-    const MODES: [AnswerMode; 3] = [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead];
+    const MODES: [AnswerMode; 5] = AnswerMode::ALL;
 
     proptest! {
         #[test]
@@ -387,7 +456,7 @@ mod tests {
         ) {
             let mut outside = extra;
             for member in &mut outside {
-                member.statements.retain(|statement| !set.has_supplier(&statement.agency));
+                member.statements.retain(|statement| !set.has_feed(&statement.agency, &statement.feed));
             }
             let mut with_more = family.clone();
             for (member, more) in with_more.iter_mut().zip(&outside) {
@@ -410,8 +479,9 @@ mod tests {
             let area = |flag: &Flag| programme.criteria().iter().find(|known| known.code == flag.criterion);
             let mut heard = family.clone();
             for statement in heard.iter_mut().flat_map(|member| &mut member.statements) {
-                let Statement { agency, evidence, .. } = statement;
-                evidence.flags.retain(|flag| area(flag).is_some_and(|c| set.has(agency, &Item::Area(c.area.clone()))));
+                let Statement { agency, feed, evidence } = statement;
+                let may = |c: &Criterion| set.has(agency, feed, &Item::Area(c.area.clone()));
+                evidence.flags.retain(|flag| area(flag).is_some_and(may));
             }
             for mode in MODES {
                 prop_assert_eq!(
@@ -427,7 +497,7 @@ mod tests {
         ) {
             let mut outside = family;
             for member in &mut outside {
-                member.statements.retain(|statement| !set.has_supplier(&statement.agency));
+                member.statements.retain(|statement| !set.has_feed(&statement.agency, &statement.feed));
             }
             for mode in MODES {
                 prop_assert_eq!(answer_with(mode, &outside, &set, &deliveries), answer_with(mode, &[], &set, &deliveries));
@@ -473,7 +543,7 @@ mod tests {
             for found in areas.iter().filter(|found| found.state == EvidenceState::NotMet) {
                 let area = Item::Area(found.area.clone());
                 let denies = |statement: &Statement| {
-                    set.has(&statement.agency, &area)
+                    set.has(&statement.agency, &statement.feed, &area)
                         && statement.evidence.flags.iter().any(|flag| flag.state == FlagState::NotMet)
                 };
                 prop_assert!(family.iter().flat_map(|member| &member.statements).any(denies));

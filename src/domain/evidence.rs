@@ -107,11 +107,30 @@ pub struct AreaFinding {
     pub age: Option<FeedAge>,
 }
 
+/// What was found of one criterion for the family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CriterionFinding {
+    /// Which criterion.
+    pub criterion: CriterionCode,
+    /// The area that it belongs to.
+    pub area: AreaCode,
+    /// What was found.
+    pub state: EvidenceState,
+    /// How firm the evidence is, when `met`.
+    pub grade: Option<EvidenceGrade>,
+    /// The month of the newest evidence, when `met`.
+    pub newest: Option<Month>,
+    /// How old the evidence can be; the same for everybody. Absent when the set holds no feed.
+    pub age: Option<FeedAge>,
+}
+
 /// A family judged through the permitted set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
     /// The areas that have a criterion, in the programme's order.
     pub areas: Vec<AreaFinding>,
+    /// Their criteria, area by area.
+    pub criteria: Vec<CriterionFinding>,
     /// The areas without a criterion in the version used: not covered, and counted neither way.
     pub not_covered: Vec<AreaCode>,
     /// What the areas rest on.
@@ -123,17 +142,32 @@ impl Assessment {
     pub fn of(members: &[Member], facts: &Facts<'_>) -> Self {
         let members = visible(members, facts);
         let with_criteria = facts.version.areas();
-        let (mut areas, mut not_covered, mut judgements) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut areas, mut criteria) = (Vec::new(), Vec::new());
+        let (mut not_covered, mut judgements) = (Vec::new(), Vec::new());
         for area in facts.programme.areas() {
             if with_criteria.contains(&area.code) {
-                let (finding, mut grounds) = assess_area(&area.code, &members, facts);
-                areas.push(finding);
-                judgements.append(&mut grounds);
+                let mut assessed = assess_area(&area.code, &members, facts);
+                areas.push(assessed.finding);
+                criteria.append(&mut assessed.criteria);
+                judgements.append(&mut assessed.grounds);
             } else {
                 not_covered.push(area.code.clone());
             }
         }
-        Self { areas, not_covered, judgements }
+        Self { areas, criteria, not_covered, judgements }
+    }
+
+    /// How many areas are met.
+    pub fn areas_met(&self) -> usize {
+        self.areas.iter().filter(|found| found.state == EvidenceState::Met).count()
+    }
+
+    /// How many areas somebody may be heard on and are neither `met` nor `not_met`.
+    pub fn areas_open(&self) -> usize {
+        let is_open = |found: &&AreaFinding| {
+            !matches!(found.state, EvidenceState::Met | EvidenceState::NotMet | EvidenceState::WithheldByPolicy)
+        };
+        self.areas.iter().filter(is_open).count()
     }
 
     /// Whether the programme's threshold is reached within the set: `met`, `not_met` or `not_known`.
@@ -165,50 +199,80 @@ impl Assessment {
     }
 }
 
-fn assess_area(area: &AreaCode, members: &[Visible<'_>], facts: &Facts<'_>) -> (AreaFinding, Vec<Judgement>) {
-    let suppliers = facts.set.suppliers_of(&Item::Area(area.clone()));
-    let mut finding = AreaFinding {
-        area: area.clone(),
-        state: EvidenceState::WithheldByPolicy,
-        grade: None,
-        newest: None,
-        age: facts.age_of_area(area),
-    };
-    if suppliers.is_empty() {
-        return (finding, Vec::new());
-    }
+/// What was found of an area, of each of its criteria, and what both rest on.
+struct AreaAssessment {
+    finding: AreaFinding,
+    criteria: Vec<CriterionFinding>,
+    grounds: Vec<Judgement>,
+}
 
+fn assess_area(area: &AreaCode, members: &[Visible<'_>], facts: &Facts<'_>) -> AreaAssessment {
+    let heard = facts.set.feeds_of(&Item::Area(area.clone()));
     let mut hears_everybody = true;
-    let mut grounds = Vec::new();
+    let (mut criteria, mut grounds) = (Vec::new(), Vec::new());
     for criterion in facts.version.of_area(area) {
-        let panel = Panel::of(criterion, &suppliers, facts);
+        let panel = Panel::of(criterion, &heard, facts);
         hears_everybody &= panel.is_complete;
         let concerned = members.iter().enumerate().filter(|(_, member)| member.may_meet(criterion));
-        grounds.extend(concerned.map(|(position, member)| panel.judge(position, member)));
+        let judgements: Vec<Judgement> = if heard.is_empty() {
+            Vec::new()
+        } else {
+            concerned.map(|(position, member)| panel.judge(position, member)).collect()
+        };
+        let conclusion = Conclusion::of(&judgements, panel.is_complete);
+        criteria.push(CriterionFinding {
+            criterion: criterion.code.clone(),
+            area: area.clone(),
+            state: if heard.is_empty() { EvidenceState::WithheldByPolicy } else { conclusion.state },
+            grade: conclusion.grade,
+            newest: conclusion.newest,
+            age: facts.age_of_criterion(criterion),
+        });
+        grounds.extend(judgements);
     }
+    let conclusion = Conclusion::of(&grounds, hears_everybody);
+    let finding = AreaFinding {
+        area: area.clone(),
+        state: if heard.is_empty() { EvidenceState::WithheldByPolicy } else { conclusion.state },
+        grade: conclusion.grade,
+        newest: conclusion.newest,
+        age: facts.age_of_area(area),
+    };
+    AreaAssessment { finding, criteria, grounds }
+}
 
-    let met = || grounds.iter().filter(|judgement| judgement.state == EvidenceState::Met);
-    finding.state = if met().next().is_some() {
-        EvidenceState::Met
-    } else if hears_everybody
+/// What judgements come to, of one criterion or of all of an area.
+struct Conclusion {
+    state: EvidenceState,
+    grade: Option<EvidenceGrade>,
+    newest: Option<Month>,
+}
+
+impl Conclusion {
+    fn of(grounds: &[Judgement], hears_everybody: bool) -> Self {
+        let met = || grounds.iter().filter(|judgement| judgement.state == EvidenceState::Met);
+        let state = if met().next().is_some() {
+            EvidenceState::Met
+        } else if hears_everybody
         && !grounds.is_empty() // of nobody concerned, nothing was said
         && grounds.iter().all(|judgement| judgement.state == EvidenceState::NotMet)
-    {
-        EvidenceState::NotMet
-    } else {
-        let open = grounds.iter().map(|judgement| judgement.state).filter(|state| *state != EvidenceState::NotMet);
-        open.max_by_key(|state| state.telling()).unwrap_or(EvidenceState::NotKnown)
-    };
-    finding.grade = met().filter_map(|judgement| judgement.grade).min_by_key(|grade| firmness(*grade));
-    finding.newest = met().filter_map(|judgement| judgement.newest).max().map(Month::of);
-    (finding, grounds)
+        {
+            EvidenceState::NotMet
+        } else {
+            let open = grounds.iter().map(|judgement| judgement.state).filter(|state| *state != EvidenceState::NotMet);
+            open.max_by_key(|state| state.telling()).unwrap_or(EvidenceState::NotKnown)
+        };
+        let grade = met().filter_map(|judgement| judgement.grade).min_by_key(|grade| firmness(*grade));
+        let newest = met().filter_map(|judgement| judgement.newest).max().map(Month::of);
+        Self { state, grade, newest }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::situations::*;
     use super::*;
-    use crate::domain::record::{Coverage, FlagState, ParentalResponsibility, Role};
+    use crate::domain::record::{AttendanceBand, Coverage, FlagState, ParentalResponsibility, Role};
     use EvidenceState::{Contested, Met, NotAssessable, NotKnown, NotMet, Stale, WithheldByPolicy};
     use ParentalResponsibility::{No, Yes};
     use Role::{Adult, Child, Unborn, Unknown};
@@ -338,6 +402,65 @@ mod tests {
         let found = |pairs| finding("A2", &says_too_much, pairs, &deliveries()).state;
         assert_eq!(found(&["school/A2", "charity/A2"]), Met);
         assert_eq!(found(&["school/A2", "charity/A1", "charity/lead"]), NotKnown);
+    }
+
+    #[test]
+    fn a_record_of_a_feed_without_a_permit_changes_nothing_whatever_its_agency_may_say() {
+        // The school's second feed may be heard on who leads, not on the area of attendance.
+        let second = |says: Says| says.in_feed("pastoral");
+        let permitted = ["school/A2", "school/pastoral/lead"];
+        let clear = || child().not_met("E1");
+        let disturbing = [
+            second(child()).coverage(Coverage::Closed),
+            second(child()).coverage(Coverage::Moved),
+            second(child()).until("2026-01"),
+            second(child()).met("E1"),
+            second(child()).flag("E1", FlagState::Contested, "2026-06-01", ""),
+        ];
+        let mut late = deliveries();
+        late.insert((agency("school"), FeedCode::parse("pastoral").expect("a code")), Date::constant(2025, 1, 1));
+        for other in disturbing {
+            for deliveries in [deliveries(), late.clone()] {
+                let found = finding("A2", &[person(&[clear(), other.clone()])], &permitted, &deliveries);
+                assert_eq!(found, finding("A2", &[person(&[clear()])], &permitted, &deliveries), "{other:?}");
+                assert_eq!(found.state, NotMet);
+            }
+        }
+        let only_second = finding("A2", &[person(&[clear()])], &["school/pastoral/A2"], &deliveries());
+        assert_eq!(only_second.state, NotKnown, "the first feed may not be heard then");
+    }
+
+    #[test]
+    fn a_silent_record_of_a_feed_that_does_not_supply_the_criterion_is_no_voice() {
+        let closed = child().in_feed("pastoral").coverage(Coverage::Closed);
+        let permitted = ["school/A2", "school/pastoral/A2"];
+        let found = finding("A2", &[person(&[child().not_met("E1"), closed])], &permitted, &deliveries());
+        assert_eq!(found.state, NotMet);
+    }
+
+    #[test]
+    fn attendance_bands_speak_where_there_is_no_flag_and_a_missing_term_is_never_good_attendance() {
+        let [autumn, spring, summer] = ["2025-autumn", "2026-spring", "2026-summer"];
+        let (below, good) = (AttendanceBand::Below90, AttendanceBand::AtLeast90);
+        let cases = [
+            (vec![(autumn, below), (spring, below), (summer, below)], Met),
+            (vec![(autumn, good), (spring, good), (summer, good)], NotMet),
+            (vec![(autumn, good), (spring, below), (summer, good)], NotKnown),
+            (vec![(autumn, good), (spring, good)], NotKnown),
+            (vec![(spring, good), (summer, good)], NotKnown),
+            (vec![(spring, below), (summer, below)], NotKnown),
+            (vec![("2025-summer", good), (autumn, good), (spring, good)], NotKnown),
+            (vec![("2025-summer", below), (autumn, good), (spring, good), (summer, good)], NotMet),
+            (vec![], NotKnown),
+        ];
+        for (bands, expected) in cases {
+            assert_eq!(attendance(child().bands(&bands)), expected, "{bands:?}");
+        }
+        let all_good = [(autumn, good), (spring, good), (summer, good)];
+        assert_eq!(attendance(child().bands(&all_good).met("E1")), Met, "a flag stands for itself");
+        assert_eq!(attendance(child().bands(&all_good).until("2026-08")), NotAssessable);
+        let crime = state("A1", &[person(&[says("youth", Child).bands(&all_good), says("police", Child)])]);
+        assert_eq!(crime, NotKnown, "no other criterion is computed from attendance");
     }
 
     #[test]

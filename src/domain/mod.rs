@@ -2,6 +2,7 @@
 
 pub mod agency;
 pub mod agreement;
+pub mod columns;
 pub mod criterion;
 pub mod enquiry;
 pub mod evidence;

@@ -468,6 +468,10 @@ impl Programme {
                 let sentence = "a window covers at least one month or term";
                 faults.push(Fault::at(format!("criterion[{n}].window"), "empty", sentence));
             }
+            if criterion.from_attendance && !matches!(criterion.window, Window::Terms(_)) {
+                let sentence = "attendance is known by school term, so the window is in terms";
+                faults.push(Fault::at(format!("criterion[{n}].from_attendance"), "contradiction", sentence));
+            }
             if criterion.effective_to.is_some_and(|last| last < criterion.effective_from) {
                 let sentence = "it ends before it begins";
                 faults.push(Fault::at(format!("criterion[{n}].effective_to"), "order", sentence));

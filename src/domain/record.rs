@@ -97,6 +97,59 @@ pub struct Flag {
     pub evidence: EvidenceGrade,
 }
 
+/// A school term as records name it: `2026-autumn`, `2026-spring` or `2026-summer`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TermName(String);
+
+impl TermName {
+    /// Reads a year of four digits and a season.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, season) = text.split_once('-')?;
+        let is_year = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
+        (is_year && matches!(season, "autumn" | "spring" | "summer")).then(|| Self(text.to_owned()))
+    }
+
+    /// The name, as in the programme's list of terms.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TermName {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a term such as 2026-autumn")
+    }
+}
+impl From<TermName> for String {
+    fn from(term: TermName) -> Self {
+        term.0
+    }
+}
+
+/// How much of a term's possible sessions a child attended. Exact figures stay with the agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum AttendanceBand {
+    /// Less than 90 per cent, whatever the reason for absence.
+    #[serde(rename = "below_90")]
+    Below90,
+    /// 90 per cent or more.
+    #[serde(rename = "90_and_over")]
+    AtLeast90,
+}
+
+/// A child's attendance in one school term.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attendance {
+    /// Which term.
+    #[schema(value_type = String, example = "2026-autumn")]
+    pub term: TermName,
+    /// How much of it.
+    pub band: AttendanceBand,
+}
+
 /// Whether a service is still working with the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -153,4 +206,10 @@ pub struct Evidence {
     /// The agency's work with the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
+    /// A child's attendance, term by term.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attendance: Vec<Attendance>,
+    /// How many children of school age live in the person's household, as the agency knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub school_age_children: Option<u8>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ids::{AgencyCode, AgreementRef, FeedCode, LocalityCode, OpaqueRef, ProgrammeCode, TeamRoute, TokenType};
-use super::record::{Coverage, Evidence, Flag, ParentalResponsibility, Role, Service};
+use super::record::{Attendance, Coverage, Evidence, Flag, ParentalResponsibility, Role, Service, TermName};
 use super::time::Month;
 use super::token::Token;
 
@@ -17,6 +17,10 @@ pub const SCHEME: &str = "pt1";
 pub const MOST_TOKENS: usize = 128;
 /// Most household tokens that one record may carry.
 pub const MOST_HOUSEHOLDS: usize = 8;
+/// Most school terms that one record may speak of: four years.
+pub const MOST_TERMS: usize = 12;
+/// Most children of school age that a household may have; beyond it is no home.
+pub const MOST_CHILDREN: u8 = 20;
 /// Most flags that one record may carry.
 pub const MOST_FLAGS: usize = 64;
 
@@ -26,6 +30,19 @@ pub const MOST_FLAGS: usize = 64;
 pub enum SubmissionMode {
     /// Everything the feed knows: what it does not hold any more is gone.
     Snapshot,
+    /// What changed since: records that are new or replace the feed's record of the same reference,
+    /// and references whose record goes.
+    Delta,
+}
+
+impl SubmissionMode {
+    /// The word in the file, the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Delta => "delta",
+        }
+    }
 }
 
 /// What happens to the good rows of a file that has bad ones.
@@ -76,7 +93,7 @@ pub struct Header {
     /// The agreement whose supply term covers the feed.
     #[schema(value_type = String, example = "early-help-core/v1")]
     pub agreement: AgreementRef,
-    /// Snapshot.
+    /// `snapshot` replaces what the feed said, `delta` changes it.
     pub mode: SubmissionMode,
     /// What happens when some rows are bad.
     #[serde(default)]
@@ -133,6 +150,12 @@ pub struct RecordLine {
     /// The agency's work with the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
+    /// A child's attendance, term by term.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attendance: Vec<Attendance>,
+    /// How many children of school age live in the household.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub school_age_children: Option<u8>,
 }
 
 impl RecordLine {
@@ -146,8 +169,28 @@ impl RecordLine {
             coverage: self.coverage,
             locality: self.locality,
             service: self.service,
+            attendance: self.attendance,
+            school_age_children: self.school_age_children,
         }
     }
+}
+
+/// A line of a delta that takes a record back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetractLine {
+    #[serde(rename = "ref")]
+    reference: OpaqueRef,
+    retract: bool,
+}
+
+/// What one line of a submission asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A record: new, or in place of the feed's record of the same reference.
+    Record(Box<RecordLine>),
+    /// The feed's record of this reference goes.
+    Retract(OpaqueRef),
 }
 
 /// One thing wrong with a row: where, and a code of [`ROW_CODES`]. Never the value.
@@ -176,11 +219,15 @@ macro_rules! row_codes {
 
 row_codes! {
     NOT_JSON = "row.not_json", "The line is not a JSON object, or the file was cut off in the middle of it. Send the file again.";
+    NOT_CSV = "row.not_csv", "The row is not CSV in UTF-8.";
+    CELLS = "row.cells", "The row has another number of cells than there are columns; a row is one line, without breaks in its cells.";
     TOO_LONG = "row.too_long", "The line is longer than the limit. A record has at most 128 tokens and 64 flags.";
     UNKNOWN_FIELD = "row.unknown_field", "The line has a field that the format does not define. Names, dates of birth and addresses never leave the agency.";
     MISSING = "row.missing", "A field that every record needs is missing.";
     MALFORMED = "row.malformed", "The field has the wrong type or an unknown word.";
     DUPLICATE_REF = "row.duplicate_ref", "An earlier line of the file has the same reference.";
+    RETRACT_UNKNOWN = "retract.unknown", "The feed shows no record of this reference, so there is none to take back.";
+    RETRACT_MISPLACED = "retract.misplaced", "Only a delta takes records back, with a line of `ref` and `\"retract\": true` and nothing else.";
     NOT_A_REF = "ref.malformed", "The reference is not 22 base64url characters as `porth tokenise` makes them.";
     NOT_A_TOKEN = "token.malformed", "The value is not a token of 43 base64url characters. Values in clear are refused and not kept.";
     TOKEN_TYPE = "token.type", "The token type has no key check in the header, or the programme does not use it there.";
@@ -195,6 +242,11 @@ row_codes! {
     TOO_MANY_FLAGS = "flag.too_many", "The record carries more flags than the limit.";
     LOCALITY = "locality.unknown", "The programme has no such locality.";
     TEAM = "service.team", "The agency's file lists no such team.";
+    ATTENDANCE_TERM = "attendance.term", "The feed does not supply attendance, or the programme lists no such term.";
+    ATTENDANCE_FUTURE = "attendance.future", "The term had not ended on the day that the file describes.";
+    ATTENDANCE_REPEATED = "attendance.repeated", "The record says two things of one term.";
+    TOO_MANY_TERMS = "attendance.too_many", "The record carries more than 12 terms.";
+    SCHOOL_AGE = "household.school_age_children", "A household of more than 20 children of school age is no family.";
     SERVICE_DATES = "service.dates", "The service begins after the day that the file describes, or its last contact lies before its beginning or after that day.";
 }
 
@@ -210,11 +262,27 @@ pub struct RowRules<'a> {
     pub criterion: &'a dyn Fn(&Flag) -> Option<bool>,
     /// Whether the programme has a locality.
     pub locality: &'a dyn Fn(&LocalityCode) -> bool,
+    /// The last day of a school term, when the feed supplies attendance and the programme lists it.
+    pub term: &'a dyn Fn(&TermName) -> Option<Date>,
     /// Whether the agency has a team.
     pub team: &'a dyn Fn(&TeamRoute) -> bool,
 }
 
-/// Reads and checks one line.
+/// Reads and checks one line: a record, or in a delta also a reference whose record goes.
+///
+/// # Errors
+///
+/// Every fault found, at least one, each with its field and code.
+pub fn parse_line(line: &[u8], rules: &RowRules<'_>) -> Result<Line, Vec<RowFault>> {
+    if rules.header.mode == SubmissionMode::Delta
+        && let Ok(RetractLine { reference, retract: true }) = serde_json::from_slice(line)
+    {
+        return Ok(Line::Retract(reference));
+    }
+    parse_row(line, rules).map(|record| Line::Record(Box::new(record)))
+}
+
+/// Reads and checks one record line.
 ///
 /// # Errors
 ///
@@ -241,6 +309,10 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
         faults.push(RowFault::new("household", TOO_MANY_TOKENS));
     }
     check_flags(record, rules, &mut faults);
+    check_attendance(record, rules, &mut faults);
+    if record.school_age_children.is_some_and(|count| count > MOST_CHILDREN) {
+        faults.push(RowFault::new("school_age_children", SCHOOL_AGE));
+    }
     if record.locality.as_ref().is_some_and(|locality| !(rules.locality)(locality)) {
         faults.push(RowFault::new("locality", LOCALITY));
     }
@@ -312,6 +384,24 @@ fn check_flags(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<RowFa
     }
 }
 
+fn check_attendance(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<RowFault>) {
+    if record.attendance.len() > MOST_TERMS {
+        faults.push(RowFault::new("attendance", TOO_MANY_TERMS));
+        return;
+    }
+    for (index, said) in record.attendance.iter().enumerate() {
+        let mut fault = |code| faults.push(RowFault::new(format!("attendance[{index}].term"), code));
+        match (rules.term)(&said.term) {
+            None => fault(ATTENDANCE_TERM),
+            Some(ends) if ends > rules.header.as_at => fault(ATTENDANCE_FUTURE),
+            Some(_) => {}
+        }
+        if record.attendance[..index].iter().any(|other| other.term == said.term) {
+            fault(ATTENDANCE_REPEATED);
+        }
+    }
+}
+
 /// Finds what is wrong with a line that did not parse, field by field, without its values.
 fn diagnose(line: &[u8]) -> Vec<RowFault> {
     let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(line) else {
@@ -319,7 +409,8 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
     };
     let mut faults = Vec::new();
     for name in ["ref", "tokens"] {
-        if !fields.contains_key(name) {
+        let is_retraction = name == "tokens" && fields.contains_key("retract");
+        if !fields.contains_key(name) && !is_retraction {
             faults.push(RowFault::new(name, MISSING));
         }
     }
@@ -327,6 +418,7 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
         let code = match name.as_str() {
             "ref" => bad::<OpaqueRef>(value, NOT_A_REF),
             "tokens" | "household" => tokens_fault(value),
+            "retract" => Some(RETRACT_MISPLACED),
             "role" => bad::<Role>(value, MALFORMED),
             "parental_responsibility" => bad::<ParentalResponsibility>(value, MALFORMED),
             "flags" => bad::<Vec<Flag>>(value, MALFORMED),
@@ -335,6 +427,8 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
             "restricted" => bad::<bool>(value, MALFORMED),
             "locality" => bad::<Option<LocalityCode>>(value, MALFORMED),
             "service" => bad::<Option<Service>>(value, MALFORMED),
+            "attendance" => bad::<Vec<Attendance>>(value, MALFORMED),
+            "school_age_children" => bad::<Option<u8>>(value, MALFORMED),
             // The name itself may be somebody's, so it is not repeated.
             _ => {
                 faults.push(RowFault::new("", UNKNOWN_FIELD));
@@ -395,6 +489,7 @@ mod tests {
                 is_household: &|token_type| token_type.as_str() == "uprn",
                 criterion: &|flag| (flag.criterion.as_str() == "E1").then_some(false),
                 locality: &|locality| locality.as_str() == "west",
+                term: &|term| (term.as_str() != "2020-autumn").then_some(Date::constant(2026, 7, 22)),
                 team: &|team| team.as_str() == "welfare",
             },
         )
@@ -443,6 +538,18 @@ mod tests {
             (flag(r#""from":"2026-04-31""#), "flags", MALFORMED),
             (flag(r#""from":"2026-04-01","evidence":"professional""#), "flags[0].evidence", FLAG_SOFT),
             (flag(r#""from":"2026-04-01""#).replace("E1", "X9"), "flags[0].criterion", FLAG_CRITERION),
+            (row(r#","attendance":[{"term":"2020-autumn","band":"below_90"}]"#), "attendance[0].term", ATTENDANCE_TERM),
+            (row(r#","attendance":[{"term":"winter","band":"below_90"}]"#), "attendance", MALFORMED),
+            (row(r#","attendance":[{"term":"2026-summer","band":"87"}]"#), "attendance", MALFORMED),
+            (
+                row(
+                    r#","attendance":[{"term":"2026-summer","band":"below_90"},{"term":"2026-summer","band":"90_and_over"}]"#,
+                ),
+                "attendance[1].term",
+                ATTENDANCE_REPEATED,
+            ),
+            (row(r#","school_age_children":21"#), "school_age_children", SCHOOL_AGE),
+            (row(r#","school_age_children":-1"#), "school_age_children", MALFORMED),
             (row(r#","locality":"north""#), "locality", LOCALITY),
             (row(r#","service":{"since":"2026-03","team_route":"x","status":"open"}"#), "service.team_route", TEAM),
             (row(r#","service":{"since":"2027-03","team_route":"welfare","status":"open"}"#), "service", SERVICE_DATES),
@@ -454,6 +561,35 @@ mod tests {
                 assert!(!told.contains(secret), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn a_delta_takes_back_by_reference_and_a_snapshot_does_not() {
+        let line = format!(r#"{{"ref":"{REF}","retract":true}}"#);
+        let mut header = header();
+        let mut parse = |mode: SubmissionMode, line: &str| {
+            header.mode = mode;
+            let rules = RowRules {
+                header: &header,
+                links: &|_| true,
+                is_household: &|_| false,
+                criterion: &|_| None,
+                locality: &|_| false,
+                term: &|_| None,
+                team: &|_| false,
+            };
+            parse_line(line.as_bytes(), &rules)
+        };
+        let reference = OpaqueRef::parse(REF).expect("a reference");
+        assert_eq!(parse(SubmissionMode::Delta, &line), Ok(Line::Retract(reference)));
+        let misplaced = Err(vec![RowFault::new("retract", RETRACT_MISPLACED)]);
+        assert_eq!(parse(SubmissionMode::Snapshot, &line), misplaced);
+        assert_eq!(parse(SubmissionMode::Delta, &line.replace("true", "false")), misplaced);
+        let with_more = row(r#","retract":true"#);
+        assert_eq!(parse(SubmissionMode::Delta, &with_more), misplaced);
+        assert!(matches!(parse(SubmissionMode::Delta, &row("")), Ok(Line::Record(_))));
+        let bad = line.replace(REF, "case 17");
+        assert!(parse(SubmissionMode::Delta, &bad).expect_err("bad").contains(&RowFault::new("ref", NOT_A_REF)));
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! while, writes link rows for the next generation in small transactions that nobody sees, and ends
 //! with one small update that makes rows, links and the removal of the replaced snapshot visible.
 
+use std::collections::HashMap;
+
 use super::bulk::BulkInsert;
 use super::records::{LinkableRecord, read_linkable};
 use super::statements::{ListStatement, statements};
-use super::submissions::FOREVER;
+use super::submissions::{FOREVER, SubmissionState};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
-use crate::domain::ids::{ProgrammeCode, SubmissionId};
+use crate::domain::ids::{AgencyCode, FeedCode, ProgrammeCode, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 
@@ -19,7 +21,13 @@ pub(super) static ADD_LINKS: BulkInsert =
 /// Ends link rows that the next generation replaces.
 pub(super) static END_LINKS: ListStatement =
     ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to + 0 = $2 AND record IN ({list})", 2);
-/// Records that hold one of these tokens: visible ones, and those of the submission at hand.
+pub(super) static ADD_DEPARTED: BulkInsert = BulkInsert::new(
+    "INSERT INTO departed (record, programme, submission, visible_to) VALUES",
+    4,
+    "ON CONFLICT (record) DO NOTHING",
+);
+/// Records that hold one of these tokens: visible ones, and those of the submission at hand. `$4` is
+/// the feed that is replaced as a whole, or empty.
 pub(super) static HOLDERS: ListStatement = ListStatement::new(
     "WITH held AS MATERIALIZED (SELECT blinded, record FROM token WHERE blinded IN ({list}))
      SELECT held.blinded, held.record, link.component
@@ -29,10 +37,11 @@ pub(super) static HOLDERS: ListStatement = ListStatement::new(
      LEFT JOIN link ON link.record = held.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1
      WHERE submission.programme = $2
        AND (submission.id = $3
-            OR (submission.id <> $4 AND submission.visible_from <= $1 AND submission.visible_to > $1))",
+            OR (link.record IS NOT NULL AND record.agency || '/' || record.feed <> $4
+                AND submission.visible_from <= $1 AND submission.visible_to > $1))",
     4,
 );
-/// Visible records of these components, without those of the submission that is being replaced.
+/// Visible records of these components, without those of the feed that is being replaced.
 pub(super) static MEMBERS: ListStatement = ListStatement::new(
     "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
             record.households, link.component, link.person, link.shielded
@@ -41,7 +50,7 @@ pub(super) static MEMBERS: ListStatement = ListStatement::new(
      JOIN submission ON submission.id = record.submission
      WHERE link.visible_from <= $1 AND link.visible_to + 0 > $1
        AND submission.visible_from <= $1 AND submission.visible_to > $1
-       AND submission.id <> $2
+       AND record.agency || '/' || record.feed <> $2
        AND link.component IN ({list})",
     2,
 );
@@ -81,6 +90,14 @@ statements! {
                  AND submission.visible_from <= $1 AND submission.visible_to > $1
                  AND submission.programme = $2 AND record.id > $3
                ORDER BY record.id LIMIT $4";
+    UNDO_DEPARTED = "DELETE FROM departed WHERE programme = $1 AND visible_to = $2";
+    DEPARTED = "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
+                       record.households, departed.submission
+                FROM departed JOIN record ON record.id = departed.record
+                WHERE departed.programme = $1 AND departed.visible_to < $2
+                ORDER BY departed.visible_to, departed.record LIMIT $3";
+    FORGET_DEPARTED = "DELETE FROM departed WHERE programme = $1 AND visible_to < $2
+                         AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = departed.record)";
     FORGET_ENDED = "DELETE FROM link WHERE visible_to < $1 AND record IN
                     (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
                      WHERE submission.programme = $2)";
@@ -117,6 +134,26 @@ pub struct Link {
     pub is_shielded: bool,
 }
 
+/// What the next generation adds and takes away.
+#[derive(Debug, Clone, Default)]
+pub struct Turnover {
+    /// The submission that becomes visible; none when one is only taken back.
+    pub arriving: Option<SubmissionId>,
+    /// Every visible record of this feed goes, the arriving submission's own excepted.
+    pub feed: Option<(AgencyCode, FeedCode)>,
+    /// Submissions that are hidden, and what they are called then.
+    pub ending: Vec<(SubmissionId, SubmissionState)>,
+    /// Single records that go, with the submissions that they came in.
+    pub records: HashMap<i64, SubmissionId>,
+}
+
+impl Turnover {
+    /// The feed that goes as a whole, as the statements compare it.
+    fn feed_text(&self) -> String {
+        self.feed.as_ref().map_or(String::new(), |(agency, feed)| format!("{agency}/{feed}"))
+    }
+}
+
 /// A claim on the programme's next generation.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -124,58 +161,58 @@ pub struct Claim {
     pub id: [u8; 16],
     /// The programme.
     pub programme: ProgrammeCode,
-    /// The submission that is being made visible.
+    /// The submission that is being made visible, or taken back.
     pub submission: SubmissionId,
     /// The generation that enquiries see meanwhile.
     pub generation: i64,
 }
 
 impl Store {
-    /// Records that hold any of these tokens, among the visible ones and the claimed submission's own.
-    /// `replaced` is left out.
+    /// Records that hold any of these tokens, among the visible ones that stay and those that arrive.
     pub async fn token_holders(
         &self,
         claim: &Claim,
-        replaced: Option<SubmissionId>,
+        turnover: &Turnover,
         tokens: &[Blinded],
     ) -> Result<Vec<Holder>, StoreError> {
-        let left_out = replaced.unwrap_or(claim.submission);
+        let left_out = turnover.feed_text();
+        let arriving = turnover.arriving.as_ref().map_or(&[][..], |id| id.as_bytes());
         let mut holders = Vec::new();
         for piece in tokens.chunks(ListStatement::MOST) {
             let (sql, length) = HOLDERS.text(piece.len());
-            let mut values: Vec<Value<'_>> = vec![
-                claim.generation.into(),
-                claim.programme.as_str().into(),
-                claim.submission.as_bytes().into(),
-                left_out.as_bytes().into(),
-            ];
+            let mut values: Vec<Value<'_>> =
+                vec![claim.generation.into(), claim.programme.as_str().into(), arriving.into(), Value::from(&left_out)];
             values.extend((0..length).map(|n| piece.get(n).map_or(Value::Bytes(b""), |t| t.as_bytes().into())));
             for row in self.fetch_all(sql, &values).await? {
-                holders.push(Holder {
-                    blinded: Blinded::new(row.array(0, "token")?),
-                    record: row.int(1)?,
-                    component: row.optional_int(2)?,
-                });
+                let record = row.int(1)?;
+                if turnover.records.contains_key(&record) {
+                    continue;
+                }
+                let blinded = Blinded::new(row.array(0, "token")?);
+                holders.push(Holder { blinded, record, component: row.optional_int(2)? });
             }
         }
         Ok(holders)
     }
 
-    /// The visible members of components, without those of `replaced`.
+    /// The visible members of components, without those that go.
     pub async fn members(
         &self,
         claim: &Claim,
-        replaced: Option<SubmissionId>,
+        turnover: &Turnover,
         components: &[i64],
     ) -> Result<Vec<Member>, StoreError> {
-        let left_out = replaced.unwrap_or(claim.submission);
+        let left_out = turnover.feed_text();
         let mut members = Vec::new();
         for piece in components.chunks(ListStatement::MOST) {
             let (sql, length) = MEMBERS.text(piece.len());
-            let mut values: Vec<Value<'_>> = vec![claim.generation.into(), left_out.as_bytes().into()];
+            let mut values: Vec<Value<'_>> = vec![claim.generation.into(), Value::from(&left_out)];
             values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
             for row in self.fetch_all(sql, &values).await? {
-                members.push(read_member(&row)?);
+                let member = read_member(&row)?;
+                if !turnover.records.contains_key(&member.record.id) {
+                    members.push(member);
+                }
             }
         }
         Ok(members)
@@ -244,6 +281,7 @@ impl Tx {
         if was_held {
             self.execute(UNDO_ADDED, values![generation + 1, programme.as_str()]).await?;
             self.execute(UNDO_ENDED, values![generation + 1, FOREVER, programme.as_str()]).await?;
+            self.execute(UNDO_DEPARTED, values![programme.as_str(), generation + 1]).await?;
         }
         Ok(Some(Claim { id, programme: programme.clone(), submission, generation }))
     }
@@ -258,18 +296,15 @@ impl Tx {
     pub async fn release_claim(&mut self, claim: &Claim) -> Result<(), StoreError> {
         self.execute(UNDO_ADDED, values![claim.generation + 1, claim.programme.as_str()]).await?;
         self.execute(UNDO_ENDED, values![claim.generation + 1, FOREVER, claim.programme.as_str()]).await?;
+        self.execute(UNDO_DEPARTED, values![claim.programme.as_str(), claim.generation + 1]).await?;
         self.execute(RELEASE, values![claim.programme.as_str(), &claim.id]).await.map(drop)
     }
 
     /// Writes link rows for the next generation, ending those that the same records have now.
     pub async fn write_links(&mut self, claim: &Claim, links: &[(i64, Link)]) -> Result<(), StoreError> {
         let next = claim.generation + 1;
-        for piece in links.chunks(ListStatement::MOST) {
-            let (sql, length) = END_LINKS.text(piece.len());
-            let mut values: Vec<Value<'_>> = vec![next.into(), FOREVER.into()];
-            values.extend((0..length).map(|n| Value::Int(piece.get(n).map_or(-1, |(record, _)| *record))));
-            self.execute(sql, &values).await?;
-        }
+        let records: Vec<i64> = links.iter().map(|(record, _)| *record).collect();
+        self.end_links(next, &records).await?;
         let values: Vec<Value<'_>> = links
             .iter()
             .flat_map(|(record, link)| {
@@ -286,28 +321,83 @@ impl Tx {
         self.insert_many(&ADD_LINKS, &values).await.map(drop)
     }
 
-    /// Makes the claimed submission, its links and the removal of the one it replaces visible at once.
-    /// Returns false when the claim was lost: then nothing of this transaction may be kept.
+    /// Ends the links of single records, so that the next generation does not see them. Until then
+    /// everybody does, and a claim that is given up brings them back.
+    pub async fn end_records(&mut self, claim: &Claim, records: &[(i64, SubmissionId)]) -> Result<(), StoreError> {
+        let next = claim.generation + 1;
+        let ids: Vec<i64> = records.iter().map(|(record, _)| *record).collect();
+        self.end_links(next, &ids).await?;
+        let values: Vec<Value<'_>> = records
+            .iter()
+            .flat_map(|(record, submission)| {
+                [(*record).into(), claim.programme.as_str().into(), submission.as_bytes().into(), Value::from(next)]
+            })
+            .collect();
+        self.insert_many(&ADD_DEPARTED, &values).await.map(drop)
+    }
+
+    async fn end_links(&mut self, next: i64, records: &[i64]) -> Result<(), StoreError> {
+        for piece in records.chunks(ListStatement::MOST) {
+            let (sql, length) = END_LINKS.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![next.into(), FOREVER.into()];
+            values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
+            self.execute(sql, &values).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything of a turnover happen at once: what arrives is seen, with its links, and what
+    /// goes is not. Returns false when the claim was lost: then nothing of this transaction may be kept.
     pub async fn advance_generation(
         &mut self,
         claim: &Claim,
-        replaced: Option<SubmissionId>,
+        turnover: &Turnover,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let next = claim.generation + 1;
-        let unlinked = self.fetch_optional(UNLINKED, values![claim.submission.as_bytes(), next]).await?;
-        if unlinked.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0 {
-            // Shown like this, its records would answer nobody and its restrictions shield nobody.
-            return Err(StoreError::Corrupt("a submission about to be shown has records without links"));
+        if let Some(arriving) = turnover.arriving {
+            let unlinked = self.fetch_optional(UNLINKED, values![arriving.as_bytes(), next]).await?;
+            if unlinked.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0 {
+                // Shown like this, its records would answer nobody and its restrictions shield nobody.
+                return Err(StoreError::Corrupt("a submission about to be shown has records without links"));
+            }
         }
         let values = values![claim.programme.as_str(), &claim.id, next, claim.generation];
-        if self.execute(ADVANCE, values).await? != 1 || !self.show_submission(claim.submission, next, now).await? {
+        if self.execute(ADVANCE, values).await? != 1 {
             return Ok(false);
         }
-        match replaced {
-            Some(old) => self.replace_submission(old, next, now).await,
-            None => Ok(true),
+        if let Some(arriving) = turnover.arriving
+            && !self.show_submission(arriving, next, now).await?
+        {
+            return Ok(false);
         }
+        for (submission, state) in &turnover.ending {
+            if !self.hide_submission(*submission, *state, next, now).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes the rows of records that single-record changes ended before a generation, and their
+    /// notes. Returns how many there were; fewer than `limit` when none are left.
+    pub async fn remove_departed(
+        &mut self,
+        programme: &ProgrammeCode,
+        before: i64,
+        limit: i64,
+    ) -> Result<u64, StoreError> {
+        let rows = self.fetch_all(DEPARTED, values![programme.as_str(), before, limit]).await?;
+        let mut by_submission: HashMap<[u8; 16], Vec<LinkableRecord>> = HashMap::new();
+        for row in &rows {
+            by_submission.entry(row.array(7, "submission id")?).or_default().push(read_linkable(row)?);
+        }
+        for (submission, records) in &by_submission {
+            let submission = SubmissionId::from_slice(submission).map_err(|_| StoreError::Corrupt("submission id"))?;
+            self.remove_records(submission, records).await?;
+        }
+        self.execute(FORGET_DEPARTED, values![programme.as_str(), before]).await?;
+        Ok(rows.len() as u64)
     }
 
     /// Removes link rows that ended before a generation.

@@ -36,6 +36,7 @@ macro_rules! step {
 
 const STEPS: &[Step] = &[
     step!(1, "first release", "0001_first_release"),
+    step!(2, "feeds", "0002_feeds"),
     step!(4, "onboarding", "0004_onboarding"),
     step!(6, "screenings", "0006_screenings"),
 ];

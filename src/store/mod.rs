@@ -29,7 +29,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, 
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
-pub use links::{Claim, Holder, Link, Member};
+pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
@@ -70,6 +70,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("end links", &links::END_LINKS),
     ("token holders", &links::HOLDERS),
     ("members", &links::MEMBERS),
+    ("shown by reference", &records::SHOWN_BY_REFERENCE),
     ("components of", &links::COMPONENTS_OF),
     ("records by id", &links::BY_ID),
     ("drop pending", &log::DROP_PENDING),
@@ -82,6 +83,8 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("tokens", &records::ADD_TOKENS),
     ("households", &records::ADD_HOUSEHOLDS),
     ("links", &links::ADD_LINKS),
+    ("departed", &links::ADD_DEPARTED),
+    ("retractions", &submissions::ADD_RETRACTIONS),
     ("events", &log::ADD_EVENTS),
     ("screening rows", &screenings::ADD_ROWS),
     ("pending", &log::ADD_PENDING),

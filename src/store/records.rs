@@ -107,6 +107,14 @@ pub(super) static DROP_HOUSEHOLDS: ListStatement = ListStatement::new(
 pub(super) static DROP_RECORDS: ListStatement = ListStatement::new("DELETE FROM record WHERE id IN ({list})", 0);
 pub(super) static DROP_LINKS: ListStatement = ListStatement::new("DELETE FROM link WHERE record IN ({list})", 0);
 
+/// The records of one submission that a generation sees, by the agency's references.
+pub(super) static SHOWN_BY_REFERENCE: ListStatement = ListStatement::new(
+    "SELECT record.id, record.reference FROM record
+     JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1
+     WHERE record.submission = $2 AND record.reference IN ({list})",
+    2,
+);
+
 statements! {
     PAGE = "SELECT id, agency, feed, reference, restricted, tokens, households FROM record
             WHERE submission = $1 AND reference > $2 ORDER BY reference LIMIT $3";
@@ -307,6 +315,25 @@ impl Store {
         // asked in the same way whether somebody is known or not.
         values.extend((0..length).map(|n| list.get(n).map_or(Value::Bytes(b""), |token| token.as_bytes().into())));
         self.fetch_all(sql, &values).await
+    }
+
+    /// Which of these references a generation sees in a submission: the records that hold them.
+    pub async fn shown_by_reference(
+        &self,
+        generation: i64,
+        submission: SubmissionId,
+        references: &[OpaqueRef],
+    ) -> Result<Vec<(i64, OpaqueRef)>, StoreError> {
+        let mut shown = Vec::new();
+        for piece in references.chunks(ListStatement::MOST) {
+            let (sql, length) = SHOWN_BY_REFERENCE.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![generation.into(), submission.as_bytes().into()];
+            values.extend((0..length).map(|n| Value::Text(piece.get(n).map_or("", OpaqueRef::as_str))));
+            for row in self.fetch_all(sql, &values).await? {
+                shown.push((row.int(0)?, reference(&row, 1)?));
+            }
+        }
+        Ok(shown)
     }
 
     /// A page of a submission's records in the order of their references.

@@ -4,7 +4,7 @@ use super::bulk::BulkInsert;
 use super::statements::statements;
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
-use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, ProgrammeCode, SubmissionId};
+use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, OpaqueRef, ProgrammeCode, SubmissionId};
 use crate::domain::time::Timestamp;
 
 /// The end of every open visibility range.
@@ -14,7 +14,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT id, programme, agency, feed, agreement, mode, rows_mode, as_at, state, rows_read, rows_accepted,
-             rows_rejected, failure, received_at, finished_at, digest FROM submission WHERE ",
+             rows_rejected, failure, received_at, finished_at, digest, base FROM submission WHERE ",
             $condition
         )
     };
@@ -22,8 +22,8 @@ macro_rules! select {
 
 statements! {
     INSERT = "INSERT INTO submission (id, programme, agency, feed, agreement, mode, rows_mode, as_at, state, rows_read,
-                  rows_accepted, rows_rejected, holds_rows, visible_from, visible_to, received_at)
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'staging', 0, 0, 0, 1, $9, $9, $10)";
+                  rows_accepted, rows_rejected, holds_rows, visible_from, visible_to, received_at, base)
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'staging', 0, 0, 0, 1, $9, $9, $10, $11)";
     PROGRESS = "UPDATE submission SET rows_read = $2, rows_accepted = $3, rows_rejected = $4
                 WHERE id = $1 AND state = 'staging'";
     STAGED = "UPDATE submission SET state = 'staged', digest = $2 WHERE id = $1 AND state = 'staging'";
@@ -33,21 +33,34 @@ statements! {
     PUBLISHING = "UPDATE submission SET state = 'publishing' WHERE id = $1 AND state IN ('staged', 'publishing')";
     SHOW = "UPDATE submission SET state = 'visible', visible_from = $2, visible_to = $3, finished_at = $4
             WHERE id = $1 AND state = 'publishing'";
-    REPLACE = "UPDATE submission SET state = 'replaced', visible_to = $2, finished_at = $3, digest = NULL
-               WHERE id = $1 AND state = 'visible'";
+    HIDE = "UPDATE submission SET state = $2, visible_to = $3, finished_at = $4, digest = NULL
+            WHERE id = $1 AND state IN ('visible', 'withdrawing')";
+    WITHDRAW = "UPDATE submission SET state = 'withdrawing', failure = NULL WHERE id = $1 AND state = 'visible'";
+    KEEP_SHOWING = "UPDATE submission SET state = 'visible', failure = $2 WHERE id = $1 AND state = 'withdrawing'";
     ONE = select!("id = $1");
-    STAGED_OLDEST = select!("programme = $1 AND state IN ('staged', 'publishing') ORDER BY id LIMIT 1");
-    VISIBLE_OF_FEED = select!("programme = $1 AND agency = $2 AND feed = $3 AND state = 'visible'");
-    ABANDONED = select!("state IN ('failed', 'replaced') AND holds_rows = 1 AND finished_at < $1 ORDER BY id LIMIT 8");
+    STAGED_OLDEST = select!("programme = $1 AND state IN ('staged', 'publishing', 'withdrawing') ORDER BY id LIMIT 1");
+    UNDER_WAY = "SELECT COUNT(*) FROM submission WHERE programme = $1 AND agency = $2 AND feed = $3
+                 AND state IN ('staged', 'publishing', 'withdrawing')";
+    VISIBLE_OF_FEED =
+        select!("programme = $1 AND agency = $2 AND feed = $3 AND state IN ('visible', 'withdrawing')
+                 ORDER BY visible_from");
+    ABANDONED = select!("state IN ('failed', 'replaced', 'withdrawn') AND holds_rows = 1 AND finished_at < $1 ORDER BY id LIMIT 8");
     STALLED = select!("state = 'staging' AND received_at < $1 ORDER BY id LIMIT 8");
     EMPTIED = "UPDATE submission SET holds_rows = 0 WHERE id = $1";
     FEEDS = "SELECT agency, feed, agreement, as_at, id FROM submission
-             WHERE programme = $1 AND visible_from <= $2 AND visible_to > $2 ORDER BY agency, feed";
+             WHERE programme = $1 AND visible_from <= $2 AND visible_to > $2 ORDER BY agency, feed, visible_from";
+    RETRACTIONS = "SELECT reference FROM retraction WHERE submission = $1 AND reference > $2 ORDER BY reference LIMIT $3";
+    DROP_RETRACTIONS = "DELETE FROM retraction WHERE submission = $1";
     ROW_ERRORS = "SELECT row_number, field, code FROM row_error
                   WHERE submission = $1 AND row_number > $2 ORDER BY row_number, field, code LIMIT $3";
     RECORD_BLOCK = "UPDATE counter SET next = next + $1 WHERE name = 'record' RETURNING next";
 }
 
+pub(super) static ADD_RETRACTIONS: BulkInsert = BulkInsert::new(
+    "INSERT INTO retraction (submission, reference) VALUES",
+    2,
+    "ON CONFLICT (submission, reference) DO NOTHING",
+);
 pub(super) static ADD_ROW_ERRORS: BulkInsert = BulkInsert::new(
     "INSERT INTO row_error (submission, row_number, field, code) VALUES",
     4,
@@ -65,6 +78,10 @@ pub enum SubmissionState {
     Publishing,
     /// Enquiries see it.
     Visible,
+    /// Its agency takes it back; enquiries still see it.
+    Withdrawing,
+    /// Its agency took it back.
+    Withdrawn,
     /// A later snapshot took its place.
     Replaced,
     /// It was refused or given up; the reason is in `failure`.
@@ -72,6 +89,18 @@ pub enum SubmissionState {
 }
 
 impl SubmissionState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Staging,
+        Self::Staged,
+        Self::Publishing,
+        Self::Visible,
+        Self::Withdrawing,
+        Self::Withdrawn,
+        Self::Replaced,
+        Self::Failed,
+    ];
+
     /// The word in the database and the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,16 +108,15 @@ impl SubmissionState {
             Self::Staged => "staged",
             Self::Publishing => "publishing",
             Self::Visible => "visible",
+            Self::Withdrawing => "withdrawing",
+            Self::Withdrawn => "withdrawn",
             Self::Replaced => "replaced",
             Self::Failed => "failed",
         }
     }
 
     fn parse(text: &str) -> Result<Self, StoreError> {
-        [Self::Staging, Self::Staged, Self::Publishing, Self::Visible, Self::Replaced, Self::Failed]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(StoreError::Corrupt("submission state"))
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(StoreError::Corrupt("submission state"))
     }
 }
 
@@ -105,7 +133,7 @@ pub struct NewSubmission {
     pub feed: FeedCode,
     /// Under which agreement.
     pub agreement: AgreementRef,
-    /// `snapshot`.
+    /// `snapshot` or `delta`.
     pub mode: &'static str,
     /// `all_or_nothing` or `good_rows`.
     pub rows_mode: &'static str,
@@ -113,6 +141,8 @@ pub struct NewSubmission {
     pub as_at: Timestamp,
     /// When it began.
     pub received_at: Timestamp,
+    /// For a delta, the newest submission that the feed showed then.
+    pub base: Option<SubmissionId>,
 }
 
 /// A submission as stored.
@@ -128,7 +158,7 @@ pub struct Submission {
     pub feed: FeedCode,
     /// Under which agreement.
     pub agreement: AgreementRef,
-    /// `snapshot`.
+    /// `snapshot` or `delta`.
     pub mode: String,
     /// `all_or_nothing` or `good_rows`.
     pub rows_mode: String,
@@ -150,9 +180,18 @@ pub struct Submission {
     pub finished_at: Option<Timestamp>,
     /// SHA-256 of the whole file, once received.
     pub digest: Option<[u8; 32]>,
+    /// For a delta, the newest submission that the feed showed when it began.
+    pub base: Option<SubmissionId>,
 }
 
-/// What a feed's visible submission says of itself.
+impl Submission {
+    /// Whether it changes what the feed shows instead of replacing it.
+    pub fn is_delta(&self) -> bool {
+        self.mode == "delta"
+    }
+}
+
+/// What a feed's newest visible submission says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedState {
     /// Who supplies it.
@@ -189,15 +228,40 @@ impl Store {
         self.fetch_optional(STAGED_OLDEST, values![programme.as_str()]).await?.as_ref().map(read).transpose()
     }
 
-    /// The submission of a feed that enquiries see.
-    pub async fn visible_submission(
+    /// The submissions of a feed that enquiries see: a snapshot, then the deltas upon it.
+    pub async fn visible_submissions(
         &self,
         programme: &ProgrammeCode,
         agency: &AgencyCode,
         feed: &FeedCode,
-    ) -> Result<Option<Submission>, StoreError> {
+    ) -> Result<Vec<Submission>, StoreError> {
         let values = values![programme.as_str(), agency.as_str(), feed.as_str()];
-        self.fetch_optional(VISIBLE_OF_FEED, values).await?.as_ref().map(read).transpose()
+        self.fetch_all(VISIBLE_OF_FEED, values).await?.iter().map(read).collect()
+    }
+
+    /// Whether a submission of a feed is received and not visible yet, or being taken back.
+    pub async fn is_feed_under_way(
+        &self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        feed: &FeedCode,
+    ) -> Result<bool, StoreError> {
+        let values = values![programme.as_str(), agency.as_str(), feed.as_str()];
+        let row = self.fetch_optional(UNDER_WAY, values).await?;
+        Ok(row.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0)
+    }
+
+    /// A page of the references that a delta takes back, in order.
+    pub async fn retractions(
+        &self,
+        submission: SubmissionId,
+        after: Option<&OpaqueRef>,
+        limit: i64,
+    ) -> Result<Vec<OpaqueRef>, StoreError> {
+        let after = after.map_or("", OpaqueRef::as_str);
+        let rows = self.fetch_all(RETRACTIONS, values![submission.as_bytes(), after, limit]).await?;
+        let reference = |row: &Row| OpaqueRef::parse(&row.text(0)?).map_err(|_| StoreError::Corrupt("reference"));
+        rows.iter().map(reference).collect()
     }
 
     /// Failed and replaced submissions whose rows can be removed.
@@ -213,7 +277,8 @@ impl Store {
     /// The feeds that enquiries see at a generation.
     pub async fn feeds(&self, programme: &ProgrammeCode, generation: i64) -> Result<Vec<FeedState>, StoreError> {
         let rows = self.fetch_all(FEEDS, values![programme.as_str(), generation]).await?;
-        rows.iter()
+        let states = rows
+            .iter()
             .map(|row| {
                 Ok(FeedState {
                     agency: row.parsed(0, "agency")?,
@@ -224,7 +289,16 @@ impl Store {
                         .map_err(|_| StoreError::Corrupt("submission id"))?,
                 })
             })
-            .collect()
+            .collect::<Result<Vec<FeedState>, StoreError>>()?;
+        // Of a feed with deltas the newest speaks: the rows came in the order of generations.
+        let mut newest: Vec<FeedState> = Vec::with_capacity(states.len());
+        for state in states {
+            match newest.last_mut() {
+                Some(last) if (&last.agency, &last.feed) == (&state.agency, &state.feed) => *last = state,
+                _ => newest.push(state),
+            }
+        }
+        Ok(newest)
     }
 
     /// Row errors after a row, at most `limit`.
@@ -249,6 +323,7 @@ impl Tx {
             new.as_at.as_micros(),
             FOREVER,
             new.received_at.as_micros(),
+            new.base.as_ref().map(|base| base.as_bytes().as_slice()),
         ];
         self.execute(INSERT, values).await.map(drop)
     }
@@ -319,17 +394,37 @@ impl Tx {
     }
 
     /// Hides a submission from a generation on.
-    pub(super) async fn replace_submission(
+    pub(super) async fn hide_submission(
         &mut self,
         id: SubmissionId,
+        state: SubmissionState,
         generation: i64,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.execute(REPLACE, values![id.as_bytes(), generation, now.as_micros()]).await? == 1)
+        let values = values![id.as_bytes(), state.as_str(), generation, now.as_micros()];
+        Ok(self.execute(HIDE, values).await? == 1)
+    }
+
+    /// Says that a visible submission is to be taken back. Returns false when it is not visible.
+    pub async fn mark_withdrawing(&mut self, id: SubmissionId) -> Result<bool, StoreError> {
+        Ok(self.execute(WITHDRAW, values![id.as_bytes()]).await? == 1)
+    }
+
+    /// Says that a submission could not be taken back and is seen as before, with the reason's code.
+    pub async fn keep_showing(&mut self, id: SubmissionId, code: &str) -> Result<bool, StoreError> {
+        Ok(self.execute(KEEP_SHOWING, values![id.as_bytes(), code]).await? == 1)
+    }
+
+    /// Keeps references that a delta takes back.
+    pub async fn add_retractions(&mut self, id: SubmissionId, references: &[OpaqueRef]) -> Result<(), StoreError> {
+        let values: Vec<Value<'_>> =
+            references.iter().flat_map(|reference| [id.as_bytes().into(), Value::from(reference.as_str())]).collect();
+        self.insert_many(&ADD_RETRACTIONS, &values).await.map(drop)
     }
 
     /// Notes that a submission's rows are gone.
     pub async fn mark_emptied(&mut self, id: SubmissionId) -> Result<(), StoreError> {
+        self.execute(DROP_RETRACTIONS, values![id.as_bytes()]).await?;
         self.execute(EMPTIED, values![id.as_bytes()]).await.map(drop)
     }
 }
@@ -354,6 +449,10 @@ fn read(row: &Row) -> Result<Submission, StoreError> {
         digest: row
             .optional_bytes(15)?
             .map(|bytes| bytes.try_into().map_err(|_| StoreError::Corrupt("digest")))
+            .transpose()?,
+        base: row
+            .optional_bytes(16)?
+            .map(|bytes| SubmissionId::from_slice(&bytes).map_err(|_| StoreError::Corrupt("submission id")))
             .transpose()?,
     })
 }

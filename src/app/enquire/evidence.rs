@@ -184,6 +184,8 @@ fn connected(
 struct Seen {
     /// The area that each criterion of the version in force speaks for.
     areas: BTreeMap<CriterionCode, Item>,
+    /// The areas of the criteria that are computed from attendance.
+    attendance: Vec<Item>,
     places: HashMap<i64, usize>,
     linkable: Vec<LinkRecord>,
     evidence: Vec<Evidence>,
@@ -197,7 +199,17 @@ impl Seen {
     fn new(policies: &Policies, now: Timestamp) -> Self {
         let version = policies.programme().criteria_at(now.date());
         let areas = version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
-        Self { areas, places: HashMap::new(), linkable: Vec::new(), evidence: Vec::new(), walked: 0, is_cut_off: false }
+        let computed = version.criteria.iter().filter(|criterion| criterion.from_attendance);
+        let attendance = computed.map(|criterion| Item::Area(criterion.area.clone())).collect();
+        Self {
+            areas,
+            attendance,
+            places: HashMap::new(),
+            linkable: Vec::new(),
+            evidence: Vec::new(),
+            walked: 0,
+            is_cut_off: false,
+        }
     }
 
     fn add(&mut self, gateway: &Gateway, records: Vec<VisibleRecord>, look: &Look<'_>) -> Result<usize, AppError> {
@@ -219,7 +231,7 @@ impl Seen {
             let may = |item: &Item| permitted.allows(&came_as, item);
             let is_own = record.agency == permitted.terms.recipient;
             let shows_home = (may(&Item::Household) || is_own) && evidence.coverage == Coverage::Current;
-            cut_down(&mut evidence, may, &self.areas);
+            cut_down(&mut evidence, may, &self.areas, &self.attendance);
             let households = if shows_home { household_tokens(&record.households) } else { Vec::new() };
             self.places.insert(record.id, self.linkable.len());
             self.linkable.push(LinkRecord {
@@ -303,10 +315,22 @@ impl Seen {
 
 /// Leaves only what the decision lets this feed contribute: an agency with two feeds may have a
 /// permit for an item in one of them only.
-fn cut_down(evidence: &mut Evidence, may: impl Fn(&Item) -> bool, areas: &BTreeMap<CriterionCode, Item>) {
+fn cut_down(
+    evidence: &mut Evidence,
+    may: impl Fn(&Item) -> bool,
+    areas: &BTreeMap<CriterionCode, Item>,
+    attendance: &[Item],
+) {
     evidence.flags.retain(|flag| areas.get(&flag.criterion).is_some_and(&may));
     if !may(&Item::Lead) && !may(&Item::Service) {
         evidence.service = None;
+    }
+    // No answer gives bands away: they are there for the criterion that is computed from them.
+    if !attendance.iter().any(&may) {
+        evidence.attendance.clear();
+    }
+    if !may(&Item::Household) {
+        evidence.school_age_children = None;
     }
     if !may(&Item::Locality) {
         evidence.locality = None;

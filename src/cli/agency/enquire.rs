@@ -132,9 +132,8 @@ fn save_receipt(path: &Path, answer: &Value, output: &Output) {
 }
 
 pub(super) fn parse_mode(text: &str) -> Result<AnswerMode, String> {
-    let modes = [AnswerMode::Eligible, AnswerMode::Areas, AnswerMode::Lead];
-    let found = modes.into_iter().find(|mode| mode.as_str() == text);
-    found.ok_or_else(|| "use eligible, areas or lead".to_owned())
+    let found = AnswerMode::ALL.into_iter().find(|mode| mode.as_str() == text);
+    found.ok_or_else(|| "use eligible, count, areas, criteria or lead".to_owned())
 }
 
 pub(super) fn parse_relationship(text: &str) -> Result<Relationship, String> {

@@ -404,6 +404,8 @@ impl Population {
             coverage: self.coverage.get(&(id, agency)).copied().unwrap_or_default(),
             locality: if file.has(Column::Locality) { LocalityCode::parse(home.locality).ok() } else { None },
             service: service(profile, is_case, file.as_at, home.locality, random),
+            attendance: Vec::new(),
+            school_age_children: None,
         }
     }
 

@@ -123,9 +123,12 @@ fn agrees(programme: &Programme, population: &Population, today: Date) {
         let set: Contribution = permits
             .iter()
             .chain(&own)
-            .map(|(agency, area)| {
+            .flat_map(|(agency, area)| {
                 let item = Item::try_from((*area).to_owned()).expect("an area");
-                (AgencyCode::parse(agency).expect("a code"), item)
+                let agency = AgencyCode::parse(agency).expect("a code");
+                let feeds = programme.feeds().iter().filter(|feed| feed.agency == agency);
+                let permits = feeds.map(|feed| (feed.agency.clone(), feed.code.clone(), item.clone()));
+                permits.collect::<Vec<_>>()
             })
             .collect();
         let facts = Facts::new(programme, &deliveries, &set, Timestamp::start_of(today));

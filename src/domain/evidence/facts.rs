@@ -8,35 +8,34 @@ use serde::{Deserialize, Serialize};
 use super::Statement;
 use crate::domain::ids::{AgencyCode, AreaCode, FeedCode};
 use crate::domain::item::Item;
-use crate::domain::programme::{CriteriaVersion, Feed, Programme};
+use crate::domain::programme::{CriteriaVersion, Criterion, Feed, Programme};
 use crate::domain::time::Timestamp;
 
-/// The (supplier, item) pairs that may contribute to an answer: fixed by policy before any record
-/// is read. The asker's own pairs belong in it.
+/// What may contribute to an answer, each feed of a supplier for itself: fixed by policy before any
+/// record is read. The asker's own feeds belong in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Contribution(BTreeSet<(AgencyCode, Item)>);
+pub struct Contribution(BTreeSet<(AgencyCode, FeedCode, Item)>);
 
-impl FromIterator<(AgencyCode, Item)> for Contribution {
-    fn from_iter<I: IntoIterator<Item = (AgencyCode, Item)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+impl FromIterator<(AgencyCode, FeedCode, Item)> for Contribution {
+    fn from_iter<I: IntoIterator<Item = (AgencyCode, FeedCode, Item)>>(permits: I) -> Self {
+        Self(permits.into_iter().collect())
     }
 }
 
 impl Contribution {
-    /// Whether the supplier may contribute the item.
-    pub fn has(&self, agency: &AgencyCode, item: &Item) -> bool {
-        self.0.contains(&(agency.clone(), item.clone()))
+    /// Whether the feed may contribute the item.
+    pub fn has(&self, agency: &AgencyCode, feed: &FeedCode, item: &Item) -> bool {
+        self.0.contains(&(agency.clone(), feed.clone(), item.clone()))
     }
 
-    /// Whether the supplier may contribute anything, so that its record counts towards who the
-    /// person is.
-    pub fn has_supplier(&self, agency: &AgencyCode) -> bool {
-        self.0.iter().any(|(supplier, _)| supplier == agency)
+    /// Whether the feed may contribute anything, so that its record counts towards who the person is.
+    pub fn has_feed(&self, agency: &AgencyCode, feed: &FeedCode) -> bool {
+        self.0.iter().any(|(supplier, permitted, _)| supplier == agency && permitted == feed)
     }
 
-    /// The suppliers that may contribute an item.
-    pub fn suppliers_of(&self, item: &Item) -> BTreeSet<&AgencyCode> {
-        self.0.iter().filter(|(_, permitted)| permitted == item).map(|(supplier, _)| supplier).collect()
+    /// The feeds that may contribute an item.
+    pub fn feeds_of(&self, item: &Item) -> BTreeSet<(&AgencyCode, &FeedCode)> {
+        self.0.iter().filter(|(_, _, permitted)| permitted == item).map(|(agency, feed, _)| (agency, feed)).collect()
     }
 }
 
@@ -79,13 +78,20 @@ impl<'p> Facts<'p> {
     pub fn age_of_area(&self, area: &AreaCode) -> Option<FeedAge> {
         let item = Item::Area(area.clone());
         let speaks = |feed: &&Feed| self.version.of_area(area).any(|criterion| feed.criteria.contains(&criterion.code));
-        self.age(self.effective_feeds().filter(|feed| self.set.has(&feed.agency, &item)).filter(speaks))
+        self.age(self.effective_feeds().filter(|feed| self.set.has(&feed.agency, &feed.code, &item)).filter(speaks))
+    }
+
+    /// The age of the feeds that the calendar expects for a criterion, among those in the set.
+    pub fn age_of_criterion(&self, criterion: &Criterion) -> Option<FeedAge> {
+        let item = Item::Area(criterion.area.clone());
+        let feeds = self.effective_feeds().filter(|feed| feed.criteria.contains(&criterion.code));
+        self.age(feeds.filter(|feed| self.set.has(&feed.agency, &feed.code, &item)))
     }
 
     /// The age of the feeds that supply an item other than an area, from suppliers in the set.
     pub fn age_of_item(&self, item: &Item) -> Option<FeedAge> {
         let feeds = self.effective_feeds().filter(|feed| feed.items.contains(item));
-        self.age(feeds.filter(|feed| self.set.has(&feed.agency, item)))
+        self.age(feeds.filter(|feed| self.set.has(&feed.agency, &feed.code, item)))
     }
 
     fn effective_feeds(&self) -> impl Iterator<Item = &'p Feed> {

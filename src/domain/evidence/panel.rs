@@ -6,9 +6,11 @@ use jiff::civil::Date;
 
 use super::facts::Facts;
 use super::{EvidenceState, Judgement, Member, Statement};
-use crate::domain::ids::AgencyCode;
+use crate::domain::ids::{AgencyCode, FeedCode};
 use crate::domain::programme::{Criterion, Window};
-use crate::domain::record::{Coverage, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role};
+use crate::domain::record::{
+    AttendanceBand, Coverage, Evidence, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role,
+};
 
 /// A person as the set shows them.
 pub(super) struct Visible<'m> {
@@ -21,7 +23,8 @@ pub(super) struct Visible<'m> {
 pub(super) fn visible<'m>(members: &'m [Member], facts: &Facts<'_>) -> Vec<Visible<'m>> {
     let mut seen: Vec<Visible<'m>> = Vec::new();
     for member in members {
-        let permitted = member.statements.iter().filter(|statement| facts.set.has_supplier(&statement.agency));
+        let permitted =
+            member.statements.iter().filter(|statement| facts.set.has_feed(&statement.agency, &statement.feed));
         let statements: Vec<&Statement> = permitted.collect();
         if !statements.is_empty() {
             seen.push(Visible::of(statements));
@@ -67,14 +70,17 @@ enum Voice {
     Contested,
 }
 
+/// Feeds by whose they are: what one feed of an agency may say, another may not.
+pub(super) type Heard<'f> = BTreeSet<(&'f AgencyCode, &'f FeedCode)>;
+
 /// Those who are heard on one criterion.
 pub(super) struct Panel<'f> {
     criterion: &'f Criterion,
     facts: &'f Facts<'f>,
-    /// The suppliers that may contribute to the criterion's area.
-    heard: &'f BTreeSet<&'f AgencyCode>,
-    /// The suppliers that the calendar expects to speak.
-    expected: BTreeSet<AgencyCode>,
+    /// The feeds that may contribute to the criterion's area.
+    heard: &'f Heard<'f>,
+    /// The feeds that the calendar expects to speak.
+    expected: Heard<'f>,
     /// Whether somebody is expected, and everybody who is expected is heard.
     pub(super) is_complete: bool,
     /// Whether a feed that is expected and heard is overdue.
@@ -82,13 +88,14 @@ pub(super) struct Panel<'f> {
 }
 
 impl<'f> Panel<'f> {
-    pub(super) fn of(criterion: &'f Criterion, heard: &'f BTreeSet<&'f AgencyCode>, facts: &'f Facts<'f>) -> Self {
+    pub(super) fn of(criterion: &'f Criterion, heard: &'f Heard<'f>, facts: &'f Facts<'f>) -> Self {
         let day = facts.now.date();
-        let expected = facts.programme.expected_suppliers(&criterion.code, day);
         let mut feeds = facts.programme.expected_feeds(&criterion.code, day);
+        let expected: Heard<'f> =
+            facts.programme.expected_feeds(&criterion.code, day).map(|feed| (&feed.agency, &feed.code)).collect();
         Self {
-            is_complete: !expected.is_empty() && expected.iter().all(|supplier| heard.contains(supplier)),
-            is_overdue: feeds.any(|feed| heard.contains(&feed.agency) && facts.is_late(feed)),
+            is_complete: !expected.is_empty() && expected.iter().all(|feed| heard.contains(feed)),
+            is_overdue: feeds.any(|feed| heard.contains(&(&feed.agency, &feed.code)) && facts.is_late(feed)),
             criterion,
             facts,
             heard,
@@ -102,7 +109,7 @@ impl<'f> Panel<'f> {
         let mut denying: BTreeSet<&AgencyCode> = BTreeSet::new();
         let mut met: Option<(EvidenceGrade, Date)> = None;
         let (mut is_contested, mut is_stale, mut is_unassessable) = (false, self.is_overdue, false);
-        for statement in person.statements.iter().filter(|statement| self.heard.contains(&statement.agency)) {
+        for statement in person.statements.iter().filter(|statement| self.heard.contains(&feed_of(statement))) {
             match self.voice(statement) {
                 Voice::Met { grade, newest } => {
                     let (other, day) = met.unwrap_or((grade, newest));
@@ -125,7 +132,7 @@ impl<'f> Panel<'f> {
             EvidenceState::Stale
         } else if is_unassessable {
             EvidenceState::NotAssessable
-        } else if self.is_complete && self.expected.iter().all(|supplier| denying.contains(supplier)) {
+        } else if self.is_complete && self.expected.iter().all(|(supplier, _)| denying.contains(supplier)) {
             EvidenceState::NotMet
         } else {
             EvidenceState::NotKnown
@@ -141,13 +148,14 @@ impl<'f> Panel<'f> {
     }
 
     fn voice(&self, statement: &Statement) -> Voice {
-        let Statement { agency, evidence, .. } = statement;
+        let evidence = &statement.evidence;
         let counts = |flag: &&Flag| {
             flag.criterion == self.criterion.code
                 && (flag.evidence == EvidenceGrade::Hard || self.criterion.equivalence)
         };
-        let flags: Vec<&Flag> = evidence.flags.iter().filter(counts).collect();
-        if flags.is_empty() && !self.expected.contains(agency) {
+        let computed = self.flag_of_attendance(evidence);
+        let flags: Vec<&Flag> = evidence.flags.iter().filter(counts).chain(&computed).collect();
+        if flags.is_empty() && !self.expected.contains(&feed_of(statement)) {
             return Voice::Silent; // it was never going to speak of this
         }
         let says = |state| flags.iter().copied().filter(move |flag| flag.state == state);
@@ -185,6 +193,33 @@ impl<'f> Panel<'f> {
         }
     }
 
+    /// What attendance bands say of a criterion that is computed from them, where the record carries no
+    /// flag of it. The average over the window's terms lies below the mark when every term's does, and
+    /// not below when no term's does; where they differ, or a term is missing, the bands do not tell.
+    fn flag_of_attendance(&self, evidence: &Evidence) -> Option<Flag> {
+        let Window::Terms(count) = self.criterion.window else { return None };
+        let has_flag = evidence.flags.iter().any(|flag| flag.criterion == self.criterion.code);
+        if !self.criterion.from_attendance || has_flag {
+            return None;
+        }
+        let today = self.facts.now.date();
+        let terms = self.facts.programme.terms().iter().rev().filter(|term| term.ends < today);
+        let terms: Vec<_> = terms.take(usize::from(count)).collect();
+        let (last, first) = (terms.first()?, terms.last()?);
+        let is_whole = terms.len() == usize::from(count);
+        let bands = terms.iter().map(|term| evidence.attendance.iter().find(|said| said.term.as_str() == term.code));
+        let bands = bands.map(|said| Some(said?.band)).collect::<Option<Vec<_>>>().filter(|_| is_whole)?;
+        let state = if bands.iter().all(|band| *band == AttendanceBand::Below90) {
+            FlagState::Met
+        } else if bands.iter().all(|band| *band == AttendanceBand::AtLeast90) {
+            FlagState::NotMet
+        } else {
+            return None;
+        };
+        let criterion = self.criterion.code.clone();
+        Some(Flag { criterion, state, from: first.starts, to: Some(last.ends), evidence: EvidenceGrade::Hard })
+    }
+
     /// Whether a flag's event or period lies in the criterion's window. What must hold on the day
     /// itself must hold on the day of the delivery, the last day of which the feed can speak.
     fn is_in_date(&self, flag: &Flag, statement: &Statement) -> bool {
@@ -199,6 +234,10 @@ impl<'f> Panel<'f> {
         let today = self.facts.now.date();
         self.facts.as_at(&statement.agency, &statement.feed).map_or(today, |as_at| as_at.min(today))
     }
+}
+
+fn feed_of(statement: &Statement) -> (&AgencyCode, &FeedCode) {
+    (&statement.agency, &statement.feed)
 }
 
 pub(super) fn firmness(grade: EvidenceGrade) -> u8 {

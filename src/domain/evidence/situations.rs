@@ -6,7 +6,8 @@ use super::{Contribution, Deliveries, Member, Statement};
 use crate::domain::ids::{AgencyCode, CriterionCode, FeedCode};
 use crate::domain::programme::Programme;
 use crate::domain::record::{
-    Coverage, Evidence, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role, Service,
+    Attendance, AttendanceBand, Coverage, Evidence, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role,
+    Service, TermName,
 };
 use crate::domain::time::{Month, Timestamp};
 
@@ -15,8 +16,9 @@ pub(crate) const TODAY: Date = Date::constant(2026, 9, 20);
 pub(crate) fn programme() -> Programme {
     let criterion = |code, area, applies_to, window, equivalence| {
         format!(
-            "[[criterion]]\ncode = \"{code}\"\narea = \"{area}\"\nplain = \"A sentence.\"\napplies_to = \"{applies_to}\"\n\
-             window = {window}\nequivalence = {equivalence}\neffective_from = 2020-01-01\n"
+            "[[criterion]]\ncode = \"{code}\"\nfrom_attendance = {}\narea = \"{area}\"\nplain = \"A sentence.\"\napplies_to = \"{applies_to}\"\n\
+             window = {window}\nequivalence = {equivalence}\neffective_from = 2020-01-01\n",
+            code == "E1"
         )
     };
     let feed = |agency, code, criteria, items, every| {
@@ -48,6 +50,7 @@ pub(crate) fn programme() -> Programme {
         feed("youth", "orders", "[\"C1\"]", "[\"lead\"]", 31),
         feed("police", "outcomes", "[\"C1\", \"C2\"]", "[]", 92),
         feed("school", "attendance", "[\"E1\"]", "[\"lead\"]", 135),
+        feed("school", "pastoral", "[]", "[\"lead\"]", 31),
         feed("jobs", "benefits", "[\"W1\"]", "[]", 92),
         feed("charity", "casework", "[]", "[\"lead\"]", 31),
         feed("archive", "notes", "[]", "[]", 31) + "effective_to = 2026-08-31\n",
@@ -82,13 +85,18 @@ pub(crate) fn deliveries() -> Deliveries {
     FEEDS.iter().map(|(supplier, _)| ((agency(supplier), feed_of(supplier)), Date::constant(2026, 9, 1))).collect()
 }
 
-/// The pairs, written `supplier/item`.
+/// What is permitted, written `supplier/item` or, for another feed than the supplier's first,
+/// `supplier/feed/item`.
 pub(crate) fn set(pairs: &[&str]) -> Contribution {
-    let pair = |text: &&str| {
-        let (supplier, item) = text.split_once('/').expect("supplier/item");
-        (agency(supplier), item.parse().expect("an item"))
+    let permit = |text: &&str| {
+        let (supplier, rest) = text.split_once('/').expect("supplier/item");
+        let (feed, item) = match rest.split_once('/') {
+            Some((feed, item)) => (FeedCode::parse(feed).expect("a code"), item),
+            None => (feed_of(supplier), rest),
+        };
+        (agency(supplier), feed, item.parse().expect("an item"))
     };
-    pairs.iter().map(pair).collect()
+    pairs.iter().map(permit).collect()
 }
 
 pub(crate) const EVERYBODY: [&str; 8] =
@@ -134,6 +142,18 @@ impl Says {
     }
     pub(crate) fn coverage(mut self, coverage: Coverage) -> Self {
         self.0.evidence.coverage = coverage;
+        self
+    }
+    pub(crate) fn in_feed(mut self, feed: &str) -> Self {
+        self.0.feed = FeedCode::parse(feed).expect("a code");
+        self
+    }
+    pub(crate) fn bands(mut self, bands: &[(&str, AttendanceBand)]) -> Self {
+        let said = |(term, band): &(&str, AttendanceBand)| Attendance {
+            term: TermName::parse(term).expect("a term"),
+            band: *band,
+        };
+        self.0.evidence.attendance = bands.iter().map(said).collect();
         self
     }
     pub(crate) fn parent(mut self, parental_responsibility: ParentalResponsibility) -> Self {

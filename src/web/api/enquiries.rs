@@ -15,7 +15,7 @@ use crate::app::caller::AgencyCaller;
 use crate::app::enquire::{Question, Receipted};
 use crate::app::gateway::Gateway;
 use crate::domain::enquiry::{Answer, AreaCoverage, Lead};
-use crate::domain::evidence::{AreaFinding, EvidenceState, FeedAge};
+use crate::domain::evidence::{AreaFinding, CriterionFinding, EvidenceState, FeedAge};
 use crate::domain::ids::{AreaCode, EventId};
 use crate::domain::record::EvidenceGrade;
 use crate::web::json::Json;
@@ -36,15 +36,19 @@ pub struct EnquiryView {
     /// When it was decided.
     #[schema(format = DateTime)]
     pub at: String,
-    /// `eligible`, `areas` or `lead`: what was asked for.
+    /// `eligible`, `count`, `areas`, `criteria` or `lead`: what was asked for.
     pub mode: String,
     /// In mode `eligible`: whether the family meets the programme's threshold.
     pub eligible: Option<EligibleView>,
+    /// In mode `count`: how many areas are met; never which.
+    pub count: Option<CountView>,
+    /// In mode `criteria`: what was found, in the programme's order.
+    pub criteria: Option<Vec<CriterionView>>,
     /// In mode `areas`: what was found, in the programme's order.
     pub areas: Option<Vec<AreaView>>,
     /// In mode `lead`: who leads.
     pub lead: Option<LeadView>,
-    /// In modes `eligible` and `areas`: areas without a criterion, which count neither way.
+    /// In every mode but `lead`: areas without a criterion, which count neither way.
     pub not_covered: Option<Vec<String>>,
     /// Whether the answer may be passed on: `none`, `with_supplier_consent` or `parties`.
     pub onward: String,
@@ -65,6 +69,37 @@ pub struct EligibleView {
     pub grade: Option<EvidenceGrade>,
     /// What the answer covers, the same whoever is asked about.
     pub covers: Vec<CoverageView>,
+}
+
+/// How many areas are met, within what the asker may hear.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CountView {
+    /// How many areas are met.
+    pub met: usize,
+    /// How many of the areas that the asker may hear of are neither `met` nor `not_met`.
+    pub open: usize,
+    /// What the answer covers, the same whoever is asked about.
+    pub covers: Vec<CoverageView>,
+}
+
+/// What was found of a criterion.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CriterionView {
+    /// Which criterion.
+    pub code: String,
+    /// The area that it belongs to.
+    pub area: String,
+    /// What was found. `withheld_by_policy` follows from the agreements and says nothing of anybody.
+    pub state: EvidenceState,
+    /// When `met`: how firm the evidence is.
+    pub grade: Option<EvidenceGrade>,
+    /// When `met`: the month of the newest evidence.
+    pub evidence_month: Option<String>,
+    /// The oldest day that the feeds describe; `null` when none came. The same whoever is asked about.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub as_at: Option<Date>,
+    /// Whether a feed is overdue. The same whoever is asked about.
+    pub is_late: Option<bool>,
 }
 
 /// What an answer covers of an area; the same whoever is asked about.
@@ -183,6 +218,8 @@ pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
         at: at.to_string(),
         mode: String::new(),
         eligible: None,
+        count: None,
+        criteria: None,
         areas: None,
         lead: None,
         not_covered: None,
@@ -196,6 +233,16 @@ pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
             "eligible".clone_into(&mut view.mode);
             let covers = covers.into_iter().map(coverage_view).collect();
             view.eligible = Some(EligibleView { state: eligible, grade, covers });
+            view.not_covered = Some(codes(not_covered));
+        }
+        Answer::Count { met, open, covers, not_covered } => {
+            "count".clone_into(&mut view.mode);
+            view.count = Some(CountView { met, open, covers: covers.into_iter().map(coverage_view).collect() });
+            view.not_covered = Some(codes(not_covered));
+        }
+        Answer::Criteria { criteria, not_covered } => {
+            "criteria".clone_into(&mut view.mode);
+            view.criteria = Some(criteria.into_iter().map(criterion_view).collect());
             view.not_covered = Some(codes(not_covered));
         }
         Answer::Areas { areas, not_covered } => {
@@ -234,6 +281,19 @@ fn area_view(finding: AreaFinding) -> AreaView {
     let (as_at, is_late) = age_view(finding.age);
     AreaView {
         code: finding.area.into(),
+        state: finding.state,
+        grade: finding.grade,
+        evidence_month: finding.newest.map(|month| month.to_string()),
+        as_at,
+        is_late,
+    }
+}
+
+fn criterion_view(finding: CriterionFinding) -> CriterionView {
+    let (as_at, is_late) = age_view(finding.age);
+    CriterionView {
+        code: finding.criterion.into(),
+        area: finding.area.into(),
         state: finding.state,
         grade: finding.grade,
         evidence_month: finding.newest.map(|month| month.to_string()),
@@ -304,7 +364,18 @@ mod tests {
         };
         let contact =
             Contact { agency: "Trévail \"Schools\"".into(), team: "Télé".into(), contact: "1\u{7}".into() };
+        let criterion = |number: usize| CriterionFinding {
+            criterion: format!("E{number}").parse().expect("a code"),
+            area: AreaCode::parse("A2").expect("a code"),
+            state: EvidenceState::NotAssessable,
+            grade: Some(EvidenceGrade::Professional),
+            newest: Some(Month::of(Date::constant(2026, 8, 1))),
+            age: Some(FeedAge { oldest_as_at: Some(Date::constant(2026, 9, 1)), is_late: false }),
+        };
         let answers = [
+            receipted(Answer::Count { met: 1, open: 2, covers: vec![], not_covered: vec![] }, None),
+            // More criteria than any programme has had.
+            receipted(Answer::Criteria { criteria: (1..=30).map(criterion).collect(), not_covered: vec![] }, None),
             receipted(Answer::Lead { lead: known, age: None }, Some(contact)),
             receipted(Answer::Lead { lead: Lead::NotKnown, age: None }, None),
             receipted(

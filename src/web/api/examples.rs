@@ -73,6 +73,12 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "access_token": "header.payload.signature", "token_type": "Bearer", "expires_in": 300, "scope": "agency",
         }),
         ("/v1/submissions", _) => json!({ "id": ID, "state": "staged", "is_repeat": false }),
+        ("/v1/submissions/{id}/retract", _) => json!({
+            "id": ID, "feed": "attendance", "agreement": "early-help-core/v1", "mode": "snapshot",
+            "rows": "all_or_nothing", "as_at": "2026-09-18", "state": "withdrawing", "rows_read": 2, "rows_accepted": 2,
+            "rows_rejected": 0, "failure": null, "received_at": "2026-09-20T10:15:00.000000Z",
+            "finished_at": "2026-09-20T10:15:02.000000Z", "errors": [], "next_after": null,
+        }),
         ("/v1/submissions/{id}", _) => json!({
             "id": ID, "feed": "attendance", "agreement": "early-help-core/v1", "mode": "snapshot",
             "rows": "all_or_nothing", "as_at": "2026-09-18", "state": "failed", "rows_read": 2, "rows_accepted": 1,
@@ -89,6 +95,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         }] }),
         ("/v1/enquiries", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
+            "count": null, "criteria": null,
             "areas": [
                 { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "as_at": "2026-09-18",
                   "is_late": false },
@@ -192,6 +199,7 @@ mod tests {
         reads::<NewGrantBody>(request("/v1/relay/grants"));
         reads::<GrantTaken>(answer("/v1/relay/grants", "post"));
         reads::<GrantsView>(answer("/v1/relay/grants", "get"));
+        reads::<SubmissionView>(answer("/v1/submissions/{id}/retract", "post"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

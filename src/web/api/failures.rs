@@ -3,6 +3,7 @@
 use crate::app::authenticate::AuthError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
 use crate::app::submit::FileFault;
 use crate::crypto::jwt::{ClaimFault, JwtError};
@@ -92,10 +93,22 @@ impl From<AppError> for Problem {
     }
 }
 
+impl From<RetractError> for Problem {
+    fn from(error: RetractError) -> Self {
+        match error {
+            RetractError::Unknown => Self::new(kinds::NOT_FOUND),
+            RetractError::Over => Self::new(kinds::STATE_CONFLICT).detail(error),
+            RetractError::App(error) => error.into(),
+        }
+    }
+}
+
 impl From<FileFault> for Problem {
     fn from(fault: FileFault) -> Self {
         let kind = match fault {
-            FileFault::Header | FileFault::Agency | FileFault::Future | FileFault::Empty => kinds::INVALID_FIELD,
+            FileFault::Header | FileFault::Columns | FileFault::Agency | FileFault::Future | FileFault::Empty => {
+                kinds::INVALID_FIELD
+            }
             FileFault::Programme => kinds::UNKNOWN_PROGRAMME,
             FileFault::Feed => kinds::UNKNOWN_FEED,
             FileFault::Agreement => kinds::NO_AGREEMENT,
@@ -103,7 +116,12 @@ impl From<FileFault> for Problem {
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
             FileFault::UnknownKey => kinds::WRONG_EPOCH,
-            FileFault::Older => kinds::STATE_CONFLICT,
+            FileFault::Older
+            | FileFault::NoSnapshot
+            | FileFault::OtherAgreement
+            | FileFault::FeedBusy
+            | FileFault::BaseChanged
+            | FileFault::Retracted => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
         };
@@ -119,9 +137,7 @@ impl From<QuestionFault> for Problem {
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
             QuestionFault::UnknownKey | QuestionFault::Epochs => kinds::WRONG_EPOCH,
             QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
-            QuestionFault::Mode | QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => {
-                kinds::INVALID_FIELD
-            }
+            QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
         };
         Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
     }

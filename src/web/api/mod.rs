@@ -86,6 +86,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/submissions", post(submissions::create))
         .route("/v1/submissions/{id}", get(submissions::show))
         .route("/v1/feeds", get(feeds::list))
+        .route("/v1/submissions/{id}/retract", post(submissions::retract))
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))

@@ -30,6 +30,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::create,
         submissions::show,
         feeds::list,
+        submissions::retract,
         enquiries::create,
         screenings::create,
         screenings::show,

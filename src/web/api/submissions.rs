@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use super::idempotency::IdempotencyKey;
 use super::{Api, form};
 use crate::app::caller::AgencyCaller;
+use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::submit::{FileFault, OpenSubmission, Received};
 use crate::domain::ids::SubmissionId;
@@ -18,6 +19,7 @@ use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
 
 const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv";
 /// Row errors of a page, unless the caller asks for another number.
 const PAGE: i64 = 100;
 /// Most row errors that a caller may ask for.
@@ -35,6 +37,7 @@ const OTHER_FAILURES: &[(&str, &str)] = &[
     ("file.unsupported", "the file is compressed"),
     ("file.interrupted", "the gateway could not store the rows; send the file again"),
     ("file.stalled", "the sender stopped long ago"),
+    ("file.unpublishable", "the gateway could not make the change visible; tell its operator"),
     ("file.repeat", "the same file was received before"),
 ];
 
@@ -60,14 +63,14 @@ pub struct SubmissionView {
     pub feed: String,
     /// Under which agreement.
     pub agreement: String,
-    /// `snapshot`.
+    /// `snapshot` or `delta`.
     pub mode: String,
     /// `all_or_nothing` or `good_rows`.
     pub rows: String,
     /// The day that the file describes.
     #[schema(format = Date)]
     pub as_at: String,
-    /// `staging`, `staged`, `publishing`, `visible`, `replaced` or `failed`.
+    /// `staging`, `staged`, `publishing`, `visible`, `withdrawing`, `withdrawn`, `replaced` or `failed`.
     pub state: String,
     /// Rows read so far.
     pub rows_read: i64,
@@ -80,7 +83,7 @@ pub struct SubmissionView {
     /// When it began.
     #[schema(format = DateTime)]
     pub received_at: String,
-    /// When it became visible, was replaced or failed.
+    /// When it became visible, was replaced, withdrawn or failed.
     #[schema(format = DateTime)]
     pub finished_at: Option<String>,
     /// A page of what is wrong with rows, by row number; at most 10,000 errors are kept.
@@ -120,15 +123,15 @@ pub struct RowErrorView {
     security(("access_token" = [])),
     params(("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores")),
     request_body(content = String, content_type = "application/x-ndjson",
-        description = "Line 1: a `Header`. Then one record a line. Last line: `{\"end\": <number of records>}`."),
+        description = "Line 1: a `Header`. Then one record a line; in a delta also `{\"ref\": …, \"retract\": true}`. Last line: `{\"end\": <number of rows>}`. Or the same as `text/csv`: see docs/submissions.md."),
     responses(
         (status = 202, description = "Received whole; it becomes visible by itself", body = SubmissionReceived),
         (status = 400, description = "The file is incomplete, or the Idempotency-Key is missing or malformed"),
         (status = 403, description = "The agreement is not in force with a supply term of the caller"),
         (status = 408, description = "The file arrived too slowly"),
-        (status = 409, description = "Another linkage key, match-key file or epoch, or an older day than the present snapshot"),
+        (status = 409, description = "Another linkage key, match-key file or epoch; an older day than the feed shows; or a delta that does not fit what the feed shows"),
         (status = 413, description = "The file or a line of it is too long"),
-        (status = 415, description = "Not newline-delimited JSON"),
+        (status = 415, description = "Neither newline-delimited JSON nor CSV"),
         (status = 422, description = "The header is not accepted, or rows are bad and the file asked for all or nothing"),
     ))]
 pub async fn create(
@@ -138,13 +141,14 @@ pub async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
     let (parts, body) = request.into_parts();
-    if !is_ndjson(&parts.headers) {
-        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail("this path takes application/x-ndjson"));
-    }
+    let Some(format) = Format::of(&parts.headers) else {
+        let takes = "this path takes application/x-ndjson and text/csv";
+        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail(takes));
+    };
     let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api))?;
     let gateway = api.gateway().clone();
     // A task of its own: a caller who hangs up must not leave the submission half open.
-    let received = tokio::spawn(receive(gateway.clone(), caller, lines).in_current_span());
+    let received = tokio::spawn(receive(gateway.clone(), caller, format, lines).in_current_span());
     let received = received.await.map_err(Problem::internal)??;
     let state = gateway.store().submission(received.id).await?;
     let state = state.map_or("staged", |submission| submission.state.as_str()).to_owned();
@@ -156,15 +160,29 @@ fn line_limits(api: &Api) -> LineLimits {
     let limits = &api.parts.limits;
     LineLimits {
         total_bytes: u64::from(limits.submission_mebibytes) << 20,
-        rows: u64::from(limits.submission_rows) + 2, // the header and the end line
+        rows: u64::from(limits.submission_rows) + 3, // the header, the column names of CSV and the end line
         ..LineLimits::default()
     }
 }
 
 /// Reads a file line by line, no faster than its rows are stored.
-async fn receive(gateway: Gateway, caller: AgencyCaller, mut lines: NdjsonLines) -> Result<Received, Problem> {
-    let Some(header) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
-    let mut submission = match gateway.begin_submission(&caller, &header.bytes).await {
+async fn receive(
+    gateway: Gateway,
+    caller: AgencyCaller,
+    format: Format,
+    mut lines: NdjsonLines,
+) -> Result<Received, Problem> {
+    let Some(first) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
+    let header = match format {
+        Format::Json => Some(&first.bytes[..]),
+        Format::Csv => first.bytes.strip_prefix(b"#"),
+    };
+    let begun = match header {
+        Some(header) => gateway.begin_submission(&caller, header).await,
+        None => Err(FileFault::Header.into()),
+    };
+    let mut submission = match begun {
+        Ok(submission) if format == Format::Csv => submission.as_csv(),
         Ok(submission) => submission,
         Err(error) => {
             lines.give_up();
@@ -193,7 +211,10 @@ async fn push_all(submission: &mut OpenSubmission, lines: &mut NdjsonLines) -> R
             Ok(Some(line)) => {
                 submission.at_line(line.number);
                 let pushed = submission.push(line.bytes).await;
-                pushed.map_err(|error| ("file.interrupted", Problem::from(error)))?;
+                pushed.map_err(|error| match &error {
+                    AppError::RefusedFile { fault, .. } => (fault.code(), Problem::from(error)),
+                    _ => ("file.interrupted", Problem::from(error)),
+                })?;
             }
             Ok(None) => return Ok(()),
             Err(error) => return Err((failure_code(error), error.into())),
@@ -212,9 +233,25 @@ fn failure_code(error: BodyError) -> &'static str {
     }
 }
 
+/// Whether a body says that it is newline-delimited JSON.
 pub(super) fn is_ndjson(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(NDJSON)
+    Format::of(headers) == Some(Format::Json)
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        let known = [(NDJSON, Self::Json), (CSV, Self::Csv)];
+        known.into_iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name)).map(|(_, format)| format)
+    }
 }
 
 /// Shows a submission of the caller's own agency, with a page of its row errors.
@@ -243,6 +280,35 @@ pub async fn show(
     let submission = submission.filter(|submission| submission.agency == caller.agency).ok_or_else(not_found)?;
     let errors = gateway.store().row_errors(id, page.after, page.limit + MOST_OF_A_ROW).await?;
     Ok(Json(view_of(&submission, errors, page.limit)))
+}
+
+/// Takes back a submission that the caller's agency sent by mistake.
+///
+/// One that is not visible yet never will be. Of a visible one nobody sees a record from the next
+/// generation on, and a log entry says so; with a snapshot go the deltas upon it, and what a delta
+/// replaced or removed does not come back: send a snapshot. What was answered before stays in the log.
+#[utoipa::path(post, path = "/v1/submissions/{id}/retract", operation_id = "retract_submission", tag = "submissions",
+    security(("access_token" = [])),
+    params(
+        ("id" = String, Path, description = "The submission's id"),
+        ("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores"),
+    ),
+    responses(
+        (status = 202, description = "Being taken back, or taken back already", body = SubmissionView),
+        (status = 400, description = "The Idempotency-Key is missing or malformed"),
+        (status = 404, description = "The caller's agency has no such submission"),
+        (status = 409, description = "A later snapshot took its place, or it failed: none of its records are seen"),
+    ))]
+pub async fn retract(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+    _key: IdempotencyKey,
+) -> Result<(StatusCode, Json<SubmissionView>), Problem> {
+    let id: SubmissionId = id.parse().map_err(|_| Problem::new(kinds::NOT_FOUND))?;
+    let submission = gateway.retract_submission(&caller, id).await?;
+    let errors = gateway.store().row_errors(id, 0, PAGE + MOST_OF_A_ROW).await?;
+    Ok((StatusCode::ACCEPTED, Json(view_of(&submission, errors, PAGE))))
 }
 
 /// Which row errors are asked for.

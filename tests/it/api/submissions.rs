@@ -60,6 +60,53 @@ async fn a_file_becomes_visible_and_the_same_file_lands_once(#[case] backend: Ba
     home.stop().await;
 }
 
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_csv_file_lands_like_its_rows_and_tells_the_same_errors_by_line(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let education = home.agency("education").await;
+    let hub = home.agency("early-help-hub").await;
+    let mut header = education.header(FEED, AGREEMENT).await;
+    header["rows"] = "good_rows".into();
+    let record = &rows(&home)[0];
+    let (kind, token) = record["tokens"]["1"].as_object().expect("types").iter().next().expect("a type");
+    let (token, from) = (token[0].as_str().expect("a token"), record["flags"][0]["from"].as_str().expect("a day"));
+    let reference = record["ref"].as_str().expect("a reference");
+    let columns = format!("ref,role,tokens.1.{kind},flags.E1.state,flags.E1.from");
+    let good = format!("{reference},child,{token},met,{from}");
+    let clear = format!("{},child,Jenna,met,{from}", self::reference("other"));
+    let send = async |text: String| {
+        let key = idempotency_key();
+        let headers = [("content-type", "text/csv; charset=utf-8"), ("idempotency-key", key.as_str())];
+        education.call("POST", "/v1/submissions", &headers, text).await
+    };
+
+    let text = format!("#{header}\r\n{columns}\r\n{good}\r\n{clear}\r\n{good},more\r\n#{{\"end\": 3}}\r\n");
+    let reply = send(text).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let id = reply.json()["id"].as_str().expect("an id").to_owned();
+    education.wait_visible(&id).await;
+    let seen = state_of(&education, &id).await;
+    let told: Vec<_> = seen["errors"].as_array().expect("errors").iter().map(|e| (&e["row"], &e["code"])).collect();
+    assert_eq!(told, [(&4.into(), &"token.malformed".into()), (&5.into(), &"row.cells".into())]);
+    let answer = hub.enquire(&hub.question("areas", &JENNA)).await.json();
+    let met = answer["areas"].as_array().expect("areas").iter().find(|area| area["code"] == "A2").expect("covered");
+    assert_eq!(met["state"], "met");
+
+    for (text, code) in [
+        (format!("{header}\n{columns}\n#{{\"end\": 0}}\n"), "file.header"),
+        (format!("#{header}\nref,forename\n{good}\n#{{\"end\": 1}}\n"), "file.columns"),
+        (format!("#{header}\n{columns}\n{good}\n"), "file.truncated"),
+    ] {
+        let refused = send(text).await;
+        assert_eq!(refused.json()["code"], code, "{refused:?}");
+        assert!(!String::from_utf8_lossy(&refused.body).contains("forename"), "{refused:?}");
+    }
+    home.stop().await;
+}
+
 #[tokio::test]
 async fn the_typed_client_streams_a_file_and_hears_which_submission_was_refused() {
     let home = TestGateway::start(Backend::Sqlite).await;

@@ -161,8 +161,10 @@ fn a_refused_or_failed_submission_ends_with_code_three() {
 
 #[test]
 fn an_answer_is_said_in_words_and_its_receipt_is_kept() {
-    let answer = json!({ "disclosure": "e-1", "at": "2026-09-20T10:00:00.000000Z", "receipt": "a signed promise\n",
-        "answer": { "mode": "eligible", "eligible": "met", "covers": [], "not_covered": [] } });
+    let answer = json!({ "disclosure": "01990000-0000-7000-8000-000000000000", "at": "2026-09-20T10:00:00.000000Z",
+        "mode": "eligible", "eligible": { "state": "met", "grade": null, "covers": [] }, "count": null,
+        "criteria": null, "areas": null, "lead": null, "not_covered": [], "onward": "none",
+        "criteria_version": "2026-04-01", "receipt": "a signed promise\n", "padding": "000" });
     let (desk, heard) = connected(vec![token(), (201, answer)]);
     let output = desk.porth(&ENQUIRE);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use porth::app::caller::AgencyCaller;
 use porth::domain::time::Timestamp;
+use porth::store::Turnover;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -20,10 +21,10 @@ const FEEDS: [(&str, &str, &str); 5] = [
 ];
 
 /// A small generator with a seed: the same records in every run of a case.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         // xorshift64*: good enough to mix records, and no dependency.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -58,9 +59,9 @@ fn rows(programme: &TestProgramme, dice: &mut Dice, count: u32) -> Vec<Value> {
 }
 
 /// Which records are one component, which one person, and which a shield reaches: by name, not by id.
-type Picture = (BTreeSet<BTreeSet<String>>, BTreeSet<BTreeSet<String>>, BTreeSet<String>);
+pub(super) type Picture = (BTreeSet<BTreeSet<String>>, BTreeSet<BTreeSet<String>>, BTreeSet<String>);
 
-async fn picture(programme: &TestProgramme) -> Picture {
+pub(super) async fn picture(programme: &TestProgramme) -> Picture {
     let store = programme.gateway.store();
     let view = store.view(&programme.code).await.expect("a view").expect("a programme");
     let (mut components, mut persons, mut shielded) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -219,7 +220,8 @@ async fn two_replicas_never_hold_one_submission_at_a_time(#[case] backend: Backe
     let mut tx = store.begin().await.expect("a transaction");
     let now = tx.now().await.expect("the clock");
     tx.mark_publishing(received.id).await.expect("marked");
-    assert!(tx.advance_generation(&first, None, now).await.is_err());
+    let turnover = Turnover { arriving: Some(received.id), ..Turnover::default() };
+    assert!(tx.advance_generation(&first, &turnover, now).await.is_err());
 }
 
 #[rstest]

@@ -1,0 +1,3 @@
+DROP TABLE departed;
+DROP TABLE retraction;
+ALTER TABLE submission DROP COLUMN base;
