@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::AppError;
+use super::enquire::supplier_feed;
 use super::gateway::Gateway;
 use crate::domain::ids::AreaCode;
 use crate::policy::decision::{SupplierFeed, Terms};
@@ -37,11 +38,10 @@ impl Gateway {
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         let feeds: Vec<SupplierFeed> = self
-            .store()
-            .feeds(self.programme(), view.generation)
+            .contributing_feeds(view.generation, &policies)
             .await?
-            .into_iter()
-            .map(|feed| SupplierFeed { supplier: feed.agency, feed: feed.feed, agreement: feed.agreement })
+            .iter()
+            .map(supplier_feed)
             .collect();
         let book = policies.book();
         let decision = self.decisions().contributors(book, terms, &feeds, view.now);

@@ -41,6 +41,16 @@ enum Command {
     Sequence(operator::sequence::SequenceArgs),
     /// Bring the database's schema up to this version
     Migrate(operator::migrate::MigrateArgs),
+    /// Stop an agency, certificate, client, key, feed, agreement or signatory from the next request on
+    Suspend(operator::suspend::SuspendArgs),
+    /// End a suspension
+    Resume(operator::suspend::SuspendArgs),
+    /// Write the whole database into one file, while the gateway serves
+    Backup(operator::backup::BackupArgs),
+    /// Make a database of either engine from a backup
+    Restore(operator::restore::RestoreArgs),
+    /// Say what is well with this gateway, what is not, and what to do
+    Doctor(operator::doctor::DoctorArgs),
     /// Make and look after keys
     Keys(operator::keys::KeysArgs),
     /// Enrol, suspend and list agencies
@@ -69,6 +79,11 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => operator::serve::run(args, &output),
         Command::Sequence(args) => operator::sequence::run(args, &output),
         Command::Migrate(args) => operator::migrate::run(args, &output),
+        Command::Suspend(args) => operator::suspend::run(args, false, &output),
+        Command::Resume(args) => operator::suspend::run(args, true, &output),
+        Command::Backup(args) => operator::backup::run(args, &output),
+        Command::Restore(args) => operator::restore::run(args, &output),
+        Command::Doctor(args) => operator::doctor::run(args, &output),
         Command::Keys(args) => operator::keys::run(args, &output),
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),

@@ -14,6 +14,8 @@ mod partners;
 mod postgres_pool;
 mod programme;
 mod records;
+mod snapshot;
+mod standing;
 mod statements;
 mod submissions;
 mod value;
@@ -33,6 +35,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use snapshot::{Cell, ColumnType, Table};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
@@ -47,6 +50,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("partners", partners::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("standing", standing::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 

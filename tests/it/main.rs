@@ -8,6 +8,7 @@ mod cli;
 mod dependencies;
 mod flows;
 mod openapi;
+mod operate;
 mod readme;
 mod store;
 mod support;

@@ -102,7 +102,7 @@ impl From<FileFault> for Problem {
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
             FileFault::UnknownKey => kinds::WRONG_EPOCH,
-            FileFault::Older => kinds::STATE_CONFLICT,
+            FileFault::Older | FileFault::Suspended => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
         };

@@ -14,7 +14,7 @@ use super::gateway::{CliGateway, command};
 use crate::support::database::Backend;
 
 /// Starts a process that stays, and reads its first line.
-pub(super) fn start(folder: &Path, arguments: &[&str]) -> (Child, String) {
+pub(crate) fn start(folder: &Path, arguments: &[&str]) -> (Child, String) {
     let mut child = command(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("reads");
@@ -22,7 +22,7 @@ pub(super) fn start(folder: &Path, arguments: &[&str]) -> (Child, String) {
 }
 
 /// Asks a process to end, and waits for it.
-pub(super) fn stop(mut child: Child) -> (Option<i32>, String) {
+pub(crate) fn stop(mut child: Child) -> (Option<i32>, String) {
     let id = child.id().to_string();
     let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
     assert!(sent.success());
