@@ -178,10 +178,12 @@ fn sequencer(pending: i64, signed_at: Option<Timestamp>, now: Timestamp) -> Find
     };
     let age = now.as_seconds() - at.as_seconds();
     let what = format!("{pending} entries wait; the last checkpoint is {age} s old");
-    match age {
-        ..=LAG_WARN_S => Finding::ok("sequencer", what),
-        ..=LAG_FAIL_S => Finding::warn("sequencer", what, next),
-        _ => Finding::fail("sequencer", what, next),
+    if age <= LAG_WARN_S {
+        Finding::ok("sequencer", what)
+    } else if age <= LAG_FAIL_S {
+        Finding::warn("sequencer", what, next)
+    } else {
+        Finding::fail("sequencer", what, next)
     }
 }
 
@@ -196,7 +198,9 @@ async fn remembered(store: &Store, path: &Path) -> Finding {
         Err(error) => return Finding::fail(check, error.to_string(), "check `state_file` and who may read it"),
     };
     match held_checkpoint::compare(store, Some(&held), path).await {
-        Ok(()) => Finding::ok(check, format!("no older than the checkpoint of {} entries that is remembered", held.size)),
+        Ok(()) => {
+            Finding::ok(check, format!("no older than the checkpoint of {} entries that is remembered", held.size))
+        }
         Err(HeldError::Store(error)) => unanswered(&error),
         Err(error) => Finding::fail(
             check,
@@ -231,12 +235,10 @@ mod tests {
             assert_eq!(clocks(at(1_000 - difference), at(1_000)).health, health);
         }
         let lag = |pending, age: i64| sequencer(pending, Some(at(1_000)), at(1_000 + age)).health;
-        assert_eq!([lag(0, 9_999), lag(3, 60), lag(3, 61), lag(3, 601)], [
-            Health::Ok,
-            Health::Ok,
-            Health::Warn,
-            Health::Fail
-        ]);
+        assert_eq!(
+            [lag(0, 9_999), lag(3, 60), lag(3, 61), lag(3, 601)],
+            [Health::Ok, Health::Ok, Health::Warn, Health::Fail]
+        );
         assert_eq!(sequencer(1, None, at(0)).health, Health::Fail);
         assert!(sequencer(1, None, at(0)).next.is_some(), "what is not well says what to do");
     }

@@ -72,13 +72,7 @@ impl Gateway {
     ///
     /// [`AppError::Policy`] when there is no such thing, or it is not in the standing to leave:
     /// what was revoked, withdrawn or never began is not brought back by this.
-    pub async fn set_standing(
-        &self,
-        what: &Suspendable,
-        active: bool,
-        by: &str,
-        reason: &str,
-    ) -> Result<(), AppError> {
+    pub async fn set_standing(&self, what: &Suspendable, active: bool, by: &str, reason: &str) -> Result<(), AppError> {
         match what {
             Suspendable::Agency(agency) => return self.set_agency_active(agency, active, by, reason).await,
             Suspendable::Agreement(reference) => return self.set_agreement(reference, active, by, reason).await,
@@ -88,10 +82,9 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let agency = match what {
-            Suspendable::Feed(agency, feed) => tx
-                .set_feed_active(self.programme(), (agency, feed), active, now)
-                .await?
-                .then(|| agency.clone()),
+            Suspendable::Feed(agency, feed) => {
+                tx.set_feed_active(self.programme(), (agency, feed), active, now).await?.then(|| agency.clone())
+            }
             other => set_partner(&mut tx, other, active).await?,
         };
         let word = if active { "active" } else { "suspended" };

@@ -401,7 +401,9 @@ mod tests {
         let head = TableHead { name: "t".to_owned(), columns: columns.to_vec() };
         let mut writer = FileWriter::begin(Vec::new(), &header()).expect("memory");
         writer.table(&head).expect("memory");
-        rows().iter().for_each(|row| writer.row(row).expect("memory"));
+        for row in rows() {
+            writer.row(&row).expect("memory");
+        }
         writer.end_table().expect("memory");
         let (ended, bytes) = writer.end().expect("memory");
         assert_eq!(ended.rows, 4);

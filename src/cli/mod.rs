@@ -7,10 +7,11 @@ pub mod auditor;
 pub mod data_team;
 pub mod operator;
 pub mod output;
+pub mod shell;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::output::{Failure, Output};
 
@@ -61,6 +62,10 @@ enum Command {
     Log(auditor::log::LogArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages into a folder
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line and says how it went.
@@ -89,6 +94,8 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
+        Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
+        Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -420,11 +420,7 @@ impl Tx {
     }
 
     /// Queued entries after an event, in order.
-    pub async fn pending_after(
-        &mut self,
-        event: Option<EventId>,
-        limit: i64,
-    ) -> Result<Vec<PendingEvent>, StoreError> {
+    pub async fn pending_after(&mut self, event: Option<EventId>, limit: i64) -> Result<Vec<PendingEvent>, StoreError> {
         let after: &[u8] = event.as_ref().map_or(b"", |event| event.as_bytes());
         let rows = self.fetch_all(PENDING_AFTER, values![after, limit]).await?;
         rows.iter().map(read_event).collect()

@@ -239,6 +239,9 @@ mod tests {
     #[test]
     fn what_lapses_is_told_before_it_has() {
         let health = |days| until("a list", days, 7, "issue it").health;
-        assert_eq!([health(-1), health(0), health(6), health(7)], [Health::Fail, Health::Warn, Health::Warn, Health::Ok]);
+        assert_eq!(
+            [health(-1), health(0), health(6), health(7)],
+            [Health::Fail, Health::Warn, Health::Warn, Health::Ok]
+        );
     }
 }

@@ -167,7 +167,9 @@ fn failure(error: RestoreError) -> Failure {
             .next("restore it with the porth that made it, then bring the database up with this one: `porth migrate`"),
         RestoreError::Loss(_) => Failure::faulty(error)
             .next("look for a newer backup; --accept-loss with --by and --reason restores this one and logs the loss"),
-        RestoreError::Fork(_) => Failure::faulty(error).next("the log was rewritten, or a checkpoint is of another log"),
+        RestoreError::Fork(_) => {
+            Failure::faulty(error).next("the log was rewritten, or a checkpoint is of another log")
+        }
         RestoreError::OtherLog => Failure::unusable(error).next("`log_origin` names the log; check both files"),
         RestoreError::Tables(_) => Failure::failed(error),
         RestoreError::File(_) | RestoreError::Log(_) => {

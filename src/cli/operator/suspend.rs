@@ -68,8 +68,7 @@ pub fn run(args: SuspendArgs, active: bool, output: &Output) -> Result<(), Failu
     }))?;
     let standing = Standing { kind: what.kind(), name: what.name(), active };
     let word = if active { "active" } else { "suspended" };
-    output
-        .result(format_args!("{} {} is {word} from the next request on.", standing.kind, standing.name), &standing);
+    output.result(format_args!("{} {} is {word} from the next request on.", standing.kind, standing.name), &standing);
     if let Suspendable::Feed(..) = what
         && !active
     {

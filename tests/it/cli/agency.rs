@@ -15,7 +15,8 @@ pub(crate) fn enrol(gateway: &CliGateway, agency: &str) -> serde_json::Value {
     let certify = ["agency", "certify", "--authority", "authority", "--agency", agency];
     gateway.run(&[certify.as_slice(), &["--request", &request, "--out", &certificate]].concat()).done();
     let (client, key) = (format!("{agency}-system"), format!("{agency}/assertion.jwk.json"));
-    let enrol = ["--json", "agency", "enrol", "--config", "porth.toml", "--agency", agency, "--certificate", &certificate];
+    let enrol =
+        ["--json", "agency", "enrol", "--config", "porth.toml", "--agency", agency, "--certificate", &certificate];
     gateway.run(&[enrol.as_slice(), &["--client", &client, "--key", &key], &BY].concat()).done().json()
 }
 

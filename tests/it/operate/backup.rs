@@ -172,7 +172,9 @@ fn forge(from: &Path, to: &Path, table: &str, change: impl Fn(&mut Vec<Vec<Cell>
                 if current == table {
                     change(&mut rows);
                 }
-                rows.iter().for_each(|row| writer.row(row).expect("writes"));
+                for row in &rows {
+                    writer.row(row).expect("writes");
+                }
             }
             Frame::EndOfTable => writer.end_table().expect("writes"),
             Frame::End(_) => break,

@@ -70,7 +70,8 @@ fn the_alert_rules_use_figures_that_there_are() {
 fn the_configuration_page_gives_the_defaults_that_the_code_has() {
     let page = page("docs/configuration.md");
     let default = |key: &str| {
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"));
+        let row =
+            page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"));
         let needed = row.split('|').nth(2).expect("a column").trim();
         needed.strip_prefix("no, ").unwrap_or_else(|| panic!("{key} has no default on the page")).to_owned()
     };
@@ -121,7 +122,8 @@ fn the_units_and_the_container_run_commands_that_there_are() {
         for word in words.iter().filter(|word| word.starts_with("--") && **word != "--help") {
             assert!(ran.out.contains(*word), "{file}: {word}");
         }
-        for hardening in ["User=", "NoNewPrivileges=yes", "ProtectSystem=strict", "LimitCORE=0", "MemoryDenyWriteExecute=yes"]
+        for hardening in
+            ["User=", "NoNewPrivileges=yes", "ProtectSystem=strict", "LimitCORE=0", "MemoryDenyWriteExecute=yes"]
         {
             assert!(unit.contains(hardening), "{file}: {hardening}");
         }

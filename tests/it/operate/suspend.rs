@@ -132,13 +132,17 @@ async fn whoever_is_suspended_is_refused_from_the_next_request_on_by_every_repli
     assert!(loads.iter().all(|load| !load.is_finished()), "no connection was closed");
     let again = home.gateway().set_standing(&cases[0].0, true, "operator", "over").await;
     assert!(again.is_err(), "what is not suspended cannot be resumed");
-    loads.iter().for_each(tokio::task::JoinHandle::abort);
+    for load in loads {
+        load.abort();
+    }
     other.stop().await;
 }
 
 /// How many entries about standing there are, of all three types.
 async fn entries(home: &TestGateway) -> i64 {
-    home.events("standing", "").await + home.events("agency.status", "").await + home.events("agreement.status", "").await
+    home.events("standing", "").await
+        + home.events("agency.status", "").await
+        + home.events("agreement.status", "").await
 }
 
 async fn entries_since(home: &TestGateway, before: i64) -> i64 {
@@ -186,7 +190,10 @@ async fn a_suspended_feed_contributes_to_no_answer_and_takes_no_submission(#[cas
     let refused = education.submit("attendance", AGREEMENT, std::slice::from_ref(&row)).await;
     assert_eq!((refused.status, &refused.json()["code"]), (409, &"feed.suspended".into()));
     let hidden = hub.enquire(&hub.question("areas", &shielded)).await;
-    assert_eq!(hidden.json()["areas"], hub.enquire(&hub.question("areas", &Person::new("Nobody", "9 Quay"))).await.json()["areas"]);
+    assert_eq!(
+        hidden.json()["areas"],
+        hub.enquire(&hub.question("areas", &Person::new("Nobody", "9 Quay"))).await.json()["areas"]
+    );
 
     home.gateway().set_standing(&feed, true, "operator", "corrected").await.expect("resumed");
     for line in &mut lines {
@@ -209,8 +216,12 @@ async fn a_suspended_feed_is_no_longer_in_its_own_agencys_answers_and_its_shield
     use crate::support::programme::{HUB_AREAS, TestProgramme};
     let programme = TestProgramme::start(backend).await;
     let person: &[(&str, &str)] = &[("nhs", "9990000018")];
-    let known = programme.row(1, person, json!({ "role": "child", "flags": [{ "criterion": "H2", "state": "met",
-        "from": (programme.today().await - jiff::Span::new().days(9)).to_string() }] }));
+    let known = programme.row(
+        1,
+        person,
+        json!({ "role": "child", "flags": [{ "criterion": "H2", "state": "met",
+        "from": (programme.today().await - jiff::Span::new().days(9)).to_string() }] }),
+    );
     programme.deliver("childrens-social-care", "cases", AGREEMENT, &[known]).await;
     let shield = programme.row(1, person, json!({ "role": "child", "restricted": true }));
     programme.deliver("housing", "tenancies", AGREEMENT, &[shield]).await;
