@@ -45,7 +45,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<(), Failure> {
     findings.extend(set_up(&config));
     findings.push(folder(&config.keys.folder));
     findings.push(checkpoint_key(&config));
-    findings.push(linkage_key(&[&config.keys.folder, config.keys.folder.parent().unwrap_or(Path::new("."))]));
+    findings.push(linkage_key(&[&config.keys.folder, folder_of(&config.keys.folder)]));
     findings.extend(listener(&config));
     findings.extend(database(&config));
     findings.push(disc(&config));
@@ -197,7 +197,7 @@ fn disc(config: &Config) -> Finding {
     let check = "disc";
     let state_file = config.state_file();
     let file = config.database.sqlite.as_deref().unwrap_or(&state_file);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let Some(free) = free_mebibytes(folder) else {
         return Finding::warn(check, "how much room is left could not be found out", "look with `df`");
     };
@@ -210,6 +210,11 @@ fn disc(config: &Config) -> Finding {
     } else {
         Finding::ok(check, what)
     }
+}
+
+/// The folder that something lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Asks POSIX `df`: the standard library cannot say.
