@@ -37,6 +37,10 @@ pub struct Config {
     pub tls: Tls,
     /// Where the keys are.
     pub keys: Keys,
+    /// Where this machine remembers the newest checkpoint: `porth-log-state` beside `keys.folder`
+    /// unless set.
+    #[serde(default)]
+    pub state_file: Option<PathBuf>,
     /// Limits on what callers may do.
     #[serde(default)]
     pub limits: Limits,
@@ -109,6 +113,10 @@ pub struct SequencerConfig {
     pub database: Database,
     /// Where the checkpoint key is.
     pub keys: SequencerKeys,
+    /// Where this machine remembers the newest checkpoint: `porth-log-state` beside
+    /// `keys.checkpoint_folder` unless set.
+    #[serde(default)]
+    pub state_file: Option<PathBuf>,
 }
 
 /// Where the sequencer's keys are.
@@ -142,6 +150,9 @@ impl Default for Limits {
         Self { submission_mebibytes: 2048, submission_rows: 2_000_000, burst: 200, requests_per_second: 50.0 }
     }
 }
+
+/// What the file with the newest checkpoint is called unless the configuration says otherwise.
+const STATE_FILE: &str = "porth-log-state";
 
 fn default_connections() -> u32 {
     16
@@ -199,11 +210,22 @@ impl Config {
         own(&mut self.keys.shield_public_key);
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
+        self.state_file.iter_mut().for_each(own);
         self.database.resolve(folder);
+    }
+
+    /// Where this machine remembers the newest checkpoint.
+    pub fn state_file(&self) -> PathBuf {
+        self.state_file.clone().unwrap_or_else(|| self.keys.folder.with_file_name(STATE_FILE))
     }
 }
 
 impl SequencerConfig {
+    /// Where this machine remembers the newest checkpoint.
+    pub fn state_file(&self) -> PathBuf {
+        self.state_file.clone().unwrap_or_else(|| self.keys.checkpoint_folder.with_file_name(STATE_FILE))
+    }
+
     /// Reads the file; relative paths in it are taken from its folder.
     ///
     /// # Errors
@@ -214,6 +236,7 @@ impl SequencerConfig {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.keys.checkpoint_folder = folder.join(&config.keys.checkpoint_folder);
         config.keys.kek_file.iter_mut().for_each(|path| *path = folder.join(&*path));
+        config.state_file.iter_mut().for_each(|path| *path = folder.join(&*path));
         config.database.resolve(folder);
         config.database.location()?;
         one_kek(config.keys.kek_file.as_ref(), config.keys.kek_credential.as_ref())?;

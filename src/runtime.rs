@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::error::AppError;
 use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
+use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::load_policy::check_whole;
 use crate::app::sequence::{Sequencer, open_log};
 use crate::app::writer::Writer;
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The database or the policies.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The log is behind what this machine remembers.
+    #[error(transparent)]
+    Held(#[from] HeldError),
     /// A file that must be there.
     #[error("cannot read {path}: {kind}")]
     File {
@@ -253,7 +257,7 @@ fn production_lines(
     if config.tls.revocation_lists.is_empty() {
         lines.push("no revocation list is configured: tls.revocation_lists".to_owned());
     } else {
-        let tls = ListenerTls::new(&tls_files(config).read()?)?;
+        let tls = listener_tls(config)?;
         let now = machine_time().as_seconds();
         if tls.revocation_lists_lapse_at.is_some_and(|at| at <= now) {
             lines.push(
@@ -289,6 +293,15 @@ fn tls_key_fact(fingerprint: [u8; 32], path: &Path) -> Result<KeyFact, StartErro
         std::fs::metadata(path).map_err(|error| StartError::File { path: path.to_owned(), kind: error.kind() })?;
     let file = Some((path.to_owned(), metadata.mode() & 0o777));
     Ok(KeyFact { role: "TLS".to_owned(), fingerprint, patterned: false, file })
+}
+
+/// The agency listener's TLS as the files are now.
+///
+/// # Errors
+///
+/// [`TlsError`] naming the file.
+pub fn listener_tls(config: &Config) -> Result<ListenerTls, TlsError> {
+    ListenerTls::new(&tls_files(config).read()?)
 }
 
 fn tls_files(config: &Config) -> TlsFiles {
@@ -347,6 +360,8 @@ impl Running {
 pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, StartError> {
     let Prepared { gateway, sequencer, writer } = prepared;
     check_whole(&*gateway.current_policies().await?)?;
+    let state_file = config.state_file();
+    refuse_older_log(gateway.store(), &state_file).await?;
     let tls = Arc::new(TlsReloader::from_files(tls_files(config))?);
     let agencies = bind(&config.listen.agencies).await?;
     let operator = bind(&config.listen.operator).await?;
@@ -358,16 +373,19 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
 
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let memory = jobs::LogMemory::default();
     let router = crate::web::api::router(gateway.clone(), config.limits);
     tasks.spawn(serve(agencies, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
     tasks.spawn(Arc::clone(&tls).follow(Duration::from_secs(30), shutdown.clone()));
     if let Ok(metrics) = crate::telemetry::install_metrics() {
-        let checks = ready_checks(&gateway, &tls);
+        let checks = ready_checks(&gateway, &tls, &memory);
         let router = crate::web::operator::router(checks, metrics.clone(), shutdown.clone());
         tasks.spawn(serve(operator, Transport::Plain, router, ServeLimits::default(), shutdown.clone()));
         tasks.spawn(crate::telemetry::keep_metrics(metrics, shutdown.clone()));
     }
     tasks.spawn(jobs::publish(gateway.clone(), shutdown.clone()));
+    tasks.spawn(jobs::remember_log(gateway.store().clone(), state_file, memory, shutdown.clone()));
+    tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), shutdown.clone()));
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));
@@ -375,8 +393,23 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     Ok(Running { gateway, agencies: agencies_at, operator: operator_at, shutdown, tasks, writer })
 }
 
-fn ready_checks(gateway: &Gateway, tls: &Arc<TlsReloader>) -> crate::web::operator::ReadyChecks {
-    let (store, tls) = (gateway.store().clone(), Arc::clone(tls));
+/// Refuses a database whose log is behind the newest checkpoint that this machine remembers, or
+/// another history: it was restored from an older backup, or its log was rewritten.
+///
+/// # Errors
+///
+/// [`StartError::Held`].
+pub async fn refuse_older_log(store: &Store, state_file: &Path) -> Result<(), StartError> {
+    let held = held_checkpoint::read(state_file)?;
+    Ok(held_checkpoint::compare(store, held.as_ref(), state_file).await?)
+}
+
+fn ready_checks(
+    gateway: &Gateway,
+    tls: &Arc<TlsReloader>,
+    memory: &jobs::LogMemory,
+) -> crate::web::operator::ReadyChecks {
+    let (store, tls, memory) = (gateway.store().clone(), Arc::clone(tls), memory.clone());
     let (clock, log) = (gateway.store().clone(), gateway.store().clone());
     crate::web::operator::ReadyChecks::default()
         .with("database", move || {
@@ -386,6 +419,10 @@ fn ready_checks(gateway: &Gateway, tls: &Arc<TlsReloader>) -> crate::web::operat
         .with("log", move || {
             let store = log.clone();
             async move { log_is_keeping_up(&store).await }
+        })
+        .with("log history", move || {
+            let trouble = memory.trouble();
+            async move { trouble.map_or(Ok(()), Err) }
         })
         .with("revocation lists", move || {
             let (tls, clock) = (Arc::clone(&tls), clock.clone());

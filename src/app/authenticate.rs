@@ -21,14 +21,14 @@ pub enum AuthError {
     /// The certificate is not registered.
     #[error("the client certificate is not registered with this gateway")]
     UnknownCertificate,
-    /// The certificate was revoked or has ended.
-    #[error("the client certificate was revoked or has ended")]
+    /// The certificate was revoked, is suspended or has ended.
+    #[error("the client certificate was revoked, is suspended or has ended")]
     CertificateEnded,
     /// The agency is suspended.
     #[error("the agency is suspended")]
     AgencySuspended,
-    /// The client is unknown, suspended or another agency's.
-    #[error("the client is unknown, suspended, or not of the certificate's agency")]
+    /// The client or its key is unknown, suspended or another agency's.
+    #[error("the client or its key is unknown, suspended, or not of the certificate's agency")]
     Client,
     /// The assertion or token does not hold.
     #[error(transparent)]
@@ -64,7 +64,7 @@ impl Gateway {
     /// [`AuthError`].
     pub async fn issue_token(&self, assertion: &str, certificate: &[u8; 32]) -> Result<IssuedToken, AuthError> {
         let unverified = UnverifiedAssertion::parse(assertion)?;
-        let standing = self.standing(certificate, unverified.client_id()).await?;
+        let standing = self.standing(certificate, unverified.client_id(), unverified.kid()).await?;
         let now = standing.now;
         let key = self.store().client_key(unverified.client_id(), unverified.kid()).await?;
         let key = key.filter(|key| key.is_active && key.agency == standing.agency).ok_or(AuthError::Client)?;
@@ -81,6 +81,7 @@ impl Gateway {
         tx.commit().await?;
         let grant = AccessGrant {
             client_id: &verified.client_id,
+            key_id: unverified.kid(),
             subject: standing.agency.as_str(),
             scope: AGENCY_SCOPE,
             certificate,
@@ -89,8 +90,9 @@ impl Gateway {
         Ok(IssuedToken { token, expires_in: TOKEN_SECONDS })
     }
 
-    /// Checks a request's access token and certificate; both are looked up anew on every request, so
-    /// that a suspension holds from the next one on, on open connections too.
+    /// Checks a request's access token and certificate. Certificate, agency, client and the key that
+    /// the token came from are looked up anew on every request, so that a suspension holds from the
+    /// next one on, on open connections too.
     ///
     /// # Errors
     ///
@@ -98,7 +100,7 @@ impl Gateway {
     pub async fn authenticate(&self, token: &str, certificate: &[u8; 32]) -> Result<AgencyCaller, AuthError> {
         let signed = self.keys().access.open(token)?;
         // One look gives the client's standing and the clock that the token is judged by.
-        let standing = self.store().standing(certificate, signed.client_id()).await?;
+        let standing = self.store().standing(certificate, signed.client_id(), signed.key_id()).await?;
         let standing = standing.ok_or(AuthError::UnknownCertificate)?;
         let claims = self.keys().access.judge(signed, certificate, standing.now)?;
         let standing = in_good_standing(standing)?;
@@ -108,8 +110,8 @@ impl Gateway {
         Ok(AgencyCaller { agency: standing.agency, client: claims.client_id })
     }
 
-    async fn standing(&self, certificate: &[u8; 32], client: &str) -> Result<Standing, AuthError> {
-        let standing = self.store().standing(certificate, client).await?;
+    async fn standing(&self, certificate: &[u8; 32], client: &str, kid: &str) -> Result<Standing, AuthError> {
+        let standing = self.store().standing(certificate, client, kid).await?;
         in_good_standing(standing.ok_or(AuthError::UnknownCertificate)?)
     }
 }
@@ -121,7 +123,7 @@ fn in_good_standing(standing: Standing) -> Result<Standing, AuthError> {
     if !standing.agency_is_active {
         return Err(AuthError::AgencySuspended);
     }
-    if standing.client_is_active != Some(true) {
+    if standing.client_is_active != Some(true) || standing.client_key_is_active != Some(true) {
         return Err(AuthError::Client);
     }
     Ok(standing)

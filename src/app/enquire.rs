@@ -253,7 +253,7 @@ impl Gateway {
 
         // Decided before any record is read.
         let terms = terms(caller, question);
-        let feeds = self.feeds_at(view.generation).await?;
+        let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
 
@@ -461,7 +461,7 @@ fn terms(caller: &AgencyCaller, question: &Question) -> Terms {
     }
 }
 
-fn supplier_feed(feed: &FeedState) -> SupplierFeed {
+pub(super) fn supplier_feed(feed: &FeedState) -> SupplierFeed {
     SupplierFeed { supplier: feed.agency.clone(), feed: feed.feed.clone(), agreement: feed.agreement.clone() }
 }
 

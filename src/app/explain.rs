@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::enquire::supplier_feed;
 use super::error::AppError;
 use super::gateway::Gateway;
 use crate::domain::ids::AreaCode;
@@ -36,13 +37,8 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        let feeds: Vec<SupplierFeed> = self
-            .store()
-            .feeds(self.programme(), view.generation)
-            .await?
-            .into_iter()
-            .map(|feed| SupplierFeed { supplier: feed.agency, feed: feed.feed, agreement: feed.agreement })
-            .collect();
+        let feeds: Vec<SupplierFeed> =
+            self.contributing_feeds(view.generation, &policies).await?.iter().map(supplier_feed).collect();
         let book = policies.book();
         let decision = self.decisions().contributors(book, terms, &feeds, view.now);
         Ok(match decision {

@@ -84,7 +84,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        let states = self.feeds_at(view.generation).await?;
+        let states = self.visible_feeds(view.generation).await?;
         let line = |feed: &Feed| {
             let state = states.iter().find(|state| state.agency == feed.agency && state.feed == feed.code);
             let as_at = state.map(|state| state.as_at.date());

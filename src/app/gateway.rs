@@ -172,12 +172,32 @@ impl Gateway {
         Ok(fresh)
     }
 
-    /// The feeds that are visible at a generation; a generation never changes, so one look is enough.
+    /// The feeds that may contribute to answers: visible at a generation and not suspended. Every
+    /// answer starts from these, so that nothing of a suspended feed is in any of them.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database does not answer.
-    pub(super) async fn feeds_at(&self, generation: i64) -> Result<Arc<Vec<FeedState>>, StoreError> {
+    pub(super) async fn contributing_feeds(
+        &self,
+        generation: i64,
+        policies: &Policies,
+    ) -> Result<Arc<Vec<FeedState>>, StoreError> {
+        let feeds = self.visible_feeds(generation).await?;
+        if !feeds.iter().any(|feed| policies.is_suspended(&feed.agency, &feed.feed)) {
+            return Ok(feeds);
+        }
+        let contributes = |feed: &&FeedState| !policies.is_suspended(&feed.agency, &feed.feed);
+        Ok(Arc::new(feeds.iter().filter(contributes).cloned().collect()))
+    }
+
+    /// The feeds that are visible at a generation, suspended ones among them; a generation never
+    /// changes, so one look is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub(super) async fn visible_feeds(&self, generation: i64) -> Result<Arc<Vec<FeedState>>, StoreError> {
         let held = self.inner.feeds.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((of, feeds)) = held
             && of == generation
@@ -250,21 +270,32 @@ impl Gateway {
 
     /// As [`Self::event`], under an id that was made before.
     pub(super) fn event_with_id(&self, id: EventId, now: Timestamp, body: Body) -> Result<NewEvent, AppError> {
-        let kind = body.kind();
-        let entry = Entry::new(&self.names().log, id, now, random_bytes(self.random()), body);
-        let body = entry.render().map_err(|_| AppError::Internal("a log entry cannot be written"))?;
-        Ok(NewEvent {
-            id,
-            kind,
-            at: now,
-            recipient: None,
-            agreement: None,
-            purpose: None,
-            outcome: None,
-            leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
-            body,
-            openings: Vec::new(),
-            tags: Vec::new(),
-        })
+        new_event(&self.names().log, id, now, random_bytes(self.random()), body)
     }
+}
+
+/// An entry of a log with nothing to open, ready to be written.
+pub(super) fn new_event(
+    log: &str,
+    id: EventId,
+    now: Timestamp,
+    nonce: [u8; 32],
+    body: Body,
+) -> Result<NewEvent, AppError> {
+    let kind = body.kind();
+    let entry = Entry::new(log, id, now, nonce, body);
+    let body = entry.render().map_err(|_| AppError::Internal("a log entry cannot be written"))?;
+    Ok(NewEvent {
+        id,
+        kind,
+        at: now,
+        recipient: None,
+        agreement: None,
+        purpose: None,
+        outcome: None,
+        leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
+        body,
+        openings: Vec::new(),
+        tags: Vec::new(),
+    })
 }

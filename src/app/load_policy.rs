@@ -135,7 +135,7 @@ impl Gateway {
         let is_same = policies.match_keys().sha256() == Digest::of(&files.match_keys).as_bytes();
         let view = self.store().view(self.programme()).await?;
         let generation = view.map_or(0, |view| view.generation);
-        if !is_same && !self.feeds_at(generation).await?.is_empty() {
+        if !is_same && !self.visible_feeds(generation).await?.is_empty() {
             return Err(AppError::Policy(
                 "the match keys may not change while records linked by the old ones are visible".to_owned(),
             ));

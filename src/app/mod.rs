@@ -15,11 +15,18 @@
 //! | [`export`] | the log is handed to an auditor |
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
+//! | [`suspend`] | somebody or something is stopped at once, or let go on |
 //! | [`load_policy`] | signed agreements and policy files come into use |
+//! | [`backup`], [`restore`] | the database goes into one file, and becomes a database again; [`transfer`] is the file |
+//! | [`check_log`], [`held_checkpoint`] | is the log in the database whole, and no older than what is known elsewhere |
+//! | [`doctor`] | an operator asks whether all is well |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
+pub mod backup;
 pub mod caller;
+pub mod check_log;
+pub mod doctor;
 pub mod enquire;
 pub mod enrol;
 pub mod error;
@@ -28,14 +35,18 @@ pub mod explain;
 pub mod export;
 pub mod feeds;
 pub mod gateway;
+pub mod held_checkpoint;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
 pub mod relay;
+pub mod restore;
 pub mod retract;
 pub mod screen;
 pub mod sequence;
 pub mod signers;
 pub mod submit;
+pub mod suspend;
 pub mod tidy;
+pub mod transfer;
 pub mod writer;

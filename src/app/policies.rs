@@ -7,7 +7,7 @@ use super::error::AppError;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText};
-use crate::domain::ids::{AgencyCode, AgreementRef, TokenType};
+use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
@@ -44,6 +44,7 @@ pub struct Policies {
     linking: Vec<bool>,
     link_rules: LinkRules,
     key_checks: BTreeMap<(u32, TokenType), String>,
+    suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +98,7 @@ impl Policies {
             .filter(|check| check.norm == NORM)
             .map(|check| ((check.epoch, check.token_type), hex(&check.value)))
             .collect();
+        let suspended_feeds = store.suspended_feeds(&programme_code).await?.into_iter().collect();
         Ok(Self {
             revision,
             programme_sha256: programme_document.sha256,
@@ -108,6 +110,7 @@ impl Policies {
             linking,
             link_rules,
             key_checks,
+            suspended_feeds,
         })
     }
 
@@ -179,6 +182,10 @@ impl Policies {
     /// Whether a kind is a strong identifier by itself.
     pub fn is_strong(&self, kind: u16) -> bool {
         self.link_rules.conflict(kind) == ConflictRole::Strong
+    }
+    /// Whether a feed is suspended: its records contribute to no answer, its submissions are refused.
+    pub fn is_suspended(&self, agency: &AgencyCode, feed: &FeedCode) -> bool {
+        !self.suspended_feeds.is_empty() && self.suspended_feeds.contains(&(agency.clone(), feed.clone()))
     }
     /// The rules of linkage.
     pub fn link_rules(&self) -> &LinkRules {

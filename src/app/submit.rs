@@ -48,6 +48,9 @@ pub enum FileFault {
     /// No supply term that is signed and in force covers the feed.
     #[error("the agreement is not in force with a supply term of this agency")]
     Agreement,
+    /// The operator suspended the feed.
+    #[error("the feed is suspended: ask the gateway's operator why")]
+    Suspended,
     /// Another token scheme or normalisation version.
     #[error("the token scheme or normalisation version is not the programme's")]
     Scheme,
@@ -97,12 +100,13 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
         Self::Feed,
         Self::Agreement,
+        Self::Suspended,
         Self::Scheme,
         Self::MatchKeys,
         Self::WrongKey,
@@ -128,6 +132,7 @@ impl FileFault {
             Self::Agency => "file.agency",
             Self::Feed => "file.feed",
             Self::Agreement => "file.agreement",
+            Self::Suspended => "feed.suspended",
             Self::Scheme => "file.scheme",
             Self::MatchKeys => "file.match_keys",
             Self::WrongKey => "key.wrong",
@@ -276,6 +281,9 @@ impl Gateway {
         if !policies.may_supply(&header.agency, &header.agreement, now) {
             return Err(FileFault::Agreement.into());
         }
+        if policies.is_suspended(&header.agency, &header.feed) {
+            return Err(FileFault::Suspended.into());
+        }
         if header.scheme != SCHEME
             || header.norm != policies.norm()
             || !(1..=2).contains(&header.epochs.len())
@@ -414,6 +422,13 @@ impl OpenSubmission {
         }
         let digest: [u8; 32] = self.digest.clone().finalize().into();
         let mut tx = self.gateway.store().begin().await?;
+        let (programme, header) = (self.gateway.programme(), &self.header);
+        if tx.is_feed_suspended(programme, &header.agency, &header.feed).await? {
+            drop(tx);
+            let fault = FileFault::Suspended; // while its rows were arriving
+            self.fail(fault.code()).await?;
+            return Err(AppError::RefusedFile { id: self.id, fault });
+        }
         let earlier = tx.submission_with_digest(&self.header.agency, &self.header.feed, &digest).await?;
         if let Some(earlier) = earlier {
             let now = tx.now().await?;

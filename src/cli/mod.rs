@@ -8,10 +8,11 @@ pub mod data_team;
 pub mod doctor;
 pub mod operator;
 pub mod output;
+pub mod shell;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::output::{Failure, Output};
 
@@ -52,6 +53,14 @@ enum Command {
     Sequence(operator::sequence::SequenceArgs),
     /// Bring the database's schema up to this version
     Migrate(operator::migrate::MigrateArgs),
+    /// Stop an agency, certificate, client, key, feed, agreement or signatory from the next request on
+    Suspend(operator::suspend::SuspendArgs),
+    /// End a suspension
+    Resume(operator::suspend::SuspendArgs),
+    /// Write the whole database into one file, while the gateway serves
+    Backup(operator::backup::BackupArgs),
+    /// Make a database of either engine from a backup
+    Restore(operator::restore::RestoreArgs),
     /// Make and look after keys
     Keys(operator::keys::KeysArgs),
     /// Enrol, suspend and list agencies
@@ -62,6 +71,10 @@ enum Command {
     Log(auditor::log::LogArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages into a folder
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line and says how it went.
@@ -85,11 +98,17 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => operator::serve::run(args, &output),
         Command::Sequence(args) => operator::sequence::run(args, &output),
         Command::Migrate(args) => operator::migrate::run(args, &output),
+        Command::Suspend(args) => operator::suspend::run(args, false, &output),
+        Command::Resume(args) => operator::suspend::run(args, true, &output),
+        Command::Backup(args) => operator::backup::run(args, &output),
+        Command::Restore(args) => operator::restore::run(args, &output),
         Command::Keys(args) => operator::keys::run(args, &output),
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
+        Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
+        Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -408,7 +408,7 @@ mod tests {
         use crate::crypto::jwt::AccessGrant;
         let folder = tempfile::tempdir().expect("a folder");
         let keyring = init(folder.path());
-        let grant = AccessGrant { client_id: "a", subject: "a", scope: "submit", certificate: &[1; 32] };
+        let grant = AccessGrant { client_id: "a", key_id: "k", subject: "a", scope: "submit", certificate: &[1; 32] };
         let before = keyring.access_tokens("https://porth.example").expect("has the key");
         let token = before.issue(grant, NOW, &SystemRandom::new());
         keyring.add_version(folder.path(), Role::TokenSigning, &kek_1(), &SystemRandom::new(), NOW).expect("writes");

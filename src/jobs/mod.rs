@@ -1,12 +1,15 @@
 //! What runs by itself beside the listeners: making submissions visible, sequencing the log, tidying.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::app::gateway::Gateway;
+use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::sequence::Sequencer;
+use crate::store::{Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).
 const LOOK: Duration = Duration::from_secs(2);
@@ -14,6 +17,10 @@ const LOOK: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(200);
 /// How long a failed job waits before it tries again.
 const WAIT: Duration = Duration::from_secs(1);
+/// How often the newest checkpoint is remembered.
+const REMEMBER: Duration = Duration::from_secs(5);
+/// How often the log's queue is measured.
+const MEASURE: Duration = Duration::from_secs(10);
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -73,6 +80,62 @@ pub async fn tidy(gateway: Gateway, shutdown: CancellationToken) {
         }
         pause(&shutdown, TIDY).await;
     }
+}
+
+/// Whether the log in the database is the one that this machine remembers.
+#[derive(Debug, Clone, Default)]
+pub struct LogMemory(Arc<Mutex<Option<String>>>);
+
+impl LogMemory {
+    /// What is wrong at present, in words for the operator.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, trouble: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// Remembers the newest checkpoint outside the database, and notices when the log falls behind it.
+pub async fn remember_log(store: Store, path: PathBuf, memory: LogMemory, shutdown: CancellationToken) {
+    loop {
+        let is_last = shutdown.is_cancelled();
+        match held_checkpoint::follow(&store, &path).await {
+            Ok(()) => memory.note(None),
+            Err(error @ (HeldError::Behind { .. } | HeldError::Fork { .. })) => {
+                tracing::error!(error = %error, "the log is not the one that this machine remembers");
+                metrics::counter!("porth_log_rollbacks_total").increment(1);
+                memory.note(Some(error.to_string()));
+            }
+            Err(error) => tracing::warn!(error = %error, "the newest checkpoint could not be remembered"),
+        }
+        if is_last {
+            return;
+        }
+        pause(&shutdown, REMEMBER).await;
+    }
+}
+
+/// Measures what is only seen in the database: the queue of the log and the age of its checkpoint.
+pub async fn measure(gateway: Gateway, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = measure_once(gateway.store()).await {
+            tracing::warn!(error = %error, "the log's queue could not be measured");
+        }
+        pause(&shutdown, MEASURE).await;
+    }
+}
+
+async fn measure_once(store: &Store) -> Result<(), StoreError> {
+    metrics::gauge!("porth_log_pending").set(store.pending_count().await? as f64);
+    let now = store.now().await?;
+    if let Some((size, at, _)) = store.newest_checkpoint().await? {
+        metrics::gauge!("porth_log_size").set(size as f64);
+        let age = (now.as_micros() - at.as_micros()).max(0) as f64 / 1e6;
+        metrics::gauge!("porth_log_checkpoint_age_seconds").set(age);
+    }
+    Ok(())
 }
 
 async fn pause(shutdown: &CancellationToken, time: Duration) {

@@ -1,13 +1,14 @@
-//! What differs between the engines: the clock and the row lock.
+//! What differs between the engines: the clock and the catalogue of tables.
 
-/// What a presented certificate and an access token's client stand for, asked on every request.
+/// What a presented certificate and an access token's client and key stand for, asked on every request.
 macro_rules! standing {
     ($now:literal) => {
         concat!(
             "SELECT certificate.agency, certificate.status, certificate.not_after, agency.status, client.status, ",
             $now,
-            " FROM certificate JOIN agency ON agency.code = certificate.agency
+            ", client_key.status FROM certificate JOIN agency ON agency.code = certificate.agency
              LEFT JOIN client ON client.id = $2 AND client.agency = certificate.agency
+             LEFT JOIN client_key ON client_key.client = client.id AND client_key.kid = $3
              WHERE certificate.sha256 = $1"
         )
     };
@@ -95,9 +96,55 @@ impl Engine {
         }
     }
 
+    /// Every column: table, name, type, and its place in the primary key or 0; in the order of columns.
+    pub(super) fn columns_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT found.name, info.name, info.type, info.pk
+                 FROM sqlite_schema AS found JOIN pragma_table_info(found.name) AS info
+                 WHERE found.type = 'table' AND substr(found.name, 1, 7) <> 'sqlite_'
+                   AND found.name <> '_sqlx_migrations'
+                 ORDER BY found.name, info.cid"
+            }
+            Self::Postgres => {
+                "SELECT CAST(found.relname AS TEXT), CAST(info.attname AS TEXT),
+                        CAST(format_type(info.atttypid, NULL) AS TEXT),
+                        CAST(COALESCE(array_position(string_to_array(CAST(key.indkey AS TEXT), ' '),
+                                                     CAST(info.attnum AS TEXT)), 0) AS BIGINT)
+                 FROM pg_class AS found
+                 JOIN pg_namespace AS home ON home.oid = found.relnamespace
+                 JOIN pg_attribute AS info ON info.attrelid = found.oid AND info.attnum > 0 AND NOT info.attisdropped
+                 LEFT JOIN pg_index AS key ON key.indrelid = found.oid AND key.indisprimary
+                 WHERE found.relkind = 'r' AND home.nspname = current_schema() AND found.relname <> '_sqlx_migrations'
+                 ORDER BY found.relname, info.attnum"
+            }
+        }
+    }
+
+    /// Every foreign key: the table that refers, and the one that it refers to.
+    pub(super) fn references_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT DISTINCT found.name, key.\"table\"
+                 FROM sqlite_schema AS found JOIN pragma_foreign_key_list(found.name) AS key
+                 WHERE found.type = 'table'"
+            }
+            Self::Postgres => {
+                "SELECT DISTINCT CAST(child.relname AS TEXT), CAST(parent.relname AS TEXT)
+                 FROM pg_constraint AS key
+                 JOIN pg_class AS child ON child.oid = key.conrelid
+                 JOIN pg_class AS parent ON parent.oid = key.confrelid
+                 JOIN pg_namespace AS home ON home.oid = child.relnamespace
+                 WHERE key.contype = 'f' AND home.nspname = current_schema()"
+            }
+        }
+    }
+
     /// The statements above, for the test that prepares every one.
-    pub(super) fn statements(self) -> [(&'static str, &'static str); 4] {
+    pub(super) fn statements(self) -> [(&'static str, &'static str); 6] {
         [
+            ("columns", self.columns_statement()),
+            ("references", self.references_statement()),
             ("now", self.now_statement()),
             ("view", self.view_statement()),
             ("opening", self.opening_statement()),

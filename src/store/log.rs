@@ -51,6 +51,14 @@ statements! {
     OPENINGS = "SELECT opening.event, opening.field, opening.sealed FROM log_leaf
                 JOIN opening ON opening.event = log_leaf.event
                 WHERE log_leaf.idx >= $1 AND log_leaf.idx < $2 ORDER BY log_leaf.idx, opening.field";
+    LEAVES = "SELECT log_leaf.event, log_leaf.leaf_hash, event.body FROM log_leaf
+              JOIN event ON event.id = log_leaf.event
+              WHERE log_leaf.idx >= $1 AND log_leaf.idx < $2 ORDER BY log_leaf.idx";
+    PENDING_AFTER = "SELECT log_pending.event, log_pending.leaf_hash, event.body FROM log_pending
+                     JOIN event ON event.id = log_pending.event
+                     WHERE log_pending.event > $1 ORDER BY log_pending.event LIMIT $2";
+    CHECKPOINTS_FROM = "SELECT size, note FROM log_checkpoint WHERE size >= $1 ORDER BY size LIMIT $2";
+    LOG_COUNTS = "SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM log_leaf)";
     LEAF_OF = "SELECT idx FROM log_leaf WHERE event = $1";
     EVENT = "SELECT id, body FROM event WHERE id = $1";
     COUNT_BY = "SELECT type, COALESCE(outcome, ''), COUNT(*) FROM event
@@ -384,6 +392,46 @@ impl Tx {
         row.map(|row| row.bytes(0)).transpose()
     }
 
+    /// The log's head as this transaction sees it.
+    pub async fn log_head(&mut self) -> Result<Option<StoredHead>, StoreError> {
+        self.fetch_optional(HEAD, values![]).await?.as_ref().map(read_head).transpose()
+    }
+
+    /// The newest checkpoint's note as this transaction sees it.
+    pub async fn newest_checkpoint(&mut self) -> Result<Option<String>, StoreError> {
+        self.fetch_optional(CHECKPOINT, values![]).await?.map(|row| row.text(2)).transpose()
+    }
+
+    /// How many entries wait to be sequenced, as this transaction sees it.
+    pub async fn pending_count(&mut self) -> Result<i64, StoreError> {
+        self.fetch_optional(PENDING_COUNT, values![]).await?.ok_or(StoreError::Corrupt("count"))?.int(0)
+    }
+
+    /// Checkpoints from a size on, smallest first.
+    pub async fn checkpoints_from(&mut self, size: u64, limit: i64) -> Result<Vec<(u64, String)>, StoreError> {
+        let rows = self.fetch_all(CHECKPOINTS_FROM, values![size as i64, limit]).await?;
+        rows.iter().map(|row| Ok((row.int(0)? as u64, row.text(1)?))).collect()
+    }
+
+    /// Entries by index with the hashes of their leaves, from `start` up to and without `end`.
+    pub async fn log_leaves(&mut self, start: u64, end: u64) -> Result<Vec<PendingEvent>, StoreError> {
+        let rows = self.fetch_all(LEAVES, values![start as i64, end as i64]).await?;
+        rows.iter().map(read_event).collect()
+    }
+
+    /// Queued entries after an event, in order.
+    pub async fn pending_after(&mut self, event: Option<EventId>, limit: i64) -> Result<Vec<PendingEvent>, StoreError> {
+        let after: &[u8] = event.as_ref().map_or(b"", |event| event.as_bytes());
+        let rows = self.fetch_all(PENDING_AFTER, values![after, limit]).await?;
+        rows.iter().map(read_event).collect()
+    }
+
+    /// How many entries and how many leaves there are.
+    pub async fn log_counts(&mut self) -> Result<(u64, u64), StoreError> {
+        let row = self.fetch_optional(LOG_COUNTS, values![]).await?.ok_or(StoreError::Corrupt("count"))?;
+        Ok((row.int(0)? as u64, row.int(1)? as u64))
+    }
+
     /// Moves the head.
     pub async fn move_head(&mut self, size: u64, edge: &[u8]) -> Result<(), StoreError> {
         self.execute(MOVE_HEAD, values![size as i64, edge]).await.map(drop)
@@ -393,6 +441,10 @@ impl Tx {
     pub async fn put_checkpoint(&mut self, size: u64, at: Timestamp, note: &str) -> Result<(), StoreError> {
         self.execute(ADD_CHECKPOINT, values![size as i64, at.as_micros(), note]).await.map(drop)
     }
+}
+
+fn read_event(row: &Row) -> Result<PendingEvent, StoreError> {
+    Ok(PendingEvent { id: event_id(row, 0)?, leaf_hash: row.array(1, "leaf hash")?, body: row.bytes(2)? })
 }
 
 fn read_head(row: &Row) -> Result<StoredHead, StoreError> {

@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     step!(1, "first release", "0001_first_release"),
     step!(2, "feeds", "0002_feeds"),
     step!(4, "onboarding", "0004_onboarding"),
+    step!(5, "operate", "0005_operate"),
     step!(6, "screenings", "0006_screenings"),
 ];
 
@@ -85,19 +86,32 @@ impl Store {
         .map_err(schema_error)
     }
 
+    /// The newest schema step that the database holds, and how many it holds; zeros when it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn schema_found(&self) -> Result<(i64, i64), StoreError> {
+        match self.fetch_all(SCHEMA_FOUND, values![]).await {
+            Ok(rows) => rows.first().map_or(Ok((0, 0)), |row| Ok((row.int(0)?, row.int(1)?))),
+            Err(StoreError::Unavailable(reason)) => Err(StoreError::Unavailable(reason)),
+            Err(_) => Ok((0, 0)), // the bookkeeping table does not exist yet
+        }
+    }
+
     /// Refuses a database whose schema is not exactly this binary's.
     ///
     /// # Errors
     ///
     /// [`StoreError::Schema`] naming both versions and what to do.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let found = match self.fetch_all(SCHEMA_FOUND, values![]).await {
-            Ok(rows) => rows.first().map_or(Ok(0), |row| row.int(0))?,
-            Err(StoreError::Unavailable(reason)) => return Err(StoreError::Unavailable(reason)),
-            Err(_) => 0, // the bookkeeping table does not exist yet
-        };
+        let (found, steps) = self.schema_found().await?;
         match found {
-            SCHEMA_VERSION => Ok(()),
+            SCHEMA_VERSION if steps == STEPS.len() as i64 => Ok(()),
+            SCHEMA_VERSION => Err(StoreError::Schema(format!(
+                "the database holds {steps} of the {} schema steps of this binary: run `porth migrate`",
+                STEPS.len()
+            ))),
             0 => Err(StoreError::Schema("the database has no schema yet: run `porth migrate`".to_owned())),
             older if older < SCHEMA_VERSION => Err(StoreError::Schema(format!(
                 "the database's schema is version {older}, this binary needs {SCHEMA_VERSION}: run `porth migrate`"
@@ -109,7 +123,8 @@ impl Store {
     }
 }
 
-const SCHEMA_FOUND: &str = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
+const SCHEMA_FOUND: &str =
+    "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT), CAST(COUNT(*) AS BIGINT) FROM _sqlx_migrations";
 
 fn schema_error(error: MigrateError) -> StoreError {
     match error {

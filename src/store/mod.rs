@@ -16,6 +16,8 @@ mod programme;
 mod records;
 mod relay;
 mod screenings;
+mod snapshot;
+mod standing;
 mod statements;
 mod submissions;
 mod value;
@@ -37,6 +39,7 @@ pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
+pub use snapshot::{Cell, ColumnType, Table};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
@@ -53,6 +56,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
+    ("standing", standing::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 

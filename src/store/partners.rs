@@ -43,6 +43,8 @@ pub struct Standing {
     pub agency_is_active: bool,
     /// The client is the agency's and not suspended; `None` when the agency has no such client.
     pub client_is_active: Option<bool>,
+    /// The client's key that the token came from is neither suspended nor revoked; `None` when there is none such.
+    pub client_key_is_active: Option<bool>,
 }
 
 /// A client's registered key.
@@ -57,9 +59,14 @@ pub struct ClientKey {
 }
 
 impl Store {
-    /// What a certificate (SHA-256 of its DER) and a client id stand for now.
-    pub async fn standing(&self, certificate: &[u8; 32], client: &str) -> Result<Option<Standing>, StoreError> {
-        let values = values![certificate, client];
+    /// What a certificate (SHA-256 of its DER), a client id and the id of its key stand for now.
+    pub async fn standing(
+        &self,
+        certificate: &[u8; 32],
+        client: &str,
+        kid: &str,
+    ) -> Result<Option<Standing>, StoreError> {
+        let values = values![certificate, client, kid];
         let Some(row) = self.fetch_optional(self.engine().standing_statement(), values).await? else {
             return Ok(None);
         };
@@ -70,6 +77,7 @@ impl Store {
             not_after: Timestamp::from_micros(row.int(2)?),
             agency_is_active: row.text(3)? == "active",
             client_is_active: row.optional_text(4)?.map(|status| status == "active"),
+            client_key_is_active: row.optional_text(6)?.map(|status| status == "active"),
         }))
     }
 

@@ -193,6 +193,24 @@ pub(super) fn bodies() -> Vec<Body> {
             programme: "tff".parse().expect("a code"),
             previous: Some(PreviousLog { origin: code("gw.example/2025"), size: 9, root: Digest::of(b"root") }),
         }),
+        Body::Standing(Standing {
+            of: code("feed"),
+            name: code("schools/attendance"),
+            agency: "schools".parse().expect("a code"),
+            to: code("suspended"),
+            by: code("operator-1"),
+            reason: code("incident:2026-014"),
+        }),
+        Body::LogRestore(LogRestore {
+            size: 9,
+            root: Digest::of(b"root"),
+            known_size: 12,
+            known_root: Digest::of(b"later root"),
+            missing: 3,
+            backup_sha256: Digest::of(b"backup"),
+            by: code("operator-1"),
+            reason: code("disc-failed"),
+        }),
     ];
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all

@@ -11,6 +11,8 @@ use super::proof::{HashReader, NodeId};
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const TILE_WIDTH: u16 = 256;
+/// Bytes of a full tile.
+pub const FULL_BYTES: usize = TILE_WIDTH as usize * 32;
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// Names a tile of hashes.

@@ -89,6 +89,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("axum", &["web"]),
     ("cedar_policy", &["policy"]),
     ("clap", &["cli", "demo"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("hpke", &["crypto"]),
     ("jsonwebtoken", &["crypto"]),
 ];

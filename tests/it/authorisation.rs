@@ -78,11 +78,11 @@ fn forged(
     home: &TestGateway,
     agency: &str,
     client: &str,
-    certificate: &[u8; 32],
+    (certificate, key_id): (&[u8; 32], &str),
     scope: &str,
     at: Timestamp,
 ) -> String {
-    let grant = AccessGrant { client_id: client, subject: agency, scope, certificate };
+    let grant = AccessGrant { client_id: client, key_id, subject: agency, scope, certificate };
     home.gateway().keys().access.issue(grant, at, &random())
 }
 
@@ -126,13 +126,15 @@ async fn no_operation_lets_in_a_caller_whose_credentials_are_not_all_good(#[case
     let (of_second, of_housing) = (second.token().await, housing.token().await);
     let (of_revoked, of_suspended) = (revoked.token().await, suspended.token().await);
     let forge = |agency: &TestAgency<'_>, client: &str, holder: &TestAgency<'_>, scope, at| {
-        forged(&home, agency.code.as_str(), client, &holder.identity.fingerprint, scope, at)
+        let kid = holder.key.public().thumbprint();
+        forged(&home, agency.code.as_str(), client, (&holder.identity.fingerprint, &kid), scope, at)
     };
     let expired = forge(&education, &education.client, &education, "agency", now.plus_seconds(-3600));
     let another_client = forge(&education, &housing.client, &education, "agency", now);
     let another_subject = forge(&housing, &education.client, &education, "agency", now);
     let another_scope = forge(&education, &education.client, &education, "officer", now);
-    let unenrolled = forged(&home, "education", &education.client, &unknown.fingerprint, "agency", now);
+    let kid = education.key.public().thumbprint();
+    let unenrolled = forged(&home, "education", &education.client, (&unknown.fingerprint, &kid), "agency", now);
     let mut kept_open = suspended.connect().await;
     let first = operations().into_iter().find(|it| it.name == "get /v1/agreements").expect("it is there");
     assert_eq!(kept_open.send(first.request(Some(&of_suspended))).await.expect("an answer").status, 200);

@@ -9,6 +9,7 @@ mod dependencies;
 mod flows;
 mod onboarding;
 mod openapi;
+mod operate;
 mod readme;
 mod store;
 mod support;

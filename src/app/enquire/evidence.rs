@@ -98,8 +98,9 @@ impl Gateway {
             return Ok(hidden);
         }
         let links = |kind| look.asked.policies.links(kind);
+        let records = contributing(joined.records, look);
         let holds = |record: &VisibleRecord| record.tokens.iter().any(|token| linking.contains(&token.blinded));
-        seen.add(self, connected(joined.records, holds, links), look)?;
+        seen.add(self, connected(records, holds, links), look)?;
         Ok(joined.hidden)
     }
 
@@ -123,8 +124,9 @@ impl Gateway {
             return Ok(true);
         }
         let links = |kind| look.asked.policies.links(kind);
+        let records = contributing(joined.records, look);
         let lives = |record: &VisibleRecord| record.households.iter().any(|token| homes.contains(&token.blinded));
-        seen.add(self, connected(joined.records, lives, links), look)?;
+        seen.add(self, connected(records, lives, links), look)?;
         Ok(true)
     }
 
@@ -149,6 +151,13 @@ struct Look<'a> {
     reach: Reach<'a>,
     permitted: &'a Permitted,
     asked: &'a Asked<'a>,
+}
+
+/// Without records of suspended feeds, the asker's own among them: they are not even stepping stones.
+fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
+    let policies = look.asked.policies;
+    records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
+    records
 }
 
 /// Those of the records that are joined, by linking tokens and within these records alone, to one
@@ -226,7 +235,7 @@ impl Seen {
             let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
             let came_as = feeds.iter().find(|feed| feed.agency == record.agency && feed.feed == record.feed);
             let Some(came_as) = came_as.map(supplier_feed) else {
-                continue; // its feed is not visible: neither is the record
+                continue; // its feed is suspended or not visible: neither is the record
             };
             let may = |item: &Item| permitted.allows(&came_as, item);
             let is_own = record.agency == permitted.terms.recipient;

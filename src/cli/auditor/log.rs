@@ -1,7 +1,7 @@
 //! `porth log`: the disclosure log as an auditor holds it.
 
 mod export;
-mod trust;
+pub(in crate::cli) mod trust;
 mod verify;
 
 use clap::{Args, Subcommand};

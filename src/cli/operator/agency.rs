@@ -39,6 +39,8 @@ enum Command {
     Resume(StandingArgs),
     /// Revoke a certificate from the next request on
     RevokeCertificate(RevokeArgs),
+    /// Revoke a signatory's key for good; `porth suspend signatory` stops it for a time
+    RevokeSignatory(RevokeSignatoryArgs),
     /// List the agencies that are enrolled
     List(ConfigFile),
     /// Register an epoch's key checks, from the key custodian's file
@@ -120,6 +122,21 @@ struct RevokeArgs {
 }
 
 #[derive(Debug, Args)]
+struct RevokeSignatoryArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The id of the key
+    #[arg(long)]
+    key_id: String,
+    /// Your account, for the log; never a person's name
+    #[arg(long)]
+    by: String,
+    /// Why, as a code for the log, such as left-office
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
 struct KeyChecksArgs {
     #[command(flatten)]
     config: ConfigFile,
@@ -174,6 +191,7 @@ pub fn run(args: AgencyArgs, output: &Output) -> Result<(), Failure> {
         Command::Suspend(args) => set_active(&args, false, *output),
         Command::Resume(args) => set_active(&args, true, *output),
         Command::RevokeCertificate(args) => revoke(&args, *output),
+        Command::RevokeSignatory(args) => revoke_signatory(&args, *output),
         Command::List(config) => list(&config, *output),
         Command::RegisterKeyChecks(args) => register_key_checks(&args, *output),
         Command::EnrolSignatory(args) => enrol_signatory(&args, *output),
@@ -272,6 +290,16 @@ fn revoke(args: &RevokeArgs, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
+fn revoke_signatory(args: &RevokeSignatoryArgs, output: Output) -> Result<(), Failure> {
+    let config = args.config.read()?;
+    crate::cli::block_on(with_gateway(&config, async |gateway| {
+        gateway.revoke_signatory(&args.key_id, &args.by, &args.reason).await.map_err(app_failure)
+    }))?;
+    let value = serde_json::json!({ "key_id": args.key_id, "revoked": true });
+    output.result(format_args!("Revoked {}: agreements that it signed lack that signature.", args.key_id), &value);
+    Ok(())
+}
+
 fn list(config: &ConfigFile, output: Output) -> Result<(), Failure> {
     let config = config.read()?;
     let location = config.database.location().map_err(config_failure)?;
@@ -336,7 +364,7 @@ fn enrol_signatory(args: &SignatoryArgs, output: Output) -> Result<(), Failure> 
     Ok(())
 }
 
-fn summary_of(path: &std::path::Path) -> Result<CertificateSummary, Failure> {
+pub(super) fn summary_of(path: &std::path::Path) -> Result<CertificateSummary, Failure> {
     let refused = |_| Failure::failed(format!("{} does not hold a certificate", path.display()));
     der_of_pem(&read_text(path)?).and_then(|der| summarise(&der)).map_err(refused)
 }

@@ -4,11 +4,15 @@
 //! every change has its log entry; where this process may sequence the log, it does so before it ends.
 
 pub mod agency;
+pub mod backup;
+pub mod doctor;
 pub mod keys;
 pub mod migrate;
 pub mod policy;
+pub mod restore;
 pub mod sequence;
 pub mod serve;
+pub mod suspend;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +20,7 @@ use clap::Args;
 
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
+use crate::app::held_checkpoint::HeldError;
 use crate::cli::output::Failure;
 use crate::config::{Config, ConfigError};
 use crate::runtime::{self, StartError};
@@ -61,6 +66,7 @@ pub(in crate::cli) async fn with_gateway<T>(
 pub(in crate::cli) fn start_failure(error: StartError) -> Failure {
     match error {
         StartError::App(error) => app_failure(error),
+        StartError::Held(error) => held_failure(error),
         StartError::Listen { .. } => {
             Failure::failed(error).next("stop the program that listens there, or change the address in [listen]")
         }
@@ -69,6 +75,18 @@ pub(in crate::cli) fn start_failure(error: StartError) -> Failure {
             Failure::unusable(error).next("`porth keys init` makes keys; `porth keys check` lists what is wrong")
         }
         other => Failure::unusable(other),
+    }
+}
+
+/// How a log that is not the remembered one ends the command.
+pub(in crate::cli) fn held_failure(error: HeldError) -> Failure {
+    match error {
+        HeldError::Store(error) => store_failure(error),
+        error @ (HeldError::Behind { .. } | HeldError::Fork { .. }) => Failure::faulty(error).next(
+            "the database was taken back: restore a newer backup; if the loss was accepted with `porth restore \
+             --accept-loss`, remove that file on every machine",
+        ),
+        error => Failure::unusable(error).next("check `state_file` in the configuration, and who may write it"),
     }
 }
 

@@ -43,6 +43,8 @@ pub fn run(args: SequenceArgs, output: &Output) -> Result<(), Failure> {
     crate::cli::block_on(async {
         let mut stop = StopSignals::listen()?;
         let (store, sequencer) = runtime::prepare_sequencer(&config).await.map_err(start_failure)?;
+        let state_file = config.state_file();
+        runtime::refuse_older_log(&store, &state_file).await.map_err(start_failure)?;
         if args.once {
             let step = sequencer.drain().await.map_err(app_failure)?;
             let done = Sequenced { added: step.added, size: step.size };
@@ -50,10 +52,13 @@ pub fn run(args: SequenceArgs, output: &Output) -> Result<(), Failure> {
         } else {
             let shutdown = CancellationToken::new();
             let job = tokio::spawn(jobs::sequence(Arc::new(sequencer), None, shutdown.clone()));
+            let held = jobs::LogMemory::default();
+            let memory = tokio::spawn(jobs::remember_log(store.clone(), state_file, held, shutdown.clone()));
             output.note(format_args!("porth: sequencing the log {}", config.log_origin));
             let name = stop.received().await;
             output.note(format_args!("porth: {name}: sequencing what is queued, then ending"));
             shutdown.cancel();
+            let _ = memory.await; // it only remembers; what it could not is in its log
             job.await.map_err(|_| Failure::failed("the sequencer stopped unexpectedly; its log says why"))?;
         }
         store.close().await;

@@ -32,6 +32,8 @@ pub struct AccessTokens {
 pub struct AccessGrant<'a> {
     /// The client that asserted.
     pub client_id: &'a str,
+    /// Which of the client's keys signed the assertion: when that key is suspended, so is the token.
+    pub key_id: &'a str,
     /// Who acts: the client itself, or the named user of a data-team or officer tool.
     pub subject: &'a str,
     /// What it may do, words joined by spaces.
@@ -86,6 +88,7 @@ impl AccessTokens {
             "aud": self.issuer,
             "sub": grant.subject,
             "client_id": grant.client_id,
+            "client_key": grant.key_id,
             "scope": grant.scope,
             "jti": encode_base64url(&random_bytes::<16>(random)),
             "iat": issued,
@@ -116,7 +119,8 @@ impl AccessTokens {
         let (_, key) = self.verifying.iter().find(|(kid, _)| *kid == compact.kid).ok_or(JwtError::KeyId)?;
         compact.verify(key)?;
         let client_id = compact.claims.text("client_id")?.to_owned();
-        Ok(SignedToken { client_id, compact })
+        let key_id = compact.claims.text("client_key")?.to_owned();
+        Ok(SignedToken { client_id, key_id, compact })
     }
 
     /// Judges an opened token against the clock and the connection's certificate.
@@ -163,6 +167,7 @@ impl fmt::Debug for AccessTokens {
 /// A token whose signature holds; nothing else about it is checked yet.
 pub struct SignedToken {
     client_id: String,
+    key_id: String,
     compact: Compact,
 }
 
@@ -170,6 +175,11 @@ impl SignedToken {
     /// The client that it was issued to.
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The client's key that it was issued for.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
     }
 }
 
@@ -184,6 +194,8 @@ struct Claims {
     _aud: String,
     sub: String,
     client_id: String,
+    #[serde(rename = "client_key")]
+    _client_key: String,
     scope: String,
     #[serde(rename = "jti")]
     _jti: String,

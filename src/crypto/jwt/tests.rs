@@ -361,7 +361,13 @@ fn access() -> AccessTokens {
 }
 
 fn issued(tokens: &AccessTokens, certificate: &[u8; 32]) -> String {
-    let grant = AccessGrant { client_id: "early-help", subject: "early-help", scope: "submit enquire", certificate };
+    let grant = AccessGrant {
+        client_id: "early-help",
+        key_id: "key-1",
+        subject: "early-help",
+        scope: "submit enquire",
+        certificate,
+    };
     tokens.issue(grant, NOW, &SystemRandom::new())
 }
 

@@ -64,6 +64,10 @@ bodies! {
     Erasure(Erasure) = "erasure";
     /// The first entry of a log.
     LogOpen(LogOpen) = "log.open";
+    /// A client, key, certificate or feed was suspended or resumed.
+    Standing(Standing) = "standing";
+    /// The database was restored from a backup that lacks entries known elsewhere.
+    LogRestore(LogRestore) = "log.restore";
 }
 
 impl Body {
@@ -468,4 +472,46 @@ pub struct PreviousLog {
     pub size: u64,
     /// Its root hash.
     pub root: Digest,
+}
+
+/// A client, key, certificate or feed was suspended or resumed. Agencies and agreements have entries
+/// of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// What kind: `certificate`, `client`, `client-key`, `feed` or `signatory`.
+    pub of: Code,
+    /// Its name: a fingerprint, an id, `client/key id` or `agency/feed`.
+    pub name: Code,
+    /// Whose it is.
+    pub agency: AgencyCode,
+    /// Its standing from now on: `active` or `suspended`.
+    pub to: Code,
+    /// The account that changed it; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
+}
+
+/// The database was restored from a backup that lacks entries known elsewhere: whoever holds a
+/// later checkpoint finds here how far the log was taken back, and who accepted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRestore {
+    /// How many entries the restored log has.
+    pub size: u64,
+    /// The root hash over them.
+    pub root: Digest,
+    /// How many entries the checkpoint from elsewhere counts.
+    pub known_size: u64,
+    /// Its root hash.
+    pub known_root: Digest,
+    /// Entries of that checkpoint that the restored log lacks.
+    pub missing: u64,
+    /// SHA-256 of the backup.
+    pub backup_sha256: Digest,
+    /// The account that accepted the loss; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
 }

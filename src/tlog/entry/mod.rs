@@ -11,8 +11,8 @@ mod code;
 
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
-    Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, Outcome, PolicyLoad, PreviousLog, SHIELD_OPENING_BYTES,
-    ShieldOpening, Submission, SubmissionMode, YesNo,
+    Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome, PolicyLoad, PreviousLog,
+    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -121,7 +121,8 @@ impl From<FileFault> for Problem {
             | FileFault::OtherAgreement
             | FileFault::FeedBusy
             | FileFault::BaseChanged
-            | FileFault::Retracted => kinds::STATE_CONFLICT,
+            | FileFault::Retracted
+            | FileFault::Suspended => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
         };

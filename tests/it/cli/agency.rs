@@ -7,16 +7,17 @@ use crate::support::database::Backend;
 
 const BY: [&str; 2] = ["--by", "ops-1"];
 
-/// Enrols an agency from nothing: its own keys, our certificate, its registration.
-pub(super) fn enrol(gateway: &CliGateway, agency: &str) {
+/// Enrols an agency from nothing: its own keys, our certificate, its registration. Gives what was registered.
+pub(crate) fn enrol(gateway: &CliGateway, agency: &str) -> serde_json::Value {
     let made = ["keys", "init", "--for", "agency", "--agency", agency, "--programme", "tff", "--folder", agency];
     gateway.run(&made).done();
     let (request, certificate) = (format!("{agency}/client-request.pem"), format!("{agency}/client.pem"));
     let certify = ["agency", "certify", "--authority", "authority", "--agency", agency];
     gateway.run(&[certify.as_slice(), &["--request", &request, "--out", &certificate]].concat()).done();
     let (client, key) = (format!("{agency}-system"), format!("{agency}/assertion.jwk.json"));
-    let enrol = ["agency", "enrol", "--config", "porth.toml", "--agency", agency, "--certificate", &certificate];
-    gateway.run(&[enrol.as_slice(), &["--client", &client, "--key", &key], &BY].concat()).done();
+    let enrol =
+        ["--json", "agency", "enrol", "--config", "porth.toml", "--agency", agency, "--certificate", &certificate];
+    gateway.run(&[enrol.as_slice(), &["--client", &client, "--key", &key], &BY].concat()).done().json()
 }
 
 #[rstest]

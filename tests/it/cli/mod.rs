@@ -1,13 +1,13 @@
 //! The command line as processes.
 
-mod agency;
+pub(crate) mod agency;
 mod enquire;
 pub(crate) mod gateway;
 mod guess;
 mod keys;
 mod log;
 mod messy;
-mod policy;
+pub(crate) mod policy;
 mod screen;
 pub(crate) mod serve;
 mod tokenise;

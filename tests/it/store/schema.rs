@@ -31,7 +31,8 @@ async fn the_schema_goes_up_down_and_up_again(#[case] backend: Backend) {
     assert!(matches!(database.store.check_schema().await, Err(StoreError::Schema(_))));
     database.store.migrate().await.expect("up again");
     database.store.prepare_every_statement().await.expect("as before");
-    assert_eq!(SCHEMA_VERSION, 6);
+    let last = STEPS.last().expect("steps").split('_').next().expect("a number");
+    assert_eq!(SCHEMA_VERSION, last.parse::<i64>().expect("a number"));
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn the_two_engines_have_the_same_tables_columns_and_comments() {
 }
 
 /// Every step of the schema, as its files are named.
-const STEPS: &[&str] = &["0001_first_release", "0002_feeds", "0004_onboarding", "0006_screenings"];
+const STEPS: &[&str] = &["0001_first_release", "0002_feeds", "0004_onboarding", "0005_operate", "0006_screenings"];
 
 /// Table by table, the columns with their comments; types translated to the shared three.
 fn columns(sql: &str) -> BTreeMap<String, Vec<String>> {

@@ -41,6 +41,31 @@ pub(crate) async fn empty_database() -> String {
 }
 
 impl TestDatabase {
+    /// Notes a schema step that no binary knows, as a newer porth would have.
+    pub(crate) async fn note_unknown_step(&self) {
+        use porth::store::{Cell, ColumnType, Table};
+        if let Location::Postgres(url) = &self.location {
+            let step = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                        VALUES (9999, 'of a newer porth', true, '\\x00', 0)";
+            return psql_in(url, step).await;
+        }
+        let columns = [
+            ("version", ColumnType::Int, Cell::Int(9999)),
+            ("description", ColumnType::Text, Cell::Text("of a newer porth".to_owned())),
+            ("success", ColumnType::Int, Cell::Int(1)),
+            ("checksum", ColumnType::Bytes, Cell::Bytes(vec![0])),
+            ("execution_time", ColumnType::Int, Cell::Int(0)),
+        ];
+        let table = Table {
+            name: "_sqlx_migrations".to_owned(),
+            columns: columns.iter().map(|(name, kind, _)| ((*name).to_owned(), *kind)).collect(),
+            key: Vec::new(),
+        };
+        let mut tx = self.store.begin().await.expect("begins");
+        tx.insert_rows(&table, &[columns.into_iter().map(|(_, _, cell)| cell).collect()]).await.expect("inserted");
+        tx.commit().await.expect("committed");
+    }
+
     /// Takes PostgreSQL away from the gateway, or gives it back: connections are ended and refused.
     pub(crate) async fn cut_off(&self, cut_off: bool) {
         let Location::Postgres(url) = &self.location else { panic!("only PostgreSQL can be taken away") };
@@ -71,8 +96,12 @@ fn cluster() -> String {
 }
 
 async fn psql(command: &str) {
+    psql_in(&cluster(), command).await;
+}
+
+async fn psql_in(database: &str, command: &str) {
     let output = tokio::process::Command::new("psql")
-        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &cluster(), "--command", command])
+        .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database, "--command", command])
         .output()
         .await
         .expect("psql runs");

@@ -44,12 +44,12 @@ pub(super) struct TrustArgs {
 /// What an auditor trusts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TrustFile {
+pub(in crate::cli) struct TrustFile {
     /// The log's origin.
-    pub(super) origin: String,
+    pub(in crate::cli) origin: String,
     /// Keys that sign its checkpoints.
     #[serde(default)]
-    pub(super) log_keys: Vec<String>,
+    pub(in crate::cli) log_keys: Vec<String>,
     /// Keys that sign its receipts.
     #[serde(default)]
     pub(super) receipt_keys: Vec<String>,
@@ -63,7 +63,7 @@ pub(super) struct TrustFile {
 
 impl TrustFile {
     /// Reads the file.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn read(path: &Path) -> Result<Self, Failure> {
         toml::from_str(&read_text(path)?)
             .map_err(|error| Failure::failed(format!("{} is not a trust file: {}", path.display(), error.message())))
     }
@@ -106,7 +106,7 @@ pub(super) fn run(args: &TrustArgs, output: Output) -> Result<(), Failure> {
 }
 
 /// A verifier of an Ed25519 key's signatures.
-pub(super) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
+pub(in crate::cli) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
     let (name, key) = parse(text, TYPE_ED25519)?;
     let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed())?;
     Ok(KeyVerifier::new(name, key))

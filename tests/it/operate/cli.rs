@@ -1,0 +1,190 @@
+//! The operator's commands as processes: stop, back up, restore, and refuse to go on behind the log.
+
+use std::fs;
+
+use rstest::rstest;
+
+use crate::cli::agency::enrol;
+use crate::cli::gateway::{CliGateway, porth};
+use crate::cli::policy::{set_status, sign_by_all};
+use crate::cli::serve::{start, stop};
+use crate::support::database::{Backend, empty_database};
+
+/// Served once, so that the machine remembers a checkpoint.
+async fn served(backend: Backend) -> CliGateway {
+    let gateway = CliGateway::ready(backend, "pilot").await;
+    let (child, _) = start(gateway.folder.path(), &["serve", "--config", "porth.toml"]);
+    assert_eq!(stop(child).0, Some(0));
+    assert!(gateway.path("porth-log-state").exists(), "the newest checkpoint is remembered");
+    gateway
+}
+
+#[tokio::test]
+async fn one_command_stops_each_kind_and_another_lets_it_go_on() {
+    let gateway = CliGateway::ready(Backend::Sqlite, "pilot").await;
+    sign_by_all(&gateway, "housing-support");
+    set_status(&gateway, "housing-support", "signed").done();
+    set_status(&gateway, "housing-support", "in_force").done();
+    let enrolled = enrol(&gateway, "housing");
+    let (client, kid, certificate) = (
+        enrolled["client"].as_str().expect("an id").to_owned(),
+        enrolled["assertion_key_id"].as_str().expect("an id").to_owned(),
+        enrolled["certificate_sha256"].as_str().expect("a hash").to_owned(),
+    );
+    let key = format!("{client}/{kid}");
+    for (kind, name) in [
+        ("agency", "housing"),
+        ("certificate", &certificate),
+        ("client", &client),
+        ("client-key", &key),
+        ("feed", "housing/tenancies"),
+        ("agreement", "housing-support/v1"),
+    ] {
+        let run = |verb: &str| {
+            let more = ["--config", "porth.toml", "--by", "ops-1", "--reason", "incident:2026-014"];
+            gateway.run(&[["--json", verb, kind, name].as_slice(), &more].concat())
+        };
+        assert_eq!(run("resume").code, 1, "{kind} is not suspended yet");
+        let told = run("suspend").done().json();
+        assert_eq!((&told["kind"], &told["name"], &told["active"]), (&kind.into(), &name.into(), &false.into()));
+        assert_eq!(run("suspend").code, 1, "{kind} is suspended already");
+        run("resume").done();
+    }
+    let wrong = gateway.run(&["suspend", "feed", "housing", "--config", "porth.toml", "--by", "a", "--reason", "b"]);
+    assert!(wrong.code == 1 && wrong.err.contains("agency/feed"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_moves_from_sqlite_to_postgres_by_backup_and_restore() {
+    let gateway = served(Backend::Sqlite).await;
+    let made = gateway.run(&["--json", "backup", "--config", "porth.toml", "--to", "move.backup"]).done().json();
+    assert_eq!(made["log_pending"], 0, "{made}");
+    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export"]).done();
+    let trust = gateway.run(&["log", "trust", "--config", "porth.toml"]).done();
+    gateway.write("trust.toml", &trust.out);
+
+    gateway.write("postgres-url", &empty_database().await);
+    for file in ["porth.toml", "sequencer.toml"] {
+        gateway.edit(file, "sqlite = \"porth.sqlite\"", "postgres_url_file = \"postgres-url\"");
+    }
+    let restored = gateway
+        .run(&[
+            "--json",
+            "restore",
+            "--config",
+            "porth.toml",
+            "--from",
+            "move.backup",
+            "--checkpoint",
+            "export/checkpoint",
+            "--trust",
+            "trust.toml",
+        ])
+        .done()
+        .json();
+    assert_eq!((&restored["from_engine"], &restored["to_engine"]), (&"sqlite".into(), &"postgres".into()));
+    assert_eq!((&restored["missing"], &restored["signatures_checked"]), (&0.into(), &true.into()));
+    assert_eq!(restored["log_size"], made["log_size"]);
+    let (child, _) = start(gateway.folder.path(), &["serve", "--config", "porth.toml"]);
+    assert_eq!(stop(child).0, Some(0));
+    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "after"]).done();
+    gateway.run(&["log", "verify", "after", "--trust", "trust.toml", "--checkpoint", "export/checkpoint"]).done();
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_gateway_does_not_serve_on_an_older_database_than_it_remembers(#[case] backend: Backend) {
+    let gateway = served(backend).await;
+    gateway.run(&["backup", "--config", "porth.toml", "--to", "old.backup"]).done();
+    for reason in ["once", "twice"] {
+        for verb in ["suspend", "resume"] {
+            let what = ["feed", "housing/tenancies", "--config", "porth.toml", "--by", "ops-1", "--reason", reason];
+            gateway.run(&[[verb].as_slice(), &what].concat()).done();
+        }
+    }
+    let (child, _) = start(gateway.folder.path(), &["serve", "--config", "porth.toml"]);
+    assert_eq!(stop(child).0, Some(0));
+    let remembered = fs::read(gateway.path("porth-log-state")).expect("reads");
+
+    // The older backup goes into a new database.
+    match backend {
+        Backend::Sqlite => gateway.edit("porth.toml", "porth.sqlite", "restored.sqlite"),
+        Backend::Postgres => gateway.write("postgres-url", &empty_database().await),
+    }
+    let restore = ["restore", "--config", "porth.toml", "--from", "old.backup"];
+    let refused = gateway.run(&restore);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.err.contains("4 entries are missing"), "{refused:?}");
+    let blind = gateway.path("elsewhere");
+    fs::rename(gateway.path("porth-log-state"), &blind).expect("moves");
+    gateway.run(&restore).done(); // nothing newer is known to this command
+    fs::rename(&blind, gateway.path("porth-log-state")).expect("moves");
+    for command in
+        [["serve", "--config", "porth.toml"].as_slice(), &["sequence", "--config", "sequencer.toml", "--once"]]
+    {
+        if command[0] == "sequence" && matches!(backend, Backend::Sqlite) {
+            gateway.edit("sequencer.toml", "porth.sqlite", "restored.sqlite");
+        }
+        let refused = gateway.run(command);
+        assert_eq!(refused.code, 4, "{command:?}: {refused:?}");
+        assert!(refused.err.contains("4 are missing") && refused.err.contains("--accept-loss"), "{refused:?}");
+    }
+    let doctor = gateway.run(&["doctor", "gateway", "--config", "porth.toml"]);
+    assert!(doctor.code == 1 && doctor.out.contains("fail  log history"), "{doctor:?}");
+
+    // Somebody accepts the loss by name: it is in the log, and the gateway serves again.
+    match backend {
+        Backend::Sqlite => gateway.edit("porth.toml", "restored.sqlite", "accepted.sqlite"),
+        Backend::Postgres => gateway.write("postgres-url", &empty_database().await),
+    }
+    assert_eq!(fs::read(gateway.path("porth-log-state")).expect("reads"), remembered);
+    let accept = ["--accept-loss", "--by", "ops-1", "--reason", "disc-failed"];
+    let accepted = gateway.run(&[restore.as_slice(), &accept].concat()).done();
+    assert!(accepted.err.contains("4 entries of the log are lost"), "{accepted:?}");
+    let (child, _) = start(gateway.folder.path(), &["serve", "--config", "porth.toml"]);
+    assert_eq!(stop(child).0, Some(0));
+    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export"]).done();
+    let entries = walk(&gateway.path("export"));
+    assert!(entries.contains("\"type\":\"log.restore\"") && entries.contains("\"missing\":4"));
+}
+
+/// Every file of a folder as one text.
+fn walk(folder: &std::path::Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        text +=
+            &if path.is_dir() { walk(&path) } else { String::from_utf8_lossy(&fs::read(&path).expect("reads")).into() };
+    }
+    text
+}
+
+#[test]
+fn completions_and_manual_pages_cover_the_commands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (shell, word) in [("bash", "complete -F _porth"), ("zsh", "#compdef porth"), ("fish", "complete -c porth")] {
+        let ran = porth(folder.path(), &["completions", shell]).done();
+        assert!(ran.out.contains(word) && ran.out.contains("suspend"), "{shell}");
+    }
+    porth(folder.path(), &["man", "pages"]).done();
+    for page in ["porth.1", "porth-restore.1", "porth-log-verify.1", "porth-suspend.1"] {
+        let text = fs::read_to_string(folder.path().join("pages").join(page)).unwrap_or_else(|_| panic!("{page}"));
+        assert!(text.contains(".SH NAME"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_needs_a_schema_and_a_restore_says_what_is_wrong() {
+    let gateway = CliGateway::prepare(Backend::Sqlite, "pilot").await;
+    let none = gateway.run(&["backup", "--config", "porth.toml", "--to", "a.backup"]);
+    assert!(none.code == 1 && none.err.contains("run `porth migrate`"), "{none:?}");
+    assert!(!gateway.path("a.backup").exists() && !gateway.path("a.backup.part").exists());
+    gateway.write("not-one", "BEGIN; CREATE TABLE t (id INTEGER);");
+    let wrong = gateway.run(&["restore", "--config", "porth.toml", "--from", "not-one"]);
+    assert!(wrong.code == 4 && wrong.err.contains("no backup"), "{wrong:?}");
+    let alone = gateway.run(&["restore", "--config", "porth.toml", "--from", "not-one", "--accept-loss"]);
+    assert_eq!(alone.code, 2, "a loss is accepted by somebody, for a reason");
+    gateway.run(&["migrate", "--config", "porth.toml"]).done();
+}
