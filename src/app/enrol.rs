@@ -4,9 +4,10 @@
 use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::jwt::PublicKey;
+use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
-use crate::store::RegisteredKeyCheck;
+use crate::store::{RegisteredKeyCheck, StoredEpoch};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{AgencyStatus, Body, Code, KeyEvent};
 
@@ -156,7 +157,9 @@ impl Gateway {
         by: &str,
     ) -> Result<Vec<TokenType>, AppError> {
         let mut tx = self.store().begin().await?;
+        tx.lock_programme(self.programme()).await?;
         let now = tx.now().await?;
+        check_epoch(&tx.epochs(self.programme()).await?, epoch)?;
         let mut differing = Vec::new();
         for (token_type, value) in checks {
             let check = RegisteredKeyCheck {
@@ -172,6 +175,7 @@ impl Gateway {
         if !differing.is_empty() {
             return Ok(differing);
         }
+        tx.ensure_epoch(self.programme(), epoch, now).await?;
         tx.raise_policy_revision(Some(self.programme())).await?;
         tx.add_events(&[
             &self.event(now, key_event(&format!("epoch-{epoch}"), "linkage", "registered", None, by, "key-checks")?)?
@@ -183,7 +187,24 @@ impl Gateway {
     }
 }
 
-fn key_event(
+/// Most epochs in use at a time: the present one, and the next while the linkage key is being changed.
+const MOST_EPOCHS: usize = 2;
+
+/// Whether an epoch may have key checks registered: an active one, or the next where there is room.
+fn check_epoch(known: &[StoredEpoch], epoch: u32) -> Result<(), AppError> {
+    let refuse = |reason: &str| Err(AppError::Policy(format!("epoch {epoch} {reason}")));
+    match known.iter().find(|known| known.epoch == epoch).map(|known| known.state) {
+        Some(EpochState::Active) => Ok(()),
+        Some(state) => refuse(&format!("is {}: make the next one", state.as_str())),
+        None if known.iter().any(|known| known.epoch > epoch) => refuse("is older than one that is registered"),
+        None if known.iter().filter(|known| known.state == EpochState::Active).count() >= MOST_EPOCHS => {
+            refuse("would be the third that is active: retire one first")
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) fn key_event(
     key: &str,
     used_for: &str,
     action: &str,

@@ -13,6 +13,7 @@
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
 //! | [`load_policy`] | signed agreements and policy files come into use |
+//! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
@@ -27,6 +28,7 @@ pub mod gateway;
 pub mod load_policy;
 pub mod policies;
 pub mod publish;
+pub mod rotate;
 pub mod sequence;
 pub mod signers;
 pub mod submit;

@@ -12,6 +12,7 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
+use crate::domain::epoch::EpochState;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
 use crate::domain::submission::{
     DUPLICATE_REF, Header, NOT_JSON, RecordLine, RowFault, RowRules, RowsMode, SCHEME, TokensByEpoch, parse_row,
@@ -56,6 +57,12 @@ pub enum FileFault {
     /// No key check is registered for an epoch or type.
     #[error("no key check is registered for an epoch and type of the header")]
     UnknownKey,
+    /// The epoch is frozen: its key may be in wrong hands.
+    #[error("the linkage key's epoch is frozen: make the file again with the next epoch's key alone")]
+    FrozenKey,
+    /// The epoch is over.
+    #[error("the linkage key's epoch is retired: make the file again with the present epoch's key alone")]
+    RetiredKey,
     /// The day described lies in the future.
     #[error("the day that the file describes lies in the future")]
     Future,
@@ -75,7 +82,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -85,6 +92,8 @@ impl FileFault {
         Self::MatchKeys,
         Self::WrongKey,
         Self::UnknownKey,
+        Self::FrozenKey,
+        Self::RetiredKey,
         Self::Future,
         Self::Older,
         Self::Truncated,
@@ -104,6 +113,8 @@ impl FileFault {
             Self::MatchKeys => "file.match_keys",
             Self::WrongKey => "key.wrong",
             Self::UnknownKey => "key.unregistered",
+            Self::FrozenKey => "key.frozen",
+            Self::RetiredKey => "key.retired",
             Self::Future => "file.future",
             Self::Older => "file.older",
             Self::Truncated => "file.truncated",
@@ -159,6 +170,7 @@ impl Gateway {
     /// [`AppError::File`] when the header is refused; nothing is stored then.
     pub async fn begin_submission(&self, caller: &AgencyCaller, header: &[u8]) -> Result<OpenSubmission, AppError> {
         let policies = self.current_policies().await?;
+        self.check_blinding(&policies)?;
         let now = self.store().now().await?;
         let parsed: Header = serde_json::from_slice(header).map_err(|_| FileFault::Header)?;
         self.check_header(caller, &parsed, &policies, now).await?;
@@ -229,6 +241,7 @@ impl Gateway {
         if header.match_keys != policies.match_keys_sha256_hex() {
             return Err(FileFault::MatchKeys.into());
         }
+        check_epochs(header, policies)?;
         for epoch in &header.epochs {
             for (token_type, check) in &epoch.key_checks {
                 match policies.key_check(epoch.epoch, token_type) {
@@ -246,6 +259,15 @@ impl Gateway {
             return Err(FileFault::Older.into());
         }
         Ok(())
+    }
+}
+
+/// The epochs of a header are active, or nobody knows them: key checks say so then.
+fn check_epochs(header: &Header, policies: &Policies) -> Result<(), FileFault> {
+    match header.epochs.iter().filter_map(|epoch| policies.epoch(epoch.epoch)).max() {
+        Some(EpochState::Frozen) => Err(FileFault::FrozenKey),
+        Some(EpochState::Retired) => Err(FileFault::RetiredKey),
+        Some(EpochState::Active) | None => Ok(()),
     }
 }
 
@@ -305,7 +327,11 @@ impl OpenSubmission {
     pub async fn finish(mut self) -> Result<Received, AppError> {
         self.advance().await?;
         self.stage().await?;
-        let fault = if self.end != Some(self.read) {
+        // An epoch that was frozen while rows arrived takes nothing any more.
+        let frozen = check_epochs(&self.header, &*self.gateway.current_policies().await?).err();
+        let fault = if frozen.is_some() {
+            frozen
+        } else if self.end != Some(self.read) {
             Some(FileFault::Truncated)
         } else if self.rejected > 0 && self.header.rows == RowsMode::AllOrNothing {
             Some(FileFault::Rows)
@@ -391,6 +417,9 @@ impl OpenSubmission {
         let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
         if !is_hopeless {
             let mut tx = self.gateway.store().begin().await?;
+            if tx.blinding(&self.header.programme).await? != *self.policies.blinding() {
+                return Err(AppError::KeysChanging); // these rows were blinded as no stored row is any more
+            }
             let taken = tx.stage_records(self.id, &self.header.agency, &self.header.feed, &records).await?;
             for (record, number) in records.iter().zip(&numbers) {
                 if taken.binary_search(&record.id).is_err() {

@@ -23,6 +23,8 @@ pub struct Tidied {
     pub assertions: u64,
     /// Kept replies.
     pub replies: u64,
+    /// Records that lost tokens of a retired epoch.
+    pub swept: u64,
 }
 
 impl Gateway {
@@ -39,6 +41,7 @@ impl Gateway {
             tx.mark_failed(stalled.id, "file.stalled", now).await?;
             tx.commit().await?;
         }
+        tidied.swept = self.sweep_retired().await?;
         let before = now.plus_seconds(-GRACE_SECONDS);
         for submission in self.store().abandoned_submissions(before).await? {
             self.remove_rows(&submission).await?;
@@ -60,8 +63,13 @@ impl Gateway {
 
     async fn remove_rows(&self, submission: &Submission) -> Result<(), AppError> {
         loop {
+            let blinding = self.store().blinding(self.programme()).await?;
             let page = self.store().submission_records(submission.id, None, PAGE).await?;
             let mut tx = self.store().begin().await?;
+            tx.lock_programme(self.programme()).await?;
+            if blinding.is_under_way() || tx.blinding(self.programme()).await? != blinding {
+                return Ok(()); // the tokens that were read may have another form by now
+            }
             if page.is_empty() {
                 tx.mark_emptied(submission.id).await?;
                 tx.commit().await?;

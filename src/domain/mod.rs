@@ -4,6 +4,7 @@ pub mod agency;
 pub mod agreement;
 pub mod criterion;
 pub mod enquiry;
+pub mod epoch;
 pub mod evidence;
 pub mod ids;
 pub mod item;

@@ -4,6 +4,8 @@
 //! while, writes link rows for the next generation in small transactions that nobody sees, and ends
 //! with one small update that makes rows, links and the removal of the replaced snapshot visible.
 
+use std::collections::HashSet;
+
 use super::bulk::BulkInsert;
 use super::records::{LinkableRecord, read_linkable};
 use super::statements::{ListStatement, statements};
@@ -52,6 +54,20 @@ pub(super) static COMPONENTS_OF: ListStatement = ListStatement::new(
 pub(super) static BY_ID: ListStatement = ListStatement::new(
     "SELECT id, agency, feed, reference, restricted, tokens, households FROM record WHERE id IN ({list})",
     0,
+);
+
+/// Records that a shield reaches at the claimed generation.
+pub(super) static SHIELDED_NOW: ListStatement = ListStatement::new(
+    "SELECT record FROM link WHERE visible_from <= $1 AND visible_to + 0 > $1 AND shielded = 1 AND record IN ({list})",
+    1,
+);
+/// Records whose predecessor in the replaced submission, known by its reference, a shield reaches.
+pub(super) static SHIELDED_PREDECESSOR: ListStatement = ListStatement::new(
+    "SELECT fresh.id FROM record fresh
+     JOIN record old ON old.submission = $2 AND old.reference = fresh.reference
+     JOIN link ON link.record = old.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1 AND link.shielded = 1
+     WHERE fresh.id IN ({list})",
+    2,
 );
 
 statements! {
@@ -205,6 +221,32 @@ impl Store {
             }
         }
         Ok(components)
+    }
+
+    /// Those of the records that a shield reaches now, or reached in the submission that is being
+    /// replaced under the same reference.
+    pub async fn shielded_before(
+        &self,
+        claim: &Claim,
+        replaced: Option<SubmissionId>,
+        ids: &[i64],
+    ) -> Result<HashSet<i64>, StoreError> {
+        let replaced = replaced.unwrap_or(claim.submission);
+        let mut found = HashSet::new();
+        for piece in ids.chunks(ListStatement::MOST) {
+            for statement in [&SHIELDED_NOW, &SHIELDED_PREDECESSOR] {
+                let (sql, length) = statement.text(piece.len());
+                let mut values: Vec<Value<'_>> = vec![claim.generation.into()];
+                if std::ptr::eq(statement, &SHIELDED_PREDECESSOR) {
+                    values.push(replaced.as_bytes().into());
+                }
+                values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
+                for row in self.fetch_all(sql, &values).await? {
+                    found.insert(row.int(0)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Records by id, in any order.

@@ -34,7 +34,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "first release", "0001_first_release")];
+const STEPS: &[Step] = &[step!(1, "first release", "0001_first_release"), step!(3, "keys", "0003_keys")];
 
 /// The schema version that this binary was built for.
 pub const SCHEMA_VERSION: i64 = STEPS[STEPS.len() - 1].version;

@@ -93,13 +93,13 @@ impl Gateway {
                 self.store().records_by_token(look.reach, &list),
                 self.store().hidden_records(look.reach, &list),
             )?;
-            seen.add(self, records, look)?;
+            seen.add(self, matching(records, look.asked.policies), look)?;
             self.walk(seen, look).await?;
             return Ok(hidden);
         }
         let links = |kind| look.asked.policies.links(kind);
         let holds = |record: &VisibleRecord| record.tokens.iter().any(|token| linking.contains(&token.blinded));
-        seen.add(self, connected(joined.records, holds, links), look)?;
+        seen.add(self, connected(matching(joined.records, look.asked.policies), holds, links), look)?;
         Ok(joined.hidden)
     }
 
@@ -118,13 +118,13 @@ impl Gateway {
             if neighbours.len() as i64 >= MOST_RECORDS {
                 return Ok(false);
             }
-            seen.add(self, neighbours, look)?;
+            seen.add(self, matching(neighbours, look.asked.policies), look)?;
             self.walk(seen, look).await?;
             return Ok(true);
         }
         let links = |kind| look.asked.policies.links(kind);
         let lives = |record: &VisibleRecord| record.households.iter().any(|token| homes.contains(&token.blinded));
-        seen.add(self, connected(joined.records, lives, links), look)?;
+        seen.add(self, connected(matching(joined.records, look.asked.policies), lives, links), look)?;
         Ok(true)
     }
 
@@ -135,7 +135,7 @@ impl Gateway {
         for _ in 0..MOST_STEPS {
             let tokens = seen.new_tokens(look.asked.policies);
             let found = self.store().records_by_token(look.reach, &tokens).await?;
-            if seen.add(self, found, look)? == 0 {
+            if seen.add(self, matching(found, look.asked.policies), look)? == 0 {
                 return Ok(());
             }
         }
@@ -149,6 +149,15 @@ struct Look<'a> {
     reach: Reach<'a>,
     permitted: &'a Permitted,
     asked: &'a Asked<'a>,
+}
+
+/// The records with the tokens that match: those of a frozen or retired epoch are as if never stored.
+fn matching(mut records: Vec<VisibleRecord>, policies: &Policies) -> Vec<VisibleRecord> {
+    for record in &mut records {
+        record.tokens.retain(|token| policies.matches_in(token.epoch));
+        record.households.retain(|token| policies.matches_in(token.epoch));
+    }
+    records
 }
 
 /// Those of the records that are joined, by linking tokens and within these records alone, to one

@@ -5,7 +5,10 @@ mod custodian;
 mod files;
 mod gateway;
 mod issuing;
+mod linkage;
 mod partners;
+mod rewrap;
+mod rotate;
 
 use std::path::PathBuf;
 
@@ -39,6 +42,20 @@ enum Command {
     Share(custodian::ShareArgs),
     /// Take what the custodian handed over into the agency's key file
     AddShare(custodian::AddShareArgs),
+    /// Take an epoch that is over out of the agency's key file
+    DropEpoch(linkage::DropEpochArgs),
+    /// Make, list, freeze and retire epochs of the linkage key
+    Linkage(linkage::LinkageArgs),
+    /// Make the next version of one of the gateway's or the sequencer's own keys
+    Rotate(rotate::RotateArgs),
+    /// Take every stored token through the next blinding key
+    Restack(rotate::RestackArgs),
+    /// Add the next version to a key-encryption key file
+    NewKek(rewrap::NewKekArgs),
+    /// Wrap every secret and seal every stored field under the current key-encryption key
+    Rewrap(rewrap::RewrapArgs),
+    /// Take old versions out of the key-encryption key file, once nothing needs them
+    RetireKek(rewrap::RewrapArgs),
 }
 
 /// Whose keys are made.
@@ -114,6 +131,13 @@ pub fn run(args: KeysArgs, output: &Output) -> Result<(), Failure> {
         Command::RevocationList(args) => issuing::revocation_list(&args, *output),
         Command::Share(args) => custodian::share(&args, *output),
         Command::AddShare(args) => custodian::add_share(&args, *output),
+        Command::DropEpoch(args) => linkage::drop_epoch(&args, *output),
+        Command::Linkage(args) => linkage::run(&args, *output),
+        Command::Rotate(args) => rotate::run(&args, *output),
+        Command::Restack(args) => rotate::restack(&args, *output),
+        Command::NewKek(args) => rewrap::new_kek(&args, *output),
+        Command::Rewrap(args) => rewrap::rewrap(&args, *output),
+        Command::RetireKek(args) => rewrap::retire_kek(&args, *output),
     }
 }
 

@@ -31,7 +31,7 @@ async fn the_schema_goes_up_down_and_up_again(#[case] backend: Backend) {
     assert!(matches!(database.store.check_schema().await, Err(StoreError::Schema(_))));
     database.store.migrate().await.expect("up again");
     database.store.prepare_every_statement().await.expect("as before");
-    assert_eq!(SCHEMA_VERSION, 1);
+    assert_eq!(SCHEMA_VERSION, 3);
 }
 
 #[test]
@@ -41,13 +41,13 @@ fn the_two_engines_have_the_same_tables_columns_and_comments() {
             let path = format!("{}/migrations/{engine}/{step}.up.sql", env!("CARGO_MANIFEST_DIR"));
             columns(&std::fs::read_to_string(path).expect("the migration is there"))
         });
-        assert!(sqlite.len() > 20);
+        assert!(!sqlite.is_empty());
         assert_eq!(sqlite, postgres);
     }
 }
 
 /// Every step of the schema, as its files are named.
-const STEPS: &[&str] = &["0001_first_release"];
+const STEPS: &[&str] = &["0001_first_release", "0003_keys"];
 
 /// Table by table, the columns with their comments; types translated to the shared three.
 fn columns(sql: &str) -> BTreeMap<String, Vec<String>> {
