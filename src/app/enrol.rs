@@ -118,6 +118,43 @@ impl Gateway {
         Ok(())
     }
 
+    /// Revokes a system's assertion key from its next request for a token on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when the system has no active key of that id.
+    pub async fn revoke_client_key(&self, client: &str, kid: &str, by: &str, reason: &str) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.revoke_client_key(client, kid).await? {
+            return Err(AppError::Policy("the system has no active key of that id".to_owned()));
+        }
+        tx.add_events(&[&self.event(now, key_event(kid, "assertion", "revoked", None, by, reason)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Revokes a signatory's key: what it signed counts no longer, from the next decision on. Returns
+    /// how many signatures under agreements are lost.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when no active key has that id.
+    pub async fn revoke_signatory(&self, key_id: &str, by: &str, reason: &str) -> Result<usize, AppError> {
+        let before = self.store().agreement_signatures().await?.len();
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.revoke_signatory(key_id).await? {
+            return Err(AppError::Policy("no active signatory has that key id".to_owned()));
+        }
+        tx.raise_policy_revision(Some(self.programme())).await?;
+        tx.add_events(&[&self.event(now, key_event(key_id, "signatory", "revoked", None, by, reason)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(before.saturating_sub(self.store().agreement_signatures().await?.len()))
+    }
+
     /// Enrols a key that may sign agreements for a party.
     ///
     /// # Errors

@@ -234,7 +234,14 @@ impl Gateway {
 
     /// Every tag of the subject index under which entries of a token may be: one for each blinding key
     /// that was current when an entry was made, taken through the keys that came after it.
-    pub fn subject_tags(&self, epoch: u32, token_type: &TokenType, norm: u16, token: &Token, layers: u32) -> Vec<[u8; 16]> {
+    pub fn subject_tags(
+        &self,
+        epoch: u32,
+        token_type: &TokenType,
+        norm: u16,
+        token: &Token,
+        layers: u32,
+    ) -> Vec<[u8; 16]> {
         let keys = self.keys();
         let made_at = |made: u32| {
             let blinded = keys.blinder.prepare(epoch, token_type, norm, made).blind(token);
@@ -246,19 +253,18 @@ impl Gateway {
 
     /// Prepared blinding keys of an epoch, for every type in use.
     pub(super) fn blind_types(&self, epoch: u32, policies: &Policies) -> Arc<HashMap<TokenType, BlindType>> {
-        let held = self.inner.blind_types.read().unwrap_or_else(PoisonError::into_inner);
-        let (layers, held) = (policies.blinding().layers, held);
-        let held = held.get(&(epoch, layers)).cloned();
+        let place = (epoch, policies.blinding().layers);
+        let held = self.inner.blind_types.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         if let Some(types) = held
             && policies.token_types().all(|token_type| types.contains_key(token_type))
         {
             return types;
         }
         let prepare = |token_type: &TokenType| {
-            (token_type.clone(), self.keys().blinder.prepare(epoch, token_type, policies.norm(), layers))
+            (token_type.clone(), self.keys().blinder.prepare(epoch, token_type, policies.norm(), place.1))
         };
         let types: Arc<HashMap<TokenType, BlindType>> = Arc::new(policies.token_types().map(prepare).collect());
-        self.inner.blind_types.write().unwrap_or_else(PoisonError::into_inner).insert((epoch, layers), Arc::clone(&types));
+        self.inner.blind_types.write().unwrap_or_else(PoisonError::into_inner).insert(place, Arc::clone(&types));
         types
     }
 

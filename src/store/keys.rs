@@ -257,8 +257,10 @@ impl Tx {
             (&super::records::ADD_TOKENS, (|record| &record.tokens) as fn(&StoredTokens) -> &Vec<StoredToken>),
             (&super::records::ADD_HOUSEHOLDS, |record| &record.households),
         ] {
-            let mut rows: Vec<(&Blinded, i64)> =
-                after.iter().flat_map(|record| of(record).iter().map(|token| (&token.blinded, record.record))).collect();
+            let mut rows: Vec<(&Blinded, i64)> = after
+                .iter()
+                .flat_map(|record| of(record).iter().map(|token| (&token.blinded, record.record)))
+                .collect();
             rows.sort_unstable();
             rows.dedup();
             let values: Vec<Value<'_>> =

@@ -61,7 +61,8 @@ impl Gateway {
                 done.resealed += 1;
                 if changes {
                     let row = record.to_be_bytes();
-                    let again = fields.reseal(self.random(), "record", "evidence", &row, sealed).map_err(does_not_open)?;
+                    let again =
+                        fields.reseal(self.random(), "record", "evidence", &row, sealed).map_err(does_not_open)?;
                     tx.replace_evidence(*record, sealed, &again).await?;
                 }
             }

@@ -58,9 +58,8 @@ impl Gateway {
     /// [`AppError`] from the database.
     pub async fn records_only_in(&self, epoch: u32) -> Result<i64, AppError> {
         let states = self.epochs().await?;
-        let is_active = |wanted: u32| {
-            wanted != epoch && states.iter().any(|s| s.epoch == wanted && s.state == EpochState::Active)
-        };
+        let is_active =
+            |wanted: u32| wanted != epoch && states.iter().any(|s| s.epoch == wanted && s.state == EpochState::Active);
         let (mut after, mut alone) = (0, 0);
         loop {
             let page = self.store().visible_tokens(self.programme(), after, PAGE).await?;
@@ -145,4 +144,3 @@ fn without(record: &StoredTokens, epoch: u32) -> StoredTokens {
     };
     StoredTokens { record: record.record, tokens: keep(&record.tokens), households: keep(&record.households) }
 }
-

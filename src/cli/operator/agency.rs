@@ -1,5 +1,7 @@
 //! `porth agency`: who may connect, and who may sign.
 
+mod revoke;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -37,6 +39,10 @@ enum Command {
     Resume(StandingArgs),
     /// Revoke a certificate from the next request on
     RevokeCertificate(RevokeArgs),
+    /// Revoke a system's assertion key: it gets no access token with it any more
+    RevokeKey(revoke::KeyArgs),
+    /// Revoke a signatory's key: what it signed no longer counts; two people do it together
+    RevokeSignatory(revoke::SignatoryArgs),
     /// List the agencies that are enrolled
     List(ConfigFile),
     /// Register an epoch's key checks, from the key custodian's file
@@ -170,6 +176,8 @@ pub fn run(args: AgencyArgs, output: &Output) -> Result<(), Failure> {
         Command::Suspend(args) => set_active(&args, false, *output),
         Command::Resume(args) => set_active(&args, true, *output),
         Command::RevokeCertificate(args) => revoke(&args, *output),
+        Command::RevokeKey(args) => revoke::key(&args, *output),
+        Command::RevokeSignatory(args) => revoke::signatory(&args, *output),
         Command::List(config) => list(&config, *output),
         Command::RegisterKeyChecks(args) => register_key_checks(&args, *output),
         Command::EnrolSignatory(args) => enrol_signatory(&args, *output),

@@ -115,12 +115,7 @@ pub(super) fn secret_files(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> 
 }
 
 /// Keeps the public half of a signing key whose secret is about to go: `receipt.v1.public`.
-pub(super) fn write_public(
-    folder: &Path,
-    role: Role,
-    version: u32,
-    key: &VerifyingKey,
-) -> Result<(), KeyringError> {
+pub(super) fn write_public(folder: &Path, role: Role, version: u32, key: &VerifyingKey) -> Result<(), KeyringError> {
     let text = encode_base64url(key.as_bytes()) + "\n";
     replace(folder, &folder.join(format!("{}.v{version}.{PUBLIC}", role.name())), text.as_bytes())
 }

@@ -8,7 +8,7 @@ use crate::support::database::Backend;
 const BY: [&str; 2] = ["--by", "ops-1"];
 
 /// Enrols an agency from nothing: its own keys, our certificate, its registration.
-pub(super) fn enrol(gateway: &CliGateway, agency: &str) {
+pub(crate) fn enrol(gateway: &CliGateway, agency: &str) {
     let made = ["keys", "init", "--for", "agency", "--agency", agency, "--programme", "tff", "--folder", agency];
     gateway.run(&made).done();
     let (request, certificate) = (format!("{agency}/client-request.pem"), format!("{agency}/client.pem"));

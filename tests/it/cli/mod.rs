@@ -1,11 +1,11 @@
 //! The command line as processes.
 
-mod agency;
+pub(crate) mod agency;
 mod enquire;
-mod gateway;
+pub(crate) mod gateway;
 mod keys;
 mod log;
-mod policy;
+pub(crate) mod policy;
 mod serve;
 mod tokenise;
 mod towards_gateway;

@@ -21,7 +21,7 @@ fn copied_policies(to: &Path) {
 }
 
 /// Signs an agreement for every one of its parties, as each would on its own machine, and keeps the signatures.
-pub(super) fn sign_by_all(gateway: &CliGateway, agreement: &str) {
+pub(crate) fn sign_by_all(gateway: &CliGateway, agreement: &str) {
     let file = shipped_policies().join(format!("agreements/{agreement}.toml"));
     let text = fs::read_to_string(&file).expect("reads");
     let table: toml::Table = toml::from_str(&text).expect("TOML");

@@ -41,7 +41,8 @@ pub(super) fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(super) fn replace_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let temporary = path.with_extension("new");
     write_sealed(&temporary, bytes)?;
-    let failed = |error: std::io::Error| Failure::failed(format!("cannot replace {}: {}", path.display(), error.kind()));
+    let failed =
+        |error: std::io::Error| Failure::failed(format!("cannot replace {}: {}", path.display(), error.kind()));
     fs::rename(&temporary, path).map_err(failed)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A new name survives a crash only when its folder is on disk too.

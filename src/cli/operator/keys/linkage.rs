@@ -116,9 +116,8 @@ fn next(args: &NextArgs, output: Output) -> Result<(), Failure> {
 
 fn list(config: &ConfigFile, output: Output) -> Result<(), Failure> {
     let config = config.read()?;
-    let epochs = crate::cli::block_on(with_gateway(&config, async |gateway| {
-        gateway.epochs().await.map_err(app_failure)
-    }))?;
+    let epochs =
+        crate::cli::block_on(with_gateway(&config, async |gateway| gateway.epochs().await.map_err(app_failure)))?;
     let epochs: Vec<Listed> = epochs.into_iter().map(Listed::from).collect();
     let line = |listed: &Listed| {
         let removing = if listed.tokens_are_being_removed { ", its stored tokens are being removed" } else { "" };

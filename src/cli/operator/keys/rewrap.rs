@@ -25,9 +25,9 @@ pub(super) struct NewKekArgs {
 /// Adds the next version to a key-encryption key file.
 pub(super) fn new_kek(args: &NewKekArgs, output: Output) -> Result<(), Failure> {
     let kek = Kek::from_file(&args.kek_file).map_err(Failure::unusable)?;
-    let (text, version) = kek.with_next_version(&SystemRandom::new()).ok_or_else(|| {
-        Failure::failed("there is no version after this one")
-    })?;
+    let (text, version) = kek
+        .with_next_version(&SystemRandom::new())
+        .ok_or_else(|| Failure::failed("there is no version after this one"))?;
     files::replace_sealed(&args.kek_file, text.as_bytes())?;
     let value = serde_json::json!({ "kek_file": args.kek_file, "version": version });
     output.result(format_args!("{} now holds version {version} beside the old.", args.kek_file.display()), &value);
@@ -100,9 +100,8 @@ pub(super) fn retire_kek(args: &RewrapArgs, output: Output) -> Result<(), Failur
     let current = opened.kek.only_current();
     for folder in &opened.folders {
         // Opens with the current version alone, or says which file does not.
-        Keyring::open(folder, &current).map_err(|error| {
-            Failure::unusable(error).next("run `porth keys rewrap` first; nothing was changed")
-        })?;
+        Keyring::open(folder, &current)
+            .map_err(|error| Failure::unusable(error).next("run `porth keys rewrap` first; nothing was changed"))?;
     }
     if let Some(config) = &opened.gateway {
         let needed = crate::cli::block_on(with_gateway(config, async |gateway| {
