@@ -44,8 +44,7 @@ impl Gateway {
         tidied.swept = self.sweep_retired().await?;
         let before = now.plus_seconds(-GRACE_SECONDS);
         for submission in self.store().abandoned_submissions(before).await? {
-            self.remove_rows(&submission).await?;
-            tidied.submissions += 1;
+            tidied.submissions += u64::from(self.remove_rows(&submission).await?);
         }
         if let Some(view) = self.store().view(self.programme()).await?
             && let Some(generation) = self.generation_before(before, now, view.generation)
@@ -61,19 +60,20 @@ impl Gateway {
         Ok(tidied)
     }
 
-    async fn remove_rows(&self, submission: &Submission) -> Result<(), AppError> {
+    /// False when it has to wait for the next time.
+    async fn remove_rows(&self, submission: &Submission) -> Result<bool, AppError> {
         loop {
             let blinding = self.store().blinding(self.programme()).await?;
             let page = self.store().submission_records(submission.id, None, PAGE).await?;
             let mut tx = self.store().begin().await?;
             tx.lock_programme(self.programme()).await?;
             if blinding.is_under_way() || tx.blinding(self.programme()).await? != blinding {
-                return Ok(()); // the tokens that were read may have another form by now
+                return Ok(false); // the tokens that were read may have another form by now
             }
             if page.is_empty() {
                 tx.mark_emptied(submission.id).await?;
                 tx.commit().await?;
-                return Ok(());
+                return Ok(true);
             }
             tx.remove_records(submission.id, &page).await?;
             tx.commit().await?;

@@ -74,7 +74,7 @@ async fn every_drill_of_the_page_runs_from_beginning_to_end(#[case] backend: Bac
 
     // What was stolen at the beginning is useless now.
     gateway.edit("stolen-porth.toml", "kek_file = \"kek\"", "kek_file = \"stolen-kek\"");
-    let with_old = gateway.run(&["log", "export", "--config", "stolen-porth.toml", "--to", "stolen"]);
+    let with_old = gateway.run(&["keys", "linkage", "list", "--config", "stolen-porth.toml"]);
     assert!(with_old.code == 78 && with_old.err.contains("needs version 2"), "{with_old:?}");
     let epochs = gateway.run(&["--json", "keys", "linkage", "list", "--config", "porth.toml"]).done().json();
     assert_eq!((&epochs[0]["state"], &epochs[1]["state"]), (&"retired".into(), &"active".into()));

@@ -86,6 +86,19 @@ async fn a_key_encryption_key_is_not_taken_out_while_something_needs_it() {
     assert_eq!(std::fs::read_to_string(gateway.path("kek")).expect("reads").lines().count(), 1);
 }
 
+#[tokio::test]
+async fn a_systemd_credential_is_read_from_the_folder_that_systemd_names() {
+    let gateway = CliGateway::ready(Backend::Sqlite, "pilot").await;
+    gateway.edit("porth.toml", "kek_file = \"kek\"", "kek_credential = \"kek\"");
+    let list = ["keys", "linkage", "list", "--config", "porth.toml"];
+    let mut started = crate::cli::gateway::command(gateway.folder.path(), &list);
+    let by_systemd = started.env("CREDENTIALS_DIRECTORY", gateway.folder.path()).output().expect("porth runs");
+    assert!(by_systemd.status.success(), "{by_systemd:?}");
+    let mut alone = crate::cli::gateway::command(gateway.folder.path(), &list);
+    let alone = alone.env_remove("CREDENTIALS_DIRECTORY").output().expect("porth runs");
+    assert_eq!(alone.status.code(), Some(78), "{alone:?}");
+}
+
 #[rstest]
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
