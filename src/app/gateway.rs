@@ -60,6 +60,9 @@ pub struct Gateway {
     inner: Arc<Inner>,
 }
 
+/// Prepared blinding keys by token type.
+type BlindTypes = HashMap<TokenType, BlindType>;
+
 struct Inner {
     store: Store,
     writer: Writer,
@@ -69,7 +72,8 @@ struct Inner {
     policies: RwLock<Option<Arc<Policies>>>,
     feeds: RwLock<Option<(i64, Arc<Vec<FeedState>>)>>,
     decisions: Mutex<DecisionCache>,
-    blind_types: RwLock<HashMap<(u32, u32), Arc<HashMap<TokenType, BlindType>>>>,
+    /// By epoch and number of blinding keys.
+    blind_types: RwLock<HashMap<(u32, u32), Arc<BlindTypes>>>,
     publisher: Notify,
     sequencer: Notify,
     /// How often submissions failed to be made visible for their own reasons.

@@ -149,9 +149,10 @@ impl Gateway {
         let records = self.store().linkable_records(&ids).await?;
         // Under the next epoch the record that restricts somebody may still be missing, and with it the
         // way from it to the person's others: until a frozen epoch is retired no shield lifts.
-        let still = match policies.has_frozen_epoch() {
-            true => self.store().shielded_before(claim, replaced, &ids).await?,
-            false => HashSet::new(),
+        let still = if policies.has_frozen_epoch() {
+            self.store().shielded_before(claim, replaced, &ids).await?
+        } else {
+            HashSet::new()
         };
         let (policies, components) = (Arc::clone(policies), components.to_vec());
         // Clustering a large component would hold up every answer on this thread.
