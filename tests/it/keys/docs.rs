@@ -20,7 +20,10 @@ fn blocks() -> Vec<(String, String)> {
                 blocks.push((heading.clone(), std::mem::take(text)));
                 open = None;
             }
-            (Some(text), line) => text.push_str(&format!("{line}\n")),
+            (Some(text), line) => {
+                text.push_str(line);
+                text.push('\n');
+            }
             (None, line) if line.starts_with("```sh ") => open = Some(String::new()),
             (None, line) if line.starts_with('#') => line.trim_start_matches('#').trim().clone_into(&mut heading),
             (None, _) => {}
