@@ -234,10 +234,10 @@ impl Store {
         let replaced = replaced.unwrap_or(claim.submission);
         let mut found = HashSet::new();
         for piece in ids.chunks(ListStatement::MOST) {
-            for statement in [&SHIELDED_NOW, &SHIELDED_PREDECESSOR] {
+            for (statement, names_replaced) in [(&SHIELDED_NOW, false), (&SHIELDED_PREDECESSOR, true)] {
                 let (sql, length) = statement.text(piece.len());
                 let mut values: Vec<Value<'_>> = vec![claim.generation.into()];
-                if std::ptr::eq(statement, &SHIELDED_PREDECESSOR) {
+                if names_replaced {
                     values.push(replaced.as_bytes().into());
                 }
                 values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
