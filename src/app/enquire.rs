@@ -22,6 +22,7 @@ use super::writer::{Disclosure, Written};
 use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
+use crate::domain::epoch::EpochState;
 use crate::domain::evidence::{Contribution, Deliveries, Facts};
 use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, TokenType};
 use crate::domain::programme::Relationship;
@@ -145,6 +146,12 @@ pub enum QuestionFault {
     /// No key check is registered for an epoch and type.
     #[error("no key check is registered for an epoch and type of the question")]
     UnknownKey,
+    /// The epoch is frozen: its key may be in wrong hands.
+    #[error("the linkage key's epoch is frozen: ask with the next epoch's key alone")]
+    FrozenKey,
+    /// The epoch is over.
+    #[error("the linkage key's epoch is retired: ask with the present epoch's key alone")]
+    RetiredKey,
     /// A token of an epoch or type without a key check, or that the programme does not use there.
     #[error("a token has an epoch or type without a key check, or that the programme does not use there")]
     TokenType,
@@ -172,6 +179,8 @@ impl QuestionFault {
             Self::Scheme => "scheme.unknown",
             Self::WrongKey => "key.wrong",
             Self::UnknownKey => "key.unregistered",
+            Self::FrozenKey => "key.frozen",
+            Self::RetiredKey => "key.retired",
             Self::TokenType => "token.type",
             Self::NoTokens => "token.none",
             Self::TooManyTokens => "token.too_many",
@@ -245,6 +254,7 @@ impl Gateway {
         let opening = self.store().view_and_reply(self.programme(), &caller.client, &tag).await?;
         let (view, kept) = opening.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
+        self.check_blinding(&policies)?;
         self.check_question(question, &policies)?;
         let request_hash = self.request_hash(&caller.client, question);
         if let Some(kept) = kept {
@@ -355,6 +365,11 @@ impl Gateway {
         }
         if !(1..=2).contains(&question.epochs.len()) {
             return Err(QuestionFault::Epochs);
+        }
+        match question.epochs.iter().filter_map(|epoch| policies.epoch(epoch.epoch)).max() {
+            Some(EpochState::Frozen) => return Err(QuestionFault::FrozenKey),
+            Some(EpochState::Retired) => return Err(QuestionFault::RetiredKey),
+            Some(EpochState::Active) | None => {}
         }
         for epoch in &question.epochs {
             for (token_type, check) in &epoch.key_checks {

@@ -5,9 +5,10 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::jwt::PublicKey;
 use crate::crypto::seal::SealPublicKey;
+use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
-use crate::store::RegisteredKeyCheck;
+use crate::store::{RegisteredKeyCheck, StoredEpoch};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{AgencyStatus, Body, Code, KeyEvent};
 
@@ -139,6 +140,43 @@ impl Gateway {
         Ok(())
     }
 
+    /// Revokes a system's assertion key from its next request for a token on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when the system has no active key of that id.
+    pub async fn revoke_client_key(&self, client: &str, kid: &str, by: &str, reason: &str) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if !tx.revoke_client_key(client, kid).await? {
+            return Err(AppError::Policy("the system has no active key of that id".to_owned()));
+        }
+        tx.add_events(&[&self.event(now, key_event(kid, "assertion", "revoked", None, by, reason)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Revokes a signatory's key: what it signed counts no longer, from the next decision on. Returns
+    /// how many signatures under agreements are lost.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Policy`] when no active key has that id.
+    pub async fn revoke_signatory(&self, key_id: &str, by: &str, reason: &str) -> Result<usize, AppError> {
+        let before = self.store().agreement_signatures().await?.len();
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if tx.revoke_signatory(key_id).await?.is_none() {
+            return Err(AppError::Policy("no signatory that is not revoked has that key id".to_owned()));
+        }
+        tx.raise_policy_revision(Some(self.programme())).await?;
+        tx.add_events(&[&self.event(now, key_event(key_id, "signatory", "revoked", None, by, reason)?)?]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(before.saturating_sub(self.store().agreement_signatures().await?.len()))
+    }
+
     /// Enrols a key that may sign agreements for a party.
     ///
     /// # Errors
@@ -178,7 +216,9 @@ impl Gateway {
         by: &str,
     ) -> Result<Vec<TokenType>, AppError> {
         let mut tx = self.store().begin().await?;
+        tx.lock_programme(self.programme()).await?;
         let now = tx.now().await?;
+        check_epoch(&tx.epochs(self.programme()).await?, epoch)?;
         let mut differing = Vec::new();
         for (token_type, value) in checks {
             let check = RegisteredKeyCheck {
@@ -194,6 +234,7 @@ impl Gateway {
         if !differing.is_empty() {
             return Ok(differing);
         }
+        tx.ensure_epoch(self.programme(), epoch, now).await?;
         tx.raise_policy_revision(Some(self.programme())).await?;
         tx.add_events(&[
             &self.event(now, key_event(&format!("epoch-{epoch}"), "linkage", "registered", None, by, "key-checks")?)?
@@ -202,6 +243,23 @@ impl Gateway {
         tx.commit().await?;
         self.wake_sequencer();
         Ok(differing)
+    }
+}
+
+/// Most epochs in use at a time: the present one, and the next while the linkage key is being changed.
+const MOST_EPOCHS: usize = 2;
+
+/// Whether an epoch may have key checks registered: an active one, or the next where there is room.
+fn check_epoch(known: &[StoredEpoch], epoch: u32) -> Result<(), AppError> {
+    let refuse = |reason: &str| Err(AppError::Policy(format!("epoch {epoch} {reason}")));
+    match known.iter().find(|known| known.epoch == epoch).map(|known| known.state) {
+        Some(EpochState::Active) => Ok(()),
+        Some(state) => refuse(&format!("is {}: make the next one", state.as_str())),
+        None if known.iter().any(|known| known.epoch > epoch) => refuse("is older than one that is registered"),
+        None if known.iter().filter(|known| known.state == EpochState::Active).count() >= MOST_EPOCHS => {
+            refuse("would be the third that is active: retire one first")
+        }
+        None => Ok(()),
     }
 }
 

@@ -27,6 +27,9 @@ pub enum AppError {
     /// Another replica took over making a submission visible.
     #[error("another replica took over")]
     ClaimLost,
+    /// Stored tokens are being taken through another blinding key, or this process lacks that key.
+    #[error("the gateway's blinding key is being changed: nothing is looked up or taken in meanwhile")]
+    KeysChanging,
     /// Work was stopped before its end.
     #[error("stopped before the end")]
     Interrupted,

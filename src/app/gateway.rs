@@ -19,6 +19,7 @@ use crate::crypto::tag::Tagger;
 use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId, TokenType};
 use crate::domain::record::Evidence;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Token;
 use crate::policy::cache::DecisionCache;
 use crate::store::{FeedState, NewEvent, Store, StoreError};
 use crate::tlog::entry::{Body, Entry};
@@ -59,6 +60,9 @@ pub struct Gateway {
     inner: Arc<Inner>,
 }
 
+/// Prepared blinding keys by token type.
+type BlindTypes = HashMap<TokenType, BlindType>;
+
 struct Inner {
     store: Store,
     writer: Writer,
@@ -68,7 +72,8 @@ struct Inner {
     policies: RwLock<Option<Arc<Policies>>>,
     feeds: RwLock<Option<(i64, Arc<Vec<FeedState>>)>>,
     decisions: Mutex<DecisionCache>,
-    blind_types: RwLock<HashMap<u32, Arc<HashMap<TokenType, BlindType>>>>,
+    /// By epoch and number of blinding keys.
+    blind_types: RwLock<HashMap<(u32, u32), Arc<BlindTypes>>>,
     publisher: Notify,
     sequencer: Notify,
     /// How often submissions failed to be made visible for their own reasons.
@@ -233,19 +238,57 @@ impl Gateway {
         seen.first().map(|(_, generation)| *generation)
     }
 
+    /// Whether tokens can be blinded as the stored ones are: not while these are taken through another
+    /// key, and not by a replica that was started without that key.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::KeysChanging`]: nothing may be looked up or stored, and a caller should come back.
+    pub(super) fn check_blinding(&self, policies: &Policies) -> Result<(), AppError> {
+        let blinding = policies.blinding();
+        if blinding.layers > self.keys().blinder.layers() {
+            tracing::error!(
+                blinding.layers = blinding.layers,
+                "stored tokens went through a blinding key that this process was started without: start it again"
+            );
+            return Err(AppError::KeysChanging);
+        }
+        if blinding.is_under_way() { Err(AppError::KeysChanging) } else { Ok(()) }
+    }
+
+    /// Every tag of the subject index under which entries of a token may be: one for each blinding key
+    /// that was current when an entry was made, taken through the keys that came after it.
+    pub fn subject_tags(
+        &self,
+        epoch: u32,
+        token_type: &TokenType,
+        norm: u16,
+        token: &Token,
+        layers: u32,
+    ) -> Vec<[u8; 16]> {
+        let keys = self.keys();
+        let made_at = |made: u32| {
+            let blinded = keys.blinder.prepare(epoch, token_type, norm, made).blind(token);
+            let tag = keys.tagger.subject(blinded.as_bytes());
+            (made..layers).try_fold(tag, |tag, layer| keys.blinder.restack_tag(layer, &tag))
+        };
+        (1..=layers).filter_map(made_at).collect()
+    }
+
     /// Prepared blinding keys of an epoch, for every type in use.
     pub(super) fn blind_types(&self, epoch: u32, policies: &Policies) -> Arc<HashMap<TokenType, BlindType>> {
-        let held = self.inner.blind_types.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned();
+        let place = (epoch, policies.blinding().layers);
+        let held = self.inner.blind_types.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         if let Some(types) = held
             && policies.token_types().all(|token_type| types.contains_key(token_type))
         {
             return types;
         }
         let prepare = |token_type: &TokenType| {
-            (token_type.clone(), self.keys().blinder.prepare(epoch, token_type, policies.norm()))
+            (token_type.clone(), self.keys().blinder.prepare(epoch, token_type, policies.norm(), place.1))
         };
         let types: Arc<HashMap<TokenType, BlindType>> = Arc::new(policies.token_types().map(prepare).collect());
-        self.inner.blind_types.write().unwrap_or_else(PoisonError::into_inner).insert(epoch, Arc::clone(&types));
+        self.inner.blind_types.write().unwrap_or_else(PoisonError::into_inner).insert(place, Arc::clone(&types));
         types
     }
 

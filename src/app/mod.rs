@@ -20,6 +20,7 @@
 //! | [`backup`], [`restore`] | the database goes into one file, and becomes a database again; [`transfer`] is the file |
 //! | [`check_log`], [`held_checkpoint`] | is the log in the database whole, and no older than what is known elsewhere |
 //! | [`doctor`] | an operator asks whether all is well |
+//! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
@@ -42,6 +43,7 @@ pub mod publish;
 pub mod relay;
 pub mod restore;
 pub mod retract;
+pub mod rotate;
 pub mod screen;
 pub mod sequence;
 pub mod signers;

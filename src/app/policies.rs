@@ -7,6 +7,7 @@ use super::error::AppError;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText};
+use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
@@ -14,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, Tier};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Store, StoredDocument, StoredSignature};
+use crate::store::{Blinding, Store, StoredDocument, StoredSignature};
 use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
@@ -45,6 +46,8 @@ pub struct Policies {
     link_rules: LinkRules,
     key_checks: BTreeMap<(u32, TokenType), String>,
     suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
+    epochs: BTreeMap<u32, EpochState>,
+    blinding: Blinding,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +95,8 @@ impl Policies {
             })
             .collect();
         let (link_rules, linking) = link_rules(&match_keys, &kinds)?;
+        let epochs = store.epochs(&programme_code).await?.into_iter().map(|epoch| (epoch.epoch, epoch.state)).collect();
+        let blinding = store.blinding(&programme_code).await?;
         let key_checks = store.key_checks(&programme_code).await?;
         let key_checks = key_checks
             .into_iter()
@@ -111,6 +116,8 @@ impl Policies {
             link_rules,
             key_checks,
             suspended_feeds,
+            epochs,
+            blinding,
         })
     }
 
@@ -153,6 +160,26 @@ impl Policies {
     /// The registered key check of an epoch and type, hexadecimal.
     pub fn key_check(&self, epoch: u32, token_type: &TokenType) -> Option<&str> {
         self.key_checks.get(&(epoch, token_type.clone())).map(String::as_str)
+    }
+    /// Where an epoch of the linkage key is in its life.
+    pub fn epoch(&self, epoch: u32) -> Option<EpochState> {
+        self.epochs.get(&epoch).copied()
+    }
+    /// Whether tokens of an epoch match: those of frozen and retired epochs never do.
+    pub fn matches_in(&self, epoch: u32) -> bool {
+        self.epoch(epoch) == Some(EpochState::Active)
+    }
+    /// Whether a shield still reaches over tokens of an epoch: it does until the epoch is retired.
+    pub fn shields_in(&self, epoch: u32) -> bool {
+        matches!(self.epoch(epoch), Some(EpochState::Active | EpochState::Frozen))
+    }
+    /// Whether an epoch is frozen: until it is retired, no shield lifts.
+    pub fn has_frozen_epoch(&self) -> bool {
+        self.epochs.values().any(|state| *state == EpochState::Frozen)
+    }
+    /// How many blinding keys stored tokens went through.
+    pub fn blinding(&self) -> &Blinding {
+        &self.blinding
     }
     /// The small number of a token type.
     pub fn kind(&self, token_type: &TokenType) -> Option<u16> {

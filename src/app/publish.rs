@@ -6,7 +6,7 @@
 //! scratch over all records, to find what a shield reaches; the link rows carry the component and
 //! the shield, and every enquiry clusters again from the records it may see.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::AppError;
@@ -51,6 +51,9 @@ impl Gateway {
     /// [`AppError`]; the submission stays staged and is tried again.
     pub async fn publish_next(&self) -> Result<Option<Published>, AppError> {
         let programme = self.programme().clone();
+        if self.store().blinding(&programme).await?.is_under_way() {
+            return Ok(None); // tokens of one person look like two people's meanwhile
+        }
         let Some(submission) = self.store().next_staged(&programme).await? else {
             return Ok(None);
         };
@@ -91,6 +94,10 @@ impl Gateway {
         let now = tx.now().await?;
         let until = now.plus_seconds(CLAIM_SECONDS);
         let claim = tx.claim_generation(random_bytes(self.random()), programme, submission.id, now, until).await?;
+        // With the row's lock in hand: a change of the blinding key cannot begin before this commits.
+        if claim.is_some() && tx.blinding(programme).await?.is_under_way() {
+            return Ok(None);
+        }
         let is_taken_back = submission.state == SubmissionState::Withdrawing;
         if claim.is_some() && !is_taken_back && !tx.mark_publishing(submission.id).await? {
             return Ok(None); // somebody finished it meanwhile; the claim goes with the transaction
@@ -219,6 +226,10 @@ impl Gateway {
         }
         let ids: Vec<i64> = components.iter().flatten().copied().collect();
         let records = self.store().linkable_records(&ids).await?;
+        // Under the next epoch the record that restricts somebody may still be missing, and with it the
+        // way from it to the person's others: until a frozen epoch is retired no shield lifts.
+        let still =
+            if policies.has_frozen_epoch() { self.store().shielded_before(claim, &ids).await? } else { HashSet::new() };
         let (policies, components) = (Arc::clone(policies), components.to_vec());
         // Clustering a large component would hold up every answer on this thread.
         let links = tokio::task::spawn_blocking(move || {
@@ -228,7 +239,7 @@ impl Gateway {
                 component.iter().filter_map(|id| by_id.remove(id)).collect()
             };
             let components: Vec<Vec<LinkableRecord>> = components.iter().map(whole).collect();
-            components.iter().flat_map(|records| links_of(records, &policies)).collect::<Vec<(i64, Link)>>()
+            components.iter().flat_map(|records| links_of(records, &still, &policies)).collect::<Vec<(i64, Link)>>()
         });
         let links = links.await.map_err(|_| AppError::Interrupted)?;
         let mut tx = self.store().begin().await?;
@@ -300,33 +311,42 @@ async fn keep(store: &Store, claim: &Claim) -> Result<(), AppError> {
 }
 
 /// The links of one component's records.
-fn links_of(records: &[LinkableRecord], policies: &Policies) -> Vec<(i64, Link)> {
+fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies: &Policies) -> Vec<(i64, Link)> {
     let Some(component) = records.iter().map(|record| record.id).min() else {
         return Vec::new();
     };
-    let linkable: Vec<LinkRecord<_>> = records.iter().map(link_record).collect();
+    let tokens_of = |is_used: &dyn Fn(u32) -> bool| -> Vec<LinkRecord<_>> {
+        records.iter().map(|record| link_record(record, is_used)).collect()
+    };
+    let matching = tokens_of(&|epoch| policies.matches_in(epoch));
+    let shielding = tokens_of(&|epoch| policies.shields_in(epoch));
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
-    let persons = clusters(&linkable, policies.link_rules());
-    let hidden = shielded(&linkable, &persons, &restricted, policies.link_rules());
+    let persons = clusters(&matching, policies.link_rules());
+    let hidden = shielded(&shielding, &persons, &restricted, policies.link_rules());
     let mut links = Vec::with_capacity(records.len());
     for person in &persons {
         let name = records[person.members()[0]].id;
+        let is_still = person.members().iter().any(|&member| still_shielded.contains(&records[member].id));
         for &member in person.members() {
-            links.push((records[member].id, Link { component, person: name, is_shielded: hidden[member] }));
+            links.push((records[member].id, Link { component, person: name, is_shielded: hidden[member] || is_still }));
         }
     }
     links
 }
 
 /// A stored record as linkage sees it.
-fn link_record(record: &LinkableRecord) -> LinkRecord<crate::linkage::record::RecordKey> {
+fn link_record(
+    record: &LinkableRecord,
+    is_used: &dyn Fn(u32) -> bool,
+) -> LinkRecord<crate::linkage::record::RecordKey> {
+    let tokens: Vec<StoredToken> = record.tokens.iter().filter(|token| is_used(token.epoch)).copied().collect();
     LinkRecord {
         key: crate::linkage::record::RecordKey {
             agency: record.agency.clone(),
             feed: record.feed.clone(),
             reference: record.reference.clone(),
         },
-        tokens: link_tokens(&record.tokens),
+        tokens: link_tokens(&tokens),
         households: Vec::new(),
     }
 }
@@ -447,7 +467,8 @@ impl Graph {
         let mut tokens: Vec<Blinded> = Vec::new();
         for record in records {
             self.place(record.id);
-            let joining = record.tokens.iter().filter(|token| policies.joins(token.kind));
+            let is_joining = |token: &&StoredToken| policies.joins(token.kind) && policies.shields_in(token.epoch);
+            let joining = record.tokens.iter().filter(is_joining);
             tokens.extend(joining.map(|token| token.blinded));
         }
         tokens.sort_unstable();

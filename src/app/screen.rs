@@ -545,6 +545,6 @@ fn row_key(id: ScreeningId, number: i64) -> String {
 }
 
 /// Where a sealed question belongs.
-fn row_place(id: ScreeningId, number: i64) -> Vec<u8> {
+pub(super) fn row_place(id: ScreeningId, number: i64) -> Vec<u8> {
     [id.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }

@@ -14,6 +14,7 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::columns::Columns;
+use crate::domain::epoch::EpochState;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
 use crate::domain::item::Item;
 use crate::domain::submission::{
@@ -63,6 +64,12 @@ pub enum FileFault {
     /// No key check is registered for an epoch or type.
     #[error("no key check is registered for an epoch and type of the header")]
     UnknownKey,
+    /// The epoch is frozen: its key may be in wrong hands.
+    #[error("the linkage key's epoch is frozen: make the file again with the next epoch's key alone")]
+    FrozenKey,
+    /// The epoch is over.
+    #[error("the linkage key's epoch is retired: make the file again with the present epoch's key alone")]
+    RetiredKey,
     /// The day described lies in the future.
     #[error("the day that the file describes lies in the future")]
     Future,
@@ -100,7 +107,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -111,6 +118,8 @@ impl FileFault {
         Self::MatchKeys,
         Self::WrongKey,
         Self::UnknownKey,
+        Self::FrozenKey,
+        Self::RetiredKey,
         Self::Future,
         Self::Older,
         Self::NoSnapshot,
@@ -137,6 +146,8 @@ impl FileFault {
             Self::MatchKeys => "file.match_keys",
             Self::WrongKey => "key.wrong",
             Self::UnknownKey => "key.unregistered",
+            Self::FrozenKey => "key.frozen",
+            Self::RetiredKey => "key.retired",
             Self::Future => "file.future",
             Self::Older => "file.older",
             Self::NoSnapshot => "file.no_snapshot",
@@ -218,6 +229,7 @@ impl Gateway {
     /// [`AppError::File`] when the header is refused; nothing is stored then.
     pub async fn begin_submission(&self, caller: &AgencyCaller, header: &[u8]) -> Result<OpenSubmission, AppError> {
         let policies = self.current_policies().await?;
+        self.check_blinding(&policies)?;
         let now = self.store().now().await?;
         let parsed: Header = serde_json::from_slice(header).map_err(|_| FileFault::Header)?;
         let base = self.check_header(caller, &parsed, &policies, now).await?;
@@ -294,6 +306,7 @@ impl Gateway {
         if header.match_keys != policies.match_keys_sha256_hex() {
             return Err(FileFault::MatchKeys.into());
         }
+        check_epochs(header, policies)?;
         for epoch in &header.epochs {
             for (token_type, check) in &epoch.key_checks {
                 match policies.key_check(epoch.epoch, token_type) {
@@ -332,6 +345,15 @@ impl Gateway {
         }
         let submissions = current.iter().map(|submission| submission.id).collect();
         Ok(Some(Base { generation: view.generation, submissions, named: HashSet::new() }))
+    }
+}
+
+/// The epochs of a header are active, or nobody knows them: key checks say so then.
+fn check_epochs(header: &Header, policies: &Policies) -> Result<(), FileFault> {
+    match header.epochs.iter().filter_map(|epoch| policies.epoch(epoch.epoch)).max() {
+        Some(EpochState::Frozen) => Err(FileFault::FrozenKey),
+        Some(EpochState::Retired) => Err(FileFault::RetiredKey),
+        Some(EpochState::Active) | None => Ok(()),
     }
 }
 
@@ -407,7 +429,11 @@ impl OpenSubmission {
     pub async fn finish(mut self) -> Result<Received, AppError> {
         self.advance().await?;
         self.stage().await?;
-        let fault = if self.end != Some(self.read) {
+        // An epoch that was frozen while rows arrived takes nothing any more.
+        let frozen = check_epochs(&self.header, &*self.gateway.current_policies().await?).err();
+        let fault = if frozen.is_some() {
+            frozen
+        } else if self.end != Some(self.read) {
             Some(FileFault::Truncated)
         } else if self.rejected > 0 && self.header.rows == RowsMode::AllOrNothing {
             Some(FileFault::Rows)
@@ -508,6 +534,9 @@ impl OpenSubmission {
         let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
         if !is_hopeless {
             let mut tx = self.gateway.store().begin().await?;
+            if tx.blinding(&self.header.programme).await? != *self.policies.blinding() {
+                return Err(AppError::KeysChanging); // these rows were blinded as no stored row is any more
+            }
             let taken = tx.stage_records(self.id, &self.header.agency, &self.header.feed, &records).await?;
             for (record, number) in records.iter().zip(&numbers) {
                 if taken.binary_search(&record.id).is_err() {

@@ -108,31 +108,6 @@ impl Gateway {
         Ok(())
     }
 
-    /// Revokes a signatory's key for good: agreements that it signed lack that signature from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::Policy`] when no such key is enrolled or it was revoked before.
-    pub async fn revoke_signatory(&self, key_id: &str, by: &str, reason: &str) -> Result<(), AppError> {
-        let mut tx = self.store().begin().await?;
-        let now = tx.now().await?;
-        let agency = tx.revoke_signatory(key_id).await?;
-        let agency = agency.ok_or_else(|| AppError::Policy("no such signatory key can be revoked".to_owned()))?;
-        tx.raise_policy_revision(None).await?;
-        let body = Body::Standing(Standing {
-            of: code("signatory")?,
-            name: code(key_id)?,
-            agency,
-            to: code("revoked")?,
-            by: code(by)?,
-            reason: code(reason)?,
-        });
-        tx.add_events(&[&self.event(now, body)?]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(())
-    }
-
     /// An agreement goes between in force and suspended; its status has entries of its own.
     async fn set_agreement(
         &self,

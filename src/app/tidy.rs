@@ -27,6 +27,8 @@ pub struct Tidied {
     pub replies: u64,
     /// Screenings, collected or not.
     pub screenings: u64,
+    /// Records that lost tokens of a retired epoch.
+    pub swept: u64,
 }
 
 impl Gateway {
@@ -43,10 +45,10 @@ impl Gateway {
             tx.mark_failed(stalled.id, "file.stalled", now).await?;
             tx.commit().await?;
         }
+        tidied.swept = self.sweep_retired().await?;
         let before = now.plus_seconds(-GRACE_SECONDS);
         for submission in self.store().abandoned_submissions(before).await? {
-            self.remove_rows(&submission).await?;
-            tidied.submissions += 1;
+            tidied.submissions += u64::from(self.remove_rows(&submission).await?);
         }
         if let Some(view) = self.store().view(self.programme()).await?
             && let Some(generation) = self.generation_before(before, now, view.generation)
@@ -69,6 +71,10 @@ impl Gateway {
         let mut removed = 0;
         loop {
             let mut tx = self.store().begin().await?;
+            tx.lock_programme(self.programme()).await?;
+            if tx.blinding(self.programme()).await?.is_under_way() {
+                return Ok(removed); // tokens are changing their form; the next time will do
+            }
             let count = tx.remove_departed(self.programme(), before, PAGE).await?;
             tx.commit().await?;
             removed += count;
@@ -78,14 +84,20 @@ impl Gateway {
         }
     }
 
-    async fn remove_rows(&self, submission: &Submission) -> Result<(), AppError> {
+    /// False when it has to wait for the next time.
+    async fn remove_rows(&self, submission: &Submission) -> Result<bool, AppError> {
         loop {
+            let blinding = self.store().blinding(self.programme()).await?;
             let page = self.store().submission_records(submission.id, None, PAGE).await?;
             let mut tx = self.store().begin().await?;
+            tx.lock_programme(self.programme()).await?;
+            if blinding.is_under_way() || tx.blinding(self.programme()).await? != blinding {
+                return Ok(false); // the tokens that were read may have another form by now
+            }
             if page.is_empty() {
                 tx.mark_emptied(submission.id).await?;
                 tx.commit().await?;
-                return Ok(());
+                return Ok(true);
             }
             tx.remove_records(submission.id, &page).await?;
             tx.commit().await?;

@@ -2,6 +2,9 @@
 //!
 //! Agencies hold the linkage key and never the blinding key; the gateway holds the blinding key
 //! and never the linkage key. Naming anybody from a stolen database takes both.
+//!
+//! A blinding key is replaced by stacking: what is stored goes through the new key as well, and so
+//! does every new arrival, after the old one. The old key alone then matches nothing.
 
 use std::fmt;
 
@@ -15,22 +18,68 @@ use crate::domain::token::{Blinded, Token};
 pub struct Blinder {
     /// The message up to the programme, already hashed.
     prefix: Keyed,
+    /// The keys that were stacked on the first, in order.
+    layers: Vec<Layer>,
+}
+
+/// A blinding key that was stacked on earlier ones.
+#[derive(Clone)]
+struct Layer {
+    tokens: Keyed,
+    tags: Keyed,
+}
+
+impl Layer {
+    fn apply(&self, blinded: Blinded) -> Blinded {
+        Blinded::new(self.tokens.clone().raw(blinded.as_bytes()).finish_short())
+    }
 }
 
 impl Blinder {
     /// Takes the programme's blinding key.
     pub fn new(key: &Secret<32>, programme: &ProgrammeCode) -> Self {
-        Self { prefix: Keyed::new(key.expose(), labels::BLIND).lp(programme.as_str().as_bytes()) }
+        let prefix = Keyed::new(key.expose(), labels::BLIND).lp(programme.as_str().as_bytes());
+        Self { prefix, layers: Vec::new() }
     }
 
-    /// Prepares one epoch, type and normalisation version for bulk work.
-    pub fn prepare(&self, epoch: u32, token_type: &TokenType, norm: u16) -> BlindType {
-        BlindType { prefix: self.prefix.clone().u32(epoch).lp(token_type.as_str().as_bytes()).u16(norm) }
+    /// Stacks the next blinding key of the programme on those that are there.
+    #[must_use]
+    pub fn with_layer(mut self, key: &Secret<32>, programme: &ProgrammeCode) -> Self {
+        let keyed = |label| Keyed::new(key.expose(), label).lp(programme.as_str().as_bytes());
+        self.layers.push(Layer { tokens: keyed(labels::RESTACK), tags: keyed(labels::TAG_RESTACK) });
+        self
     }
 
-    /// Blinds a single token. For many of one type use [`Blinder::prepare`].
+    /// How many keys there are: the first and those stacked on it.
+    pub fn layers(&self) -> u32 {
+        u32::try_from(self.layers.len()).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    /// Takes what went through `layers` keys through the next one as well; `None` when that key is not here.
+    pub fn restack(&self, layers: u32, blinded: Blinded) -> Option<Blinded> {
+        Some(self.layer_after(layers)?.apply(blinded))
+    }
+
+    /// Takes a tag of the subject index through the same key as [`Blinder::restack`].
+    pub fn restack_tag(&self, layers: u32, tag: &[u8; 16]) -> Option<[u8; 16]> {
+        Some(self.layer_after(layers)?.tags.clone().raw(tag).finish_short())
+    }
+
+    fn layer_after(&self, layers: u32) -> Option<&Layer> {
+        self.layers.get(usize::try_from(layers).ok()?.checked_sub(1)?)
+    }
+
+    /// Prepares one epoch, type and normalisation version for bulk work, through the first `layers`
+    /// keys: as many as the stored tokens went through. More than there are means all.
+    pub fn prepare(&self, epoch: u32, token_type: &TokenType, norm: u16, layers: u32) -> BlindType {
+        let prefix = self.prefix.clone().u32(epoch).lp(token_type.as_str().as_bytes()).u16(norm);
+        let stacked = usize::try_from(layers.saturating_sub(1)).unwrap_or(usize::MAX);
+        BlindType { prefix, layers: self.layers.iter().take(stacked).cloned().collect() }
+    }
+
+    /// Blinds a single token through every key. For many of one type use [`Blinder::prepare`].
     pub fn blind(&self, epoch: u32, token_type: &TokenType, norm: u16, token: &Token) -> Blinded {
-        self.prepare(epoch, token_type, norm).blind(token)
+        self.prepare(epoch, token_type, norm, self.layers()).blind(token)
     }
 }
 
@@ -43,12 +92,14 @@ impl fmt::Debug for Blinder {
 /// Blinds tokens of one epoch, type and normalisation version: one hash state copied per token.
 pub struct BlindType {
     prefix: Keyed,
+    layers: Vec<Layer>,
 }
 
 impl BlindType {
     /// The stored form of a token: 16 bytes.
     pub fn blind(&self, token: &Token) -> Blinded {
-        Blinded::new(self.prefix.clone().raw(token.as_bytes()).finish_short())
+        let first = Blinded::new(self.prefix.clone().raw(token.as_bytes()).finish_short());
+        self.layers.iter().fold(first, |blinded, layer| layer.apply(blinded))
     }
 }
 
@@ -95,7 +146,7 @@ mod tests {
             let (token, other_token) = (Token::new(token), Token::new(other_token));
             let ours = blinder(&key, "cornwall");
             let stored = ours.blind(epoch, &nhs, norm, &token);
-            prop_assert_eq!(stored, ours.prepare(epoch, &nhs, norm).blind(&token));
+            prop_assert_eq!(stored, ours.prepare(epoch, &nhs, norm, 1).blind(&token));
             prop_assert_ne!(stored, blinder(&other_key, "cornwall").blind(epoch, &nhs, norm, &token));
             prop_assert_ne!(stored, blinder(&key, "devon").blind(epoch, &nhs, norm, &token));
             prop_assert_ne!(stored, ours.blind(epoch + 1, &nhs, norm, &token));

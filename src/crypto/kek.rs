@@ -132,12 +132,35 @@ impl Kek {
 
     /// The text of a new key file with a fresh key of version 1.
     pub fn new_file_text(random: &dyn Random) -> Zeroizing<String> {
-        let key = Secret::<32>::random(random).expose_hex();
         // Room for all of it from the start: growing would leave a copy behind.
-        let mut text = Zeroizing::new(String::with_capacity(2 + key.len() + 1));
-        text.push_str("1 ");
-        text.push_str(&key);
-        text.push('\n');
+        let mut text = Zeroizing::new(String::with_capacity(LINE));
+        push_line(&mut text, 1, &Secret::random(random));
+        text
+    }
+
+    /// The text of this key's file with a fresh key as the next version, and that version. `None` when
+    /// the versions are used up.
+    pub fn with_next_version(&self, random: &dyn Random) -> Option<(Zeroizing<String>, u32)> {
+        let version = self.current.checked_add(1)?;
+        let mut text = self.to_file_text();
+        push_line(&mut text, version, &Secret::random(random));
+        Some((text, version))
+    }
+
+    /// This key without its older versions.
+    #[must_use]
+    pub fn only_current(&self) -> Self {
+        let copy = |key: &Secret<32>| Secret::fill_with(|out| out.copy_from_slice(key.expose()));
+        let keys = self.keys.iter().filter(|(version, _)| **version == self.current);
+        let keys = keys.map(|(version, key)| (*version, copy(key))).collect();
+        Self { keys, current: self.current, origin: self.origin, path: self.path.clone() }
+    }
+
+    /// The text of a file that holds these versions.
+    pub fn to_file_text(&self) -> Zeroizing<String> {
+        // Room for all of it, and for one more, from the start: growing would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity((self.keys.len() + 1) * LINE));
+        self.keys.iter().for_each(|(version, key)| push_line(&mut text, *version, key));
         text
     }
 
@@ -190,6 +213,16 @@ impl fmt::Debug for Kek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kek(redacted, {:?})", self.origin)
     }
+}
+
+/// The longest line: ten digits, a space, the key, the end of the line.
+const LINE: usize = 10 + 1 + 64 + 1;
+
+fn push_line(text: &mut Zeroizing<String>, version: u32, key: &Secret<32>) {
+    text.push_str(&version.to_string());
+    text.push(' ');
+    text.push_str(&key.expose_hex());
+    text.push('\n');
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> KekError {
@@ -266,6 +299,21 @@ mod tests {
         assert_eq!(kek.origin(), KekOrigin::Environment);
         let stored = kek.field_sealer().seal(&SystemRandom::new(), "t", "c", b"r", b"v");
         assert_eq!(stored[..4], [0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn the_next_version_is_added_and_the_older_ones_can_go() {
+        let first = Kek::from_environment_development_only(&Kek::new_file_text(&SystemRandom::new())).expect("reads");
+        let (text, version) = first.with_next_version(&SystemRandom::new()).expect("there is a next");
+        let both = Kek::from_environment_development_only(&text).expect("reads");
+        assert_eq!((version, both.versions()), (2, vec![1, 2]));
+        assert_eq!(both.key(1).expect("kept").expose(), first.key(1).expect("there").expose());
+        let alone = both.only_current();
+        assert_eq!(alone.versions(), [2]);
+        let sealed = first.field_sealer().seal(&SystemRandom::new(), "t", "c", b"r", b"v");
+        assert!(alone.field_sealer().open("t", "c", b"r", &sealed).is_err());
+        let again = Kek::from_environment_development_only(&alone.to_file_text()).expect("reads");
+        assert_eq!(again.key(2).expect("there").expose(), both.key(2).expect("there").expose());
     }
 
     #[test]

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::file::{
-    file_error, file_path, make_folder, read_secret, replace, secret_files, sync_folder, wrap, write_secret,
+    file_error, file_path, make_folder, read_secret, replace, retired_keys, secret_files, sync_folder, wrap,
+    write_public, write_secret,
 };
 use super::blind::Blinder;
 use super::jwt::AccessTokens;
@@ -53,6 +54,9 @@ impl Role {
     /// What the gateway process needs; the checkpoint key is the sequencer's.
     pub const GATEWAY: [Self; 6] =
         [Self::Blinding, Self::Pseudonym, Self::Index, Self::TokenSigning, Self::Receipt, Self::Certificate];
+
+    /// What signs.
+    pub const SIGNING: [Self; 4] = [Self::TokenSigning, Self::Receipt, Self::Certificate, Self::Checkpoint];
 
     /// The role as files and messages name it.
     pub fn name(self) -> &'static str {
@@ -119,7 +123,11 @@ pub enum KeyringError {
 }
 
 /// The opened secrets of a key folder.
-pub struct Keyring(BTreeMap<(Role, u32), Opened>);
+pub struct Keyring {
+    secrets: BTreeMap<(Role, u32), Opened>,
+    /// Public halves of signing keys whose secret is gone.
+    retired: BTreeMap<(Role, u32), VerifyingKey>,
+}
 
 struct Opened {
     secret: Secret<32>,
@@ -161,11 +169,11 @@ impl Keyring {
             let (file, secret) = read_secret(&path, kek)?;
             secrets.insert((file.name, file.version), Opened { secret, path });
         }
-        Ok(Self(secrets))
+        Ok(Self { secrets, retired: retired_keys(folder)? })
     }
 
-    /// Adds the next version of a signing role, for rotation, and returns its number. Open the
-    /// folder again to use it.
+    /// Adds the next version of a signing role, or the next layer of the blinding key, and returns its
+    /// number. Open the folder again to use it.
     ///
     /// # Errors
     ///
@@ -180,10 +188,11 @@ impl Keyring {
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<u32, KeyringError> {
-        if role.kind() != Kind::Ed25519 {
+        if role.kind() != Kind::Ed25519 && role != Role::Blinding {
             return Err(KeyringError::NotRotatable(role));
         }
-        let version = self.versions(role).last().map_or(1, |latest| latest + 1);
+        let latest = self.versions(role).last().copied().max(self.retired_versions(role).max());
+        let version = latest.map_or(1, |latest| latest + 1);
         write_secret(folder, role, version, &Secret::random(random), kek, random, now)?;
         Ok(version)
     }
@@ -207,6 +216,34 @@ impl Keyring {
         Ok(rewrapped)
     }
 
+    /// Destroys the secrets of every version of a signing role but the newest. The public halves of
+    /// receipt, certificate and checkpoint keys stay in the folder: what they signed is still verified.
+    /// Those of access tokens go too: what they signed is over. Returns the versions.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::NotRotatable`] for a role that does not sign; [`KeyringError`] if a file cannot be
+    /// written or removed.
+    pub fn retire_older(&self, folder: &Path, role: Role) -> Result<Vec<u32>, KeyringError> {
+        if role.kind() != Kind::Ed25519 {
+            return Err(KeyringError::NotRotatable(role));
+        }
+        let mut older = self.versions(role);
+        older.pop();
+        for (version, key) in self.verifying_keys(role) {
+            if !older.contains(&version) {
+                continue;
+            }
+            if role != Role::TokenSigning {
+                write_public(folder, role, version, &key)?;
+            }
+            let path = file_path(folder, role, version);
+            fs::remove_file(&path).map_err(|error| file_error(&path, &error))?;
+        }
+        sync_folder(folder)?;
+        Ok(older)
+    }
+
     /// Removes every version of a role. Ending a programme removes [`Role::Blinding`] and
     /// [`Role::Pseudonym`]: what is stored under them loses its meaning. Copies in backups must go
     /// too, or the key-encryption key with them.
@@ -222,13 +259,24 @@ impl Keyring {
         sync_folder(folder)
     }
 
-    /// The programme's blinder.
+    /// The programme's blinder, with every blinding key in the order in which they were stacked.
     ///
     /// # Errors
     ///
     /// [`KeyringError::Missing`], as of every accessor below.
     pub fn blinder(&self, programme: &ProgrammeCode) -> Result<Blinder, KeyringError> {
-        Ok(Blinder::new(self.current(Role::Blinding)?, programme))
+        let mut keys = self.secrets.range((Role::Blinding, 0)..=(Role::Blinding, u32::MAX));
+        // Stored tokens went through every one of them in order: none may be missing.
+        let first = keys.next().filter(|((_, version), _)| *version == 1);
+        let (_, first) = first.ok_or(KeyringError::Missing(Role::Blinding))?;
+        let mut blinder = Blinder::new(&first.secret, programme);
+        for (expected, ((_, version), layer)) in (2..).zip(keys) {
+            if *version != expected {
+                return Err(KeyringError::Missing(Role::Blinding));
+            }
+            blinder = blinder.with_layer(&layer.secret, programme);
+        }
+        Ok(blinder)
     }
 
     /// The programme's pseudonymiser.
@@ -275,14 +323,17 @@ impl Keyring {
 
     /// The public keys of every version of a signing role, newest first: the list to publish.
     pub fn verifying_keys(&self, role: Role) -> Vec<(u32, VerifyingKey)> {
-        let versions = self.0.range((role, 0)..=(role, u32::MAX)).rev();
+        let versions = self.secrets.range((role, 0)..=(role, u32::MAX));
         let signing = versions.filter(|_| role.kind() == Kind::Ed25519);
-        signing.map(|(key, opened)| (key.1, SigningKey::from_seed(copy(&opened.secret)).verifying_key())).collect()
+        let live = signing.map(|(key, opened)| (key.1, SigningKey::from_seed(copy(&opened.secret)).verifying_key()));
+        let retired = self.retired.range((role, 0)..=(role, u32::MAX)).map(|(key, public)| (key.1, *public));
+        let all: BTreeMap<u32, VerifyingKey> = retired.chain(live).collect();
+        all.into_iter().rev().collect()
     }
 
     /// The loaded versions of a role, ascending.
     pub fn versions(&self, role: Role) -> Vec<u32> {
-        self.0.range((role, 0)..=(role, u32::MAX)).map(|((_, version), _)| *version).collect()
+        self.secrets.range((role, 0)..=(role, u32::MAX)).map(|((_, version), _)| *version).collect()
     }
 
     /// What the start-up checks need to know of each secret; nothing of the secrets themselves.
@@ -290,18 +341,22 @@ impl Keyring {
         let fact = |((role, version), opened): (&(Role, u32), &Opened)| {
             KeyFact::of_secret(format!("{} v{version}", role.name()), &opened.secret, Some(&opened.path))
         };
-        self.0.iter().map(fact).collect()
+        self.secrets.iter().map(fact).collect()
+    }
+
+    fn retired_versions(&self, role: Role) -> impl Iterator<Item = u32> {
+        self.retired.range((role, 0)..=(role, u32::MAX)).map(|((_, version), _)| *version)
     }
 
     fn current(&self, role: Role) -> Result<&Secret<32>, KeyringError> {
-        let latest = self.0.range((role, 0)..=(role, u32::MAX)).next_back();
+        let latest = self.secrets.range((role, 0)..=(role, u32::MAX)).next_back();
         latest.map(|(_, opened)| &opened.secret).ok_or(KeyringError::Missing(role))
     }
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.secrets.keys()).finish()
     }
 }
 
@@ -397,10 +452,51 @@ mod tests {
     fn a_key_that_stored_values_depend_on_is_not_rotated() {
         let folder = tempfile::tempdir().expect("a folder");
         let keyring = init(folder.path());
-        for role in [Role::Blinding, Role::Pseudonym, Role::Index] {
+        for role in [Role::Pseudonym, Role::Index] {
             let added = keyring.add_version(folder.path(), role, &kek_1(), &SystemRandom::new(), NOW);
             assert!(matches!(added, Err(KeyringError::NotRotatable(refused)) if refused == role));
         }
+    }
+
+    #[test]
+    fn a_next_blinding_key_is_stacked_on_the_first_and_none_may_be_missing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let before = blinded(&init(folder.path()));
+        let keyring = Keyring::open(folder.path(), &kek_1()).expect("opens");
+        keyring.add_version(folder.path(), Role::Blinding, &kek_1(), &SystemRandom::new(), NOW).expect("writes");
+        let keyring = Keyring::open(folder.path(), &kek_1()).expect("opens");
+        let programme = ProgrammeCode::parse("cornwall").expect("a code");
+        let blinder = keyring.blinder(&programme).expect("both keys");
+        assert_eq!(blinder.layers(), 2);
+        assert_ne!(blinded(&keyring), before);
+        let stacked = blinder.restack(1, crate::domain::token::Blinded::new(before)).expect("the second key");
+        assert_eq!(*stacked.as_bytes(), blinded(&keyring), "what is stored meets what arrives");
+        assert!(blinder.restack(2, stacked).is_none() && blinder.restack_tag(2, &[1; 16]).is_none());
+        fs::remove_file(file_path(folder.path(), Role::Blinding, 1)).expect("removes");
+        let torn = Keyring::open(folder.path(), &kek_1()).expect("opens");
+        assert!(matches!(torn.blinder(&programme), Err(KeyringError::Missing(Role::Blinding))));
+    }
+
+    #[test]
+    fn older_secrets_are_destroyed_and_their_public_halves_verify_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = init(folder.path());
+        for role in [Role::Receipt, Role::TokenSigning] {
+            keyring.add_version(folder.path(), role, &kek_1(), &SystemRandom::new(), NOW).expect("writes");
+        }
+        let keyring = Keyring::open(folder.path(), &kek_1()).expect("opens");
+        let receipts = keyring.verifying_keys(Role::Receipt);
+        for role in [Role::Receipt, Role::TokenSigning] {
+            assert_eq!(keyring.retire_older(folder.path(), role).expect("destroys"), [1]);
+            assert!(!file_path(folder.path(), role, 1).exists());
+        }
+        let after = Keyring::open(folder.path(), &kek_1()).expect("opens");
+        assert_eq!(after.verifying_keys(Role::Receipt), receipts, "receipts of the old key are still believed");
+        assert_eq!(after.versions(Role::Receipt), [2]);
+        assert_eq!(after.verifying_keys(Role::TokenSigning).len(), 1, "tokens of the old key are not");
+        let next = after.add_version(folder.path(), Role::Receipt, &kek_1(), &SystemRandom::new(), NOW);
+        assert_eq!(next.expect("writes"), 3, "a version is never used twice");
+        assert!(matches!(after.retire_older(folder.path(), Role::Blinding), Err(KeyringError::NotRotatable(_))));
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub const TOKEN: &str = "porth/v1/token";
 pub const KEY_CHECK: &str = "porth/v1/kcv";
 /// The gateway's blinding of a token.
 pub const BLIND: &str = "porth/v1/blind";
+/// Another layer of blinding over a stored token, when the blinding key is replaced.
+pub const RESTACK: &str = "porth/v1/restack";
+/// The same over a tag of the subject index.
+pub const TAG_RESTACK: &str = "porth/v1/tag-restack";
 /// A recipient's pseudonym of a person.
 pub const PSEUDONYM: &str = "porth/v1/psn";
 /// A recipient's own reference of a family.
@@ -41,12 +45,14 @@ pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 18] = [
+pub const ALL: [&str; 20] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
     KEY_CHECK,
     BLIND,
+    RESTACK,
+    TAG_RESTACK,
     PSEUDONYM,
     FAMILY_REFERENCE,
     RECORD_REFERENCE,

@@ -5,6 +5,7 @@ pub mod agreement;
 pub mod columns;
 pub mod criterion;
 pub mod enquiry;
+pub mod epoch;
 pub mod evidence;
 pub mod ids;
 pub mod item;

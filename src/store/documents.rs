@@ -23,7 +23,8 @@ statements! {
     AGREEMENTS = "SELECT agreement.reference, agreement.sha256, agreement.status, document.body
                   FROM agreement JOIN document ON document.sha256 = agreement.sha256 ORDER BY agreement.reference";
     ADD_SIGNATURE = "INSERT INTO agreement_signature (sha256, party, key_id, signature, signed_at)
-                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sha256, party) DO NOTHING";
+                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sha256, party) DO UPDATE SET
+                        key_id = excluded.key_id, signature = excluded.signature, signed_at = excluded.signed_at";
     SIGNATURES = "SELECT agreement_signature.sha256, agreement_signature.party, signatory.public_key,
                          agreement_signature.signature
                   FROM agreement_signature JOIN signatory ON signatory.key_id = agreement_signature.key_id
@@ -183,7 +184,8 @@ impl Tx {
         Ok(self.execute(SET_STATUS, values![&reference.to_string(), from, to, now.as_micros()]).await? == 1)
     }
 
-    /// Keeps a party's signature under a text; the first one stays.
+    /// Keeps a party's signature under a text in the place of an earlier one: a signatory's next key
+    /// signs before the last one is revoked.
     pub async fn add_agreement_signature(
         &mut self,
         sha256: &[u8; 32],

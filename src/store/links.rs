@@ -4,7 +4,7 @@
 //! while, writes link rows for the next generation in small transactions that nobody sees, and ends
 //! with one small update that makes rows, links and the removal of the replaced snapshot visible.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::bulk::BulkInsert;
 use super::records::{LinkableRecord, read_linkable};
@@ -61,6 +61,22 @@ pub(super) static COMPONENTS_OF: ListStatement = ListStatement::new(
 pub(super) static BY_ID: ListStatement = ListStatement::new(
     "SELECT id, agency, feed, reference, restricted, tokens, households FROM record WHERE id IN ({list})",
     0,
+);
+
+/// Records that a shield reaches at the claimed generation.
+pub(super) static SHIELDED_NOW: ListStatement = ListStatement::new(
+    "SELECT record FROM link WHERE visible_from <= $1 AND visible_to + 0 > $1 AND shielded = 1 AND record IN ({list})",
+    1,
+);
+/// Records whose predecessor, that which their feed shows now under the same reference, a shield reaches.
+pub(super) static SHIELDED_PREDECESSOR: ListStatement = ListStatement::new(
+    "WITH fresh AS MATERIALIZED (SELECT id, agency, feed, reference FROM record WHERE id IN ({list}))
+     SELECT fresh.id FROM fresh
+     JOIN submission ON submission.programme = $2 AND submission.agency = fresh.agency AND submission.feed = fresh.feed
+       AND submission.visible_from <= $1 AND submission.visible_to > $1
+     JOIN record old ON old.submission = submission.id AND old.reference = fresh.reference
+     JOIN link ON link.record = old.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1 AND link.shielded = 1",
+    2,
 );
 
 statements! {
@@ -242,6 +258,26 @@ impl Store {
             }
         }
         Ok(components)
+    }
+
+    /// Those of the records that a shield reaches now, or reaches in what their feed shows now under
+    /// the same reference.
+    pub async fn shielded_before(&self, claim: &Claim, ids: &[i64]) -> Result<HashSet<i64>, StoreError> {
+        let mut found = HashSet::new();
+        for piece in ids.chunks(ListStatement::MOST) {
+            for (statement, names_programme) in [(&SHIELDED_NOW, false), (&SHIELDED_PREDECESSOR, true)] {
+                let (sql, length) = statement.text(piece.len());
+                let mut values: Vec<Value<'_>> = vec![claim.generation.into()];
+                if names_programme {
+                    values.push(claim.programme.as_str().into());
+                }
+                values.extend((0..length).map(|n| Value::Int(piece.get(n).copied().unwrap_or(-1))));
+                for row in self.fetch_all(sql, &values).await? {
+                    found.insert(row.int(0)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Records by id, in any order.

@@ -37,6 +37,7 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!(1, "first release", "0001_first_release"),
     step!(2, "feeds", "0002_feeds"),
+    step!(3, "keys", "0003_keys"),
     step!(4, "onboarding", "0004_onboarding"),
     step!(5, "operate", "0005_operate"),
     step!(6, "screenings", "0006_screenings"),

@@ -7,6 +7,7 @@ mod bulk;
 mod dialect;
 mod documents;
 mod error;
+mod keys;
 mod links;
 mod log;
 mod migrate;
@@ -31,6 +32,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, 
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
+pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
@@ -49,6 +51,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("documents", documents::STATEMENTS),
+    ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
     ("partners", partners::STATEMENTS),
@@ -77,6 +80,10 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("shown by reference", &records::SHOWN_BY_REFERENCE),
     ("components of", &links::COMPONENTS_OF),
     ("records by id", &links::BY_ID),
+    ("shielded now", &links::SHIELDED_NOW),
+    ("shielded predecessor", &links::SHIELDED_PREDECESSOR),
+    ("drop tokens between", &keys::DROP_TOKENS_BETWEEN),
+    ("drop households between", &keys::DROP_HOUSEHOLDS_BETWEEN),
     ("drop pending", &log::DROP_PENDING),
 ];
 

@@ -427,7 +427,7 @@ impl Tx {
 }
 
 /// Packs tokens for the record's row: 2 bytes kind, 4 bytes epoch, 16 bytes each, big-endian.
-fn pack(tokens: &[StoredToken]) -> Vec<u8> {
+pub(super) fn pack(tokens: &[StoredToken]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(tokens.len() * 22);
     for token in tokens {
         packed.extend_from_slice(&token.kind.to_be_bytes());

@@ -25,6 +25,10 @@ statements! {
             WHERE screening = $1 AND row_number > $2 ORDER BY row_number LIMIT $3";
     DECIDE = "UPDATE screening_row SET outcome = $3, event = $4, question = $5
               WHERE screening = $1 AND row_number = $2 AND outcome = 'waiting'";
+    QUESTIONS_AFTER = "SELECT screening, row_number, question FROM screening_row
+                       WHERE outcome = 'waiting' AND (screening, row_number) > ($1, $2)
+                       ORDER BY screening, row_number LIMIT $3";
+    SET_QUESTION = "UPDATE screening_row SET question = $4 WHERE screening = $1 AND row_number = $2 AND question = $3";
     DROP_ROWS = "DELETE FROM screening_row WHERE screening IN (SELECT id FROM screening WHERE expires_at <= $1)";
     DROP_EXPIRED = "DELETE FROM screening WHERE expires_at <= $1";
     DROP_ROWS_OF = "DELETE FROM screening_row WHERE screening = $1";
@@ -145,6 +149,22 @@ impl Store {
         rows.iter().map(|row| Ok((RowOutcome::parse(&row.text(0)?)?, row.int(1)?))).collect()
     }
 
+    /// A page of sealed questions that wait, of all screenings, after a place; `None` from the start.
+    pub async fn sealed_questions(
+        &self,
+        after: Option<(ScreeningId, i64)>,
+        limit: i64,
+    ) -> Result<Vec<(ScreeningId, i64, Vec<u8>)>, StoreError> {
+        let place = after.as_ref().map_or((&b""[..], 0), |(id, number)| (id.as_bytes().as_slice(), *number));
+        let rows = self.fetch_all(QUESTIONS_AFTER, values![place.0, place.1, limit]).await?;
+        rows.iter()
+            .map(|row| {
+                let id = ScreeningId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("screening id"))?;
+                Ok((id, row.int(1)?, row.bytes(2)?))
+            })
+            .collect()
+    }
+
     /// A page of a screening's questions, in the caller's order.
     pub async fn screening_rows(
         &self,
@@ -206,6 +226,17 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let values = values![id.as_bytes(), number, outcome.as_str(), event.as_bytes(), Value::Bytes(b"")];
         self.execute(DECIDE, values).await.map(drop)
+    }
+
+    /// Puts a question, sealed again, in the place of what was read; no change when it was decided.
+    pub async fn replace_question(
+        &mut self,
+        id: ScreeningId,
+        number: i64,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), StoreError> {
+        self.execute(SET_QUESTION, values![id.as_bytes(), number, old, new]).await.map(drop)
     }
 
     /// Removes a screening that was not received whole.

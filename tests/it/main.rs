@@ -7,6 +7,7 @@ mod authorisation;
 mod cli;
 mod dependencies;
 mod flows;
+mod keys;
 mod onboarding;
 mod openapi;
 mod operate;

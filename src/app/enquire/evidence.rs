@@ -93,7 +93,7 @@ impl Gateway {
                 self.store().records_by_token(look.reach, &list),
                 self.store().hidden_records(look.reach, &list),
             )?;
-            seen.add(self, records, look)?;
+            seen.add(self, contributing(records, look), look)?;
             self.walk(seen, look).await?;
             return Ok(hidden);
         }
@@ -119,7 +119,7 @@ impl Gateway {
             if neighbours.len() as i64 >= MOST_RECORDS {
                 return Ok(false);
             }
-            seen.add(self, neighbours, look)?;
+            seen.add(self, contributing(neighbours, look), look)?;
             self.walk(seen, look).await?;
             return Ok(true);
         }
@@ -137,7 +137,7 @@ impl Gateway {
         for _ in 0..MOST_STEPS {
             let tokens = seen.new_tokens(look.asked.policies);
             let found = self.store().records_by_token(look.reach, &tokens).await?;
-            if seen.add(self, found, look)? == 0 {
+            if seen.add(self, contributing(found, look), look)? == 0 {
                 return Ok(());
             }
         }
@@ -153,10 +153,15 @@ struct Look<'a> {
     asked: &'a Asked<'a>,
 }
 
-/// Without records of suspended feeds, the asker's own among them: they are not even stepping stones.
+/// Without records of suspended feeds, the asker's own among them, which are not even stepping stones;
+/// and of the others only the tokens that match: those of a frozen or retired epoch are as if never stored.
 fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
     let policies = look.asked.policies;
     records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
+    for record in &mut records {
+        record.tokens.retain(|token| policies.matches_in(token.epoch));
+        record.households.retain(|token| policies.matches_in(token.epoch));
+    }
     records
 }
 

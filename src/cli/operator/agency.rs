@@ -1,6 +1,7 @@
 //! `porth agency`: who may connect, and who may sign.
 
 mod enrol;
+mod revoke;
 
 use std::path::PathBuf;
 
@@ -39,8 +40,10 @@ enum Command {
     Resume(StandingArgs),
     /// Revoke a certificate from the next request on
     RevokeCertificate(RevokeArgs),
-    /// Revoke a signatory's key for good; `porth suspend signatory` stops it for a time
-    RevokeSignatory(RevokeSignatoryArgs),
+    /// Revoke a system's assertion key: it gets no access token with it any more
+    RevokeKey(revoke::KeyArgs),
+    /// Revoke a signatory's key: what it signed no longer counts; two people do it together
+    RevokeSignatory(revoke::SignatoryArgs),
     /// List the agencies that are enrolled
     List(ConfigFile),
     /// Register an epoch's key checks, from the key custodian's file
@@ -122,21 +125,6 @@ struct RevokeArgs {
 }
 
 #[derive(Debug, Args)]
-struct RevokeSignatoryArgs {
-    #[command(flatten)]
-    config: ConfigFile,
-    /// The id of the key
-    #[arg(long)]
-    key_id: String,
-    /// Your account, for the log; never a person's name
-    #[arg(long)]
-    by: String,
-    /// Why, as a code for the log, such as left-office
-    #[arg(long)]
-    reason: String,
-}
-
-#[derive(Debug, Args)]
 struct KeyChecksArgs {
     #[command(flatten)]
     config: ConfigFile,
@@ -191,7 +179,8 @@ pub fn run(args: AgencyArgs, output: &Output) -> Result<(), Failure> {
         Command::Suspend(args) => set_active(&args, false, *output),
         Command::Resume(args) => set_active(&args, true, *output),
         Command::RevokeCertificate(args) => revoke(&args, *output),
-        Command::RevokeSignatory(args) => revoke_signatory(&args, *output),
+        Command::RevokeKey(args) => revoke::key(&args, *output),
+        Command::RevokeSignatory(args) => revoke::signatory(&args, *output),
         Command::List(config) => list(&config, *output),
         Command::RegisterKeyChecks(args) => register_key_checks(&args, *output),
         Command::EnrolSignatory(args) => enrol_signatory(&args, *output),
@@ -287,16 +276,6 @@ fn revoke(args: &RevokeArgs, output: Output) -> Result<(), Failure> {
     let value = serde_json::json!({ "certificate_sha256": hex(&sha256), "revoked": true });
     output.result(format_args!("Revoked {} from the next request on.", hex(&sha256)), &value);
     output.note("Put it on the next revocation list too: `porth keys revocation-list --revoke`.");
-    Ok(())
-}
-
-fn revoke_signatory(args: &RevokeSignatoryArgs, output: Output) -> Result<(), Failure> {
-    let config = args.config.read()?;
-    crate::cli::block_on(with_gateway(&config, async |gateway| {
-        gateway.revoke_signatory(&args.key_id, &args.by, &args.reason).await.map_err(app_failure)
-    }))?;
-    let value = serde_json::json!({ "key_id": args.key_id, "revoked": true });
-    output.result(format_args!("Revoked {}: agreements that it signed lack that signature.", args.key_id), &value);
     Ok(())
 }
 

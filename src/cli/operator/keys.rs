@@ -6,7 +6,10 @@ pub(crate) mod files;
 mod gateway;
 mod grant;
 mod issuing;
+mod linkage;
 mod partners;
+mod rewrap;
+mod rotate;
 
 use std::path::PathBuf;
 
@@ -42,6 +45,20 @@ enum Command {
     AddShare(custodian::AddShareArgs),
     /// Seal the keys of some token types to an agency and hand them to the gateway, which cannot open them
     Grant(grant::GrantArgs),
+    /// Take an epoch that is over out of the agency's key file
+    DropEpoch(linkage::DropEpochArgs),
+    /// Make, list, freeze and retire epochs of the linkage key
+    Linkage(linkage::LinkageArgs),
+    /// Make the next version of one of the gateway's or the sequencer's own keys
+    Rotate(rotate::RotateArgs),
+    /// Take every stored token through the next blinding key
+    Restack(rotate::RestackArgs),
+    /// Add the next version to a key-encryption key file
+    NewKek(rewrap::NewKekArgs),
+    /// Wrap every secret and seal every stored field under the current key-encryption key
+    Rewrap(rewrap::RewrapArgs),
+    /// Take old versions out of the key-encryption key file, once nothing needs them
+    RetireKek(rewrap::RewrapArgs),
 }
 
 /// Whose keys are made.
@@ -118,6 +135,13 @@ pub fn run(args: KeysArgs, output: &Output) -> Result<(), Failure> {
         Command::Share(args) => custodian::share(&args, *output),
         Command::AddShare(args) => custodian::add_share(&args, *output),
         Command::Grant(args) => grant::run(&args, *output),
+        Command::DropEpoch(args) => linkage::drop_epoch(&args, *output),
+        Command::Linkage(args) => linkage::run(&args, *output),
+        Command::Rotate(args) => rotate::run(&args, *output),
+        Command::Restack(args) => rotate::restack(&args, *output),
+        Command::NewKek(args) => rewrap::new_kek(&args, *output),
+        Command::Rewrap(args) => rewrap::rewrap(&args, *output),
+        Command::RetireKek(args) => rewrap::retire_kek(&args, *output),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Wrapped secrets on disk: one JSON file each, readable by its owner alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,9 +14,10 @@ use crate::crypto::kek::KekProvider;
 use crate::crypto::mac::push_lp;
 use crate::crypto::random::Random;
 use crate::crypto::secret::Secret;
+use crate::crypto::sign::VerifyingKey;
 use crate::domain::labels;
 use crate::domain::time::Timestamp;
-use crate::domain::token::encode_base64url;
+use crate::domain::token::{decode_base64url, encode_base64url};
 
 /// A wrapped secret as it lies in the folder.
 #[derive(Serialize, Deserialize)]
@@ -111,6 +113,35 @@ pub(super) fn secret_files(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> 
     paths.sort();
     Ok(paths)
 }
+
+/// Keeps the public half of a signing key whose secret is about to go: `receipt.v1.public`.
+pub(super) fn write_public(folder: &Path, role: Role, version: u32, key: &VerifyingKey) -> Result<(), KeyringError> {
+    let text = encode_base64url(key.as_bytes()) + "\n";
+    replace(folder, &folder.join(format!("{}.v{version}.{PUBLIC}", role.name())), text.as_bytes())
+}
+
+/// The public halves that [`write_public`] kept.
+pub(super) fn retired_keys(folder: &Path) -> Result<BTreeMap<(Role, u32), VerifyingKey>, KeyringError> {
+    let mut keys = BTreeMap::new();
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    for entry in entries.map_err(|error| file_error(folder, &error))? {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != PUBLIC) {
+            continue;
+        }
+        let malformed = || KeyringError::Malformed(path.clone());
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (name, version) = stem.split_once(".v").ok_or_else(malformed)?;
+        let role = Role::SIGNING.into_iter().find(|role| role.name() == name).ok_or_else(malformed)?;
+        let version: u32 = version.parse().map_err(|_| malformed())?;
+        let text = fs::read_to_string(&path).map_err(|error| file_error(&path, &error))?;
+        let key = decode_base64url::<32>(text.trim()).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+        keys.insert((role, version), key.ok_or_else(malformed)?);
+    }
+    Ok(keys)
+}
+
+const PUBLIC: &str = "public";
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), KeyringError> {
     use std::os::unix::fs::DirBuilderExt as _;

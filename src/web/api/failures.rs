@@ -88,6 +88,7 @@ impl From<AppError> for Problem {
                 Self::from(fault).with(|extras| extras.submission = Some(id.to_string()))
             }
             AppError::Store(error) => error.into(),
+            AppError::KeysChanging => Self::new(kinds::KEYS_CHANGING),
             error => Self::internal(error),
         }
     }
@@ -115,7 +116,7 @@ impl From<FileFault> for Problem {
             FileFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
-            FileFault::UnknownKey => kinds::WRONG_EPOCH,
+            FileFault::UnknownKey | FileFault::FrozenKey | FileFault::RetiredKey => kinds::WRONG_EPOCH,
             FileFault::Older
             | FileFault::NoSnapshot
             | FileFault::OtherAgreement
@@ -136,7 +137,10 @@ impl From<QuestionFault> for Problem {
             QuestionFault::Programme => kinds::UNKNOWN_PROGRAMME,
             QuestionFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
-            QuestionFault::UnknownKey | QuestionFault::Epochs => kinds::WRONG_EPOCH,
+            QuestionFault::UnknownKey
+            | QuestionFault::FrozenKey
+            | QuestionFault::RetiredKey
+            | QuestionFault::Epochs => kinds::WRONG_EPOCH,
             QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
             QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
         };

@@ -218,6 +218,9 @@ problem_kinds! {
     STORAGE_FULL = "storage-full", 503,
         "The gateway has no room to write its log, so nothing was released.",
         "Tell the gateway's operator; send the request again later with the same Idempotency-Key.";
+    KEYS_CHANGING = "keys-changing", 503,
+        "The gateway is changing its blinding key, so nothing was looked up or released.",
+        "Send the request again later with the same Idempotency-Key.";
     WITNESSES_MISSING = "witnesses-missing", 503,
         "Too few witnesses have confirmed the log, so nothing is released.",
         "Send the request again later with the same Idempotency-Key.";

@@ -45,33 +45,59 @@ pub(crate) struct TestProgramme {
 }
 
 /// The gateway's secrets, from which it can be put together again over another connection.
+#[derive(Clone)]
 pub(crate) struct TestKeys {
-    blinding: Secret<32>,
-    fields: [u8; 32],
-    index: Secret<32>,
+    /// The first, and those stacked on it.
+    blinding: Vec<[u8; 32]>,
+    /// Key-encryption keys by version.
+    fields: BTreeMap<u32, [u8; 32]>,
+    index: [u8; 32],
     receipt: [u8; 32],
     checkpoint: [u8; 32],
-    shield: SealKeyPair,
+    shield: Arc<SealKeyPair>,
 }
 
 impl TestKeys {
     fn new(random: &SystemRandom) -> Self {
         Self {
-            blinding: Secret::random(random),
-            fields: random_bytes(random),
-            index: Secret::random(random),
+            blinding: vec![random_bytes(random)],
+            fields: BTreeMap::from([(1, random_bytes(random))]),
+            index: random_bytes(random),
             receipt: random_bytes(random),
             checkpoint: random_bytes(random),
-            shield: SealKeyPair::generate(random),
+            shield: Arc::new(SealKeyPair::generate(random)),
         }
+    }
+
+    /// With another blinding key stacked on those that there are.
+    pub(crate) fn with_next_blinding_key(&self) -> Self {
+        let mut keys = self.clone();
+        keys.blinding.push(random_bytes(&SystemRandom::new()));
+        keys
+    }
+
+    /// With the next version of the key-encryption key.
+    pub(crate) fn with_next_field_key(&self) -> Self {
+        let mut keys = self.clone();
+        let next = keys.fields.keys().next_back().expect("one at least") + 1;
+        keys.fields.insert(next, random_bytes(&SystemRandom::new()));
+        keys
+    }
+
+    /// With the newest version of the key-encryption key alone.
+    pub(crate) fn with_newest_field_key_alone(&self) -> Self {
+        let mut keys = self.clone();
+        let newest = keys.fields.pop_last().expect("one at least");
+        keys.fields = BTreeMap::from([newest]);
+        keys
     }
 
     fn gateway(&self, store: &Store, code: &ProgrammeCode) -> Gateway {
         let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
         let keys = GatewayKeys {
-            blinder: Blinder::new(&self.blinding, code),
-            fields: FieldSealer::new(BTreeMap::from([(1, secret(&self.fields))]), 1).expect("its current key"),
-            tagger: Tagger::new(&self.index),
+            blinder: self.blinder(code),
+            fields: self.fields(),
+            tagger: Tagger::new(&secret(&self.index)),
             receipt: SigningKey::from_seed(secret(&self.receipt)),
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
@@ -80,6 +106,18 @@ impl TestKeys {
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
         let (writer, _) = Writer::start(store.clone());
         Gateway::new(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()))
+    }
+
+    fn blinder(&self, code: &ProgrammeCode) -> Blinder {
+        let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
+        let first = Blinder::new(&secret(&self.blinding[0]), code);
+        self.blinding[1..].iter().fold(first, |blinder, layer| blinder.with_layer(&secret(layer), code))
+    }
+
+    fn fields(&self) -> FieldSealer {
+        let keys = self.fields.iter().map(|(version, key)| (*version, Secret::from_slice(key).expect("32 bytes")));
+        let newest = *self.fields.keys().next_back().expect("one at least");
+        FieldSealer::new(keys.collect(), newest).expect("its current key")
     }
 
     fn sequencer(&self, store: &Store) -> Arc<Sequencer> {
@@ -132,6 +170,13 @@ impl TestProgramme {
     pub(crate) fn on(&self, store: Store) -> Self {
         let gateway = self.keys.gateway(&store, &self.code);
         Self { gateway, sequencer: self.keys.sequencer(&store), ..self.clone() }
+    }
+
+    /// The same programme and database with other keys: a gateway that was started again with them.
+    pub(crate) fn restarted_with(&self, keys: TestKeys) -> Self {
+        let store = self.gateway.store().clone();
+        let gateway = keys.gateway(&store, &self.code);
+        Self { gateway, keys: Arc::new(keys), ..self.clone() }
     }
 
     async fn sign_everything(&self, files: &PolicyFiles) {

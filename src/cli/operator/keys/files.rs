@@ -37,6 +37,18 @@ pub(crate) fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o400)
 }
 
+/// Puts another content in the place of a file of mode 0400, whole or not at all.
+pub(super) fn replace_sealed(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let temporary = path.with_extension("new");
+    write_sealed(&temporary, bytes)?;
+    let failed =
+        |error: std::io::Error| Failure::failed(format!("cannot replace {}: {}", path.display(), error.kind()));
+    fs::rename(&temporary, path).map_err(failed)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A new name survives a crash only when its folder is on disk too.
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
 /// Writes a file that anybody may read.
 pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_new(path, bytes, 0o644)

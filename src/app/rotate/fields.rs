@@ -1,0 +1,129 @@
+//! The key-encryption key is replaced: stored fields under an older version are sealed again.
+//!
+//! Every field names the version that sealed it, so there is no position to keep: a run that was
+//! interrupted is simply run again and passes over what is done.
+
+use crate::app::error::AppError;
+use crate::app::gateway::Gateway;
+use crate::app::screen::row_place;
+use crate::store::StoreError;
+
+/// Fields that are sealed again in one transaction.
+const PAGE: i64 = 500;
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Fields under the current version already.
+    pub current: u64,
+    /// Fields that this run sealed again.
+    pub resealed: u64,
+}
+
+impl Gateway {
+    /// Seals again, under the current key-encryption key, every stored field that an older version
+    /// sealed: records' evidence, openings of log entries and questions of screenings.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`]; a field whose version is not loaded ends the run.
+    pub async fn reseal_fields(&self) -> Result<Resealed, AppError> {
+        let mut done = Resealed::default();
+        self.reseal_evidence(&mut done, true).await?;
+        self.reseal_openings(&mut done, true).await?;
+        self.reseal_questions(&mut done, true).await?;
+        Ok(done)
+    }
+
+    /// How many stored fields still need an older version of the key-encryption key.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn fields_under_older_keys(&self) -> Result<u64, AppError> {
+        let mut seen = Resealed::default();
+        self.reseal_evidence(&mut seen, false).await?;
+        self.reseal_openings(&mut seen, false).await?;
+        self.reseal_questions(&mut seen, false).await?;
+        Ok(seen.resealed)
+    }
+
+    async fn reseal_evidence(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        let mut after = 0;
+        loop {
+            let page = self.store().sealed_evidence(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            let mut tx = self.store().begin().await?;
+            for (record, sealed) in &page {
+                if fields.is_current(sealed) {
+                    done.current += 1;
+                    continue;
+                }
+                done.resealed += 1;
+                if changes {
+                    let row = record.to_be_bytes();
+                    let again =
+                        fields.reseal(self.random(), "record", "evidence", &row, sealed).map_err(does_not_open)?;
+                    tx.replace_evidence(*record, sealed, &again).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+    }
+
+    async fn reseal_openings(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        let mut after: Option<(crate::domain::ids::EventId, String)> = None;
+        loop {
+            let position = after.as_ref().map(|(event, field)| (*event, field.as_str()));
+            let page = self.store().sealed_openings(position, PAGE).await?;
+            let Some((event, field, _)) = page.last() else { return Ok(()) };
+            after = Some((*event, field.clone()));
+            let mut tx = self.store().begin().await?;
+            for (event, field, sealed) in &page {
+                if fields.is_current(sealed) {
+                    done.current += 1;
+                    continue;
+                }
+                done.resealed += 1;
+                if changes {
+                    let again = fields.reseal(self.random(), "opening", field, event.as_bytes(), sealed);
+                    tx.replace_opening(*event, field, sealed, &again.map_err(does_not_open)?).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+impl Gateway {
+    async fn reseal_questions(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        let mut after = None;
+        loop {
+            let page = self.store().sealed_questions(after, PAGE).await?;
+            let Some((id, number, _)) = page.last() else { return Ok(()) };
+            after = Some((*id, *number));
+            let mut tx = self.store().begin().await?;
+            for (id, number, sealed) in &page {
+                if fields.is_current(sealed) {
+                    done.current += 1;
+                    continue;
+                }
+                done.resealed += 1;
+                if changes {
+                    let place = row_place(*id, *number);
+                    let again = fields.reseal(self.random(), "screening_row", "question", &place, sealed);
+                    tx.replace_question(*id, *number, sealed, &again.map_err(does_not_open)?).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+fn does_not_open(_: crate::crypto::field::FieldError) -> AppError {
+    AppError::Store(StoreError::Corrupt("a sealed field does not open under the loaded keys"))
+}
