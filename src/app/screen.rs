@@ -49,7 +49,7 @@ pub struct ScreeningHead {
     /// What the answers are for.
     #[schema(value_type = String)]
     pub purpose: PurposeCode,
-    /// In which form: `eligible`, `areas` or `lead`.
+    /// In which form: `eligible`, `count`, `areas`, `criteria` or `lead`.
     #[schema(value_type = String, example = "eligible")]
     pub mode: AnswerMode,
     /// Why these persons now.

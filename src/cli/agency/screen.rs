@@ -43,7 +43,7 @@ pub struct ScreenArgs {
     /// What the answers are for
     #[arg(long)]
     purpose: PurposeCode,
-    /// In which form: eligible, areas or lead
+    /// In which form: eligible, count, areas, criteria or lead
     #[arg(long, value_parser = parse_mode)]
     mode: AnswerMode,
     /// Why these persons now: `open_case`, referral, screening, `statutory_enquiry` or emergency
@@ -280,7 +280,11 @@ fn said(answer: &Value) -> (String, String) {
         let detail = if withheld.is_empty() { String::new() } else { format!("withheld={}", withheld.join(" ")) };
         return (text(&eligible["state"]), detail);
     }
-    if let Some(areas) = answer["areas"].as_array() {
+    if let Some(count) = answer.get("count").filter(|value| value.is_object()) {
+        return (format!("{} met", count["met"]), format!("open={}", count["open"]));
+    }
+    let list = answer["areas"].as_array().or_else(|| answer["criteria"].as_array());
+    if let Some(areas) = list {
         let states: Vec<String> =
             areas.iter().map(|area| format!("{}={}", text(&area["code"]), text(&area["state"]))).collect();
         let met = areas.iter().filter(|area| area["state"] == "met").count();
@@ -321,6 +325,8 @@ mod tests {
                 "1 met",
                 "A1=not_known A2=met",
             ),
+            (json!({ "count": { "met": 1, "open": 2, "covers": [] }, "areas": null }), "1 met", "open=2"),
+            (json!({ "criteria": [{ "code": "E1", "state": "met" }], "areas": null }), "1 met", "E1=met"),
             (json!({ "lead": { "state": "known", "agency": "hub", "team": "west" } }), "known", "hub west"),
             (json!({ "lead": { "state": "not_known", "agency": null, "team": null } }), "not_known", ""),
             (Value::Null, "", ""),

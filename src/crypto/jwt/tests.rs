@@ -412,12 +412,12 @@ fn an_access_token_has_exactly_the_claims_that_we_issue() {
     let key = ClientKey::Ed25519(SigningKey::generate(&CountingRandom::from(1)));
     let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": key.public().thumbprint() }).to_string();
     let good = json!({
-        "iss": ISSUER, "aud": ISSUER, "sub": "early-help", "client_id": "early-help", "scope": "submit",
+        "iss": ISSUER, "aud": ISSUER, "sub": "early-help", "client_id": "early-help", "client_key": "k", "scope": "submit",
         "jti": "0123456789abcdef", "iat": NOW_S, "exp": NOW_S + 300, "cnf": { "x5t#S256": encode_base64url(&[5; 32]) },
     });
     let verify = |payload: &Value| access().verify(&signed(&header, &payload.to_string(), &key), &[5; 32], NOW);
     assert!(verify(&good).is_ok());
-    for claim in ["iss", "aud", "sub", "client_id", "scope", "jti", "iat", "exp", "cnf"] {
+    for claim in ["iss", "aud", "sub", "client_id", "client_key", "scope", "jti", "iat", "exp", "cnf"] {
         assert!(matches!(verify(&without(good.clone(), claim)), Err(JwtError::Claim { .. })), "{claim} missing");
         assert!(matches!(verify(&with(good.clone(), claim, json!([1]))), Err(JwtError::Claim { .. })), "{claim} array");
     }

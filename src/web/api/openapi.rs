@@ -159,7 +159,7 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
-        ("/v1/relay/grants", "403") => kinds::NOT_CUSTODIAN,
+        ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
         (_, "403") => kinds::NO_AGREEMENT,

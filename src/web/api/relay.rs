@@ -73,8 +73,7 @@ pub struct GrantView {
     responses(
         (status = 201, description = "Kept until the agency has it; a repeat of the request keeps nothing twice", body = GrantTaken),
         (status = 400, description = "The body or the idempotency key cannot be read"),
-        (status = 403, description = "The caller's agency is not a key custodian"),
-        (status = 409, description = "The idempotency key belongs to another request, or too many grants wait"),
+        (status = 409, description = "The caller's agency is not a key custodian; or the idempotency key belongs to another request, or too many grants wait"),
         (status = 415, description = "The body is not JSON"),
         (status = 422, description = "No such agency or sealing key, a type that the agency's agreements do not give it, or no sealed grant"),
     ))]

@@ -117,7 +117,7 @@ problem_kinds! {
         "The agreement does not let this role do this.",
         "Ask a colleague in a role that the agreement names.";
 
-    NOT_CUSTODIAN = "not-custodian", 403,
+    NOT_CUSTODIAN = "not-custodian", 409,
         "The caller's agency is not a key custodian of the programme.",
         "Ask the programme's key custodians to hand the keys over; the agency's policy file names who they are.";
 

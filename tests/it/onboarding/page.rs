@@ -81,7 +81,7 @@ fn an_agency_gets_from_an_export_to_a_first_answer_by_the_pages_commands_alone()
         assert_eq!(output.status.code(), Some(0), "{}\n{out}\n{err}", block.text);
         last = out.into_owned();
     }
-    assert!(last.contains("Logged as "), "{last}");
+    assert!(last.contains("The family is eligible.") && last.contains("Logged as "), "{last}");
     let receipt = fs::read_to_string(folder.path().join("receipt.txt")).expect("a receipt");
     assert!(receipt.contains("porth.demo"), "{receipt}");
     assert!(began.elapsed() < Duration::from_mins(10));
