@@ -48,7 +48,7 @@ impl Retry {
 /// lost the gateway together do not come back together.
 fn wait(tries: u32, chance: u8) -> Duration {
     let most = FIRST_WAIT * 2_u32.pow(tries);
-    most - most.mul_f32(f32::from(chance) / 512.0)
+    most.mul_f32(1.0 - f32::from(chance) / 512.0)
 }
 
 fn may_pass(error: &ClientError) -> bool {

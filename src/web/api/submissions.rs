@@ -145,7 +145,7 @@ pub async fn create(
         let takes = "this path takes application/x-ndjson and text/csv";
         return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail(takes));
     };
-    let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api))?;
+    let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api, format))?;
     let gateway = api.gateway().clone();
     // A task of its own: a caller who hangs up must not leave the submission half open.
     let received = tokio::spawn(receive(gateway.clone(), caller, format, lines).in_current_span());
@@ -156,11 +156,15 @@ pub async fn create(
     Ok((StatusCode::ACCEPTED, Json(view)))
 }
 
-fn line_limits(api: &Api) -> LineLimits {
+fn line_limits(api: &Api, format: Format) -> LineLimits {
     let limits = &api.parts.limits;
+    let around = match format {
+        Format::Json => 2, // the header and the end line
+        Format::Csv => 3,  // and the column names
+    };
     LineLimits {
         total_bytes: u64::from(limits.submission_mebibytes) << 20,
-        rows: u64::from(limits.submission_rows) + 3, // the header, the column names of CSV and the end line
+        rows: u64::from(limits.submission_rows) + around,
         ..LineLimits::default()
     }
 }

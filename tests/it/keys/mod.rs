@@ -111,7 +111,7 @@ async fn header(programme: &TestProgramme, feed: (&str, &str), epochs: &[Option<
     let mut header = programme.header(feed.0, feed.1, "early-help-core/v1").await;
     let list: Vec<Value> = epochs
         .iter()
-        .map(|epoch| epoch.map_or_else(|| programme.epochs()[0].clone(), |epoch| epoch.header()))
+        .map(|epoch| epoch.map_or_else(|| programme.epochs()[0].clone(), Epoch::header))
         .collect();
     header["epochs"] = json!(list);
     header
