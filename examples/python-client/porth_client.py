@@ -237,7 +237,7 @@ def ask(args: argparse.Namespace) -> None:
     for area in answer.get("areas") or []:
         print(f"{area['code']}: {area['state']}")
     if answer.get("eligible"):
-        print(f"eligible: {answer['eligible']}")
+        print(f"eligible: {answer['eligible']['state']}")
     print(f"disclosure {answer['disclosure']}, receipt:\n{answer['receipt']}", end="")
 
 

@@ -151,7 +151,9 @@ impl Gateway {
         if !tx.revoke_client_key(client, kid).await? {
             return Err(AppError::Policy("the system has no active key of that id".to_owned()));
         }
-        tx.add_events(&[&self.event(now, key_event(kid, "assertion", "revoked", None, by, reason)?)?]).await?;
+        // A key's id may begin with a sign that no code begins with.
+        let name = format!("{client}/{kid}");
+        tx.add_events(&[&self.event(now, key_event(&name, "assertion", "revoked", None, by, reason)?)?]).await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(())

@@ -109,10 +109,8 @@ fn row(
 /// A feed's header with these epochs.
 async fn header(programme: &TestProgramme, feed: (&str, &str), epochs: &[Option<&Epoch<'_>>]) -> Value {
     let mut header = programme.header(feed.0, feed.1, "early-help-core/v1").await;
-    let list: Vec<Value> = epochs
-        .iter()
-        .map(|epoch| epoch.map_or_else(|| programme.epochs()[0].clone(), Epoch::header))
-        .collect();
+    let list: Vec<Value> =
+        epochs.iter().map(|epoch| epoch.map_or_else(|| programme.epochs()[0].clone(), Epoch::header)).collect();
     header["epochs"] = json!(list);
     header
 }

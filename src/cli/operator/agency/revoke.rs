@@ -13,8 +13,8 @@ pub(super) struct KeyArgs {
     /// Id of the agency's system
     #[arg(long)]
     client: String,
-    /// Id of its assertion key, as `porth agency enrol` printed it
-    #[arg(long)]
+    /// Id of its assertion key, as `porth agency enrol` printed it; it may begin with a hyphen
+    #[arg(long, allow_hyphen_values = true)]
     key_id: String,
     /// Your account, for the log; never a person's name
     #[arg(long)]
