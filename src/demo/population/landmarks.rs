@@ -45,8 +45,9 @@ pub struct Landmarks {
     pub hostel: FamilyId,
 }
 
-/// Marks the hard cases of the cohort, and makes those that cannot be in it.
-pub(super) fn build(builder: &mut Builder) -> Landmarks {
+/// Marks the hard cases of the cohort, and makes those that cannot be in it. `None` when chance gave
+/// the cohort no family for one of them.
+pub(super) fn build(builder: &mut Builder) -> Option<Landmarks> {
     let mut taken: BTreeSet<FamilyId> = BTreeSet::new();
     let mut choose = |builder: &Builder, areas: &[&str], which: &dyn Fn(&[PersonId], &[PersonId]) -> bool| {
         let wanted: BTreeSet<&str> = areas.iter().copied().collect();
@@ -57,9 +58,8 @@ pub(super) fn build(builder: &mut Builder) -> Landmarks {
             known.kind == FamilyKind::Cohort && known.areas == wanted && which(&adults, &children)
         };
         let found = (0..builder.families.len()).map(FamilyId).find(|family| !taken.contains(family) && fits(*family));
-        let family = found.expect("the fixture has hundreds of families of each combination that is asked for");
-        taken.insert(family);
-        family
+        taken.extend(found);
+        found
     };
 
     let has = |builder: &Builder, person: PersonId, criterion: &str| {
@@ -67,23 +67,23 @@ pub(super) fn build(builder: &mut Builder) -> Landmarks {
     };
     let story = choose(builder, &["A1", "A2", "A3"], &|adults, children| {
         adults.len() == 2 && has(builder, adults[0], "C2") && has(builder, children[0], "C1")
-    });
-    let with_twins = choose(builder, &["A2", "A3"], &|_, children| children.len() == 2);
+    })?;
+    let with_twins = choose(builder, &["A2", "A3"], &|_, children| children.len() == 2)?;
     let with_one_name = choose(builder, &["A2", "A4"], &|adults, children| {
         let sex = |person: PersonId| builder.people[person.0].is_female;
         !children.is_empty() && sex(adults[0]) == sex(children[0])
-    });
+    })?;
     let with_new_name =
-        choose(builder, &["A2", "A4"], &|adults, _| adults.len() == 1 && builder.people[adults[0].0].is_female);
-    let with_two_homes = choose(builder, &["A2", "A4"], &|adults, children| adults.len() == 1 && children.len() == 1);
-    let expecting = choose(builder, &["A3", "A4"], &|_, children| children.len() == 1);
+        choose(builder, &["A2", "A4"], &|adults, _| adults.len() == 1 && builder.people[adults[0].0].is_female)?;
+    let with_two_homes = choose(builder, &["A2", "A4"], &|adults, children| adults.len() == 1 && children.len() == 1)?;
+    let expecting = choose(builder, &["A3", "A4"], &|_, children| children.len() == 1)?;
     let with_young_adult = choose(builder, &["A3", "A4"], &|adults, children| {
         let age = builder.people[adults[0].0].age(builder.calendar.today);
         children.len() == 1 && age >= Some(42)
-    });
+    })?;
 
     let (refuge, fled_from) = refuge(builder);
-    Landmarks {
+    Some(Landmarks {
         story,
         twins: twins(builder, with_twins),
         parent_and_child: one_name(builder, with_one_name),
@@ -97,7 +97,7 @@ pub(super) fn build(builder: &mut Builder) -> Landmarks {
         fled_from,
         adopted: adopted(builder),
         hostel: hostel(builder),
-    }
+    })
 }
 
 fn children(builder: &Builder, family: FamilyId) -> Vec<PersonId> {

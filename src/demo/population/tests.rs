@@ -352,3 +352,13 @@ fn a_referral_says_who_and_where_and_nothing_else() {
     assert!(file.rows.iter().all(|row| row.evidence.flags.is_empty() && !row.identity.postcode.is_empty()));
     assert!(file.columns.iter().all(|(column, _)| !matches!(column, Column::State(_))));
 }
+
+#[test]
+fn every_day_of_a_year_has_a_population() {
+    let programme = programme();
+    for days in 0..366 {
+        let today = TODAY.saturating_add(jiff::Span::new().days(days));
+        let population = Population::generate(&programme, Options { background_people: 0, ..Options::new(today) });
+        assert!(!population.people.is_empty(), "{today}");
+    }
+}
