@@ -106,7 +106,7 @@ impl TermName {
     /// Reads a year of four digits and a season.
     pub fn parse(text: &str) -> Option<Self> {
         let (year, season) = text.split_once('-')?;
-        let is_year = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
+        let is_year = year.len() == 4 && year.starts_with("20") && year.bytes().all(|byte| byte.is_ascii_digit());
         (is_year && matches!(season, "autumn" | "spring" | "summer")).then(|| Self(text.to_owned()))
     }
 

@@ -25,10 +25,11 @@ pub const MOST_CHILDREN: u8 = 20;
 pub const MOST_FLAGS: usize = 64;
 
 /// How a submission stands to what the feed said before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionMode {
     /// Everything the feed knows: what it does not hold any more is gone.
+    #[default]
     Snapshot,
     /// What changed since: records that are new or replace the feed's record of the same reference,
     /// and references whose record goes.

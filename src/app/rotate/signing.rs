@@ -4,11 +4,11 @@
 
 use crate::app::enrol::key_event;
 use crate::app::error::AppError;
+use crate::app::gateway::new_event;
 use crate::crypto::random::{Random, random_bytes, uuid_v7};
 use crate::domain::ids::EventId;
-use crate::store::{NewEvent, Store};
+use crate::store::Store;
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::Entry;
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy)]
@@ -43,22 +43,7 @@ pub async fn note_rotation(
     let mut tx = store.begin().await?;
     let now = tx.now().await?;
     let id = EventId::new(uuid_v7(now, random));
-    let kind = body.kind();
-    let entry = Entry::new(origin, id, now, random_bytes(random), body);
-    let body = entry.render().map_err(|_| AppError::Internal("a log entry cannot be written"))?;
-    let event = NewEvent {
-        id,
-        kind,
-        at: now,
-        recipient: None,
-        agreement: None,
-        purpose: None,
-        outcome: None,
-        leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
-        body,
-        openings: Vec::new(),
-        tags: Vec::new(),
-    };
+    let event = new_event(origin, id, now, random_bytes(random), body)?;
     tx.add_events(&[&event]).await?;
     tx.commit().await?;
     Ok(())

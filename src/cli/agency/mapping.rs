@@ -12,16 +12,16 @@ mod file_form;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::domain::ids::{AgencyCode, AgreementRef, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, TeamRoute};
 use crate::domain::policy_file::{self, Faults};
 use crate::domain::programme::Programme;
 use crate::domain::record::{Coverage, EvidenceGrade, FlagState, ParentalResponsibility, Role, ServiceStatus};
-use crate::domain::submission::RowsMode;
+use crate::domain::submission::{RowsMode, SubmissionMode};
 
-pub(super) use attendance::{ATTENDANCE_CODES, TermBand, read_percent};
-pub use attendance::{AttendanceForm, AttendanceMapping, Band, Term};
+pub(super) use attendance::{ATTENDANCE_CODES, read_percent};
+pub use attendance::{AttendanceForm, AttendanceMapping};
 pub(super) use bind::{Choose, DateColumn, FlagColumns, Plan, ServiceColumns, is_same};
 pub(super) use cell::{CELL_CODES, clean, spreadsheet_fault};
 pub(super) use dates::{DATE_CODES, DateFault, date_serial};
@@ -93,18 +93,7 @@ pub struct Mapping {
 pub struct BatchForm {
     /// Snapshot or delta.
     #[serde(default)]
-    pub mode: BatchMode,
-}
-
-/// How a batch stands to what the feed said before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchMode {
-    /// The file is all that the feed knows: what it does not hold any more is gone.
-    #[default]
-    Snapshot,
-    /// The file adds records, replaces those that it names again, and may take some back.
-    Delta,
+    pub mode: SubmissionMode,
 }
 
 /// The columns that together tell a record from all others of the file.
@@ -296,7 +285,7 @@ impl Mapping {
         if self.service.as_ref().is_some_and(|service| service.team_route.is_none() && service.team.is_none()) {
             return lacks("`service` needs `team_route` or `team`: a team, never a worker".to_owned());
         }
-        if self.retract.is_some() && self.batch.mode != BatchMode::Delta {
+        if self.retract.is_some() && self.batch.mode != SubmissionMode::Delta {
             return Err(MappingFault::new(
                 "mapping.retract",
                 "`retract` needs `mode = \"delta\"` under [batch]: a snapshot takes back whatever it does not hold",
@@ -305,10 +294,10 @@ impl Mapping {
         for (at, attendance) in self.attendance.iter().enumerate() {
             let term = &attendance.term;
             if self.attendance[..at].iter().any(|other| other.term == *term) {
-                return lacks(format!("attendance of {term} is mapped twice; a term has one column"));
+                return lacks(format!("attendance of {} is mapped twice; a term has one column", term.as_str()));
             }
             if attendance.form == AttendanceForm::Percent && attendance.values.is_some() {
-                return lacks(format!("attendance of {term} is a percentage and takes no `values`"));
+                return lacks(format!("attendance of {} is a percentage and takes no `values`", term.as_str()));
             }
         }
         Ok(())

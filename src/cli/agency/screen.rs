@@ -10,14 +10,14 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::connection::{Connection, Session, failure};
+use super::connection::{Connection, Session, failure, now};
 use super::enquire::{parse_mode, parse_relationship};
 use super::key_file::AgencyKeyFile;
 use super::retry::Retry;
 use crate::app::screen::{MOST_QUESTIONS, ScreeningHead, ScreeningQuestion};
 use crate::cli::output::{Failure, Output};
 use crate::client::{Answer, ClientError};
-use crate::crypto::random::{SystemRandom, random_bytes};
+use crate::crypto::random::{SystemRandom, random_bytes, uuid_v7};
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgreementRef, OpaqueRef, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
@@ -209,9 +209,10 @@ async fn collect(session: &mut Session, id: &str, rows: usize, output: &Output) 
     let mut after = Some(0);
     let mut retry = Retry::new();
     while let Some(last) = after {
-        let headers = session.headers(None).await?;
-        let path = format!("/v1/screenings/{id}/rows?after={last}&limit={PAGE}");
-        match session.client().get(&path, &headers).await.and_then(page) {
+        // A row is decided once, however often it is collected: the key is only what every such call has.
+        let headers = session.headers(Some(uuid_v7(now(), &SystemRandom::new()).to_string())).await?;
+        let wanted = json!({ "after": last, "limit": PAGE });
+        match session.client().post_json(&format!("/v1/screenings/{id}/rows"), &headers, &wanted).await.and_then(page) {
             Ok((page, next)) => {
                 results.extend(page);
                 bar.set_position(results.len() as u64);

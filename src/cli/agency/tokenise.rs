@@ -3,7 +3,6 @@
 mod batch_file;
 mod cells;
 mod guess;
-mod header;
 mod households;
 mod interrupt;
 mod minter;
@@ -26,7 +25,6 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use self::batch_file::BatchFile;
-use self::header::BatchHeader;
 use self::households::AddressCounts;
 use self::minter::AddressTag;
 use self::pipeline::{Chunk, PipelineError};
@@ -38,7 +36,7 @@ use super::mapping::{Mapping, MappingFault};
 use crate::cli::output::{Failure, Output};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
-use crate::domain::submission::{DUPLICATE_REF, SCHEME};
+use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME};
 
 pub(super) use self::households::LargeAddresses;
 pub use self::households::MOST_ROWS_OF_ONE_ADDRESS;
@@ -133,15 +131,15 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         )
         .next("map more columns, or ask your key custodian for more types"));
     }
-    let header = BatchHeader {
-        programme: &mapping.programme,
-        agency: &mapping.agency,
-        feed: &mapping.feed,
-        agreement: &mapping.agreement,
+    let header = Header {
+        programme: mapping.programme.clone(),
+        agency: mapping.agency.clone(),
+        feed: mapping.feed.clone(),
+        agreement: mapping.agreement.clone(),
         mode: mapping.batch.mode,
         rows: mapping.rows,
         as_at,
-        scheme: SCHEME,
+        scheme: SCHEME.to_owned(),
         norm: match_keys.norm(),
         match_keys: super::key_file::hex(match_keys.sha256()),
         epochs,
@@ -218,7 +216,7 @@ struct Job<'a> {
     task: &'a Task<'a>,
     threads: usize,
     stop: &'a AtomicBool,
-    header: &'a BatchHeader<'a>,
+    header: &'a Header,
 }
 
 impl Job<'_> {

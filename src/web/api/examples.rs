@@ -21,6 +21,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/submissions" => Value::String(submission()),
         "/v1/enquiries" => enquiry(),
         "/v1/screenings" => Value::String(screening()),
+        "/v1/screenings/{id}/rows" => json!({ "after": 0, "limit": 50 }),
         "/v1/policy/explain" => json!({
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
@@ -180,7 +181,7 @@ mod tests {
     use crate::web::api::enquiries::EnquiryView;
     use crate::web::api::feeds::FeedsView;
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
-    use crate::web::api::screenings::{ScreeningReceived, ScreeningView};
+    use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
     use crate::web::api::token::{TokenRequest, TokenView};
 
@@ -203,6 +204,7 @@ mod tests {
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));
+        reads::<RowsWanted>(request("/v1/screenings/{id}/rows"));
         reads::<ScreeningView>(answer("/v1/screenings/{id}", "get"));
         let text = screening();
         let lines: Vec<&str> = text.lines().collect();

@@ -90,7 +90,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
-        .route("/v1/screenings/{id}/rows", get(screenings::collect))
+        .route("/v1/screenings/{id}/rows", post(screenings::collect))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))

@@ -2,13 +2,12 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use super::enquiries::{padded, view_of};
-use super::form;
 use super::idempotency::IdempotencyKey;
 use super::submissions::is_ndjson;
 use crate::app::caller::AgencyCaller;
@@ -59,6 +58,30 @@ pub struct ScreeningView {
     /// When it is forgotten, collected or not.
     #[schema(format = DateTime)]
     pub expires_at: String,
+}
+
+/// Which rows are collected.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowsWanted {
+    /// Those after this one: `next_after` of the page before; 0 from the start.
+    #[serde(default)]
+    pub after: i64,
+    /// How many, 1 to 200.
+    #[serde(default = "usual_page")]
+    pub limit: i64,
+}
+
+fn usual_page() -> i64 {
+    PAGE
+}
+
+impl RowsWanted {
+    fn checked(self) -> Result<Self, Problem> {
+        let is_sound = self.after >= 0 && (1..=MOST_A_PAGE).contains(&self.limit);
+        let refuse = || Problem::new(kinds::INVALID_FIELD).detail("after is 0 or more, limit 1 to 200");
+        if is_sound { Ok(self) } else { Err(refuse()) }
+    }
 }
 
 /// A row that has no answer.
@@ -177,26 +200,31 @@ pub async fn show(
 /// always of one length. Other outcomes: `ceiling` and `refused` with log entry and receipt; `lapsed`
 /// when the answer was given before and agreements or records changed since; `unfit` when a key or
 /// purpose was withdrawn since. The last line is `{"next_after": <row>}`, `null` at the end.
-#[utoipa::path(get, path = "/v1/screenings/{id}/rows", operation_id = "collect_screening", tag = "screenings",
+///
+/// Each row is its own key of repeats: however often it is collected, it is decided once. The
+/// `Idempotency-Key` is required all the same, as of every call that discloses something.
+#[utoipa::path(post, path = "/v1/screenings/{id}/rows", operation_id = "collect_screening", tag = "screenings",
     security(("access_token" = [])),
     params(
         ("id" = String, Path, description = "The screening's id"),
-        ("after" = Option<i64>, Query, description = "Collect rows after this one: `next_after` of the page before"),
-        ("limit" = Option<i64>, Query, description = "How many rows, 1 to 200"),
+        ("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores"),
     ),
+    request_body = RowsWanted,
     responses(
         (status = 200, description = "A page of rows", body = String, content_type = "application/x-ndjson"),
-        (status = 400, description = "`after` or `limit` is malformed"),
+        (status = 400, description = "The body is not JSON, or the Idempotency-Key is missing or malformed"),
+        (status = 422, description = "`after` or `limit` is out of bounds"),
         (status = 404, description = "The caller's system has no such screening, or it is forgotten"),
     ))]
 pub async fn collect(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
     Path(id): Path<String>,
-    uri: Uri,
+    _key: IdempotencyKey,
+    Json(wanted): Json<RowsWanted>,
 ) -> Result<Response, Problem> {
     let id = parse_id(&id)?;
-    let (after, limit) = page(uri.query().unwrap_or_default())?;
+    let RowsWanted { after, limit } = wanted.checked()?;
     // A task of its own: what is decided is noted even if the caller hangs up.
     let work = async move { gateway.collect_screening(&caller, id, after, limit).await };
     let rows = tokio::spawn(work.in_current_span()).await.map_err(Problem::internal)??;
@@ -244,34 +272,17 @@ fn parse_id(text: &str) -> Result<ScreeningId, Problem> {
     text.parse().map_err(|_| Problem::new(kinds::NOT_FOUND))
 }
 
-/// After which row, and how many.
-fn page(query: &str) -> Result<(i64, i64), Problem> {
-    let pairs = form::parse(query).map_err(|error| Problem::new(kinds::REQUEST_REFUSED).detail(error))?;
-    let (mut after, mut limit) = (0, PAGE);
-    for (name, value) in &pairs {
-        let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        let number: Option<i64> = value.parse().ok().filter(|_| is_number);
-        match (&**name, number) {
-            ("after", Some(row)) => after = row,
-            ("after", None) => return Err(Problem::new(kinds::INVALID_CURSOR)),
-            ("limit", Some(rows)) if (1..=MOST_A_PAGE).contains(&rows) => limit = rows,
-            ("limit", _) => return Err(Problem::new(kinds::REQUEST_REFUSED).detail("limit must be 1 to 200")),
-            _ => return Err(Problem::new(kinds::REQUEST_REFUSED).detail("this path takes after and limit")),
-        }
-    }
-    Ok((after, limit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_page_has_bounds() {
-        assert_eq!(page("").expect("none"), (0, PAGE));
-        assert_eq!(page("after=7&limit=200").expect("both"), (7, 200));
-        for bad in ["limit=0", "limit=201", "after=x", "after=", "rows=1", "limit=-1"] {
-            assert!(page(bad).is_err(), "{bad}");
+        let wanted = |text: &str| serde_json::from_str::<RowsWanted>(text).expect("well-formed").checked();
+        assert_eq!(wanted("{}").expect("a page"), RowsWanted { after: 0, limit: PAGE });
+        assert_eq!(wanted(r#"{"after":7,"limit":200}"#).expect("a page"), RowsWanted { after: 7, limit: 200 });
+        for bad in [r#"{"limit":0}"#, r#"{"limit":201}"#, r#"{"limit":-1}"#, r#"{"after":-1}"#] {
+            assert!(wanted(bad).is_err(), "{bad}");
         }
     }
 }

@@ -45,8 +45,10 @@ async fn screen(hub: &TestAgency<'_>, text: String, key: &str) -> Reply {
 }
 
 /// The rows of a page and its last line.
-async fn collect(hub: &TestAgency<'_>, id: &str, query: &str) -> (Vec<String>, Value) {
-    let reply = hub.call("GET", &format!("/v1/screenings/{id}/rows{query}"), &[], "").await;
+async fn collect(hub: &TestAgency<'_>, id: &str, wanted: Value) -> (Vec<String>, Value) {
+    let key = idempotency_key();
+    let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+    let reply = hub.call("POST", &format!("/v1/screenings/{id}/rows"), &headers, wanted.to_string()).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     let text = String::from_utf8_lossy(&reply.body);
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -73,9 +75,9 @@ async fn each_row_is_decided_when_it_is_collected_and_answered_as_a_single_enqui
     let view = hub.call("GET", &format!("/v1/screenings/{id}"), &[], "").await.json();
     assert_eq!((&view["rows"], &view["waiting"]), (&json!(3), &json!(3)));
 
-    let (lines, last) = collect(&hub, &id, "?limit=2").await;
+    let (lines, last) = collect(&hub, &id, json!({ "limit": 2 })).await;
     assert_eq!(last["next_after"], 2);
-    let (rest, end) = collect(&hub, &id, "?after=2&limit=2").await;
+    let (rest, end) = collect(&hub, &id, json!({ "after": 2, "limit": 2 })).await;
     assert!(end["next_after"].is_null());
     let all = [lines, rest].concat();
     assert_eq!(all.len(), 3);
@@ -90,7 +92,7 @@ async fn each_row_is_decided_when_it_is_collected_and_answered_as_a_single_enqui
     assert_eq!(row(&all[0])["answer"]["areas"], row(&all[2])["answer"]["areas"], "shielded is as unknown");
     assert_ne!(row(&all[0])["answer"]["areas"], row(&all[1])["answer"]["areas"]);
 
-    let (again, _) = collect(&hub, &id, "?limit=3").await;
+    let (again, _) = collect(&hub, &id, json!({ "limit": 3 })).await;
     assert_eq!(again, all, "the same rows again");
     assert_eq!(home.events("enquiry", "answered").await, 6, "and no second entry (three were single enquiries)");
     let view = hub.call("GET", &format!("/v1/screenings/{id}"), &[], "").await.json();
@@ -108,7 +110,7 @@ async fn an_answer_lapses_when_records_change_and_a_waiting_row_is_decided_on_wh
     let hub = with_people(&home).await;
     let received = screen(&hub, file(&hub, &[&KNOWN, &KNOWN]), &idempotency_key()).await;
     let id = received.json()["id"].as_str().expect("an id").to_owned();
-    let (first, _) = collect(&hub, &id, "?limit=1").await;
+    let (first, _) = collect(&hub, &id, json!({ "limit": 1 })).await;
     let disclosed = row(&first[0])["answer"]["disclosure"].clone();
 
     // Somebody shields the person between the two rows.
@@ -117,7 +119,7 @@ async fn an_answer_lapses_when_records_change_and_a_waiting_row_is_decided_on_wh
     shield["restricted"] = true.into();
     care.deliver("cases", AGREEMENT, &[shield]).await;
 
-    let (rows, _) = collect(&hub, &id, "").await;
+    let (rows, _) = collect(&hub, &id, json!({})).await;
     let (first, second) = (row(&rows[0]), row(&rows[1]));
     assert_eq!((first["outcome"].as_str(), &first["disclosure"]), (Some("lapsed"), &disclosed));
     let unknown = hub.enquire(&hub.question("areas", &UNKNOWN)).await.json();
@@ -133,7 +135,7 @@ async fn rows_over_the_days_ceiling_say_so_each_with_its_entry(#[case] backend: 
     let hub = with_people(&home).await;
     let received = screen(&hub, file(&hub, &[&KNOWN, &UNKNOWN, &KNOWN]), &idempotency_key()).await;
     let id = received.json()["id"].as_str().expect("an id").to_owned();
-    let (rows, _) = collect(&hub, &id, "").await;
+    let (rows, _) = collect(&hub, &id, json!({})).await;
     let over: Vec<Value> = rows.iter().map(|line| row(line)).filter(|row| row["outcome"] == "ceiling").collect();
     assert_eq!((rows.len(), over.len()), (3, 1));
     assert!(
@@ -141,7 +143,7 @@ async fn rows_over_the_days_ceiling_say_so_each_with_its_entry(#[case] backend: 
             .as_str()
             .is_some_and(|receipt| receipt.contains(over[0]["disclosure"].as_str().expect("an id")))
     );
-    let (again, _) = collect(&hub, &id, "").await;
+    let (again, _) = collect(&hub, &id, json!({})).await;
     assert_eq!(again, rows, "the same receipt again");
 }
 
@@ -158,9 +160,12 @@ async fn a_screening_is_its_systems_own_and_the_same_file_is_taken_once() {
 
     let id = first["id"].as_str().expect("an id");
     let education = home.agency("education").await;
-    for path in [format!("/v1/screenings/{id}"), format!("/v1/screenings/{id}/rows")] {
-        assert_eq!(education.call("GET", &path, &[], "").await.status, 404, "{path}");
-    }
+    let path = format!("/v1/screenings/{id}");
+    assert_eq!(education.call("GET", &path, &[], "").await.status, 404);
+    let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+    assert_eq!(education.call("POST", &format!("{path}/rows"), &headers, "{}").await.status, 404);
+    assert_eq!(hub.call("GET", &format!("{path}/rows"), &[], "").await.status, 405, "reading decides nothing");
+    assert_eq!(home.events("enquiry", "answered").await, 0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use porth::domain::submission::{Header, RecordLine};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -132,6 +133,15 @@ fn check_sums(case: &Case, outcome: &Outcome, report: &Value) {
     assert!(read >= number("records") - retracted && read <= number("rows"), "{file}: {read} rows were read");
 }
 
+/// Header and records are what the gateway's own types read: deltas, attendance and two epochs too.
+fn check_form(case: &Case, outcome: &Outcome) {
+    let Some(header) = &outcome.header else { return };
+    serde_json::from_value::<Header>(header.clone()).unwrap_or_else(|error| panic!("{}: {error}", case.file));
+    for record in outcome.records.iter().filter(|record| record["retract"] != true) {
+        serde_json::from_value::<RecordLine>(record.clone()).unwrap_or_else(|error| panic!("{}: {error}", case.file));
+    }
+}
+
 /// No cell of four characters or more that could say who somebody is.
 fn check_silence(case: &Case, outcome: &Outcome) {
     let said = format!("{}{}", outcome.said, outcome.report.as_ref().map(Value::to_string).unwrap_or_default());
@@ -165,6 +175,7 @@ fn every_messy_file_comes_to_what_the_table_says_and_no_row_is_lost() {
             continue;
         };
         let report = outcome.report.as_ref().unwrap_or_else(|| panic!("{about}"));
+        check_form(case, &outcome);
         check_sums(case, &outcome, report);
         assert_eq!(report["rows"], rows, "{about}");
         assert_eq!(report["records"], case.records, "{about}");

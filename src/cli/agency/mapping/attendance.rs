@@ -1,23 +1,24 @@
 //! School attendance: a column a term, of percentages or of bands. Only the band of it leaves.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
+
+use crate::domain::record::{AttendanceBand, TermName};
 
 /// The attendance of one term.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttendanceMapping {
     /// Which term.
-    pub term: Term,
+    pub term: TermName,
     /// The heading.
     pub column: String,
     /// How the column says it.
     #[serde(rename = "as")]
     pub form: AttendanceForm,
     /// For bands: word to band, where the column has other words than the two codes.
-    pub values: Option<BTreeMap<String, Band>>,
+    pub values: Option<BTreeMap<String, AttendanceBand>>,
 }
 
 /// How a column says attendance.
@@ -28,55 +29,6 @@ pub enum AttendanceForm {
     Percent,
     /// `below_90` or `90_and_over`, or the words that `values` lists.
     Band,
-}
-
-/// A band of attendance: the programme's threshold is 90 per cent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Band {
-    /// Less than 90 per cent.
-    #[serde(rename = "below_90")]
-    Below90,
-    /// 90 per cent or more.
-    #[serde(rename = "90_and_over")]
-    From90,
-}
-
-/// A school term: `2026-autumn`, `2026-spring` or `2026-summer`, by the calendar year that it lies in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Term(String);
-
-impl TryFrom<String> for Term {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = text.split_once('-').is_some_and(|(year, season)| {
-            year.len() == 4
-                && year.starts_with("20")
-                && year.bytes().all(|byte| byte.is_ascii_digit())
-                && matches!(season, "autumn" | "spring" | "summer")
-        });
-        if fits { Ok(Self(text)) } else { Err("a term is written as 2026-autumn, 2026-spring or 2026-summer") }
-    }
-}
-
-impl Serialize for Term {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The attendance of a term as it leaves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in crate::cli::agency) struct TermBand {
-    pub(in crate::cli::agency) term: Term,
-    pub(in crate::cli::agency) band: Band,
 }
 
 const PERCENT: &str = "cell.percent";
@@ -92,7 +44,7 @@ pub(in crate::cli::agency) const ATTENDANCE_CODES: &[(&str, &str)] = &[
 ];
 
 /// Reads a percentage; the comparison is on whole digits, so that 89.999 is below 90.
-pub(in crate::cli::agency) fn read_percent(cell: &str) -> Result<Band, &'static str> {
+pub(in crate::cli::agency) fn read_percent(cell: &str) -> Result<AttendanceBand, &'static str> {
     let (number, has_sign) = match cell.strip_suffix('%') {
         Some(number) => (number.trim_end(), true),
         None => (cell, false),
@@ -109,7 +61,7 @@ pub(in crate::cli::agency) fn read_percent(cell: &str) -> Result<Band, &'static 
         1 if !has_rest && !has_sign => Err(FRACTION),
         100 if has_rest => Err(PERCENT),
         101.. => Err(PERCENT),
-        whole => Ok(if whole < 90 { Band::Below90 } else { Band::From90 }),
+        whole => Ok(if whole < 90 { AttendanceBand::Below90 } else { AttendanceBand::AtLeast90 }),
     }
 }
 
@@ -120,13 +72,13 @@ mod tests {
     #[test]
     fn a_percentage_below_ninety_is_told_from_ninety() {
         for (cell, expected) in [
-            ("89.9999999999999999999", Ok(Band::Below90)),
-            ("90", Ok(Band::From90)),
-            ("90.0%", Ok(Band::From90)),
-            ("100 %", Ok(Band::From90)),
-            ("89,5", Ok(Band::Below90)),
-            ("0", Ok(Band::Below90)),
-            ("1%", Ok(Band::Below90)),
+            ("89.9999999999999999999", Ok(AttendanceBand::Below90)),
+            ("90", Ok(AttendanceBand::AtLeast90)),
+            ("90.0%", Ok(AttendanceBand::AtLeast90)),
+            ("100 %", Ok(AttendanceBand::AtLeast90)),
+            ("89,5", Ok(AttendanceBand::Below90)),
+            ("0", Ok(AttendanceBand::Below90)),
+            ("1%", Ok(AttendanceBand::Below90)),
             ("0.93", Err(FRACTION)),
             ("1", Err(FRACTION)),
             ("1.0", Err(FRACTION)),
@@ -137,14 +89,6 @@ mod tests {
             ("9990000018", Err(PERCENT)),
         ] {
             assert_eq!(read_percent(cell), expected, "{cell}");
-        }
-    }
-
-    #[test]
-    fn a_term_is_a_year_and_one_of_three_seasons() {
-        assert!(Term::try_from("2026-spring".to_owned()).is_ok());
-        for bad in ["2026-winter", "26-spring", "2026", "spring-2026", "1926-spring", "2026-Spring"] {
-            assert!(Term::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 }

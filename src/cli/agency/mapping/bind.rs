@@ -3,12 +3,13 @@
 use jiff::civil::Date;
 
 use super::{
-    AttendanceForm, AttendanceMapping, Band, Choice, CriterionColumns, DateForms, Mapping, MappingFault, Said,
-    ServiceMapping, Term,
+    AttendanceForm, AttendanceMapping, Choice, CriterionColumns, DateForms, Mapping, MappingFault, Said, ServiceMapping,
 };
 use crate::domain::ids::{CriterionCode, LocalityCode, TeamRoute};
 use crate::domain::match_keys::{DateFormat, MatchKeys, Normaliser, Tier};
-use crate::domain::record::{Coverage, EvidenceGrade, ParentalResponsibility, Role, ServiceStatus};
+use crate::domain::record::{
+    AttendanceBand, Coverage, EvidenceGrade, ParentalResponsibility, Role, ServiceStatus, TermName,
+};
 
 /// What to take from each row.
 pub(in crate::cli::agency) struct Plan {
@@ -75,10 +76,10 @@ pub(in crate::cli::agency) struct DateColumn {
 
 /// The column of one term's attendance.
 pub(in crate::cli::agency) struct AttendanceColumn {
-    pub(in crate::cli::agency) term: Term,
+    pub(in crate::cli::agency) term: TermName,
     pub(in crate::cli::agency) column: usize,
     /// The words of bands; none for percentages.
-    pub(in crate::cli::agency) bands: Option<Choose<Band>>,
+    pub(in crate::cli::agency) bands: Option<Choose<AttendanceBand>>,
 }
 
 /// The columns of one criterion.
@@ -266,7 +267,7 @@ impl<'a> Headings<'a> {
                 Some(self.choice(&Choice { column: term.column.clone(), values: values.clone() })?)
             }
             (AttendanceForm::Band, None) => {
-                let words = [("below_90", Band::Below90), ("90_and_over", Band::From90)];
+                let words = [("below_90", AttendanceBand::Below90), ("90_and_over", AttendanceBand::AtLeast90)];
                 Some(Choose { column, values: words.map(|(word, band)| (word.to_owned(), band)).into() })
             }
         };

@@ -6,10 +6,10 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::header::BatchHeader;
 use super::report::Report;
 use super::row::Task;
 use crate::cli::output::Output;
+use crate::domain::submission::Header;
 
 /// Keeps the header line and the first record lines; lets the others go by.
 pub(super) struct Preview {
@@ -22,7 +22,7 @@ impl Preview {
         Self { text: Vec::new(), lines_left: records.saturating_add(1) }
     }
 
-    pub(super) fn print(&self, task: &Task<'_>, header: &BatchHeader<'_>, report: &Report, output: &Output) {
+    pub(super) fn print(&self, task: &Task<'_>, header: &Header, report: &Report, output: &Output) {
         let text = String::from_utf8_lossy(&self.text);
         let (leaves, stays) = (leaves(task, header), stays(task));
         if output.is_json() {
@@ -59,7 +59,7 @@ impl io::Write for Preview {
     }
 }
 
-fn leaves(task: &Task<'_>, header: &BatchHeader<'_>) -> Vec<String> {
+fn leaves(task: &Task<'_>, header: &Header) -> Vec<String> {
     let (mapping, plan) = (task.mapping, task.plan);
     let types = header.epochs.first().map(|epoch| epoch.key_checks.keys());
     let types: Vec<&str> = types.into_iter().flatten().map(crate::domain::ids::TokenType::as_str).collect();
@@ -84,7 +84,7 @@ fn leaves(task: &Task<'_>, header: &BatchHeader<'_>) -> Vec<String> {
     let until = plan.assessable_until.is_some() || mapping.defaults.assessable_until.is_some();
     let has_until = until.then_some("the last month in which the person can be assessed");
     let has_restricted = plan.restricted.is_some().then_some("that the person is shielded, and then no household");
-    let terms: Vec<String> = plan.attendance.iter().map(|column| column.term.to_string()).collect();
+    let terms: Vec<String> = plan.attendance.iter().map(|column| column.term.as_str().to_owned()).collect();
     let attendance = format!("attendance below 90 per cent or not, for {}", terms.join(", "));
     let has_attendance = (!terms.is_empty()).then_some(attendance.as_str());
     let has_retract = plan.retract.is_some().then_some("that the record is taken back, and then its reference alone");

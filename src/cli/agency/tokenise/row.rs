@@ -5,14 +5,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::super::key_file::{AgencyKeyFile, EpochTypeKeys};
-use super::super::mapping::{Choose, DateColumn, Encoding, FlagColumns, Mapping, Plan, ServiceColumns, TermBand};
+use super::super::mapping::{Choose, DateColumn, Encoding, FlagColumns, Mapping, Plan, ServiceColumns};
 use super::super::mapping::{DateFault, date_serial, read_percent, spreadsheet_fault};
 use super::cells::Cells;
 use super::households::LargeAddresses;
 use super::minter::Minter;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
-use crate::domain::record::{Coverage, Flag, Service, ServiceStatus};
+use crate::domain::record::{Attendance, Coverage, Flag, Service, ServiceStatus};
 use crate::domain::submission::{self, MOST_FLAGS, MOST_TOKENS};
 use crate::domain::time::Month;
 use crate::domain::token::decode_base64url;
@@ -372,10 +372,10 @@ fn month(column: Option<&DateColumn>, cells: &Cells, field: &str) -> Result<Opti
     column.forms.read_month(text).map(Some).map_err(|fault| Refusal::new(field, fault.code()))
 }
 
-fn attendance(plan: &Plan, cells: &Cells) -> Result<Vec<TermBand>, Refusal> {
+fn attendance(plan: &Plan, cells: &Cells) -> Result<Vec<Attendance>, Refusal> {
     let mut bands = Vec::new();
     for column in &plan.attendance {
-        let named = |refusal: Refusal| Refusal::new(format!("attendance {}", column.term), refusal.code);
+        let named = |refusal: Refusal| Refusal::new(format!("attendance {}", column.term.as_str()), refusal.code);
         let band = if let Some(words) = &column.bands {
             choose(Some(words), cells, "").map_err(named)?.copied()
         } else {
@@ -383,7 +383,7 @@ fn attendance(plan: &Plan, cells: &Cells) -> Result<Vec<TermBand>, Refusal> {
             let read = if text.is_empty() { None } else { Some(read_percent(text)) };
             read.transpose().map_err(|code| named(Refusal::new("", code)))?
         };
-        bands.extend(band.map(|band| TermBand { term: column.term.clone(), band }));
+        bands.extend(band.map(|band| Attendance { term: column.term.clone(), band }));
     }
     Ok(bands)
 }
