@@ -24,7 +24,9 @@ use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::epoch::EpochState;
 use crate::domain::evidence::{Contribution, Deliveries, Facts};
-use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, TokenType};
+use crate::domain::ids::{
+    AgencyCode, AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, TokenType,
+};
 use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
@@ -155,6 +157,9 @@ pub enum QuestionFault {
     /// A token of an epoch or type without a key check, or that the programme does not use there.
     #[error("a token has an epoch or type without a key check, or that the programme does not use there")]
     TokenType,
+    /// Tokens made of old hash values, which the agreement does not take from the asker.
+    #[error("the agreement does not let the asker send tokens made of old hash values")]
+    LegacyToken,
     /// No token at all.
     #[error("the question carries no token")]
     NoTokens,
@@ -182,6 +187,7 @@ impl QuestionFault {
             Self::FrozenKey => "key.frozen",
             Self::RetiredKey => "key.retired",
             Self::TokenType => "token.type",
+            Self::LegacyToken => "token.legacy",
             Self::NoTokens => "token.none",
             Self::TooManyTokens => "token.too_many",
             Self::Epochs => "token.epoch",
@@ -203,6 +209,9 @@ pub struct Receipted {
     pub contact: Option<Contact>,
     /// What the asker may do with the answer.
     pub onward: String,
+    /// Agencies in the permitted set whose tokens may be made of an older system's hash values, the
+    /// asker included: a property of agreements, the same whoever is asked about.
+    pub legacy_tokens: Vec<AgencyCode>,
     /// The version of the criteria.
     pub criteria_version: String,
     /// Signed promise that the entry is in the log.
@@ -255,7 +264,8 @@ impl Gateway {
         let (view, kept) = opening.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
-        self.check_question(question, &policies)?;
+        let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &question.agreement, view.now);
+        self.check_question(question, &policies, takes_legacy)?;
         let request_hash = self.request_hash(&caller.client, question);
         if let Some(kept) = kept {
             return self.replay(&kept, &request_hash, view, &policies).await.map(Some);
@@ -308,6 +318,7 @@ impl Gateway {
             contact: contact(&answered.answer, asked.policies),
             answer: answered.answer,
             onward: permitted.onward().as_str().to_owned(),
+            legacy_tokens: asked.legacy_agencies(permitted),
             criteria_version: permitted.criteria_version.clone(),
             receipt: self.receipt(id, entry.leaf_hash, asked.view.now)?,
         };
@@ -352,7 +363,12 @@ impl Gateway {
         self.keys().tagger.reply(client, "question", &bytes)
     }
 
-    pub(super) fn check_question(&self, question: &Question, policies: &Policies) -> Result<(), QuestionFault> {
+    pub(super) fn check_question(
+        &self,
+        question: &Question,
+        policies: &Policies,
+        takes_legacy: bool,
+    ) -> Result<(), QuestionFault> {
         if &question.programme != self.programme() {
             return Err(QuestionFault::Programme);
         }
@@ -403,6 +419,10 @@ impl Gateway {
                 return Err(QuestionFault::TokenType);
             }
         }
+        let is_legacy = |token_type: &TokenType| policies.match_keys().is_legacy(token_type);
+        if !takes_legacy && question.tokens.values().flat_map(|types| types.keys()).any(is_legacy) {
+            return Err(QuestionFault::LegacyToken);
+        }
         for (epoch, types) in &question.household {
             if types.is_empty() || types.keys().any(|t| !is_declared(epoch, t) || !policies.is_household_type(t)) {
                 return Err(QuestionFault::TokenType);
@@ -444,6 +464,7 @@ impl Gateway {
             contact: contact(&said.answer, policies),
             answer: said.answer,
             onward: said.onward,
+            legacy_tokens: said.legacy_tokens,
             criteria_version: said.criteria_version,
             receipt: self.receipt(kept.event, entry.leaf_hash, entry.at)?,
         })

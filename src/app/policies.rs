@@ -219,6 +219,12 @@ impl Policies {
         &self.link_rules
     }
 
+    /// Whether an agency's tokens may be made of an older system's hash values under an agreement.
+    pub fn takes_legacy_tokens(&self, agency: &AgencyCode, agreement: &AgreementRef, now: Timestamp) -> bool {
+        let agreement = self.book.agreement(agreement);
+        agreement.is_some_and(|agreement| agreement.text.takes_legacy_tokens(agency, now.date()))
+    }
+
     /// Whether an agency may submit under an agreement now: signed by it, in force, not ended, not
     /// overdue for review, with a supply term of its own.
     pub fn may_supply(&self, agency: &AgencyCode, agreement: &AgreementRef, now: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::crypto::seal;
-use crate::domain::agreement::AgreementStatus;
+use crate::domain::agreement::{AgreementStatus, Party};
 use crate::domain::ids::{AgencyCode, GrantId, TokenType};
 use crate::store::{NewGrant, StoreError, WaitingGrant};
 use crate::tlog::digest::Digest;
@@ -80,18 +80,20 @@ pub struct Handover {
 
 impl Policies {
     /// The token types whose keys an agency's agreements give it: those that they list for it, every
-    /// type of the programme where none lists any.
+    /// type of the programme where none lists any. Types made of old hash values only where an
+    /// agreement says that it takes them from this agency.
     pub fn granted_types(&self, agency: &AgencyCode) -> BTreeSet<TokenType> {
         let live = |status| !matches!(status, AgreementStatus::Expired | AgreementStatus::Withdrawn);
-        let listed: BTreeSet<TokenType> = self
-            .book()
-            .agreements()
-            .filter(|agreement| live(agreement.status))
-            .flat_map(|agreement| agreement.text.parties())
-            .filter(|party| party.agency == *agency)
-            .flat_map(|party| party.token_types.iter().cloned())
-            .collect();
-        if listed.is_empty() { self.token_types().cloned().collect() } else { listed }
+        let agreements = self.book().agreements().filter(|agreement| live(agreement.status));
+        let parties = agreements.flat_map(|agreement| agreement.text.parties());
+        let own: Vec<&Party> = parties.filter(|party| party.agency == *agency).collect();
+        let listed: BTreeSet<&TokenType> = own.iter().flat_map(|party| &party.token_types).collect();
+        let takes_legacy = own.iter().any(|party| party.legacy_tokens.is_some());
+        let is_granted = |token_type: &&TokenType| {
+            let is_legacy = self.match_keys().is_legacy(token_type);
+            if is_legacy { takes_legacy } else { listed.is_empty() || listed.contains(token_type) }
+        };
+        self.token_types().filter(is_granted).cloned().collect()
     }
 }
 

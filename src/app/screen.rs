@@ -199,6 +199,8 @@ pub struct OpenScreening {
     id: ScreeningId,
     client: String,
     head: ScreeningHead,
+    /// Whether the agreement takes tokens made of old hash values from the asker.
+    takes_legacy: bool,
     /// The screening that this client's key stands for already: this one is only compared with it.
     earlier: Option<Screening>,
     digest: Sha256,
@@ -248,6 +250,7 @@ impl Gateway {
             }
             tx.commit().await?;
         }
+        let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &parsed.agreement, view.now);
         let mut digest = Sha256::new();
         digest.update(head);
         Ok(OpenScreening {
@@ -255,6 +258,7 @@ impl Gateway {
             policies,
             id: new.id,
             client: new.client,
+            takes_legacy,
             head: parsed,
             earlier,
             digest,
@@ -451,10 +455,15 @@ impl OpenScreening {
         let Ok(row) = serde_json::from_slice::<ScreeningQuestion>(line) else {
             return Ok(fault("row.malformed", "not a question: case, user and tokens, each well-formed"));
         };
-        match self.gateway.check_question(&self.head.question(row), &self.policies) {
+        match self.gateway.check_question(&self.head.question(row), &self.policies, self.takes_legacy) {
             Ok(()) => Ok(None),
             Err(QuestionFault::NoTokens) => Ok(fault("token.none", "the question carries no token")),
             Err(QuestionFault::TooManyTokens) => Ok(fault("token.too_many", "more tokens than one person has")),
+            Err(fault @ QuestionFault::LegacyToken) => Ok(Some(RowFault {
+                row: self.line,
+                code: fault.code(),
+                meaning: "the agreement takes no old hash values",
+            })),
             Err(QuestionFault::TokenType) => Ok(fault("token.type", "a token of a type or epoch not in the head")),
             Err(of_the_head) => Err(of_the_head.into()),
         }

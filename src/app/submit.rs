@@ -48,6 +48,8 @@ pub struct OpenSubmission {
     gateway: Gateway,
     policies: Arc<Policies>,
     header: Arc<Header>,
+    /// Whether the agreement takes tokens made of old hash values from this agency.
+    takes_legacy: bool,
     format: Format,
     id: SubmissionId,
     digest: Sha256,
@@ -125,6 +127,7 @@ impl Gateway {
         digest.update(header);
         Ok(OpenSubmission {
             gateway: self.clone(),
+            takes_legacy: policies.takes_legacy_tokens(&parsed.agency, &parsed.agreement, now),
             policies,
             header: Arc::new(parsed),
             format: Format::Json,
@@ -375,13 +378,14 @@ impl OpenSubmission {
         let gateway = self.gateway.clone();
         let policies = Arc::clone(&self.policies);
         let header = Arc::clone(&self.header);
+        let takes_legacy = self.takes_legacy;
         let columns = match &self.format {
             Format::Csv(columns) => columns.clone(),
             Format::Json => None,
         };
         // Hashing and sealing thousands of rows would hold up every answer on this thread.
         let task = tokio::task::spawn_blocking(move || {
-            prepare(&gateway, &policies, &header, columns.as_deref(), &lines, first)
+            prepare(&gateway, &policies, &header, takes_legacy, columns.as_deref(), &lines, first)
         });
         let staged = self.stage().await;
         self.preparing = Some(Preparing { task, count });
@@ -518,6 +522,7 @@ fn prepare(
     gateway: &Gateway,
     policies: &Policies,
     header: &Header,
+    takes_legacy: bool,
     columns: Option<&Columns>,
     lines: &[(i64, Bytes)],
     first: i64,
@@ -527,6 +532,7 @@ fn prepare(
     let rules = RowRules {
         header,
         links: &|token_type| policies.is_person_type(token_type),
+        is_refused_legacy: &|token_type| !takes_legacy && policies.match_keys().is_legacy(token_type),
         is_household: &|token_type| policies.is_household_type(token_type),
         criterion: &|flag| {
             let criterion = &flag.criterion;

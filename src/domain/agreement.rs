@@ -82,6 +82,22 @@ pub struct Party {
     /// The token types whose keys it may be given; every type when none is listed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub token_types: BTreeSet<TokenType>,
+    /// Whether its tokens may be made of an older system's hash values, and until when. Without this
+    /// it is given no key for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_tokens: Option<LegacyTokens>,
+}
+
+/// A party holds salted hash values of an older system in place of identifiers. Tokens made of them
+/// are weak: whoever knows that system's salt and holds the linkage key can try every identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegacyTokens {
+    /// Why nothing better is at hand, and what is done about it.
+    pub plain: String,
+    /// The last day on which they are taken.
+    #[serde(deserialize_with = "policy_file::date")]
+    pub until: Date,
 }
 
 /// Why the agreement exists and why less would not do.
@@ -464,6 +480,11 @@ impl AgreementText {
     pub fn has_party(&self, agency: &AgencyCode) -> bool {
         self.read.party.iter().any(|party| party.agency == *agency)
     }
+    /// Whether an agency's tokens may be made of an older system's hash values on a day.
+    pub fn takes_legacy_tokens(&self, agency: &AgencyCode, day: Date) -> bool {
+        let mut parties = self.read.party.iter().filter(|party| party.agency == *agency);
+        parties.any(|party| party.legacy_tokens.as_ref().is_some_and(|legacy| day <= legacy.until))
+    }
     /// The supply terms, in the text's order.
     pub fn supplies(&self) -> &[SupplyTerm] {
         &self.read.supply
@@ -529,6 +550,12 @@ impl AgreementFile {
         if !(1..=72).contains(&self.breach.notify_within_hours) {
             let sentence = "the regulator must hear within 72 hours";
             faults.push(Fault::at("breach.notify_within_hours", "range", sentence));
+        }
+        for (n, party) in self.party.iter().enumerate() {
+            if party.legacy_tokens.as_ref().is_some_and(|legacy| !says_something(&legacy.plain)) {
+                let sentence = "say in one plain sentence why old hash values are taken";
+                faults.push(Fault::at(format!("party[{n}].legacy_tokens.plain"), "empty", sentence));
+            }
         }
         let parties: BTreeSet<_> = self.party.iter().map(|party| &party.agency).collect();
         if parties.len() != self.party.len() || parties.len() < 2 {

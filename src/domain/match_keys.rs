@@ -126,6 +126,8 @@ pub enum Normaliser {
     GenericPostcode,
     /// A line of an address, a house number, a suburb.
     FreeAddress,
+    /// A salted SHA-256 value that an older system made of an identifier.
+    LegacyHash,
 }
 
 /// The form in which a file writes dates.
@@ -198,6 +200,12 @@ impl MatchKeys {
     /// The key that gives tokens of this type.
     pub fn key(&self, name: &TokenType) -> Option<&MatchKey> {
         self.keys.iter().find(|key| key.name == *name)
+    }
+    /// Whether tokens of this type are made of hash values from an older system. They are weak:
+    /// whoever knows that system's salt can try every identifier there is.
+    pub fn is_legacy(&self, name: &TokenType) -> bool {
+        let is_legacy = |part: &Component| self.fields[part.field].normaliser == Normaliser::LegacyHash;
+        self.key(name).is_some_and(|key| key.components.iter().any(is_legacy))
     }
     /// The SHA-256 of the file, byte for byte.
     pub fn sha256(&self) -> &[u8; 32] {

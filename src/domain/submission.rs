@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ids::{AgencyCode, AgreementRef, FeedCode, LocalityCode, OpaqueRef, ProgrammeCode, TeamRoute, TokenType};
 use super::record::{Attendance, Coverage, Evidence, Flag, ParentalResponsibility, Role, Service, TermName};
 use super::time::Month;
-use super::token::Token;
+use super::token::{Token, is_raw_hash};
 
 /// The token scheme that this release takes.
 pub const SCHEME: &str = "pt1";
@@ -231,6 +231,8 @@ row_codes! {
     RETRACT_MISPLACED = "retract.misplaced", "Only a delta takes records back, with a line of `ref` and `\"retract\": true` and nothing else.";
     NOT_A_REF = "ref.malformed", "The reference is not 22 base64url characters as `porth tokenise` makes them.";
     NOT_A_TOKEN = "token.malformed", "The value is not a token of 43 base64url characters. Values in clear are refused and not kept.";
+    RAW_HASH = "token.raw_hash", "The value is a hash made elsewhere, not a token. Give it to `porth tokenise` as a field read by `legacy-hash`; it is refused as it stands and not kept.";
+    LEGACY_TOKEN = "token.legacy", "The agreement does not let this agency send tokens made of old hash values, or no longer.";
     TOKEN_TYPE = "token.type", "The token type has no key check in the header, or the programme does not use it there.";
     TOKEN_EPOCH = "token.epoch", "The epoch is not one of the header's.";
     TOO_MANY_TOKENS = "token.too_many", "The record carries more tokens than the limit.";
@@ -257,6 +259,8 @@ pub struct RowRules<'a> {
     pub header: &'a Header,
     /// Whether a type may stand among `tokens`.
     pub links: &'a dyn Fn(&TokenType) -> bool,
+    /// Whether a type is made of old hash values that the agreement does not take.
+    pub is_refused_legacy: &'a dyn Fn(&TokenType) -> bool,
     /// Whether a type may stand in `household`.
     pub is_household: &'a dyn Fn(&TokenType) -> bool,
     /// Whether the feed supplies a criterion, and whether that takes professional judgement.
@@ -308,6 +312,9 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
     }
     if households > MOST_HOUSEHOLDS {
         faults.push(RowFault::new("household", TOO_MANY_TOKENS));
+    }
+    if record.tokens.values().any(|types| types.keys().any(rules.is_refused_legacy)) {
+        faults.push(RowFault::new("tokens", LEGACY_TOKEN));
     }
     check_flags(record, rules, &mut faults);
     check_attendance(record, rules, &mut faults);
@@ -454,17 +461,22 @@ fn tokens_fault(value: &Value) -> Option<&'static str> {
     if serde_json::from_value::<TokensByEpoch>(value.clone()).is_ok() {
         return None;
     }
-    let is_shaped = |value: &Value| -> Option<()> {
+    let has_hashes = |value: &Value| -> Option<bool> {
+        let mut found = false;
         for (epoch, types) in value.as_object()? {
             epoch.parse::<u32>().ok()?;
             for (token_type, tokens) in types.as_object()? {
                 TokenType::parse(token_type).ok()?;
-                tokens.as_array()?;
+                found |= tokens.as_array()?.iter().any(|token| token.as_str().is_some_and(is_raw_hash));
             }
         }
-        Some(())
+        Some(found)
     };
-    Some(if is_shaped(value).is_some() { NOT_A_TOKEN } else { MALFORMED })
+    Some(match has_hashes(value) {
+        None => MALFORMED,
+        Some(true) => RAW_HASH,
+        Some(false) => NOT_A_TOKEN,
+    })
 }
 
 #[cfg(test)]
@@ -475,7 +487,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "programme": "demo", "agency": "schools", "feed": "attendance", "agreement": "core/v1",
             "mode": "snapshot", "as_at": "2026-09-30", "scheme": "pt1", "norm": 1, "match_keys": "00",
-            "epochs": [{"epoch": 1, "key_checks": {"nhs": "58faa97061d98637", "uprn": "5a0fd5c252780a16"}}],
+            "epochs": [{"epoch": 1, "key_checks": {"nhs": "58faa97061d98637", "uprn": "5a0fd5c252780a16", "legacy": "00"}}],
         }))
         .expect("a header")
     }
@@ -486,7 +498,8 @@ mod tests {
             line.as_bytes(),
             &RowRules {
                 header: &header,
-                links: &|token_type| token_type.as_str() == "nhs",
+                links: &|token_type| ["nhs", "legacy"].contains(&token_type.as_str()),
+                is_refused_legacy: &|token_type| token_type.as_str() == "legacy",
                 is_household: &|token_type| token_type.as_str() == "uprn",
                 criterion: &|flag| (flag.criterion.as_str() == "E1").then_some(false),
                 locality: &|locality| locality.as_str() == "west",
@@ -528,6 +541,8 @@ mod tests {
             (row("").replace(REF, "case 17"), "ref", NOT_A_REF),
             (row("").replace(TOKEN, "9434765919"), "tokens", NOT_A_TOKEN),
             (row("").replace(TOKEN, "Jowan Trelawny"), "tokens", NOT_A_TOKEN),
+            (row("").replace(TOKEN, &"9f".repeat(32)), "tokens", RAW_HASH),
+            (row("").replace("\"nhs\"", "\"legacy\""), "tokens", LEGACY_TOKEN),
             (row(r#","household":"TR1 1AA""#), "household", MALFORMED),
             (row("").replace("nhs", "upn"), "tokens", TOKEN_TYPE),
             (row("").replace("nhs", "uprn"), "tokens", TOKEN_TYPE),
@@ -573,6 +588,7 @@ mod tests {
             let rules = RowRules {
                 header: &header,
                 links: &|_| true,
+                is_refused_legacy: &|_| false,
                 is_household: &|_| false,
                 criterion: &|_| None,
                 locality: &|_| false,

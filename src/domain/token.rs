@@ -28,6 +28,26 @@ pub fn encode_base64url(bytes: &[u8]) -> String {
 #[error("not a token: a token is exactly 43 base64url characters; values in clear are refused")]
 pub struct TokenError;
 
+/// Whether a text looks like the hash of a value, in a form that systems commonly write: hexadecimal
+/// digits or base64 of the length of MD5, SHA-1 or SHA-2, with or without the name of the hash.
+///
+/// Such a value is no token: it lacks the linkage key, and whoever knows how it was made can try every
+/// identifier. One that was written anew in the text form of a token cannot be told apart.
+pub fn is_raw_hash(text: &str) -> bool {
+    const BYTES: [usize; 6] = [16, 20, 28, 32, 48, 64];
+    let text = text.trim();
+    let text = text.rsplit_once([':', '$', '}']).map_or(text, |(_, value)| value);
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let is_hex = text.len().is_multiple_of(2) && BYTES.contains(&(text.len() / 2));
+    if is_hex && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return true;
+    }
+    let bare = text.trim_end_matches('=');
+    let is_base64 = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte));
+    let is_mixed = bare.bytes().any(|byte| byte.is_ascii_digit()) && bare.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_base64 && is_mixed && BYTES.iter().any(|bytes| bare.len() == (bytes * 8).div_ceil(6))
+}
+
 /// A token as an agency makes it: 32 bytes, 43 base64url characters on the wire. `Debug` hides it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token([u8; 32]);
@@ -113,5 +133,20 @@ mod tests {
         }
         let spaced = format!(" {}", &good[1..]);
         assert!(Token::parse(&spaced).is_err());
+    }
+
+    #[test]
+    fn a_hash_in_any_common_form_is_recognised_and_clear_values_are_not() {
+        let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let upper = hex.to_uppercase();
+        let padded = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
+        let prefixed = [format!("sha256:{hex}"), format!("{{SHA256}}{padded}"), format!("0x{hex}"), format!(" {hex} ")];
+        for hash in [hex, &upper, padded, &padded[..43], &hex[..40], &hex[..32]] {
+            assert!(is_raw_hash(hash) && Token::parse(hash).is_err(), "{hash}");
+        }
+        assert!(prefixed.iter().all(|hash| is_raw_hash(hash) && Token::parse(hash).is_err()));
+        for clear in ["9434765919", "Jowan Trelawny", "TR1 1AA", "2009-04-17", "", "jowan.trelawny@example.org"] {
+            assert!(!is_raw_hash(clear), "{clear}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::cro::CroNumber;
 use super::date::{BirthDate, ExpectedDate};
 use super::error::IdentityError;
 use super::generic::{GenericId, normalise_address, normalise_generic_postcode};
+use super::legacy::LegacyHash;
 use super::name::{NameKind, NameReader};
 use super::nhs::NhsNumber;
 use super::nino::Nino;
@@ -52,6 +53,7 @@ impl Reader {
                 normalise_generic_postcode(text, &mut self.line)?;
                 push(&self.line);
             }
+            Normaliser::LegacyHash => push(LegacyHash::parse(text)?.as_str()),
             Normaliser::FreeAddress => {
                 normalise_address(text, &mut self.line)?;
                 push(&self.line);
@@ -71,7 +73,7 @@ mod tests {
 
     const TODAY: Date = jiff::civil::date(2026, 9, 20);
 
-    const NORMALISERS: [&str; 16] = [
+    const NORMALISERS: [&str; 17] = [
         "nhs",
         "upn",
         "temporary-upn",
@@ -88,6 +90,7 @@ mod tests {
         "generic-postcode",
         "free-address",
         "expected-date:iso",
+        "legacy-hash",
     ];
 
     fn read(name: &str, text: &str) -> Result<Vec<String>, IdentityError> {

@@ -109,6 +109,7 @@ pub(super) fn enquiry(number: usize) -> Body {
         supplier: supplier.parse().expect("a code"),
         feed: "attendance".parse().expect("a code"),
         as_at,
+        legacy_tokens: None,
         late: late.into(),
     };
     Body::Enquiry(Box::new(Enquiry {

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Question;
+use std::collections::BTreeSet;
+
 use super::evidence::Found;
+use super::{Question, supplier_feed};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
@@ -13,7 +15,7 @@ use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::crypto::seal;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::{Judgement, Member};
-use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId};
+use crate::domain::ids::{AgencyCode, EventId, ProgrammeCode, SubmissionId};
 use crate::domain::labels;
 use crate::policy::decision::{self, Permitted};
 use crate::policy::rules::RuleHit;
@@ -21,7 +23,7 @@ use crate::store::{FeedState, NewEvent, StoredToken, View};
 use crate::tlog::commitment::{Commitment, Opening};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{
-    Body, Code, Commitments, Contribution, Decision, Enquiry, Feed, Outcome, SHIELD_OPENING_BYTES, ShieldOpening,
+    Body, Code, Commitments, Contribution, Decision, Enquiry, Feed, Outcome, SHIELD_OPENING_BYTES, ShieldOpening, YesNo,
 };
 
 /// Sealed openings have one length each, whoever is asked about; the answer's grows in steps.
@@ -46,6 +48,21 @@ impl Asked<'_> {
     pub(super) fn decided_on(&self, programme: &ProgrammeCode) -> (ProgrammeCode, DecidedOn) {
         (programme.clone(), (self.view.policy_revision, self.view.generation))
     }
+
+    /// The agencies in the set whose agreements let them send tokens made of old hash values.
+    pub(super) fn legacy_agencies(&self, permitted: &Permitted) -> Vec<AgencyCode> {
+        let feeds =
+            self.feeds.iter().filter(|state| self.is_legacy(state) && permitted.includes(&supplier_feed(state)));
+        let asker = (&self.caller.agency, &self.question.agreement);
+        let asks_with = self.policies.takes_legacy_tokens(asker.0, asker.1, self.view.now).then_some(asker.0);
+        let agencies: BTreeSet<&AgencyCode> = feeds.map(|state| &state.agency).chain(asks_with).collect();
+        agencies.into_iter().cloned().collect()
+    }
+
+    /// Whether the tokens of a feed may be made of old hash values.
+    fn is_legacy(&self, state: &FeedState) -> bool {
+        self.policies.takes_legacy_tokens(&state.agency, &state.agreement, state.as_at)
+    }
 }
 
 /// What the sealed opening of an answer holds: what was said, and the evidence as it was evaluated
@@ -54,6 +71,8 @@ impl Asked<'_> {
 struct AnswerOpening<'a> {
     answer: &'a Answer,
     onward: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    legacy_tokens: Vec<AgencyCode>,
     criteria_version: &'a str,
     is_known: bool,
     is_family: bool,
@@ -67,6 +86,8 @@ struct AnswerOpening<'a> {
 pub(super) struct Said {
     pub(super) answer: Answer,
     pub(super) onward: String,
+    #[serde(default)]
+    pub(super) legacy_tokens: Vec<AgencyCode>,
     pub(super) criteria_version: String,
 }
 
@@ -102,6 +123,7 @@ impl Gateway {
         let opening = AnswerOpening {
             answer: &answered.answer,
             onward: permitted.onward().as_str(),
+            legacy_tokens: asked.legacy_agencies(permitted),
             criteria_version: &permitted.criteria_version,
             is_known: found.is_known,
             is_family: found.is_family,
@@ -286,6 +308,7 @@ fn feeds(asked: &Asked<'_>, lines: &[&decision::Decision]) -> Vec<Feed> {
             supplier: state.agency.clone(),
             feed: state.feed.clone(),
             as_at: Some(state.as_at),
+            legacy_tokens: asked.is_legacy(state).then_some(YesNo::Yes),
             late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), asked.view.now)).into(),
         }
     };

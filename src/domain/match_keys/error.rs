@@ -73,6 +73,9 @@ pub enum MatchKeysProblem {
     /// A with-date key whose strong key is missing or does not fit.
     #[error("a with-date key is the identifier of an existing strong key, then a whole date of birth")]
     WithDate,
+    /// A key of old hash values that could link, or forbid a link, by itself.
+    #[error("a key of old hash values has no conflict role and links only together with the whole date of birth")]
+    Legacy,
     /// Sorting asked for where there are not two names.
     #[error("any_order needs two name components")]
     AnyOrder,
@@ -98,6 +101,7 @@ impl MatchKeysProblem {
             Self::Household => "match_keys.household",
             Self::Strong => "match_keys.strong",
             Self::WithDate => "match_keys.with_date",
+            Self::Legacy => "match_keys.legacy",
             Self::AnyOrder => "match_keys.any_order",
         }
     }

@@ -82,6 +82,9 @@ impl MatchKey {
         if self.tier == Tier::Household && (self.conflict.is_some() || has(&|field, _| !field.is_place())) {
             return Err(MatchKeysProblem::Household);
         }
+        if has(&|field, _| field == Normaliser::LegacyHash) {
+            return self.check_legacy(&has);
+        }
         if self.tier == Tier::Link {
             let identifier = has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
             let forename = has(&|field, taken| field == Normaliser::Forename && taken == Derivation::Exact);
@@ -102,6 +105,20 @@ impl MatchKey {
             if self.tier != Tier::Link || !one_identifier {
                 return Err(MatchKeysProblem::Strong);
             }
+        }
+        Ok(())
+    }
+
+    /// Nobody can see of a hash what was hashed, a filler perhaps, so that it says nothing against a
+    /// link and only links together with the date of birth.
+    fn check_legacy(
+        &self,
+        has: &dyn Fn(&dyn Fn(Normaliser, Derivation) -> bool) -> bool,
+    ) -> Result<(), MatchKeysProblem> {
+        let is_dated = has(&|field, taken| matches!(field, Normaliser::Date(_)) && taken == Derivation::Exact);
+        let links_alone = self.tier == Tier::Link && !is_dated;
+        if self.conflict.is_some() || self.tier == Tier::Household || links_alone {
+            return Err(MatchKeysProblem::Legacy);
         }
         Ok(())
     }
@@ -197,7 +214,7 @@ mod tests {
     use super::*;
 
     const FIELDS: &str = "version = 1\nnorm = 1\n[fields]\nnhs = \"nhs\"\nupn_temp = \"temporary-upn\"\n\
-        dob = \"date:iso\"\nforename = \"forename\"\nsurname = \"surname\"\npostcode = \"postcode\"\nuprn = \"uprn\"\n";
+        dob = \"date:iso\"\nforename = \"forename\"\nsurname = \"surname\"\npostcode = \"postcode\"\nuprn = \"uprn\"\nold = \"legacy-hash\"\n";
 
     fn with_key(key: &str) -> Result<MatchKeys, MatchKeysError> {
         MatchKeys::parse(&format!("{FIELDS}[[keys]]\n{key}"))
@@ -243,6 +260,9 @@ mod tests {
             ("name='a'\ncomponents=['nhs']\ntier='suggest'\nconflict='strong'", "match_keys.strong"),
             ("name='a'\ncomponents=['nhs','dob']\ntier='link'\nconflict='strong'", "match_keys.strong"),
             ("name='a'\ncomponents=['nhs','dob']\ntier='link'\nconflict={with-date={of='b'}}", "match_keys.with_date"),
+            ("name='a'\ncomponents=['old']\ntier='link'", "match_keys.legacy"),
+            ("name='a'\ncomponents=['old','dob:year']\ntier='link'", "match_keys.legacy"),
+            ("name='a'\ncomponents=['old']\ntier='link'\nconflict='strong'", "match_keys.legacy"),
             ("name='a'\ncomponents=['height']\ntier='suggest'", "match_keys.unknown_field"),
             ("name='a'\ncomponents=['dob:soundex']\ntier='suggest'", "match_keys.derivation"),
             ("name='a'\ncomponents=['surname:prefix-1']\ntier='suggest'", "match_keys.derivation"),
@@ -254,7 +274,7 @@ mod tests {
         for (key, code) in cases {
             let error = with_key(key).expect_err(code);
             assert_eq!(error.reason.code(), code, "{key}");
-            assert_eq!(error.location.line, Some(12), "{key}");
+            assert_eq!(error.location.line, Some(13), "{key}");
             assert!(error.location.name.is_some() && error.to_string().contains(code), "{error}");
         }
     }
@@ -263,7 +283,7 @@ mod tests {
     fn a_name_cannot_be_used_twice_and_a_with_date_key_needs_a_strong_one() {
         let nhs = "[[keys]]\nname='nhs'\ncomponents=['nhs']\ntier='link'\n";
         let twice = MatchKeys::parse(&format!("{FIELDS}{nhs}{nhs}")).expect_err("twice");
-        assert_eq!((twice.reason, twice.location.line), (MatchKeysProblem::Duplicate, Some(16)));
+        assert_eq!((twice.reason, twice.location.line), (MatchKeysProblem::Duplicate, Some(17)));
         let dated = "[[keys]]\nname='d'\ncomponents=['nhs','dob']\ntier='link'\nconflict={with-date={of='nhs'}}\n";
         let weak = MatchKeys::parse(&format!("{FIELDS}{nhs}{dated}")).expect_err("not strong");
         assert_eq!(weak.reason, MatchKeysProblem::WithDate);

@@ -20,6 +20,7 @@ impl Normaliser {
             "generic-id" => Self::GenericId,
             "generic-postcode" => Self::GenericPostcode,
             "free-address" => Self::FreeAddress,
+            "legacy-hash" => Self::LegacyHash,
             other => match other.split_once(':')? {
                 ("date", format) => Self::Date(DateFormat::parse(format)?),
                 ("expected-date", format) => Self::ExpectedDate(DateFormat::parse(format)?),

@@ -225,6 +225,9 @@ pub struct Feed {
     /// The date its newest submission speaks of; absent when there is none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_at: Option<Timestamp>,
+    /// `yes` where the agreement lets its tokens be made of an older system's hash values: weak ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_tokens: Option<YesNo>,
     /// Whether the calendar expected a newer one.
     pub late: YesNo,
 }

@@ -16,7 +16,7 @@ use crate::app::enquire::{Question, Receipted};
 use crate::app::gateway::Gateway;
 use crate::domain::enquiry::{Answer, AreaCoverage, Lead};
 use crate::domain::evidence::{AreaFinding, CriterionFinding, EvidenceState, FeedAge};
-use crate::domain::ids::{AreaCode, EventId};
+use crate::domain::ids::{AgencyCode, AreaCode, EventId};
 use crate::domain::record::EvidenceGrade;
 use crate::web::json::Json;
 use crate::web::problem::Problem;
@@ -52,6 +52,11 @@ pub struct EnquiryView {
     pub not_covered: Option<Vec<String>>,
     /// Whether the answer may be passed on: `none`, `with_supplier_consent` or `parties`.
     pub onward: String,
+    /// Agencies in the permitted set, the asker included, that may match with tokens made of an older
+    /// system's hash values: weaker than all others, by agreement, whoever is asked about.
+    #[schema(value_type = Vec<String>)]
+    #[serde(default)]
+    pub legacy_tokens: Vec<AgencyCode>,
     /// The version of the criteria.
     pub criteria_version: String,
     /// The signed promise that the entry is in the log.
@@ -212,7 +217,7 @@ pub(super) fn padded(mut view: EnquiryView) -> Result<Vec<u8>, Problem> {
 struct TooLong;
 
 pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
-    let Receipted { disclosure, at, answer, contact, onward, criteria_version, receipt } = receipted;
+    let Receipted { disclosure, at, answer, contact, onward, legacy_tokens, criteria_version, receipt } = receipted;
     let mut view = EnquiryView {
         disclosure,
         at: at.to_string(),
@@ -224,6 +229,7 @@ pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
         lead: None,
         not_covered: None,
         onward,
+        legacy_tokens,
         criteria_version,
         receipt,
         padding: String::new(),
@@ -333,7 +339,7 @@ fn lead_view(lead: Lead, age: Option<FeedAge>) -> LeadView {
 mod tests {
     use super::*;
     use crate::app::enquire::Contact;
-    use crate::domain::ids::{AgencyCode, TeamRoute};
+    use crate::domain::ids::TeamRoute;
     use crate::domain::time::Month;
 
     fn receipted(answer: Answer, contact: Option<Contact>) -> Receipted {
@@ -343,6 +349,7 @@ mod tests {
             answer,
             contact,
             onward: "none".to_owned(),
+            legacy_tokens: Vec::new(),
             criteria_version: "2017-04-01".to_owned(),
             receipt: "r".repeat(400),
         }

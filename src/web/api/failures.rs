@@ -142,7 +142,10 @@ impl From<QuestionFault> for Problem {
             | QuestionFault::RetiredKey
             | QuestionFault::Epochs => kinds::WRONG_EPOCH,
             QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
-            QuestionFault::TokenType | QuestionFault::NoTokens | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
+            QuestionFault::TokenType
+            | QuestionFault::LegacyToken
+            | QuestionFault::NoTokens
+            | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
         };
         Self::new(kind).detail(fault).with(|extras| extras.code = Some(fault.code()))
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::evidence::EvidenceState;
+use crate::domain::ids::AgencyCode;
 use crate::domain::record::EvidenceGrade;
 use crate::web::api::enquiries::{CountView, CoverageView, EligibleView, EnquiryView, LeadView};
 
@@ -50,6 +51,13 @@ pub(super) fn say(value: &Value) -> String {
         "parties" => "It may be passed on to the parties of the agreement.".to_owned(),
         other => format!("Passing it on: {other}"),
     });
+    if !answer.legacy_tokens.is_empty() {
+        let agencies: Vec<&str> = answer.legacy_tokens.iter().map(AgencyCode::as_str).collect();
+        lines.push(format!(
+            "Weak identifiers: {} may match with an older system's hash values, under a dated exception.",
+            agencies.join(", ")
+        ));
+    }
     lines.push(format!("Logged as {} at {}.", answer.disclosure, answer.at));
     lines.join("\n")
 }

@@ -10,8 +10,8 @@ use crate::cli::agency::mapping::{DateForm, DateForms, spreadsheet_fault};
 use crate::cli::agency::tokenise::cells::Cells;
 use crate::domain::match_keys::{DateFormat, Field, MatchKeys, Normaliser};
 use crate::identity::{
-    BirthDate, CroNumber, ExpectedDate, GenericId, NameKind, NhsNumber, Nino, PermanentUpn, PncId, Postcode,
-    TemporaryUpn, Uln, Uprn, normalise_address, normalise_generic_postcode, normalise_name,
+    BirthDate, CroNumber, ExpectedDate, GenericId, LegacyHash, NameKind, NhsNumber, Nino, PermanentUpn, PncId,
+    Postcode, TemporaryUpn, Uln, Uprn, normalise_address, normalise_generic_postcode, normalise_name,
 };
 
 /// The forms that are tried, as the mapping writes them. The likelier of two comes first.
@@ -131,6 +131,7 @@ fn is_read(field: &Field, text: &str, today: Date) -> bool {
         Normaliser::Cro => CroNumber::parse(text).is_ok(),
         Normaliser::Uprn => Uprn::parse(text).is_ok(),
         Normaliser::Postcode => Postcode::parse(text).is_ok(),
+        Normaliser::LegacyHash => LegacyHash::parse(text).is_ok(),
         Normaliser::GenericId => GenericId::parse(text).is_ok(),
         Normaliser::GenericPostcode => normalise_generic_postcode(text, &mut line).is_ok(),
         Normaliser::FreeAddress => normalise_address(text, &mut line).is_ok(),

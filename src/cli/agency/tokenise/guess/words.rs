@@ -2,7 +2,8 @@
 
 /// Fields of the match keys, with the words that stand for them in a heading. A heading that has
 /// the words of several is taken for the first.
-const FIELDS: [(&str, &[&str]); 13] = [
+const FIELDS: [(&str, &[&str]); 14] = [
+    ("legacy", &["hashed nhs number", "salted hash", "person hash", "sha256", "hashed id"]),
     ("expected", &["expected date", "expected delivery", "date expected", "due date", "edd", "expected"]),
     ("upn_temporary", &["temporary upn", "temp upn", "upn temporary"]),
     ("nhs", &["nhs number", "nhs no", "nhs num", "nhs id", "nhs"]),
