@@ -8,7 +8,7 @@ use crate::crypto::seal::SealPublicKey;
 use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
-use crate::store::{RegisteredKeyCheck, StoredEpoch};
+use crate::store::{RegisteredKeyCheck, StoredEpoch, TestToken};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{AgencyStatus, Body, Code, KeyEvent};
 
@@ -205,8 +205,9 @@ impl Gateway {
         Ok(())
     }
 
-    /// Registers what everybody who holds an epoch's right keys computes. Returns the types whose
-    /// registered check differs; nothing is changed then.
+    /// Registers what everybody who holds an epoch's right keys computes, and the hashes over the test
+    /// people's tokens, type by type. Returns the types of which something else is registered; nothing
+    /// is changed then.
     ///
     /// # Errors
     ///
@@ -215,6 +216,7 @@ impl Gateway {
         &self,
         epoch: u32,
         checks: &[(TokenType, [u8; 8])],
+        test_tokens: &[TestToken],
         by: &str,
     ) -> Result<Vec<TokenType>, AppError> {
         let mut tx = self.store().begin().await?;
@@ -231,6 +233,11 @@ impl Gateway {
             };
             if !tx.register_key_check(self.programme(), &check).await? {
                 differing.push(token_type.clone());
+            }
+        }
+        for test in test_tokens {
+            if !tx.register_test_token(self.programme(), super::policies::NORM, test).await? {
+                differing.push(test.token_type.clone());
             }
         }
         if !differing.is_empty() {

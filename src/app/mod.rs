@@ -27,6 +27,7 @@ pub mod authenticate;
 pub mod backup;
 pub mod caller;
 pub mod check_log;
+pub mod check_tokens;
 pub mod doctor;
 pub mod enquire;
 pub mod enrol;

@@ -45,6 +45,7 @@ pub struct Policies {
     linking: Vec<bool>,
     link_rules: LinkRules,
     key_checks: BTreeMap<(u32, TokenType), String>,
+    test_tokens: BTreeMap<(u32, TokenType), [u8; 32]>,
     suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
     epochs: BTreeMap<u32, EpochState>,
     blinding: Blinding,
@@ -103,6 +104,8 @@ impl Policies {
             .filter(|check| check.norm == NORM)
             .map(|check| ((check.epoch, check.token_type), hex(&check.value)))
             .collect();
+        let test_tokens = store.test_tokens(&programme_code, NORM).await?;
+        let test_tokens = test_tokens.into_iter().map(|test| ((test.epoch, test.token_type), test.digest)).collect();
         let suspended_feeds = store.suspended_feeds(&programme_code).await?.into_iter().collect();
         Ok(Self {
             revision,
@@ -115,6 +118,7 @@ impl Policies {
             linking,
             link_rules,
             key_checks,
+            test_tokens,
             suspended_feeds,
             epochs,
             blinding,
@@ -160,6 +164,10 @@ impl Policies {
     /// The registered key check of an epoch and type, hexadecimal.
     pub fn key_check(&self, epoch: u32, token_type: &TokenType) -> Option<&str> {
         self.key_checks.get(&(epoch, token_type.clone())).map(String::as_str)
+    }
+    /// The registered hash over the test people's tokens of an epoch and type.
+    pub fn test_tokens(&self, epoch: u32, token_type: &TokenType) -> Option<&[u8; 32]> {
+        self.test_tokens.get(&(epoch, token_type.clone()))
     }
     /// Where an epoch of the linkage key is in its life.
     pub fn epoch(&self, epoch: u32) -> Option<EpochState> {

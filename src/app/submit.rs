@@ -190,6 +190,9 @@ impl Gateway {
                 }
             }
         }
+        if !self.has_checked_tokens(header, policies).await? {
+            return Err(FileFault::UncheckedTokens.into());
+        }
         if header.as_at > today {
             return Err(FileFault::Future.into());
         }

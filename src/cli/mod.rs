@@ -39,6 +39,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Turn a file of people into a file of tokens, on the agency's own machine
     Tokenise(agency::tokenise::TokeniseArgs),
+    /// Show the gateway that this machine makes the programme's tokens
+    CheckTokens(agency::check_tokens::CheckTokensArgs),
     /// Send a tokenised file to the gateway and follow it until it is visible
     Submit(agency::submit::SubmitArgs),
     /// Show which of the agency's feeds are due or late
@@ -91,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Join(args) => agency::join::run(args, &output),
         Command::Doctor(args) => doctor::run(args, &output),
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
+        Command::CheckTokens(args) => agency::check_tokens::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
         Command::Feeds(args) => agency::feeds::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),

@@ -13,6 +13,7 @@ use super::trouble::{Trouble, trouble};
 use super::workshop::{DAYS, ISSUER, PROGRAMME, Workshop, write};
 use crate::app::enquire::{MOST_TOKENS, Question};
 use crate::app::enrol::Enrolment;
+use crate::cli::agency::check_tokens::token_checks;
 use crate::cli::agency::key_file::AgencyKeyFile;
 use crate::client::{Answer, CallHeaders, Client, ClientError, ClientIdentity, ClientOptions};
 use crate::crypto::certs::{self, Validity};
@@ -23,6 +24,7 @@ use crate::domain::match_keys::MatchKeys;
 use crate::domain::submission::{EpochKeys, Header, RecordLine, SCHEME};
 use crate::domain::time::Timestamp;
 use crate::identity::UK_MATCH_KEYS;
+use crate::web::api::token_checks::TokenCheckView;
 
 /// An enrolled agency with its keys and its open line to the gateway.
 pub(super) struct Partner {
@@ -98,7 +100,23 @@ impl Partner {
         let assertion = make_assertion(&key, &enrolment.kid, &enrolment.client, ISSUER, now, &random)
             .map_err(trouble("a client assertion"))?;
         let bearer = fetch_token(&client, &assertion).await?;
-        Ok(Self { folder, keys, client, bearer, enrolled: now })
+        let partner = Self { folder, keys, client, bearer, enrolled: now };
+        partner.check_tokens().await?;
+        Ok(partner)
+    }
+
+    /// Shows on the test people that this agency makes the tokens that the custodian registered.
+    async fn check_tokens(&self) -> Result<(), Trouble> {
+        let match_keys = MatchKeys::parse(UK_MATCH_KEYS).map_err(trouble("the match keys"))?;
+        for check in token_checks(&self.keys, &match_keys).map_err(trouble("the test people's tokens"))? {
+            let answer = self.client.post_json("/v1/token-checks", &self.headers(false), &check).await;
+            let found: TokenCheckView =
+                answer.and_then(|answer| answer.json()).map_err(trouble("the check of tokens"))?;
+            if !found.passed {
+                return Err(Trouble::new("the check of tokens", "this agency's tokens are not the registered ones"));
+            }
+        }
+        Ok(())
     }
 
     /// Runs `porth tokenise` on the agency's file, as a process of its own.

@@ -9,6 +9,7 @@ use super::trouble::{Trouble, trouble};
 use crate::app::gateway::Gateway;
 use crate::app::load_policy::PartySignature;
 use crate::app::policies::hex;
+use crate::cli::agency::check_tokens::registrable;
 use crate::cli::agency::key_file::LinkageKeyFile;
 use crate::config::Config;
 use crate::crypto::certs::{CertificateAuthority, Validity};
@@ -21,7 +22,7 @@ use crate::domain::agreement::AgreementText;
 use crate::domain::ids::{ProgrammeCode, TokenType};
 use crate::domain::time::Timestamp;
 use crate::runtime::{self, Running};
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, TestToken};
 use crate::tlog::entry::AgreementState;
 
 /// The example programme.
@@ -239,7 +240,11 @@ async fn register_key_checks(gateway: &Gateway, linkage: &LinkageKeyFile) -> Res
         let check = u64::from_str_radix(&text, 16).map_err(trouble("a key check"))?;
         checks.push((token_type, check.to_be_bytes()));
     }
-    let registered = gateway.register_key_checks(EPOCH, &checks, "custodian").await;
+    let match_keys = policies.match_keys();
+    let tests = registrable(match_keys, linkage.type_keys(match_keys)).into_iter();
+    let tests: Vec<TestToken> =
+        tests.map(|(token_type, digest)| TestToken { epoch: EPOCH, token_type, digest }).collect();
+    let registered = gateway.register_key_checks(EPOCH, &checks, &tests, "custodian").await;
     registered.map(drop).map_err(trouble("the key checks"))
 }
 

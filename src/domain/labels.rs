@@ -44,8 +44,11 @@ pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
 
+/// The hash over the tokens of the test people.
+pub const TEST_PEOPLE: &str = "porth/v1/test-people";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 21] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -66,6 +69,7 @@ pub const ALL: [&str; 20] = [
     IDEMPOTENCY,
     LINKAGE_GRANT,
     JOIN_REQUEST,
+    TEST_PEOPLE,
 ];
 
 #[cfg(test)]

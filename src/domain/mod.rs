@@ -18,3 +18,4 @@ pub mod record;
 pub mod submission;
 pub mod time;
 pub mod token;
+pub mod token_check;

@@ -39,6 +39,11 @@ pub enum FileFault {
     /// The epoch is over.
     #[error("the linkage key's epoch is retired: make the file again with the present epoch's key alone")]
     RetiredKey,
+    /// The agency's system has not shown on the test people that it makes the right tokens.
+    #[error(
+        "this system has not shown that it makes the programme's tokens of every type in the header: run `porth check-tokens`"
+    )]
+    UncheckedTokens,
     /// The day described lies in the future.
     #[error("the day that the file describes lies in the future")]
     Future,
@@ -76,7 +81,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -89,6 +94,7 @@ impl FileFault {
         Self::UnknownKey,
         Self::FrozenKey,
         Self::RetiredKey,
+        Self::UncheckedTokens,
         Self::Future,
         Self::Older,
         Self::NoSnapshot,
@@ -117,6 +123,7 @@ impl FileFault {
             Self::UnknownKey => "key.unregistered",
             Self::FrozenKey => "key.frozen",
             Self::RetiredKey => "key.retired",
+            Self::UncheckedTokens => "key.unchecked",
             Self::Future => "file.future",
             Self::Older => "file.older",
             Self::NoSnapshot => "file.no_snapshot",

@@ -105,6 +105,12 @@ impl LinkageKeyFile {
         types.iter().map(check).collect()
     }
 
+    /// The type keys of a file of match keys, in its order.
+    pub fn type_keys(&self, match_keys: &MatchKeys) -> EpochTypeKeys {
+        let root = LinkageKey::new(copy(self.root.secret()));
+        EpochShare { epoch: self.epoch, keys: Keys::Root(root) }.type_keys(&self.programme, match_keys)
+    }
+
     /// What an agency gets that may make tokens of every type.
     pub fn whole(&self) -> LinkageShare {
         let root = LinkageKey::new(copy(self.root.secret()));

@@ -8,12 +8,14 @@
 //! | [`tokenise`] | a file of people becomes a file of tokens |
 //! | [`connection`] | where the gateway is and how to prove who we are |
 //! | [`doctor`] | what works on this machine and what does not |
+//! | [`check_tokens`] | whether this machine makes the tokens that the custodian registered |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
 //! | [`feeds`] | which feeds are due or late |
 //! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
+pub mod check_tokens;
 pub mod connection;
 pub mod doctor;
 pub mod enquire;

@@ -19,7 +19,7 @@ use crate::crypto::random::SystemRandom;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
 use crate::runtime::machine_time;
-use crate::store::Store;
+use crate::store::{Store, TestToken};
 
 /// Arguments of `porth agency`.
 #[derive(Debug, Args)]
@@ -303,12 +303,19 @@ fn register_key_checks(args: &KeyChecksArgs, output: Output) -> Result<(), Failu
     if file.programme != config.programme || file.norm != NORM {
         return Err(Failure::failed("the key checks are of another programme or normalisation than this gateway's"));
     }
-    let checks = file.key_checks.iter().map(|(token_type, text)| Some((token_type.clone(), eight_bytes(text)?)));
+    let checks = file.key_checks.iter().map(|(token_type, text)| Some((token_type.clone(), from_hex(text)?)));
     let checks: Vec<(TokenType, [u8; 8])> = checks.collect::<Option<_>>().ok_or_else(|| {
         Failure::failed(format!("{}: a key check has 16 hexadecimal characters", args.file.display()))
     })?;
+    let tests = file.test_tokens.iter().map(|(token_type, text)| {
+        let digest: [u8; 32] = from_hex(text)?;
+        Some(TestToken { epoch: file.epoch, token_type: token_type.clone(), digest })
+    });
+    let tests: Vec<TestToken> = tests.collect::<Option<_>>().ok_or_else(|| {
+        Failure::failed(format!("{}: a hash of test tokens has 64 hexadecimal characters", args.file.display()))
+    })?;
     let differing = crate::cli::block_on(with_gateway(&config, async |gateway| {
-        gateway.register_key_checks(file.epoch, &checks, &args.by).await.map_err(app_failure)
+        gateway.register_key_checks(file.epoch, &checks, &tests, &args.by).await.map_err(app_failure)
     }))?;
     if !differing.is_empty() {
         let names: Vec<&str> = differing.iter().map(TokenType::as_str).collect();
@@ -348,9 +355,14 @@ pub(super) fn summary_of(path: &std::path::Path) -> Result<CertificateSummary, F
     der_of_pem(&read_text(path)?).and_then(|der| summarise(&der)).map_err(refused)
 }
 
-fn eight_bytes(text: &str) -> Option<[u8; 8]> {
-    if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
         return None;
     }
-    u64::from_str_radix(text, 16).ok().map(u64::to_be_bytes)
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+    }
+    Some(bytes)
 }

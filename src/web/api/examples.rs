@@ -20,6 +20,9 @@ pub(super) fn request(path: &str) -> Value {
         }),
         "/v1/submissions" => Value::String(submission()),
         "/v1/enquiries" => enquiry(),
+        "/v1/token-checks" => json!({
+            "programme": "tff", "match_keys": "0".repeat(64), "epoch": 1, "people": { "1": { "k3": [TOKEN] } },
+        }),
         "/v1/screenings" => Value::String(screening()),
         "/v1/screenings/{id}/rows" => json!({ "after": 0, "limit": 50 }),
         "/v1/policy/explain" => json!({
@@ -128,6 +131,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "is_permitted": true, "covered": ["A2"], "withheld": ["A4"], "not_covered": ["A5", "A6"], "rules": [],
             "sentences": ["The answer may not be passed on."],
         }),
+        ("/v1/token-checks", _) => json!({ "epoch": 1, "passed": true, "types": { "k3": "equal" } }),
         ("/v1/log/checkpoint", _) => {
             json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n"))
         }
@@ -178,6 +182,7 @@ mod tests {
     use crate::app::enquire::Question;
     use crate::app::screen::{ScreeningHead, ScreeningQuestion};
     use crate::domain::submission::{Header, RecordLine};
+    use crate::domain::token_check::TokenCheck;
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
     use crate::web::api::feeds::FeedsView;
@@ -185,6 +190,7 @@ mod tests {
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
     use crate::web::api::token::{TokenRequest, TokenView};
+    use crate::web::api::token_checks::TokenCheckView;
 
     fn reads<T: DeserializeOwned>(example: Value) {
         serde_json::from_value::<T>(example).expect("the example has the form that the document gives");
@@ -194,6 +200,8 @@ mod tests {
     fn examples_have_the_form_that_the_document_gives() {
         reads::<TokenRequest>(request("/oauth/token"));
         reads::<Question>(request("/v1/enquiries"));
+        reads::<TokenCheck>(request("/v1/token-checks"));
+        reads::<TokenCheckView>(answer("/v1/token-checks", "post"));
         reads::<TermsToExplain>(request("/v1/policy/explain"));
         reads::<TokenView>(answer("/oauth/token", "post"));
         reads::<SubmissionReceived>(answer("/v1/submissions", "post"));

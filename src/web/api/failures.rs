@@ -116,6 +116,7 @@ impl From<FileFault> for Problem {
             FileFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
+            FileFault::UncheckedTokens => kinds::UNCHECKED_TOKENS,
             FileFault::UnknownKey | FileFault::FrozenKey | FileFault::RetiredKey => kinds::WRONG_EPOCH,
             FileFault::Older
             | FileFault::NoSnapshot

@@ -5,6 +5,7 @@
 //! | [`caller`] | who calls: certificate, access token, share of requests |
 //! | [`token`] | `POST /oauth/token` |
 //! | [`submissions`] | a feed is delivered and followed |
+//! | [`token_checks`] | a system shows that it makes the right tokens |
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`log`] | the log's checkpoint and hash tiles |
@@ -40,11 +41,14 @@ pub mod relay;
 pub mod screenings;
 pub mod submissions;
 pub mod token;
+pub mod token_checks;
 
 /// The longest that a submission may take to arrive.
 const UPLOAD: Duration = Duration::from_mins(30);
 /// The largest body besides submissions: an enquiry with every token that it may carry is far smaller.
 const BODY_BYTES: usize = 64 * 1024;
+/// Every token that sixty-four people may have, in text.
+const TOKEN_CHECK_BYTES: usize = 512 * 1024;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -91,6 +95,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
+        .route("/v1/token-checks", post(token_checks::create).layer(Extension(BodyLimit::bytes(TOKEN_CHECK_BYTES))))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))

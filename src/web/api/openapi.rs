@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token};
+use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token, token_checks};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -31,6 +31,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::show,
         feeds::list,
         submissions::retract,
+        token_checks::create,
         enquiries::create,
         screenings::create,
         screenings::show,

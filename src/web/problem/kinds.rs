@@ -73,6 +73,9 @@ problem_kinds! {
     WRONG_KEY_CHECK = "wrong-key-check", 409,
         "The tokens were made with a different linkage key.",
         "Ask your key custodian which linkage key and epoch are current, then tokenise again.";
+    UNCHECKED_TOKENS = "unchecked-tokens", 409,
+        "This agency's system has not shown that it makes the programme's tokens.",
+        "Run `porth check-tokens`, or send your system's tokens of the test people to POST /v1/token-checks; then send the file again.";
     WRONG_EPOCH = "wrong-epoch", 409,
         "The programme accepts no tokens of this epoch.",
         "Tokenise again under an epoch that the programme lists as open.";

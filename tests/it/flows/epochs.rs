@@ -58,7 +58,7 @@ async fn a_record_with_tokens_of_two_epochs_is_found_and_linked_in_either(#[case
     let next = Next { programme: &programme, key: LinkageKey::generate(&SystemRandom::new()) };
     let checks: Vec<(TokenType, [u8; 8])> =
         next.types().into_iter().map(|name| (name.clone(), next.type_key(&name).key_check())).collect();
-    programme.gateway.register_key_checks(2, &checks, "custodian").await.expect("registered");
+    programme.gateway.register_key_checks(2, &checks, &[], "custodian").await.expect("registered");
     let epochs = |which: &[u32]| -> Value {
         let one = programme.epochs()[0].clone();
         which.iter().map(|epoch| if *epoch == 1 { one.clone() } else { next.epoch() }).collect()

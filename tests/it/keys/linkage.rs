@@ -193,7 +193,7 @@ async fn at_most_two_epochs_are_active_and_none_is_made_anew(#[case] backend: Ba
     let register = async |epoch: u32| {
         programme
             .gateway
-            .register_key_checks(epoch, &[("nhs".parse().expect("a type"), [epoch as u8; 8])], "custodian")
+            .register_key_checks(epoch, &[("nhs".parse().expect("a type"), [epoch as u8; 8])], &[], "custodian")
             .await
     };
     assert!(matches!(register(3).await, Err(AppError::Policy(_))), "a third");

@@ -33,7 +33,8 @@ impl<'p> Epoch<'p> {
             .iter()
             .map(|key| (key.name.clone(), epoch.type_key(key.name.as_str()).key_check()))
             .collect();
-        let differing = programme.gateway.register_key_checks(number, &checks, "custodian").await.expect("registered");
+        let differing =
+            programme.gateway.register_key_checks(number, &checks, &[], "custodian").await.expect("registered");
         assert!(differing.is_empty());
         epoch
     }

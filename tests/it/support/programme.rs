@@ -212,7 +212,7 @@ impl TestProgramme {
             .iter()
             .map(|key| (key.name.clone(), self.type_key(key.name.as_str()).key_check()))
             .collect();
-        let differing = self.gateway.register_key_checks(1, &checks, "custodian").await.expect("registered");
+        let differing = self.gateway.register_key_checks(1, &checks, &[], "custodian").await.expect("registered");
         assert!(differing.is_empty());
     }
 

@@ -12,8 +12,10 @@ use super::fingerprint::Fingerprint;
 use super::reply::JoinReply;
 use super::request::JoinRequest;
 use super::{ASSERTION_KEY, CERTIFICATE, CLIENT_KEY, CONNECTION, FOLDER, KEYS, REPLY, REQUEST, ROOT, SEALING_KEY};
+use crate::cli::agency::check_tokens;
 use crate::cli::agency::connection::{Connection, Session, failure};
-use crate::cli::agency::key_file::{AgencyKeyFile, LinkageShare};
+use crate::cli::agency::key_file::{AgencyKeyFile, LinkageShare, hex};
+use crate::cli::agency::tokenise::read_match_keys;
 use crate::cli::operator::keys::files;
 use crate::cli::output::{Failure, Output};
 use crate::domain::ids::TokenType;
@@ -99,6 +101,16 @@ pub(super) fn run(args: &FinishArgs, output: Output) -> Result<(), Failure> {
         return Err(Failure::failed("the gateway holds no keys for this agency yet")
             .next("ask the key custodian to run `porth keys grant` with your request, then run this again"));
     }
+    let checked = match read_match_keys(None)? {
+        match_keys if hex(match_keys.sha256()) == reply.match_keys => {
+            crate::cli::block_on(check_tokens::check(&mut session, &keys, &match_keys))?
+        }
+        _ => Vec::new(),
+    };
+    if let Some(differs) = checked.iter().find(|view| !view.passed) {
+        return Err(Failure::faulty(format!("join.tokens: epoch {}: this machine's test tokens are not the registered ones", differs.epoch))
+            .next("the keys were kept; run `porth check-tokens`, and ask the custodian which program and match keys are current"));
+    }
     let mut epochs: Vec<u32> = taken.iter().map(|(epoch, _)| *epoch).collect();
     epochs.dedup();
     let value = serde_json::json!({
@@ -114,6 +126,9 @@ pub(super) fn run(args: &FinishArgs, output: Output) -> Result<(), Failure> {
         ),
         &value,
     );
+    if checked.is_empty() {
+        output.note("Run `porth check-tokens` with the programme's match-keys file before the first delivery.");
+    }
     output.note(format_args!("`porth doctor agency --folder {}` checks everything from here.", folder.display()));
     Ok(())
 }

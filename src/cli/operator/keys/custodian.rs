@@ -10,7 +10,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, names_in};
-use crate::cli::agency::key_file::{AgencyKeyFile, KeyFileError, LinkageKeyFile, LinkageShare};
+use crate::cli::agency::check_tokens::registrable;
+use crate::cli::agency::key_file::{AgencyKeyFile, KeyFileError, LinkageKeyFile, LinkageShare, hex};
 use crate::cli::operator::read_bytes;
 use crate::cli::output::{Failure, Output};
 use crate::crypto::keyring::Role;
@@ -58,6 +59,9 @@ pub(in crate::cli::operator) struct KeyChecksFile {
     pub(in crate::cli::operator) norm: u16,
     /// Type by type, 16 hexadecimal characters.
     pub(in crate::cli::operator) key_checks: BTreeMap<TokenType, String>,
+    /// Type by type, the hash over the test people's tokens, 64 hexadecimal characters.
+    #[serde(default)]
+    pub(in crate::cli::operator) test_tokens: BTreeMap<TokenType, String>,
 }
 
 /// Makes the linkage key of an epoch and the key checks to register.
@@ -80,11 +84,13 @@ pub(super) fn init(
     files::refuse_existing(folder, &[&key_name, &checks_name])?;
     let linkage = LinkageKeyFile::generate(programme.clone(), epoch, &SystemRandom::new());
     let types: Vec<TokenType> = match_keys.keys().iter().map(|key| key.name.clone()).collect();
+    let tests = registrable(&match_keys, linkage.type_keys(&match_keys)).into_iter();
     let checks = KeyChecksFile {
         programme: programme.clone(),
         epoch,
         norm: match_keys.norm(),
         key_checks: linkage.key_checks(&types, match_keys.norm()),
+        test_tokens: tests.map(|(token_type, digest)| (token_type, hex(&digest))).collect(),
     };
     linkage.write(&folder.join(&key_name)).map_err(key_file_failure)?;
     files::write_public_json(&folder.join(&checks_name), &checks)?;

@@ -108,6 +108,6 @@ async fn register_key_checks(gateway: &Gateway, linkage: &LinkageKey) {
         (token_type.clone(), key.key_check())
     };
     let checks: Vec<_> = policies.token_types().map(check).collect();
-    let differing = gateway.register_key_checks(EPOCH, &checks, "custodian").await.expect("registered");
+    let differing = gateway.register_key_checks(EPOCH, &checks, &[], "custodian").await.expect("registered");
     assert!(differing.is_empty());
 }

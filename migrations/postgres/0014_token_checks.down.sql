@@ -1,0 +1,2 @@
+DROP TABLE token_check;
+DROP TABLE test_token;
