@@ -10,6 +10,7 @@ use super::gateway::Gateway;
 use super::policies::{NORM, Policies};
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::submission::Header;
+use crate::domain::time::Timestamp;
 use crate::domain::token_check::{MOST_TEST_PEOPLE, TokenCheck, TypeOutcome, digests};
 
 /// Why a check cannot be made.
@@ -93,8 +94,14 @@ impl Gateway {
 
     /// Whether the agency's system has shown, for every epoch and type of a header, that it makes the
     /// right tokens. Types of old hash values need it always, all others once something is registered.
-    pub(super) async fn has_checked_tokens(&self, header: &Header, policies: &Policies) -> Result<bool, AppError> {
-        let needed: Vec<(u32, &TokenType)> = needed_checks(header, policies).collect();
+    pub(super) async fn has_checked_tokens(
+        &self,
+        header: &Header,
+        policies: &Policies,
+        now: Timestamp,
+    ) -> Result<bool, AppError> {
+        let takes_legacy = policies.takes_legacy_tokens(&header.agency, &header.agreement, now);
+        let needed: Vec<(u32, &TokenType)> = needed_checks(header, policies, takes_legacy).collect();
         if needed.is_empty() {
             return Ok(true);
         }
@@ -104,7 +111,14 @@ impl Gateway {
     }
 }
 
-fn needed_checks<'a>(header: &'a Header, policies: &'a Policies) -> impl Iterator<Item = (u32, &'a TokenType)> {
+fn needed_checks<'a>(
+    header: &'a Header,
+    policies: &'a Policies,
+    takes_legacy: bool,
+) -> impl Iterator<Item = (u32, &'a TokenType)> {
     let types = header.epochs.iter().flat_map(|keys| keys.key_checks.keys().map(|name| (keys.epoch, name)));
-    types.filter(|(epoch, name)| policies.match_keys().is_legacy(name) || policies.test_tokens(*epoch, name).is_some())
+    types.filter(move |(epoch, name)| match policies.match_keys().is_legacy(name) {
+        true => takes_legacy, // without the agreement no such token is taken anyhow
+        false => policies.test_tokens(*epoch, name).is_some(),
+    })
 }

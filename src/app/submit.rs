@@ -190,7 +190,7 @@ impl Gateway {
                 }
             }
         }
-        if !self.has_checked_tokens(header, policies).await? {
+        if !self.has_checked_tokens(header, policies, now).await? {
             return Err(FileFault::UncheckedTokens.into());
         }
         if header.as_at > today {

@@ -95,7 +95,8 @@ fn groups_by_rank(order: &[(usize, Vec<LinkToken>)], rules: &LinkRules) -> BTree
 }
 
 /// The clusters so far, with what each of them conflicts with.
-struct Joining<'a> {
+#[derive(Debug)]
+pub(super) struct Joining<'a> {
     rules: &'a LinkRules,
     clusters: Components,
     /// The distinct conflict profiles of all records.
@@ -105,7 +106,7 @@ struct Joining<'a> {
 }
 
 impl<'a> Joining<'a> {
-    fn new<'t>(records: impl Iterator<Item = &'t [LinkToken]>, rules: &'a LinkRules) -> Self {
+    pub(super) fn new<'t>(records: impl Iterator<Item = &'t [LinkToken]>, rules: &'a LinkRules) -> Self {
         let mut numbers: HashMap<ConflictProfile, usize> = HashMap::new();
         let mut profiles = Vec::new();
         let held: Vec<Vec<usize>> = records
@@ -125,7 +126,7 @@ impl<'a> Joining<'a> {
     }
 
     /// Takes the edges of one rank: for each smaller end in turn, its larger ends in turn.
-    fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
+    pub(super) fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
         let mut by_first: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
         for group in groups {
             by_first.entry(group[0]).or_default().push(group);
@@ -145,6 +146,11 @@ impl<'a> Joining<'a> {
                 }
             }
         }
+    }
+
+    /// The record that stands for a record's cluster at present.
+    pub(super) fn cluster_of(&mut self, record: usize) -> usize {
+        self.clusters.find(record)
     }
 
     fn join(&mut self, a: usize, b: usize) {

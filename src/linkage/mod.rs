@@ -11,12 +11,14 @@
 //! | [`conflict`] | when two records cannot be one person |
 //! | [`components`] | records that could be linked at all |
 //! | [`cluster`] | records that are one person |
+//! | [`bulk`] | the same for millions of records, from sorted columns |
 //! | [`household`] | persons who are one family |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
 //! | [`explain`] | why two records were or were not linked |
 
 pub mod attach;
+pub mod bulk;
 pub mod cluster;
 pub mod components;
 pub mod conflict;

@@ -55,11 +55,22 @@ impl std::fmt::Display for Finding {
     }
 }
 
+/// What an agreement allows although it is weak.
+fn weaknesses(text: &AgreementText) -> impl Iterator<Item = String> {
+    text.parties().iter().filter_map(move |party| {
+        let legacy = party.legacy_tokens.as_ref()?;
+        let (reference, agency, until) = (text.reference(), &party.agency, legacy.until);
+        Some(format!("{reference}: until {until}, {agency} may match with old hash values: {}", legacy.plain))
+    })
+}
+
 /// What the check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Everything that is wrong, in the order of the files.
     pub findings: Vec<Finding>,
+    /// What is allowed and weak, so that nobody signs it unseen.
+    pub weaknesses: Vec<String>,
     /// How many agencies were read.
     pub agencies: usize,
     /// How many agreements were read.
@@ -92,6 +103,7 @@ pub fn check(files: &PolicyFiles) -> Report {
     let agencies = read_agencies(files, &mut report);
     let agreements = read_agreements(files, &mut report);
     let rules = read_rules(files, &mut report);
+    report.weaknesses = agreements.iter().flat_map(|(_, text)| weaknesses(text)).collect();
     let Some(programme) = programme else {
         return report;
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
-use crate::domain::agreement::{Agreement, AgreementStatus, AnswerMode, Onward, ReceiveClause, SupplyTerm};
+use crate::domain::agreement::{Agreement, AgreementStatus, AnswerMode, Onward, Party, ReceiveClause, SupplyTerm};
 use crate::domain::ids::{AgencyCode, AgreementRef, AreaCode, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
 use crate::policy::decision::Terms;
@@ -41,10 +41,24 @@ pub struct AgreementView {
     /// The day of its review.
     #[schema(format = Date)]
     pub review_due: String,
+    /// Parties whose tokens may be made of an older system's hash values: weak ones.
+    pub legacy_tokens: Vec<LegacyView>,
     /// What the caller lets others learn.
     pub supplies: Vec<SupplyView>,
     /// What the caller may learn.
     pub receives: Vec<ReceiveView>,
+}
+
+/// A party whose tokens may be made of an older system's hash values.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct LegacyView {
+    /// Which party.
+    pub agency: String,
+    /// Why, in one sentence of the agreement.
+    pub plain: String,
+    /// The last day on which they are taken.
+    #[schema(format = Date)]
+    pub until: String,
 }
 
 /// A supply term of the caller.
@@ -107,9 +121,16 @@ fn view_of(agreement: &Agreement, agency: &AgencyCode) -> AgreementView {
         starts: text.starts().to_string(),
         ends: text.ends().to_string(),
         review_due: text.review_due().to_string(),
+        legacy_tokens: text.parties().iter().filter_map(legacy_view).collect(),
         supplies: text.supplies().iter().filter(|term| term.supplier == *agency).map(supply_view).collect(),
         receives: text.receives().iter().filter(|clause| clause.recipient == *agency).map(receive_view).collect(),
     }
+}
+
+fn legacy_view(party: &Party) -> Option<LegacyView> {
+    let legacy = party.legacy_tokens.as_ref()?;
+    let (agency, plain, until) = (party.agency.to_string(), legacy.plain.clone(), legacy.until.to_string());
+    Some(LegacyView { agency, plain, until })
 }
 
 fn supply_view(term: &SupplyTerm) -> SupplyView {

@@ -122,6 +122,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/agreements", _) => json!({ "agreements": [{
             "reference": "early-help-core/v1", "title": "Early help core agreement", "status": "in_force",
             "is_signed_by_caller": true, "starts": "2026-04-01", "ends": "2029-03-31", "review_due": "2027-06-30",
+            "legacy_tokens": [],
             "supplies": [],
             "receives": [{ "id": "hub-screens", "plain": "The Hub may learn whether a referred family is eligible.",
                 "suppliers": ["education"], "purposes": ["early-help-screening"], "modes": ["eligible", "areas"],

@@ -5,4 +5,5 @@ mod deltas;
 mod epochs;
 mod faults;
 mod febrl;
+mod legacy;
 mod main_job;

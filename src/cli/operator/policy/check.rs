@@ -34,14 +34,16 @@ pub(super) fn refuse_faulty(report: &Report) -> Result<(), Failure> {
 
 /// The faults, a line each; without any, what was read.
 pub(super) fn text_of(report: &Report) -> String {
-    if report.is_clean() {
-        return format!(
+    let mut lines: Vec<String> = report.findings.iter().map(line).collect();
+    lines.push(if report.is_clean() {
+        format!(
             "{} agencies, {} agreements, {} rules and {} cases: nothing is wrong.",
             report.agencies, report.agreements, report.rules, report.cases
-        );
-    }
-    let mut lines: Vec<String> = report.findings.iter().map(line).collect();
-    lines.push(format!("{} cases were run.", report.cases));
+        )
+    } else {
+        format!("{} cases were run.", report.cases)
+    });
+    lines.extend(report.weaknesses.iter().map(|weakness| format!("weak: {weakness}")));
     lines.join("\n")
 }
 
