@@ -212,7 +212,15 @@ struct Seen {
 impl Seen {
     fn new(policies: &Policies, now: Timestamp) -> Self {
         let version = policies.programme().criteria_at(now.date());
-        let areas = version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
+        let mut areas: BTreeMap<CriterionCode, Item> =
+            version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
+        // A confirmation of work travels with the area that it is about.
+        let employment = policies.programme().claim().and_then(|rules| rules.employment.as_ref());
+        if let Some(rule) = employment
+            && let Some(item) = areas.get(&rule.criterion).cloned()
+        {
+            areas.insert(rule.confirmation.clone(), item);
+        }
         let computed = version.criteria.iter().filter(|criterion| criterion.from_attendance);
         let attendance = computed.map(|criterion| Item::Area(criterion.area.clone())).collect();
         Self {

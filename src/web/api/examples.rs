@@ -98,9 +98,11 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
             "count": null, "criteria": null,
             "areas": [
-                { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "as_at": "2026-09-18",
+                { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "judgement_month": null,
+                  "as_at": "2026-09-18",
                   "is_late": false },
-                { "code": "A4", "state": "withheld_by_policy", "grade": null, "evidence_month": null, "as_at": null,
+                { "code": "A4", "state": "withheld_by_policy", "grade": null, "evidence_month": null, "judgement_month": null,
+                  "as_at": null,
                   "is_late": null },
             ],
             "lead": null, "not_covered": ["A5", "A6"], "onward": "none", "criteria_version": "2017-04-01",
