@@ -1,8 +1,11 @@
 //! The main job, journey after journey, on both engines.
 
 mod arrival;
+mod claims;
+mod criteria;
 mod deltas;
 mod epochs;
 mod faults;
 mod febrl;
 mod main_job;
+mod referrals;
