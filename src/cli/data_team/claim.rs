@@ -102,7 +102,10 @@ pub fn run(args: ClaimArgs, output: &Output) -> Result<(), Failure> {
 /// Asks, and asks again under the same key until the entries have their proofs.
 fn ask(asked: &Asked, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
     if asked.to.exists() {
-        return Err(Failure::failed(format!("{}: is there already; a bundle is never overwritten", asked.to.display())));
+        return Err(Failure::failed(format!(
+            "{}: is there already; a bundle is never overwritten",
+            asked.to.display()
+        )));
     }
     let mut session = Connection::read(&asked.connection)?.open()?;
     let key = asked.idempotency_key.clone().unwrap_or_else(|| uuid_v7(now(), &SystemRandom::new()).to_string());
@@ -152,7 +155,11 @@ fn say(found: &Value) -> String {
     for area in found["areas"].as_array().into_iter().flatten() {
         let relevant = if area["is_relevant"] == true { ", met at engagement" } else { "" };
         let judged = if area["rests_on_judgement"] == true { ", in part on professional judgement" } else { "" };
-        lines.push(format!("  Area {}: {}{relevant}{judged}", text(&area["area"]), text(&area["change"]).replace('_', " ")));
+        lines.push(format!(
+            "  Area {}: {}{relevant}{judged}",
+            text(&area["area"]),
+            text(&area["change"]).replace('_', " ")
+        ));
     }
     for reason in found["reasons"].as_array().into_iter().flatten() {
         let about: Vec<String> =

@@ -155,11 +155,17 @@ fn send(common: &Common, path: &str, body: &impl Serialize) -> Result<Value, Fai
 fn say(answer: &Value) -> String {
     let text = |name: &str| answer[name].as_str().unwrap_or("?").replace('_', " ");
     let next = match answer["next"].as_str() {
-        Some(_) => format!("Next: {}, for the purpose {}.", text("next"), answer["next_purpose"].as_str().unwrap_or("?")),
+        Some(_) => {
+            format!("Next: {}, for the purpose {}.", text("next"), answer["next_purpose"].as_str().unwrap_or("?"))
+        }
         None => "It ends here.".to_owned(),
     };
     let referral = answer["referral"].as_str().unwrap_or("?");
-    format!("Referral {referral}: {}.\n{next}\nLogged as {}.", text("state"), answer["disclosure"].as_str().unwrap_or("?"))
+    format!(
+        "Referral {referral}: {}.\n{next}\nLogged as {}.",
+        text("state"),
+        answer["disclosure"].as_str().unwrap_or("?")
+    )
 }
 
 fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -87,11 +87,7 @@ async fn engage(programme: &TestProgramme) -> Claimed {
 }
 
 async fn check(programme: &TestProgramme, engagement: &Claimed, key: &str) -> Claimed {
-    let new = NewClaimCheck {
-        family: question(programme),
-        engagement: engagement.disclosure,
-        route: Route::Outcomes,
-    };
+    let new = NewClaimCheck { family: question(programme), engagement: engagement.disclosure, route: Route::Outcomes };
     programme.gateway.check_claim(&team(), &new, key).await.expect("permitted")
 }
 
@@ -130,7 +126,8 @@ async fn a_claim_is_ready_when_everybody_says_so_and_not_when_somebody_falls_sil
     assert!(!references.contains("reference"), "no agency's reference leaves: {references}");
 
     // The police deliver a file without the mother: silence, not progress.
-    programme.deliver("police", "outcomes", "safeguarding-partners/v1", &[]).await;
+    let other = programme.row(9, &[("nhs", "9990000042")], json!({ "role": "adult" }));
+    programme.deliver("police", "outcomes", "safeguarding-partners/v1", &[other]).await;
     let silent = check(&programme, &engagement, "check-key-silent-1").await.found;
     assert_ne!(silent["verdict"], "ready");
     assert!(codes(&silent).contains(&"record-gone"), "{silent}");
@@ -153,7 +150,10 @@ async fn the_bundle_carries_its_entries_and_proofs_that_verify_offline(#[case] b
     programme.sequencer.drain().await.expect("sequenced");
     let again = check(&programme, &engagement, "check-key-proof-01").await;
     assert_eq!((again.disclosure, &again.found), (first.disclosure, &first.found), "the same finding, once in the log");
-    assert_eq!(again.entries.iter().map(|entry| entry.event).collect::<Vec<_>>(), [engagement.disclosure, first.disclosure]);
+    assert_eq!(
+        again.entries.iter().map(|entry| entry.event).collect::<Vec<_>>(),
+        [engagement.disclosure, first.disclosure]
+    );
     for entry in &again.entries {
         let proof = ProofFile::parse(entry.proof.as_ref().expect("a proof")).expect("well-formed");
         let text = proof.checkpoint.split("\n\n").next().expect("a text");

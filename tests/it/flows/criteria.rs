@@ -7,6 +7,7 @@ use porth::app::load_policy::PolicyFiles;
 use porth::app::preview::{Count, Hidden, NewPreview, PreviewError};
 use porth::domain::enquiry::Answer;
 use porth::domain::evidence::EvidenceState;
+use porth::domain::ids::OpaqueRef;
 use porth::domain::programme::Relationship;
 use porth::domain::record::EvidenceGrade;
 use rstest::rstest;
@@ -46,7 +47,8 @@ fn state(answer: &Answer, area: &str) -> (EvidenceState, Option<EvidenceGrade>) 
 async fn an_answer_is_judged_again_as_at_its_date_though_the_criteria_changed_since(#[case] backend: Backend) {
     let programme = TestProgramme::start(backend).await;
     let absent = flag(&programme, "E1", "professional").await;
-    let row = programme.row(1, CHILD, json!({ "role": "child", "household": programme.tokens(HOME), "flags": [absent] }));
+    let row =
+        programme.row(1, CHILD, json!({ "role": "child", "household": programme.tokens(HOME), "flags": [absent] }));
     programme.deliver("education", "attendance", "early-help-core/v1", &[row]).await;
 
     let before = programme.ask(HUB_AREAS, CHILD, &[]).await.expect("permitted");
@@ -70,8 +72,12 @@ async fn families(programme: &TestProgramme, count: u32) {
     for number in 0..count {
         let (child, home) = (format!("child {number}"), format!("home {number}"));
         let absent = flag(programme, "E1", "hard").await;
-        let home = programme.tokens(&[("uprn", &home)]);
-        rows.push(programme.row(number, &[("k3", &child)], json!({ "role": "child", "household": home, "flags": [absent] })));
+        let home = programme.tokens(&[("uprn", home.as_str())]);
+        rows.push(programme.row(
+            number,
+            &[("k3", child.as_str())],
+            json!({ "role": "child", "household": home, "flags": [absent] }),
+        ));
     }
     programme.deliver("education", "attendance", "early-help-core/v1", &rows).await;
 }
@@ -82,7 +88,7 @@ fn preview(files: PolicyFiles, role: &str) -> NewPreview {
         purpose: "statistics".parse().expect("a code"),
         relationship: Relationship::Screening,
         role: role.parse().expect("a code"),
-        user: opaque(8).parse().expect("a reference"),
+        user: OpaqueRef::parse(&opaque(8)).expect("a reference"),
         programme_file: String::from_utf8(files.programme).expect("UTF-8"),
     }
 }
@@ -101,7 +107,10 @@ async fn another_programme_file_is_counted_over_the_cohort_and_few_families_are_
     let few = Count::Hidden(Hidden::Few);
     let counted = ask(preview(one_is_enough(), "data-analyst")).await.expect("permitted");
     let found = counted.previewed;
-    assert_eq!((found.families, found.would_become_eligible, found.would_cease), (Count::Shown(6), Count::Shown(6), few));
+    assert_eq!(
+        (found.families, found.would_become_eligible, found.would_cease),
+        (Count::Shown(6), Count::Shown(6), few)
+    );
     let adults = changed("applies_to = \"child\"", "applies_to = \"adult\"");
     let found = ask(preview(adults, "data-analyst")).await.expect("permitted").previewed;
     let school = found.areas.iter().find(|area| area.area.as_str() == "A2").expect("an area");
@@ -139,11 +148,8 @@ async fn a_programme_of_ten_outcomes_and_three_needs_is_answered_by_its_own_file
         mode,
         role: "early-help-practitioner",
     };
-    let said = [
-        ("education", "attendance", "ED1"),
-        ("youth-justice", "orders", "CR1"),
-        ("housing", "tenancies", "HO1"),
-    ];
+    let said =
+        [("education", "attendance", "ED1"), ("youth-justice", "orders", "CR1"), ("housing", "tenancies", "HO1")];
     let home = programme.tokens(HOME);
     for (needs, (agency, feed, criterion)) in (1..).zip(said) {
         let flags = flag(&programme, criterion, "hard").await;
@@ -159,6 +165,7 @@ async fn a_programme_of_ten_outcomes_and_three_needs_is_answered_by_its_own_file
     assert_eq!((areas.len(), not_covered.len()), (10, 0));
     assert_eq!(state(&answer, "O9").0, EvidenceState::Met);
     assert_eq!(state(&answer, "O10").0, EvidenceState::WithheldByPolicy);
-    let judged = programme.gateway.judge_again(programme.ask(ask("count"), CHILD, &[]).await.expect("permitted").disclosure);
+    let judged =
+        programme.gateway.judge_again(programme.ask(ask("count"), CHILD, &[]).await.expect("permitted").disclosure);
     assert!(judged.await.expect("in the log").is_same);
 }

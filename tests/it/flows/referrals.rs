@@ -1,8 +1,8 @@
 //! A referral goes through every branch of the route, and through no other.
 
 use porth::app::caller::AgencyCaller;
-use porth::app::referral::{Ground, NewReferral, NewStep, Referred, ReferralError};
-use porth::domain::ids::{EventId, ReferralId};
+use porth::app::referral::{Ground, NewReferral, NewStep, ReferralError, Referred};
+use porth::domain::ids::{EventId, OpaqueRef, ReferralId};
 use porth::domain::programme::Relationship;
 use porth::domain::referral::{Door, State, Step};
 use rstest::rstest;
@@ -29,7 +29,7 @@ fn ground(reference: &str, relationship: Relationship, role: &str) -> Ground {
         agreement: agreement(reference),
         relationship,
         role: role.parse().expect("a code"),
-        user: opaque(8).parse().expect("a reference"),
+        user: OpaqueRef::parse(&opaque(8)).expect("a reference"),
     }
 }
 
@@ -46,18 +46,19 @@ fn step(referral: ReferralId, step: Step, ground: Ground) -> NewStep {
 }
 
 async fn refer(programme: &TestProgramme) -> Referred {
-    let new = NewReferral { door: Door::EarlyHelp, case: opaque(7).parse().expect("a reference"), ground: of_hub() };
+    let new = NewReferral {
+        door: Door::EarlyHelp,
+        case: OpaqueRef::parse(&opaque(7)).expect("a reference"),
+        ground: of_hub(),
+    };
     programme.gateway.refer(&hub(), &new, &key()).await.expect("permitted")
 }
 
 /// The Hub asks for the purpose of a step; gives the entry of the answer.
 async fn asked(programme: &TestProgramme, purpose: &'static str, mode: &'static str) -> EventId {
-    let ask =
-        Ask { agency: "early-help-hub", agreement: "early-help-core/v1", purpose, mode, role: "hub-screener" };
-    let question = porth::app::enquire::Question {
-        relationship: Relationship::Referral,
-        ..programme.question(ask, NOBODY, &[])
-    };
+    let ask = Ask { agency: "early-help-hub", agreement: "early-help-core/v1", purpose, mode, role: "hub-screener" };
+    let question =
+        porth::app::enquire::Question { relationship: Relationship::Referral, ..programme.question(ask, NOBODY, &[]) };
     programme.gateway.enquire(&hub(), &question, &key()).await.expect("permitted").disclosure
 }
 
