@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::caller::AgencyCaller;
 use super::enquire::evidence::Found;
-use super::enquire::log_entry::{Aside, Asked};
+use super::enquire::log_entry::{Aside, Asked, answer_opening};
 use super::enquire::{self, EnquiryError, Question, QuestionFault};
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -270,11 +270,11 @@ impl Gateway {
             (Some((engagement, past)), Ask::Check(_, route)) => {
                 self.compared(asked, found, &facts, route, engagement, past)?
             }
-            (_, Ask::Engage(day)) => engaged(asked, found, &answered, day)?,
+            (_, Ask::Engage(day)) => engaged(asked, found, &answered, day),
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
         let aside = Aside { records: Some(&found.records), claim: Some(&said) };
-        let opening = self.answer_opening(asked, permitted, found, &answered, aside)?;
+        let opening = answer_opening(asked, permitted, found, &answered, aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, found, opening)?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let engagement = match ask {
@@ -412,9 +412,9 @@ impl Gateway {
 }
 
 /// What was found at engagement: enough to see that the right family is meant and what is relevant.
-fn engaged(asked: &Asked<'_>, found: &Found, answered: &Answered, engaged_on: Date) -> Result<Value, AppError> {
+fn engaged(asked: &Asked<'_>, found: &Found, answered: &Answered, engaged_on: Date) -> Value {
     let assessment = answered.assessment.as_ref();
-    let said = serde_json::json!({
+    serde_json::json!({
         "engaged_on": engaged_on,
         "people": found.members.len(),
         "is_family": found.is_family,
@@ -424,8 +424,7 @@ fn engaged(asked: &Asked<'_>, found: &Found, answered: &Answered, engaged_on: Da
         "criteria_version": asked.policies.programme().criteria_at(asked.view.now.date()).name(),
         "programme_sha256": super::policies::hex(asked.policies.programme_sha256()),
         "submissions": submissions(asked),
-    });
-    Ok(said)
+    })
 }
 
 fn persons_of(found: &Found) -> Vec<Person> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::log_entry::{Aside, Asked};
+use self::log_entry::{Aside, Asked, answer_opening};
 use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -302,7 +302,7 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let opening = self.answer_opening(asked, permitted, &found, &answered, Aside::default())?;
+        let opening = answer_opening(asked, permitted, &found, &answered, Aside::default())?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {
             disclosure: id,

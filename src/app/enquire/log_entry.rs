@@ -121,29 +121,6 @@ impl Gateway {
         Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
-    /// What the sealed opening of an answer holds.
-    pub(in crate::app) fn answer_opening(
-        &self,
-        asked: &Asked<'_>,
-        permitted: &Permitted,
-        found: &Found,
-        answered: &Answered,
-        aside: Aside<'_>,
-    ) -> Result<Vec<u8>, AppError> {
-        let submissions = asked.feeds.iter();
-        to_json(&AnswerOpening {
-            answer: &answered.answer,
-            onward: permitted.onward().as_str(),
-            criteria_version: &permitted.criteria_version,
-            is_known: found.is_known,
-            is_family: found.is_family,
-            members: &found.members,
-            judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
-            submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
-            aside,
-        })
-    }
-
     /// The entry of a refusal by agreement.
     pub(in crate::app) fn refusal_entry(
         &self,
@@ -271,6 +248,28 @@ impl Gateway {
         }
         tokens.iter().filter(|token| policies.links(token.kind)).map(tag).collect()
     }
+}
+
+/// What the sealed opening of an answer holds.
+pub(in crate::app) fn answer_opening(
+    asked: &Asked<'_>,
+    permitted: &Permitted,
+    found: &Found,
+    answered: &Answered,
+    aside: Aside<'_>,
+) -> Result<Vec<u8>, AppError> {
+    let submissions = asked.feeds.iter();
+    to_json(&AnswerOpening {
+        answer: &answered.answer,
+        onward: permitted.onward().as_str(),
+        criteria_version: &permitted.criteria_version,
+        is_known: found.is_known,
+        is_family: found.is_family,
+        members: &found.members,
+        judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
+        submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
+        aside,
+    })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user.

@@ -12,6 +12,12 @@ use crate::domain::programme::Programme;
 use crate::domain::record::{Attendance, AttendanceBand, Evidence, Flag, ParentalResponsibility, Role, TermName};
 use crate::domain::time::Timestamp;
 
+use ChildAttendance::{Below, Good, Missing};
+use FlagState::{Contested, Met, NotMet};
+
+/// Something done to a record.
+type Doing<'a> = &'a dyn Fn(&mut Evidence);
+
 const TODAY: Date = Date::constant(2026, 11, 21);
 const TERMS: [&str; 3] = ["2025-autumn", "2026-spring", "2026-summer"];
 
@@ -244,8 +250,7 @@ fn attendance_needs_every_term_of_every_child() {
         let found = check(&family);
         (found.verdict, found.attendance.is_certified, found.attendance.children)
     };
-    use ChildAttendance::{Below, Good, Missing};
-    let cases: [(&dyn Fn(&mut Evidence), bool, ChildAttendance); 5] = [
+    let cases: [(Doing<'_>, bool, ChildAttendance); 5] = [
         (&|_| {}, true, Good),
         (&|evidence| evidence.attendance[1].band = AttendanceBand::Below90, false, Below),
         (&|evidence| drop(evidence.attendance.pop()), false, Missing),
@@ -277,7 +282,6 @@ fn a_step_down_counts_where_every_step_above_is_over() {
         let found = check(&family);
         (found.verdict, change(&found, "A3"))
     };
-    use FlagState::{Contested, Met, NotMet};
     // In need at engagement: an early help assessment is a step down, a protection plan is none.
     assert_eq!(now([("H2", NotMet), ("H1", Met)]), (Verdict::Ready, Change::SteppedDown));
     assert_eq!(now([("H2", NotMet), ("H3", Met)]), (Verdict::NotReady, Change::NewSince));

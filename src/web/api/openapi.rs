@@ -163,12 +163,17 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
-        ("/v1/enquiries" | "/v1/screenings/{id}/rows" | "/v1/relay/grants" | "/v1/policy/preview", "400") => {
-            kinds::IDEMPOTENCY_KEY_MISSING
-        }
-        ("/v1/families/baseline" | "/v1/families/claim-check" | "/v1/referrals" | "/v1/referrals/steps", "400") => {
-            kinds::IDEMPOTENCY_KEY_MISSING
-        }
+        (
+            "/v1/enquiries"
+            | "/v1/screenings/{id}/rows"
+            | "/v1/relay/grants"
+            | "/v1/policy/preview"
+            | "/v1/families/baseline"
+            | "/v1/families/claim-check"
+            | "/v1/referrals"
+            | "/v1/referrals/steps",
+            "400",
+        ) => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/referrals/steps", "409") => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
