@@ -171,6 +171,7 @@ pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<Gat
         tagger: keyring.tagger()?,
         receipt: keyring.signing_key(Role::Receipt)?,
         access: keyring.access_tokens(&config.issuer)?,
+        pseudonyms: keyring.pseudonymiser()?,
         shield: SealPublicKey::parse(shield.trim()).map_err(|_| StartError::ShieldKey(path.clone()))?,
     })
 }

@@ -6,14 +6,14 @@
 //! same path: the same questions to the database, an answer of the same length, the same entry
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
-mod evidence;
-mod log_entry;
+pub(in crate::app) mod evidence;
+pub(in crate::app) mod log_entry;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::log_entry::Asked;
+use self::log_entry::{Aside, Asked, answer_opening};
 use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -31,7 +31,7 @@ use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
-use crate::policy::decision::{Permitted, SupplierFeed, Terms};
+use crate::policy::decision::{Permitted, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
 use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
 use crate::tlog::merkle::Hash;
@@ -266,7 +266,7 @@ impl Gateway {
         self.check_blinding(&policies)?;
         let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &question.agreement, view.now);
         self.check_question(question, &policies, takes_legacy)?;
-        let request_hash = self.request_hash(&caller.client, question);
+        let request_hash = self.request_hash(&caller.client, question)?;
         if let Some(kept) = kept {
             return self.replay(&kept, &request_hash, view, &policies).await.map(Some);
         }
@@ -277,23 +277,27 @@ impl Gateway {
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
 
-        let asked = Asked { caller, question, policies: &policies, feeds: &feeds, request_hash, view };
+        let form = question.mode.as_str();
+        let asked = Asked { caller, question, form, policies: &policies, feeds: &feeds, request_hash, view };
         match decision {
-            Err(refusal) => {
-                let entry = self.refusal_entry(&asked, &refusal.hits, &refusal.decisions)?;
-                let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-                let decided_on = asked.decided_on(self.programme());
-                let refusal_entry =
-                    Disclosure { entry, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None };
-                if self.writer().commit(refusal_entry).await? == Written::Outdated {
-                    return Ok(None);
-                }
-                self.wake_sequencer();
-                metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
-                Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
-            }
+            Err(refusal) => self.refused(&asked, &refusal).await,
             Ok(permitted) => self.answer(&asked, &permitted, &tag).await,
         }
+    }
+
+    /// Writes the entry of a refusal. `None` when what it was decided on changed meanwhile.
+    pub(super) async fn refused<T>(&self, asked: &Asked<'_>, refusal: &Refusal) -> Result<Option<T>, EnquiryError> {
+        let entry = self.refusal_entry(asked, &refusal.hits, &refusal.decisions)?;
+        let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
+        let decided_on = asked.decided_on(self.programme());
+        let ceilings = Vec::new();
+        let refused = Disclosure { entry, decided_on, ceilings, over_ceiling: None, reply: None, engagement: None };
+        if self.writer().commit(refused).await? == Written::Outdated {
+            return Ok(None);
+        }
+        self.wake_sequencer();
+        metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
+        Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
     }
 
     async fn answer(
@@ -303,15 +307,13 @@ impl Gateway {
         tag: &[u8; 32],
     ) -> Result<Option<Receipted>, EnquiryError> {
         let found = self.find(asked, permitted).await?;
-        let permits = permitted.granted().map(|line| (line.supplier.clone(), line.feed.clone(), line.item.clone()));
-        let set: Contribution = permits.collect();
-        let deliveries: Deliveries =
-            asked.feeds.iter().map(|feed| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date())).collect();
+        let (set, deliveries) = (contribution(permitted), deliveries(asked));
         let facts = Facts::new(asked.policies.programme(), &deliveries, &set, asked.view.now);
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, &answered)?;
+        let opening = answer_opening(asked, permitted, &found, &answered, Aside::default())?;
+        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {
             disclosure: id,
             at: asked.view.now,
@@ -329,6 +331,7 @@ impl Gateway {
             ceilings: vec![(ceiling_key(asked, permitted), i64::from(permitted.charge.daily_ceiling))],
             over_ceiling: Some(over_ceiling),
             reply: Some(kept_reply(id, asked, permitted, tag)),
+            engagement: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
@@ -358,9 +361,9 @@ impl Gateway {
 
     /// Binds an idempotency key to the whole question. Keyed: a stolen database is no help to
     /// somebody who wants to test which tokens were asked about.
-    fn request_hash(&self, client: &str, question: &Question) -> [u8; 32] {
-        let bytes = serde_json::to_vec(question).expect("a question was read from JSON and is plain data");
-        self.keys().tagger.reply(client, "question", &bytes)
+    pub(super) fn request_hash(&self, client: &str, request: &impl Serialize) -> Result<[u8; 32], AppError> {
+        let bytes = serde_json::to_vec(request).map_err(|_| AppError::Internal("a request cannot be written"))?;
+        Ok(self.keys().tagger.reply(client, "question", &bytes))
     }
 
     pub(super) fn check_question(
@@ -457,7 +460,7 @@ impl Gateway {
         }
         let entry = self.store().sealed_entry(kept.event, "answer").await?;
         let entry = entry.ok_or(EnquiryError::KeyLapsed)?;
-        let said = self.open_answer(kept.event, &entry.sealed)?;
+        let said: log_entry::Said = self.open_answer(kept.event, &entry.sealed)?;
         Ok(Receipted {
             disclosure: kept.event,
             at: entry.at,
@@ -471,7 +474,17 @@ impl Gateway {
     }
 }
 
-fn kept_reply(id: EventId, asked: &Asked<'_>, permitted: &Permitted, tag: &[u8; 32]) -> KeptReply {
+/// The permitted set, as answers are computed over it.
+pub(super) fn contribution(permitted: &Permitted) -> Contribution {
+    permitted.granted().map(|line| (line.supplier.clone(), line.feed.clone(), line.item.clone())).collect()
+}
+
+/// The day of each feed's newest delivery.
+pub(super) fn deliveries(asked: &Asked<'_>) -> Deliveries {
+    asked.feeds.iter().map(|feed| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date())).collect()
+}
+
+pub(super) fn kept_reply(id: EventId, asked: &Asked<'_>, permitted: &Permitted, tag: &[u8; 32]) -> KeptReply {
     KeptReply {
         client: asked.caller.client.clone(),
         tag: *tag,
@@ -486,7 +499,7 @@ fn kept_reply(id: EventId, asked: &Asked<'_>, permitted: &Permitted, tag: &[u8; 
     }
 }
 
-fn terms(caller: &AgencyCaller, question: &Question) -> Terms {
+pub(super) fn terms(caller: &AgencyCaller, question: &Question) -> Terms {
     Terms {
         recipient: caller.agency.clone(),
         agreement: question.agreement.clone(),
@@ -501,7 +514,7 @@ pub(super) fn supplier_feed(feed: &FeedState) -> SupplierFeed {
     SupplierFeed { supplier: feed.agency.clone(), feed: feed.feed.clone(), agreement: feed.agreement.clone() }
 }
 
-fn ceiling_key(asked: &Asked<'_>, permitted: &Permitted) -> CeilingKey {
+pub(super) fn ceiling_key(asked: &Asked<'_>, permitted: &Permitted) -> CeilingKey {
     CeilingKey {
         agreement: permitted.charge.clause.agreement.to_string(),
         clause: permitted.charge.clause.term.to_string(),

@@ -12,6 +12,7 @@ use super::writer::Writer;
 use crate::crypto::blind::{BlindType, Blinder};
 use crate::crypto::field::FieldSealer;
 use crate::crypto::jwt::AccessTokens;
+use crate::crypto::pseudonym::Pseudonymiser;
 use crate::crypto::random::{Random, random_bytes, uuid_v7};
 use crate::crypto::seal::SealPublicKey;
 use crate::crypto::sign::SigningKey;
@@ -41,6 +42,8 @@ pub struct GatewayKeys {
     pub access: AccessTokens,
     /// The shield officers' public key.
     pub shield: SealPublicKey,
+    /// Makes recipients' pseudonyms.
+    pub pseudonyms: Pseudonymiser,
 }
 
 /// What the gateway is called.

@@ -8,6 +8,10 @@
 //! | [`retract`] | an agency takes a submission back |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
+//! | [`claim`] | a family is engaged; a claim for a result is checked; [`proof`] proves that an entry is in the log |
+//! | [`referral`] | a referral is taken step by step to where it ends |
+//! | [`preview`] | what another programme file would change, in counts |
+//! | [`past`] | an answer is judged again as at its date |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`feeds`] | an agency sees which of its feeds are due or late |
 //! | [`writer`] | entries become durable before anything leaves |
@@ -28,6 +32,7 @@ pub mod backup;
 pub mod caller;
 pub mod check_log;
 pub mod check_tokens;
+pub mod claim;
 pub mod doctor;
 pub mod enquire;
 pub mod enrol;
@@ -39,8 +44,12 @@ pub mod feeds;
 pub mod gateway;
 pub mod held_checkpoint;
 pub mod load_policy;
+pub mod past;
 pub mod policies;
+pub mod preview;
+pub mod proof;
 pub mod publish;
+pub mod referral;
 pub mod relay;
 pub mod restore;
 pub mod retract;

@@ -541,6 +541,7 @@ fn prepare(
             let criterion = &flag.criterion;
             let is_supplied = feed.is_some_and(|feed| feed.criteria.contains(criterion));
             let mut known = policies.programme().criteria().iter().filter(|known| known.code == *criterion);
+            // That somebody is in work is confirmed, never judged.
             let takes_judgement = known.any(|known| known.equivalence);
             is_supplied.then_some(takes_judgement)
         },

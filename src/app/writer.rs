@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::domain::ids::{EventId, ProgrammeCode};
-use crate::store::{CeilingKey, KeptReply, NewEvent, Store, StoreError, Tx};
+use crate::store::{CeilingKey, Engagement, KeptReply, NewEvent, Store, StoreError, Tx};
 
 /// Most disclosures in one commit.
 const MOST: usize = 500;
@@ -37,6 +37,8 @@ pub struct Disclosure {
     pub over_ceiling: Option<NewEvent>,
     /// The reply to keep for a caller who repeats the request.
     pub reply: Option<KeptReply>,
+    /// The engagement that the entry records, if it does.
+    pub engagement: Option<Engagement>,
 }
 
 /// What became durable.
@@ -148,6 +150,9 @@ async fn write(store: &Store, batch: &[Disclosure]) -> Result<Vec<Written>, Stor
         let was_first = disclosure.reply.as_ref().is_none_or(|reply| kept.contains(&reply.reply.event));
         if *written == Written::Entry && !was_first {
             *written = Written::Repeated;
+        }
+        if let (Written::Entry, Some(engagement)) = (&written, &disclosure.engagement) {
+            tx.add_engagement(engagement).await?;
         }
     }
     tx.commit().await?;

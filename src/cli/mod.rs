@@ -71,6 +71,10 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export and verify the disclosure log
     Log(auditor::log::LogArgs),
+    /// Record that a family is engaged, and check a claim for a result
+    Claim(data_team::claim::ClaimArgs),
+    /// Take a referral in, and step by step to where it ends
+    Referral(data_team::referral::ReferralArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Print completions for a shell
@@ -109,6 +113,8 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Claim(args) => data_team::claim::run(args, &output),
+        Command::Referral(args) => data_team::referral::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),

@@ -64,6 +64,8 @@ pub enum Answer {
     Count {
         /// How many areas are met.
         met: usize,
+        /// How many of these rest on professional judgement alone.
+        professional: usize,
         /// How many of the areas that somebody may be heard on are neither `met` nor `not_met`: that
         /// many more may be met.
         open: usize,
@@ -126,6 +128,7 @@ impl Answered {
             },
             AnswerMode::Count => Answer::Count {
                 met: assessment.areas_met(),
+                professional: assessment.areas_met_by_judgement(),
                 open: assessment.areas_open(),
                 covers: coverage(&assessment),
                 not_covered,

@@ -59,7 +59,7 @@ impl EvidenceState {
 }
 
 /// What one record says, and who says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// The supplier.
     pub agency: AgencyCode,
@@ -70,7 +70,7 @@ pub struct Statement {
 }
 
 /// One person of the family, with a statement for each record.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
     /// What the suppliers say of the person, in any order.
     pub statements: Vec<Statement>,
@@ -84,12 +84,16 @@ pub struct Judgement {
     pub member: usize,
     /// Which criterion.
     pub criterion: CriterionCode,
+    /// The version of the criteria that it was judged by, as its first day.
+    pub version: Date,
     /// What was found.
     pub state: EvidenceState,
-    /// How firm the evidence is, when `met`.
+    /// How firm the evidence is, when `met`: `professional` if nothing firmer says so.
     pub grade: Option<EvidenceGrade>,
-    /// The newest day of the evidence, when `met`.
+    /// The newest day of the evidence of that grade, when `met`.
     pub newest: Option<Date>,
+    /// The newest day of a professional's judgement, when `met` and there is one.
+    pub professional: Option<Date>,
 }
 
 /// What was found of one criteria area for the family.
@@ -101,8 +105,10 @@ pub struct AreaFinding {
     pub state: EvidenceState,
     /// How firm the evidence is, when `met`: `professional` if nothing firmer says so.
     pub grade: Option<EvidenceGrade>,
-    /// The month of the newest evidence, when `met`.
+    /// The month of the newest evidence of that grade, when `met`.
     pub newest: Option<Month>,
+    /// The month of the newest professional judgement, when `met` and there is one.
+    pub professional: Option<Month>,
     /// How old the evidence can be; the same for everybody. Absent when the set holds no feed.
     pub age: Option<FeedAge>,
 }
@@ -116,10 +122,12 @@ pub struct CriterionFinding {
     pub area: AreaCode,
     /// What was found.
     pub state: EvidenceState,
-    /// How firm the evidence is, when `met`.
+    /// How firm the evidence is, when `met`: `professional` if nothing firmer says so.
     pub grade: Option<EvidenceGrade>,
-    /// The month of the newest evidence, when `met`.
+    /// The month of the newest evidence of that grade, when `met`.
     pub newest: Option<Month>,
+    /// The month of the newest professional judgement, when `met` and there is one.
+    pub professional: Option<Month>,
     /// How old the evidence can be; the same for everybody. Absent when the set holds no feed.
     pub age: Option<FeedAge>,
 }
@@ -160,6 +168,11 @@ impl Assessment {
     /// How many areas are met.
     pub fn areas_met(&self) -> usize {
         self.areas.iter().filter(|found| found.state == EvidenceState::Met).count()
+    }
+
+    /// How many areas are met by professional judgement alone.
+    pub fn areas_met_by_judgement(&self) -> usize {
+        self.areas.iter().filter(|found| found.grade == Some(EvidenceGrade::Professional)).count()
     }
 
     /// How many areas somebody may be heard on and are neither `met` nor `not_met`.
@@ -226,6 +239,7 @@ fn assess_area(area: &AreaCode, members: &[Visible<'_>], facts: &Facts<'_>) -> A
             state: if heard.is_empty() { EvidenceState::WithheldByPolicy } else { conclusion.state },
             grade: conclusion.grade,
             newest: conclusion.newest,
+            professional: conclusion.professional,
             age: facts.age_of_criterion(criterion),
         });
         grounds.extend(judgements);
@@ -236,6 +250,7 @@ fn assess_area(area: &AreaCode, members: &[Visible<'_>], facts: &Facts<'_>) -> A
         state: if heard.is_empty() { EvidenceState::WithheldByPolicy } else { conclusion.state },
         grade: conclusion.grade,
         newest: conclusion.newest,
+        professional: conclusion.professional,
         age: facts.age_of_area(area),
     };
     AreaAssessment { finding, criteria, grounds }
@@ -246,6 +261,7 @@ struct Conclusion {
     state: EvidenceState,
     grade: Option<EvidenceGrade>,
     newest: Option<Month>,
+    professional: Option<Month>,
 }
 
 impl Conclusion {
@@ -263,8 +279,10 @@ impl Conclusion {
             open.max_by_key(|state| state.telling()).unwrap_or(EvidenceState::NotKnown)
         };
         let grade = met().filter_map(|judgement| judgement.grade).min_by_key(|grade| firmness(*grade));
-        let newest = met().filter_map(|judgement| judgement.newest).max().map(Month::of);
-        Self { state, grade, newest }
+        let of_grade = met().filter(|judgement| judgement.grade == grade);
+        let newest = of_grade.filter_map(|judgement| judgement.newest).max().map(Month::of);
+        let professional = met().filter_map(|judgement| judgement.professional).max().map(Month::of);
+        Self { state, grade, newest, professional }
     }
 }
 
@@ -529,6 +547,15 @@ mod tests {
         assert_eq!(found(&[equal_concern]).grade, Some(EvidenceGrade::Professional));
         let confirmed = found(&[says("charity", Child).met("E1").professional(), child().met("E1")]);
         assert_eq!((confirmed.state, confirmed.grade), (Met, Some(EvidenceGrade::Hard)));
+        assert_eq!(
+            confirmed.professional,
+            Some(month("2026-09")),
+            "the judgement is dated apart from the hard evidence"
+        );
+        assert_eq!(found(&[child().met("E1")]).professional, None);
+        let old_and_hard = child().flag("E1", FlagState::Met, "2025-09-03", "2025-12-19");
+        let both = found(&[says("charity", Child).met("E1").professional(), old_and_hard]);
+        assert_eq!((both.newest, both.professional), (Some(month("2025-12")), Some(month("2026-09"))));
         let crime = state("A1", &[person(&[says("youth", Child).met("C1").professional()])]);
         assert_eq!(crime, NotKnown, "this criterion knows no equivalence");
     }

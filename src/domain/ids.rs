@@ -244,6 +244,8 @@ random_ids! {
     ScreeningId = "screening id";
     /// Sealed linkage keys on their way to an agency.
     GrantId = "grant id";
+    /// A referral on its way.
+    ReferralId = "referral id";
 }
 
 #[cfg(test)]

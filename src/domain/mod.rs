@@ -2,11 +2,14 @@
 
 pub mod agency;
 pub mod agreement;
+pub mod claim;
+pub mod claim_rules;
 pub mod columns;
 pub mod criterion;
 pub mod enquiry;
 pub mod epoch;
 pub mod evidence;
+pub mod feed;
 pub mod ids;
 pub mod item;
 pub mod labels;
@@ -15,6 +18,7 @@ pub mod match_keys;
 pub mod policy_file;
 pub mod programme;
 pub mod record;
+pub mod referral;
 pub mod submission;
 pub mod time;
 pub mod token;

@@ -10,16 +10,16 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use super::claim_rules::{ClaimRules, EmploymentRule, Ladder};
 pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, Window};
+pub use super::feed::Feed;
 
-use super::ids::{
-    AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode,
-};
+use super::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, PurposeCode, RoleCode};
 use super::item::Item;
 use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 use super::record::Flag;
-use super::time::Timestamp;
+use super::referral::ReferralRules;
 
 /// A criteria area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,60 +160,6 @@ pub struct SchoolTerm {
     pub ends: Date,
 }
 
-/// One line of the feed calendar: what an agency's feed supplies and how often.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feed {
-    /// Whose feed.
-    pub agency: AgencyCode,
-    /// Which feed of that agency.
-    pub code: FeedCode,
-    /// What it holds, in plain words.
-    pub plain: String,
-    /// The criteria it speaks of.
-    pub criteria: BTreeSet<CriterionCode>,
-    /// What it supplies besides areas.
-    #[serde(default)]
-    pub items: BTreeSet<Item>,
-    /// How often it comes, in words people use.
-    pub cadence: String,
-    /// Days from one `as_at` to the next.
-    pub expected_every_days: u16,
-    /// Days after that before the feed counts as late.
-    pub grace_days: u16,
-    /// Statutes under which the agency itself received the data, whose limits travel with them.
-    #[serde(default)]
-    pub received_under: BTreeSet<PowerCode>,
-    /// First day on which the programme expects it.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub effective_from: Date,
-    /// Last such day, absent while it is expected.
-    #[serde(default, deserialize_with = "policy_file::optional_date")]
-    pub effective_to: Option<Date>,
-}
-
-impl Feed {
-    /// Whether the programme expects the feed on a day.
-    pub fn is_effective(&self, day: Date) -> bool {
-        self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
-    }
-
-    /// The day by which the next delivery is due.
-    pub fn next_due(&self, as_at: Date) -> Date {
-        as_at.checked_add(i64::from(self.expected_every_days).days()).unwrap_or(Date::MAX)
-    }
-
-    /// The last day on which a delivery of this date still counts as in time.
-    pub fn in_time_until(&self, as_at: Date) -> Date {
-        self.next_due(as_at).checked_add(i64::from(self.grace_days).days()).unwrap_or(Date::MAX)
-    }
-
-    /// Whether the feed is late: the newest delivery is older than its interval and grace together.
-    pub fn is_late(&self, as_at: Date, now: Timestamp) -> bool {
-        now.date() > self.in_time_until(as_at)
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProgrammeFile {
@@ -230,6 +176,8 @@ struct ProgrammeFile {
     #[serde(default)]
     locality: Vec<Locality>,
     feed: Vec<Feed>,
+    claim: Option<ClaimRules>,
+    referral: Option<ReferralRules>,
 }
 
 /// The programme file, parsed and consistent.
@@ -246,6 +194,8 @@ pub struct Programme {
     terms: Vec<SchoolTerm>,
     localities: Vec<Locality>,
     feeds: Vec<Feed>,
+    claim: Option<ClaimRules>,
+    referral: Option<ReferralRules>,
     file: FileHash,
 }
 
@@ -270,6 +220,8 @@ impl Programme {
             terms: read.term,
             localities: read.locality,
             feeds: read.feed,
+            claim: read.claim,
+            referral: read.referral,
             file: FileHash::of(bytes),
         };
         programme.terms.sort_by_key(|term| term.starts);
@@ -344,6 +296,19 @@ impl Programme {
     /// One line of the feed calendar.
     pub fn feed(&self, agency: &AgencyCode, code: &FeedCode) -> Option<&Feed> {
         self.feeds.iter().find(|feed| feed.agency == *agency && feed.code == *code)
+    }
+    /// What a claim for a result needs; `None` where the programme claims nothing.
+    pub fn claim(&self) -> Option<&ClaimRules> {
+        self.claim.as_ref()
+    }
+    /// The purposes of a referral's steps; `None` where the programme takes no referrals.
+    pub fn referral(&self) -> Option<&ReferralRules> {
+        self.referral.as_ref()
+    }
+    /// The area of what a feed may say by a code that is no criterion: a confirmation of work.
+    pub fn area_of_confirmation(&self, code: &CriterionCode) -> Option<&AreaCode> {
+        let employment = self.claim.as_ref()?.employment.as_ref().filter(|rule| rule.confirmation == *code)?;
+        self.criteria.iter().find(|criterion| criterion.code == employment.criterion).map(|criterion| &criterion.area)
     }
     /// The hash of the file.
     pub fn file(&self) -> FileHash {
@@ -437,6 +402,8 @@ impl Programme {
         self.purpose_faults(&mut faults);
         self.term_faults(&mut faults);
         self.feed_faults(&mut faults);
+        self.claim.iter().for_each(|rules| rules.faults(self, &mut faults));
+        self.referral.iter().for_each(|rules| rules.faults(self, &mut faults));
         faults
     }
 
@@ -521,7 +488,8 @@ impl Programme {
 
     fn feed_faults(&self, faults: &mut Vec<Fault>) {
         for (n, feed) in self.feeds.iter().enumerate() {
-            if feed.criteria.iter().any(|code| !self.knows_criterion(code)) {
+            let knows = |code| self.knows_criterion(code) || self.area_of_confirmation(code).is_some();
+            if !feed.criteria.iter().all(knows) {
                 let sentence = "the programme lists no such criterion";
                 faults.push(Fault::at(format!("feed[{n}].criteria"), "unknown-criterion", sentence));
             }
@@ -572,6 +540,7 @@ mod tests {
     use rstest::rstest;
 
     use super::super::record::{EvidenceGrade, FlagState};
+    use super::super::time::Timestamp;
     use super::*;
 
     const SHIPPED: &str = include_str!("../../policies/programme.toml");

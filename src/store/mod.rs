@@ -4,6 +4,7 @@
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
 mod bulk;
+mod claims;
 mod dialect;
 mod documents;
 mod error;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use claims::{Engagement, StoredReferral};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
@@ -52,6 +54,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
+    ("claims", claims::STATEMENTS),
     ("documents", documents::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),

@@ -118,6 +118,17 @@ pub(super) static SHOWN_BY_REFERENCE: ListStatement = ListStatement::new(
 statements! {
     PAGE = "SELECT id, agency, feed, reference, restricted, tokens, households FROM record
             WHERE submission = $1 AND reference > $2 ORDER BY reference LIMIT $3";
+    /// Every record in reach that no shield covers, the asker's own like any other.
+    COHORT = "SELECT record.id, record.agency, record.feed, record.reference, record.tokens, record.households,
+                     record.evidence
+              FROM record
+              JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1
+              JOIN submission ON submission.id = record.submission
+              WHERE record.id > $4
+                AND submission.visible_from <= $1 AND submission.visible_to > $1
+                AND submission.programme = $2 AND link.shielded = 0
+                AND replace($3, '|' || record.agency || '/' || record.feed || '|', '') <> $3
+              ORDER BY record.id LIMIT $5";
 }
 
 /// A record as staged.
@@ -255,6 +266,13 @@ impl Store {
     /// As [`Self::joined_by_token`], by household tokens.
     pub async fn joined_by_household(&self, reach: Reach<'_>, households: &[Blinded]) -> Result<Joined, StoreError> {
         self.joined_in_reach(&JOINED_BY_HOUSEHOLD, reach, households).await
+    }
+
+    /// A page of every record of the feeds in reach that no shield covers, after an id.
+    pub async fn cohort_page(&self, reach: Reach<'_>, after: i64) -> Result<Vec<VisibleRecord>, StoreError> {
+        let feeds = reach.feeds_text();
+        let values = values![reach.generation, reach.programme.as_str(), &feeds, after, reach.limit];
+        self.fetch_all(COHORT, values).await?.iter().map(read_visible).collect()
     }
 
     async fn joined_in_reach(

@@ -7,7 +7,7 @@ use super::cosignature::Ed25519Signer;
 use super::digest::Digest;
 use super::entry::*;
 use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
-use crate::domain::ids::{EventId, SubmissionId};
+use crate::domain::ids::{EventId, ReferralId, SubmissionId};
 use crate::domain::time::Timestamp;
 
 pub(super) const ORIGIN: &str = "gw.example/2026";
@@ -212,9 +212,33 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("operator-1"),
             reason: code("disc-failed"),
         }),
+        referral_step(),
     ];
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
+}
+
+fn referral_step() -> Body {
+    Body::ReferralStep(Box::new(ReferralStep {
+        referral: ReferralId::from_slice(event(7).as_bytes()).expect("16 bytes"),
+        step: code("find_worker"),
+        from: Some(code("known")),
+        to: code("worker_found"),
+        agency: "early-help".parse().expect("a code"),
+        client: code("early-help-cms"),
+        agreement: Some("tff-2026/v3".parse().expect("a reference")),
+        agreement_sha256: Some(Digest::of(b"agreement")),
+        rules_sha256: Digest::of(b"rules"),
+        programme_sha256: Digest::of(b"programme"),
+        purpose: "lead-contact".parse().expect("a code"),
+        relationship: code("referral"),
+        role: "practitioner".parse().expect("a code"),
+        answer: Some(event(1)),
+        with: None,
+        team: None,
+        outcome: Outcome::Answered,
+        commitments: ReferralCommitments { actor: openings(7)[0].commitment(), case: None, family: None },
+    }))
 }
 
 pub(super) fn erasure(numbers: &[usize]) -> Body {

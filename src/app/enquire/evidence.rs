@@ -9,6 +9,7 @@ use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::app::publish::link_tokens;
 use crate::domain::agreement::Unit;
+use crate::domain::claim::{Person, RecordName};
 use crate::domain::evidence::{Member, Statement};
 use crate::domain::ids::{AgencyCode, CriterionCode, FeedCode};
 use crate::domain::item::Item;
@@ -17,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::attach::attach;
 use crate::linkage::cluster::{Cluster, clusters};
-use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
+use crate::linkage::household::{AnsweredFor, Household, Resident, Standing, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
 use crate::policy::decision::Permitted;
 use crate::store::{Reach, StoredToken, VisibleRecord};
@@ -26,28 +27,40 @@ use crate::store::{Reach, StoredToken, VisibleRecord};
 /// particular, and beyond it at one address they are no family.
 const MOST_RECORDS: i64 = 2000;
 
+/// Records that one look at the whole cohort reads; fewer than [`MOST_RECORDS`], which is for one person.
+const COHORT_PAGE: i64 = 1000;
 /// Most steps from record to record. Records of one person are one or two apart.
 const MOST_STEPS: usize = 8;
 /// Most tokens that one step goes on from.
 const MOST_TOKENS_A_STEP: usize = 1024;
 
 /// What a question found.
-pub(super) struct Found {
+pub(in crate::app) struct Found {
     /// The persons it is answered for: the family, the person alone, or nobody.
-    pub(super) members: Vec<Member>,
+    pub(in crate::app) members: Vec<Member>,
+    /// The names of each member's records, in the order of the statements.
+    pub(in crate::app) records: Vec<Vec<RecordName>>,
     /// Whether the person is known within the set.
-    pub(super) is_known: bool,
+    pub(in crate::app) is_known: bool,
     /// Whether the answer is for a family.
-    pub(super) is_family: bool,
+    pub(in crate::app) is_family: bool,
     /// Records of others that a shield kept out: for the sealed opening alone.
-    pub(super) hidden: i64,
+    pub(in crate::app) hidden: i64,
     /// The question's own blinded tokens, then those of the address that it carries.
-    pub(super) tokens: Vec<StoredToken>,
+    pub(in crate::app) tokens: Vec<StoredToken>,
+}
+
+impl Found {
+    /// What is found where nobody is asked about.
+    pub(in crate::app) fn nobody() -> Self {
+        let (members, records, tokens) = (Vec::new(), Vec::new(), Vec::new());
+        Self { members, records, is_known: false, is_family: false, hidden: 0, tokens }
+    }
 }
 
 impl Gateway {
     /// Looks for the person and the family. The same looks are made whoever is asked about.
-    pub(super) async fn find(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<Found, AppError> {
+    pub(in crate::app) async fn find(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<Found, AppError> {
         let policies = asked.policies;
         let tokens = policies.blind(self, &asked.question.tokens);
         let carried = policies.blind(self, &asked.question.household);
@@ -73,9 +86,42 @@ impl Gateway {
         let is_home = self.look_for_family(&mut seen, &look, &homes).await?;
         let unit = if is_home { permitted.charge.unit } else { Unit::Person };
 
-        let (members, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
+        let (persons, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
+        let (members, records) = persons.into_iter().map(|person| (person.member, person.records)).unzip();
         let asked_with = [tokens, carried].concat();
-        Ok(Found { members, is_known, is_family, hidden, tokens: asked_with })
+        Ok(Found { members, records, is_known, is_family, hidden, tokens: asked_with })
+    }
+
+    /// Every family of the permitted set, by the minimal rule: those that an enquiry about any of their
+    /// members would be answered for. Shielded records are as if never submitted.
+    pub(in crate::app) async fn cohort(
+        &self,
+        asked: &Asked<'_>,
+        permitted: &Permitted,
+    ) -> Result<Vec<Vec<Member>>, AppError> {
+        let policies = asked.policies;
+        let feeds: Vec<(AgencyCode, FeedCode)> = permitted.feeds().into_iter().collect();
+        let reach = Reach {
+            generation: asked.view.generation,
+            programme: self.programme(),
+            asker: &asked.caller.agency,
+            feeds: &feeds,
+            limit: COHORT_PAGE,
+        };
+        let look = Look { reach, permitted, asked };
+        let (mut seen, mut after) = (Seen::new(policies, asked.view.now), 0);
+        loop {
+            let page = self.store().cohort_page(reach, after).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            seen.add(self, contributing(page, &look), &look)?;
+            tokio::task::yield_now().await;
+        }
+        let clusters = clusters(&seen.linkable, policies.link_rules());
+        let residents: Vec<Resident> = clusters.iter().map(|cluster| seen.resident(cluster)).collect();
+        let families = households(&residents).into_iter().filter(|household| household.standing == Standing::Family);
+        let members = |household: Household| household.members.iter().map(|&at| seen.member(&clusters[at])).collect();
+        Ok(families.map(members).collect())
     }
 
     /// Reads the records that are joined to the question's tokens within the set. Gives how many
@@ -212,7 +258,15 @@ struct Seen {
 impl Seen {
     fn new(policies: &Policies, now: Timestamp) -> Self {
         let version = policies.programme().criteria_at(now.date());
-        let areas = version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
+        let mut areas: BTreeMap<CriterionCode, Item> =
+            version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
+        // A confirmation of work travels with the area that it is about.
+        let employment = policies.programme().claim().and_then(|rules| rules.employment.as_ref());
+        if let Some(rule) = employment
+            && let Some(item) = areas.get(&rule.criterion).cloned()
+        {
+            areas.insert(rule.confirmation.clone(), item);
+        }
         let computed = version.criteria.iter().filter(|criterion| criterion.from_attendance);
         let attendance = computed.map(|criterion| Item::Area(criterion.area.clone())).collect();
         Self {
@@ -293,21 +347,21 @@ impl Seen {
         carried: &[StoredToken],
         unit: Unit,
         policies: &Policies,
-    ) -> (Vec<Member>, bool, bool) {
+    ) -> (Vec<Person>, bool, bool) {
         let Some((person, clusters)) = self.person(tokens, policies) else {
             return (Vec::new(), false, false);
         };
         if unit == Unit::Person {
-            return (vec![self.member(&clusters[person])], true, false);
+            return (vec![self.named(&clusters[person])], true, false);
         }
         let residents: Vec<Resident> = clusters.iter().map(|cluster| self.resident(cluster)).collect();
         let households = households(&residents);
         match family_of(person, &household_tokens(carried), &households) {
             AnsweredFor::Family(family) => {
                 let family = &households[family].members;
-                (family.iter().map(|&member| self.member(&clusters[member])).collect(), true, true)
+                (family.iter().map(|&member| self.named(&clusters[member])).collect(), true, true)
             }
-            AnsweredFor::Alone(_) => (vec![self.member(&clusters[person])], true, false),
+            AnsweredFor::Alone(_) => (vec![self.named(&clusters[person])], true, false),
         }
     }
 
@@ -315,6 +369,14 @@ impl Seen {
         cluster.members().iter().fold(Resident::default(), |resident, &member| {
             resident.with_record(self.evidence[member].role, &self.linkable[member].households)
         })
+    }
+
+    fn named(&self, cluster: &Cluster) -> Person {
+        let name = |&member: &usize| {
+            let key = &self.linkable[member].key;
+            RecordName { agency: key.agency.clone(), feed: key.feed.clone(), reference: key.reference.clone() }
+        };
+        Person { records: cluster.members().iter().map(name).collect(), member: self.member(cluster) }
     }
 
     fn member(&self, cluster: &Cluster) -> Member {

@@ -1,5 +1,6 @@
 //! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use crate::app::policies::Policies;
 use crate::app::writer::DecidedOn;
 use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::crypto::seal;
+use crate::domain::claim::RecordName;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::{Judgement, Member};
 use crate::domain::ids::{AgencyCode, EventId, ProgrammeCode, SubmissionId};
@@ -34,18 +36,20 @@ const ANSWER_STEP: usize = 4096;
 const SALT_BYTES: usize = 32;
 
 /// A question with everything that its entry needs.
-pub(super) struct Asked<'a> {
-    pub(super) caller: &'a AgencyCaller,
-    pub(super) question: &'a Question,
-    pub(super) policies: &'a Policies,
-    pub(super) feeds: &'a [FeedState],
-    pub(super) request_hash: [u8; 32],
-    pub(super) view: View,
+pub(in crate::app) struct Asked<'a> {
+    pub(in crate::app) caller: &'a AgencyCaller,
+    pub(in crate::app) question: &'a Question,
+    /// The answer mode; for a sister journey its own name, all of them decided as a mode is.
+    pub(in crate::app) form: &'a str,
+    pub(in crate::app) policies: &'a Policies,
+    pub(in crate::app) feeds: &'a [FeedState],
+    pub(in crate::app) request_hash: [u8; 32],
+    pub(in crate::app) view: View,
 }
 
 impl Asked<'_> {
     /// The state that the question is decided on.
-    pub(super) fn decided_on(&self, programme: &ProgrammeCode) -> (ProgrammeCode, DecidedOn) {
+    pub(in crate::app) fn decided_on(&self, programme: &ProgrammeCode) -> (ProgrammeCode, DecidedOn) {
         (programme.clone(), (self.view.policy_revision, self.view.generation))
     }
 
@@ -79,16 +83,29 @@ struct AnswerOpening<'a> {
     members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
+    #[serde(flatten)]
+    aside: Aside<'a>,
+}
+
+/// What sister journeys of the enquiry keep beside the answer.
+#[derive(Default, Serialize)]
+pub(in crate::app) struct Aside<'a> {
+    /// The names of each member's records, so that the same person is found again later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::app) records: Option<&'a [Vec<RecordName>]>,
+    /// What left with the answer of a claim's journey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::app) claim: Option<&'a serde_json::Value>,
 }
 
 /// What left with an answer, read back from its sealed opening.
 #[derive(Deserialize)]
-pub(super) struct Said {
-    pub(super) answer: Answer,
-    pub(super) onward: String,
+pub(in crate::app) struct Said {
+    pub(in crate::app) answer: Answer,
+    pub(in crate::app) onward: String,
     #[serde(default)]
-    pub(super) legacy_tokens: Vec<AgencyCode>,
-    pub(super) criteria_version: String,
+    pub(in crate::app) legacy_tokens: Vec<AgencyCode>,
+    pub(in crate::app) criteria_version: String,
 }
 
 /// What the shield officers can open.
@@ -111,34 +128,22 @@ impl Gateway {
     /// The entry of an answer, and the one that is written in its stead when the day's ceiling is
     /// reached. Only one of them is ever written, so they share the event's id, and everything that
     /// says who was asked about by whom: they differ in the outcome and in the answer's commitment.
-    pub(super) fn answer_entries(
+    pub(in crate::app) fn answer_entries(
         &self,
         id: EventId,
         asked: &Asked<'_>,
         permitted: &Permitted,
         found: &Found,
-        answered: &Answered,
+        opening: Vec<u8>,
     ) -> Result<(NewEvent, NewEvent), AppError> {
-        let submissions = asked.feeds.iter();
-        let opening = AnswerOpening {
-            answer: &answered.answer,
-            onward: permitted.onward().as_str(),
-            legacy_tokens: asked.legacy_agencies(permitted),
-            criteria_version: &permitted.criteria_version,
-            is_known: found.is_known,
-            is_family: found.is_family,
-            members: &found.members,
-            judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
-            submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
-        };
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
         let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
-        Ok((self.finish(draft, asked, Outcome::Answered, to_json(&opening)?)?, refusal))
+        Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
     /// The entry of a refusal by agreement.
-    pub(super) fn refusal_entry(
+    pub(in crate::app) fn refusal_entry(
         &self,
         asked: &Asked<'_>,
         hits: &[RuleHit],
@@ -168,7 +173,7 @@ impl Gateway {
         tokens: &[StoredToken],
         hidden: i64,
     ) -> Result<Draft, AppError> {
-        let Asked { caller, question, policies, view, .. } = asked;
+        let Asked { caller, question, form, policies, view, .. } = asked;
         let blinded: Vec<u8> = tokens.iter().flat_map(|token| *token.blinded.as_bytes()).collect();
         let (subject, sealed_subject) = self.commit(id, "subject", blinded, SUBJECT_LENGTH)?;
         let case = question.case.as_str().as_bytes().to_vec();
@@ -191,7 +196,7 @@ impl Gateway {
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
             role: question.role.clone(),
-            mode: code(question.mode.as_str())?,
+            mode: code(form)?,
             outcome: Outcome::Answered,
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds(asked, lines),
@@ -222,7 +227,7 @@ impl Gateway {
     }
 
     /// A salted commitment and its sealed opening: salt, then value.
-    fn commit(
+    pub(in crate::app) fn commit(
         &self,
         id: EventId,
         field: &'static str,
@@ -237,8 +242,8 @@ impl Gateway {
         Ok((commitment, sealed.map_err(|_| AppError::Internal("an opening is too long"))?))
     }
 
-    /// Reads back what left with an answer.
-    pub(super) fn open_answer(&self, id: EventId, sealed: &[u8]) -> Result<Said, AppError> {
+    /// Reads back what the sealed opening of an answer holds, or as much of it as is asked for.
+    pub(in crate::app) fn open_answer<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
         let plain = self.keys().fields.open("opening", "answer", id.as_bytes(), sealed);
         let plain = plain.map_err(|_| AppError::Internal("a sealed answer does not open"))?;
         let value = plain.get(SALT_BYTES..).ok_or(AppError::Internal("a sealed answer is too short"))?;
@@ -264,6 +269,29 @@ impl Gateway {
         }
         tokens.iter().filter(|token| policies.links(token.kind)).map(tag).collect()
     }
+}
+
+/// What the sealed opening of an answer holds.
+pub(in crate::app) fn answer_opening(
+    asked: &Asked<'_>,
+    permitted: &Permitted,
+    found: &Found,
+    answered: &Answered,
+    aside: Aside<'_>,
+) -> Result<Vec<u8>, AppError> {
+    let submissions = asked.feeds.iter();
+    to_json(&AnswerOpening {
+        answer: &answered.answer,
+        onward: permitted.onward().as_str(),
+        legacy_tokens: asked.legacy_agencies(permitted),
+        criteria_version: &permitted.criteria_version,
+        is_known: found.is_known,
+        is_family: found.is_family,
+        members: &found.members,
+        judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
+        submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
+        aside,
+    })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user.
@@ -315,7 +343,7 @@ fn feeds(asked: &Asked<'_>, lines: &[&decision::Decision]) -> Vec<Feed> {
     asked.feeds.iter().filter(is_in).map(feed).collect()
 }
 
-fn code(text: &str) -> Result<Code, AppError> {
+pub(in crate::app) fn code(text: &str) -> Result<Code, AppError> {
     text.parse().map_err(|_| AppError::Internal("a code of a log entry"))
 }
 

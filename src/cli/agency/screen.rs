@@ -282,7 +282,8 @@ fn said(answer: &Value) -> (String, String) {
         return (text(&eligible["state"]), detail);
     }
     if let Some(count) = answer.get("count").filter(|value| value.is_object()) {
-        return (format!("{} met", count["met"]), format!("open={}", count["open"]));
+        let detail = format!("open={} professional={}", count["open"], count["professional"]);
+        return (format!("{} met", count["met"]), detail);
     }
     let list = answer["areas"].as_array().or_else(|| answer["criteria"].as_array());
     if let Some(areas) = list {
@@ -326,7 +327,11 @@ mod tests {
                 "1 met",
                 "A1=not_known A2=met",
             ),
-            (json!({ "count": { "met": 1, "open": 2, "covers": [] }, "areas": null }), "1 met", "open=2"),
+            (
+                json!({ "count": { "met": 1, "professional": 0, "open": 2, "covers": [] }, "areas": null }),
+                "1 met",
+                "open=2 professional=0",
+            ),
             (json!({ "criteria": [{ "code": "E1", "state": "met" }], "areas": null }), "1 met", "E1=met"),
             (json!({ "lead": { "state": "known", "agency": "hub", "team": "west" } }), "known", "hub west"),
             (json!({ "lead": { "state": "not_known", "agency": null, "team": null } }), "not_known", ""),

@@ -1,6 +1,7 @@
 //! `porth log`: the disclosure log as an auditor holds it.
 
 mod export;
+mod judge;
 pub(in crate::cli) mod trust;
 mod verify;
 
@@ -21,6 +22,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Check an export, offline: no configuration, no database
     Verify(verify::VerifyArgs),
+    /// Judge an answer again, by the evidence and the programme file of its day
+    JudgeAgain(judge::JudgeArgs),
     /// Print what auditors have to trust: the log's name and public keys
     Trust(trust::TrustArgs),
 }
@@ -34,6 +37,7 @@ pub fn run(args: LogArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Export(args) => export::run(&args, *output),
         Command::Verify(args) => verify::run(&args, *output),
+        Command::JudgeAgain(args) => judge::run(&args, *output),
         Command::Trust(args) => trust::run(&args, *output),
     }
 }

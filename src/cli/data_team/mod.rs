@@ -1,3 +1,5 @@
 //! Commands of the data team.
 
+pub mod claim;
 pub mod evaluate;
+pub mod referral;

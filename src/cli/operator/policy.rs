@@ -7,6 +7,7 @@ mod matrix;
 mod sign;
 mod source;
 mod status;
+mod what_if;
 
 use clap::{Args, Subcommand};
 
@@ -35,6 +36,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// List what every receive clause may learn, and the rules that stand in the way
     Matrix(matrix::MatrixArgs),
+    /// Count what another programme file would change for the present families
+    WhatIf(what_if::WhatIfArgs),
 }
 
 /// Runs `porth policy`.
@@ -51,5 +54,6 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<(), Failure> {
         Command::Status(args) => status::set(&args, *output),
         Command::Explain(args) => explain::run(&args, *output),
         Command::Matrix(args) => matrix::run(&args, *output),
+        Command::WhatIf(args) => what_if::run(&args, *output),
     }
 }

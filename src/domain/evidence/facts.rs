@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Statement;
 use crate::domain::ids::{AgencyCode, AreaCode, FeedCode};
 use crate::domain::item::Item;
-use crate::domain::programme::{CriteriaVersion, Criterion, Feed, Programme};
+use crate::domain::programme::{CriteriaVersion, Criterion, Feed, Programme, Window};
+use crate::domain::record::{AttendanceBand, Evidence, EvidenceGrade, Flag, FlagState};
 use crate::domain::time::Timestamp;
 
 /// What may contribute to an answer, each feed of a supplier for itself: fixed by policy before any
@@ -56,10 +57,10 @@ pub struct FeedAge {
 #[derive(Debug, Clone)]
 pub struct Facts<'p> {
     pub(in crate::domain) programme: &'p Programme,
-    pub(super) version: CriteriaVersion<'p>,
+    pub(in crate::domain) version: CriteriaVersion<'p>,
     pub(super) deliveries: &'p Deliveries,
     pub(in crate::domain) set: &'p Contribution,
-    pub(super) now: Timestamp,
+    pub(in crate::domain) now: Timestamp,
 }
 
 impl<'p> Facts<'p> {
@@ -110,7 +111,7 @@ impl<'p> Facts<'p> {
         })
     }
 
-    pub(super) fn as_at(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<Date> {
+    pub(in crate::domain) fn as_at(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<Date> {
         self.deliveries.get(&(agency.clone(), feed.clone())).copied()
     }
 
@@ -120,8 +121,35 @@ impl<'p> Facts<'p> {
 
     /// Whether a statement's feed is overdue. A feed that the calendar does not list, or no longer
     /// expects, has nobody to say that it is in time.
-    pub(super) fn is_overdue(&self, statement: &Statement) -> bool {
+    pub(in crate::domain) fn is_overdue(&self, statement: &Statement) -> bool {
         let feed = self.programme.feed(&statement.agency, &statement.feed);
         feed.is_none_or(|feed| !feed.is_effective(self.now.date()) || self.is_late(feed))
+    }
+
+    /// What attendance bands say of a criterion that is computed from them, where the record carries no
+    /// flag of it. The average over the window's terms lies below the mark when every term's does, and
+    /// not below when no term's does; where they differ, or a term is missing, the bands do not tell.
+    pub(in crate::domain) fn flag_of_attendance(&self, criterion: &Criterion, evidence: &Evidence) -> Option<Flag> {
+        let Window::Terms(count) = criterion.window else { return None };
+        let has_flag = evidence.flags.iter().any(|flag| flag.criterion == criterion.code);
+        if !criterion.from_attendance || has_flag {
+            return None;
+        }
+        let today = self.now.date();
+        let terms = self.programme.terms().iter().rev().filter(|term| term.ends < today);
+        let terms: Vec<_> = terms.take(usize::from(count)).collect();
+        let (last, first) = (terms.first()?, terms.last()?);
+        let is_whole = terms.len() == usize::from(count);
+        let bands = terms.iter().map(|term| evidence.attendance.iter().find(|said| said.term.as_str() == term.code));
+        let bands = bands.map(|said| Some(said?.band)).collect::<Option<Vec<_>>>().filter(|_| is_whole)?;
+        let state = if bands.iter().all(|band| *band == AttendanceBand::Below90) {
+            FlagState::Met
+        } else if bands.iter().all(|band| *band == AttendanceBand::AtLeast90) {
+            FlagState::NotMet
+        } else {
+            return None;
+        };
+        let criterion = criterion.code.clone();
+        Some(Flag { criterion, state, from: first.starts, to: Some(last.ends), evidence: EvidenceGrade::Hard })
     }
 }

@@ -8,9 +8,7 @@ use super::facts::Facts;
 use super::{EvidenceState, Judgement, Member, Statement};
 use crate::domain::ids::{AgencyCode, FeedCode};
 use crate::domain::programme::{Criterion, Window};
-use crate::domain::record::{
-    AttendanceBand, Coverage, Evidence, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role,
-};
+use crate::domain::record::{Coverage, EvidenceGrade, Flag, FlagState, ParentalResponsibility, Role};
 
 /// A person as the set shows them.
 pub(super) struct Visible<'m> {
@@ -62,7 +60,11 @@ impl<'m> Visible<'m> {
 
 /// What one record says of one criterion.
 enum Voice {
-    Met { grade: EvidenceGrade, newest: Date },
+    /// With the newest day of hard evidence and of a professional's judgement; one of them at least.
+    Met {
+        hard: Option<Date>,
+        professional: Option<Date>,
+    },
     NotMet,
     Silent,
     Stale,
@@ -107,13 +109,13 @@ impl<'f> Panel<'f> {
     /// since each supplier sees a part; and only without an open point can it be `not_met`.
     pub(super) fn judge(&self, member: usize, person: &Visible<'_>) -> Judgement {
         let mut denying: BTreeSet<&AgencyCode> = BTreeSet::new();
-        let mut met: Option<(EvidenceGrade, Date)> = None;
+        let (mut hard, mut professional): (Option<Date>, Option<Date>) = (None, None);
         let (mut is_contested, mut is_stale, mut is_unassessable) = (false, self.is_overdue, false);
         for statement in person.statements.iter().filter(|statement| self.heard.contains(&feed_of(statement))) {
             match self.voice(statement) {
-                Voice::Met { grade, newest } => {
-                    let (other, day) = met.unwrap_or((grade, newest));
-                    met = Some((if firmness(grade) < firmness(other) { grade } else { other }, day.max(newest)));
+                Voice::Met { hard: says_hard, professional: says_soft } => {
+                    hard = hard.max(says_hard); // no day is less than any day
+                    professional = professional.max(says_soft);
                 }
                 Voice::NotMet => {
                     denying.insert(&statement.agency);
@@ -126,7 +128,7 @@ impl<'f> Panel<'f> {
         }
         let state = if is_contested {
             EvidenceState::Contested
-        } else if met.is_some() {
+        } else if hard.or(professional).is_some() {
             EvidenceState::Met
         } else if is_stale {
             EvidenceState::Stale
@@ -137,13 +139,16 @@ impl<'f> Panel<'f> {
         } else {
             EvidenceState::NotKnown
         };
-        let met = met.filter(|_| state == EvidenceState::Met);
+        let is_met = state == EvidenceState::Met;
+        let grade = if hard.is_some() { EvidenceGrade::Hard } else { EvidenceGrade::Professional };
         Judgement {
             member,
             criterion: self.criterion.code.clone(),
+            version: self.facts.version.from,
             state,
-            grade: met.map(|(grade, _)| grade),
-            newest: met.map(|(_, newest)| newest),
+            grade: is_met.then_some(grade),
+            newest: hard.or(professional).filter(|_| is_met),
+            professional: professional.filter(|_| is_met),
         }
     }
 
@@ -153,7 +158,7 @@ impl<'f> Panel<'f> {
             flag.criterion == self.criterion.code
                 && (flag.evidence == EvidenceGrade::Hard || self.criterion.equivalence)
         };
-        let computed = self.flag_of_attendance(evidence);
+        let computed = self.facts.flag_of_attendance(self.criterion, evidence);
         let flags: Vec<&Flag> = evidence.flags.iter().filter(counts).chain(&computed).collect();
         if flags.is_empty() && !self.expected.contains(&feed_of(statement)) {
             return Voice::Silent; // it was never going to speak of this
@@ -178,9 +183,10 @@ impl<'f> Panel<'f> {
         let stands = |flag: &&Flag| !is_closed || flag.to.is_some();
         let day = |flag: &Flag| flag.to.unwrap_or(today).min(self.day_of(statement));
         let met: Vec<&Flag> = says(FlagState::Met).filter(in_date).filter(stands).collect();
-        let grade = met.iter().map(|flag| flag.evidence).min_by_key(|grade| firmness(*grade));
-        if let (Some(grade), Some(newest)) = (grade, met.iter().map(|flag| day(flag)).max()) {
-            return Voice::Met { grade, newest };
+        let newest = |grade| met.iter().filter(|flag| flag.evidence == grade).map(|flag| day(flag)).max();
+        let (hard, professional) = (newest(EvidenceGrade::Hard), newest(EvidenceGrade::Professional));
+        if hard.or(professional).is_some() {
+            return Voice::Met { hard, professional };
         }
         if is_closed {
             Voice::NotAssessable
@@ -191,33 +197,6 @@ impl<'f> Panel<'f> {
         } else {
             Voice::Silent
         }
-    }
-
-    /// What attendance bands say of a criterion that is computed from them, where the record carries no
-    /// flag of it. The average over the window's terms lies below the mark when every term's does, and
-    /// not below when no term's does; where they differ, or a term is missing, the bands do not tell.
-    fn flag_of_attendance(&self, evidence: &Evidence) -> Option<Flag> {
-        let Window::Terms(count) = self.criterion.window else { return None };
-        let has_flag = evidence.flags.iter().any(|flag| flag.criterion == self.criterion.code);
-        if !self.criterion.from_attendance || has_flag {
-            return None;
-        }
-        let today = self.facts.now.date();
-        let terms = self.facts.programme.terms().iter().rev().filter(|term| term.ends < today);
-        let terms: Vec<_> = terms.take(usize::from(count)).collect();
-        let (last, first) = (terms.first()?, terms.last()?);
-        let is_whole = terms.len() == usize::from(count);
-        let bands = terms.iter().map(|term| evidence.attendance.iter().find(|said| said.term.as_str() == term.code));
-        let bands = bands.map(|said| Some(said?.band)).collect::<Option<Vec<_>>>().filter(|_| is_whole)?;
-        let state = if bands.iter().all(|band| *band == AttendanceBand::Below90) {
-            FlagState::Met
-        } else if bands.iter().all(|band| *band == AttendanceBand::AtLeast90) {
-            FlagState::NotMet
-        } else {
-            return None;
-        };
-        let criterion = self.criterion.code.clone();
-        Some(Flag { criterion, state, from: first.starts, to: Some(last.ends), evidence: EvidenceGrade::Hard })
     }
 
     /// Whether a flag's event or period lies in the criterion's window. What must hold on the day

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, EntryError};
 use crate::domain::ids::{
-    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
+    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, ReferralId, RoleCode, SubmissionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -68,6 +68,8 @@ bodies! {
     Standing(Standing) = "standing";
     /// The database was restored from a backup that lacks entries known elsewhere.
     LogRestore(LogRestore) = "log.restore";
+    /// A step of a referral, taken or refused.
+    ReferralStep(Box<ReferralStep>) = "referral.step";
 }
 
 impl Body {
@@ -135,7 +137,8 @@ pub struct Enquiry {
     pub relationship: Code,
     /// The role of the person who asked.
     pub role: RoleCode,
-    /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`.
+    /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`; or the journey that asked:
+    /// `engagement` and `claim`, both decided as `criteria`, and `preview`, decided as `count`.
     pub mode: Code,
     /// Answered, or refused and why.
     pub outcome: Outcome,
@@ -252,6 +255,68 @@ impl From<bool> for YesNo {
     fn from(value: bool) -> Self {
         if value { Self::Yes } else { Self::No }
     }
+}
+
+/// A step of a referral. Nothing in clear is about a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferralStep {
+    /// Which referral.
+    pub referral: ReferralId,
+    /// What was done.
+    pub step: Code,
+    /// Where the referral was; absent when it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Code>,
+    /// Where the step leads.
+    pub to: Code,
+    /// Who took it.
+    pub agency: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named; absent when none such exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force, which gives the step its purpose.
+    pub programme_sha256: Digest,
+    /// What the step is for.
+    pub purpose: PurposeCode,
+    /// The agency's relationship with the family, as stated.
+    pub relationship: Code,
+    /// The role of the person who acted.
+    pub role: RoleCode,
+    /// The entry of the enquiry that the step rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<EventId>,
+    /// With whom the referral was shared, or to whom the family was assigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<AgencyCode>,
+    /// To which team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Code>,
+    /// Taken, or refused and why.
+    pub outcome: Outcome,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: ReferralCommitments,
+}
+
+/// The salted commitments of a referral's step. Each has one opening, kept outside the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferralCommitments {
+    /// The person who acted.
+    pub actor: Commitment,
+    /// The agency's case, when the referral came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<Commitment>,
+    /// The family's reference, when it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Commitment>,
 }
 
 /// Length of every shield opening: 32 bytes of encapsulated key, 208 of padded text, 16 of tag.

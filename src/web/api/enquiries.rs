@@ -81,6 +81,8 @@ pub struct EligibleView {
 pub struct CountView {
     /// How many areas are met.
     pub met: usize,
+    /// How many of these rest on professional judgement alone.
+    pub professional: usize,
     /// How many of the areas that the asker may hear of are neither `met` nor `not_met`.
     pub open: usize,
     /// What the answer covers, the same whoever is asked about.
@@ -98,8 +100,10 @@ pub struct CriterionView {
     pub state: EvidenceState,
     /// When `met`: how firm the evidence is.
     pub grade: Option<EvidenceGrade>,
-    /// When `met`: the month of the newest evidence.
+    /// When `met`: the month of the newest evidence of that grade.
     pub evidence_month: Option<String>,
+    /// When `met`: the month of the newest professional judgement, if there is one.
+    pub judgement_month: Option<String>,
     /// The oldest day that the feeds describe; `null` when none came. The same whoever is asked about.
     #[schema(value_type = Option<String>, format = Date)]
     pub as_at: Option<Date>,
@@ -130,8 +134,10 @@ pub struct AreaView {
     pub state: EvidenceState,
     /// When `met`: how firm the evidence is.
     pub grade: Option<EvidenceGrade>,
-    /// When `met`: the month of the newest evidence.
+    /// When `met`: the month of the newest evidence of that grade.
     pub evidence_month: Option<String>,
+    /// When `met`: the month of the newest professional judgement, if there is one.
+    pub judgement_month: Option<String>,
     /// The oldest day that the feeds describe; `null` when none came. The same whoever is asked about.
     #[schema(value_type = Option<String>, format = Date)]
     pub as_at: Option<Date>,
@@ -241,9 +247,10 @@ pub(super) fn view_of(receipted: Receipted) -> EnquiryView {
             view.eligible = Some(EligibleView { state: eligible, grade, covers });
             view.not_covered = Some(codes(not_covered));
         }
-        Answer::Count { met, open, covers, not_covered } => {
+        Answer::Count { met, professional, open, covers, not_covered } => {
             "count".clone_into(&mut view.mode);
-            view.count = Some(CountView { met, open, covers: covers.into_iter().map(coverage_view).collect() });
+            let covers = covers.into_iter().map(coverage_view).collect();
+            view.count = Some(CountView { met, professional, open, covers });
             view.not_covered = Some(codes(not_covered));
         }
         Answer::Criteria { criteria, not_covered } => {
@@ -290,6 +297,7 @@ fn area_view(finding: AreaFinding) -> AreaView {
         state: finding.state,
         grade: finding.grade,
         evidence_month: finding.newest.map(|month| month.to_string()),
+        judgement_month: finding.professional.map(|month| month.to_string()),
         as_at,
         is_late,
     }
@@ -303,6 +311,7 @@ fn criterion_view(finding: CriterionFinding) -> CriterionView {
         state: finding.state,
         grade: finding.grade,
         evidence_month: finding.newest.map(|month| month.to_string()),
+        judgement_month: finding.professional.map(|month| month.to_string()),
         as_at,
         is_late,
     }
@@ -362,6 +371,7 @@ mod tests {
             state,
             grade: newest.map(|_| EvidenceGrade::Hard),
             newest: newest.map(|_| Month::of(Date::constant(2026, 8, 1))),
+            professional: None,
             age: Some(FeedAge { oldest_as_at: Some(Date::constant(2026, 9, 1)), is_late: false }),
         };
         let known = Lead::Known {
@@ -377,10 +387,11 @@ mod tests {
             state: EvidenceState::NotAssessable,
             grade: Some(EvidenceGrade::Professional),
             newest: Some(Month::of(Date::constant(2026, 8, 1))),
+            professional: Some(Month::of(Date::constant(2026, 8, 1))),
             age: Some(FeedAge { oldest_as_at: Some(Date::constant(2026, 9, 1)), is_late: false }),
         };
         let answers = [
-            receipted(Answer::Count { met: 1, open: 2, covers: vec![], not_covered: vec![] }, None),
+            receipted(Answer::Count { met: 1, professional: 0, open: 2, covers: vec![], not_covered: vec![] }, None),
             // More criteria than any programme has had.
             receipted(Answer::Criteria { criteria: (1..=30).map(criterion).collect(), not_covered: vec![] }, None),
             receipted(Answer::Lead { lead: known, age: None }, Some(contact)),

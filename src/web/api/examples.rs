@@ -29,6 +29,18 @@ pub(super) fn request(path: &str) -> Value {
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
         }),
+        "/v1/policy/preview" => json!({
+            "agreement": "programme-delivery/v1", "purpose": "statistics", "relationship": "screening",
+            "role": "data-analyst", "user": REFERENCE, "programme_file": "programme = \"tff\" …",
+        }),
+        "/v1/families/baseline" => json!({ "family": claimed_family(), "engaged_on": "2026-09-01" }),
+        "/v1/families/claim-check" => {
+            json!({ "family": claimed_family(), "engagement": ID, "route": "outcomes" })
+        }
+        "/v1/referrals" => json!({ "door": "early_help", "case": REFERENCE, "ground": ground() }),
+        "/v1/referrals/steps" => json!({
+            "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
+        }),
         "/v1/relay/grants" => json!({
             "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
             "sealed": "(21,911 base64url characters)",
@@ -58,6 +70,24 @@ fn enquiry() -> Value {
         "norm": 1, "epochs": [{ "epoch": 1, "key_checks": { "k3": KEY_CHECK } }],
         "tokens": { "1": { "k3": [TOKEN] } },
     })
+}
+
+fn claimed_family() -> Value {
+    let mut family = enquiry();
+    for (field, value) in [
+        ("agreement", "programme-delivery/v1"),
+        ("purpose", "claim-validation"),
+        ("mode", "criteria"),
+        ("relationship", "screening"),
+        ("role", "claims-officer"),
+    ] {
+        family[field] = value.into();
+    }
+    family
+}
+
+fn ground() -> Value {
+    json!({ "agreement": "early-help-core/v1", "relationship": "referral", "role": "hub-screener", "user": REFERENCE })
 }
 
 fn screening() -> String {
@@ -97,13 +127,41 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
             "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
         }] }),
+        ("/v1/policy/preview", _) => json!({
+            "disclosure": ID, "receipt": "gw.example/2026\n…",
+            "counts": {
+                "families": 1966, "would_become_eligible": 41, "would_cease": "fewer_than_5",
+                "areas": [{ "area": "A2", "would_meet": 57, "would_cease": "fewer_than_5" }],
+                "criteria_version": "2017-04-01", "other_version": "2026-10-01", "other_sha256": "0".repeat(64),
+            },
+        }),
+        ("/v1/families/baseline", _) => json!({
+            "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "onward": "none", "receipt": "gw.example/2026\n…",
+            "found": { "engaged_on": "2026-09-01", "people": 3, "is_family": true, "criteria_version": "2017-04-01" },
+            "entries": [{ "event": ID, "entry": "{…}", "proof": null }],
+        }),
+        ("/v1/families/claim-check", _) => json!({
+            "disclosure": ID, "at": "2027-09-20T10:15:00.000000Z", "onward": "none", "receipt": "gw.example/2026\n…",
+            "found": {
+                "route": "outcomes", "verdict": "not_ready",
+                "reasons": [{ "needs_review": false, "code": "not-known", "area": "A1", "criterion": "C2", "person": 1 }],
+                "areas": [{ "area": "A2", "is_relevant": true, "change": "progress", "rests_on_judgement": false }],
+            },
+            "entries": [{ "event": ID, "entry": "{…}", "proof": "c2sp.org/tlog-proof@v1\n…" }],
+        }),
+        ("/v1/referrals" | "/v1/referrals/steps", _) => json!({
+            "referral": ID, "state": "received", "next": "check_tracker", "next_purpose": "early-help-screening",
+            "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": "gw.example/2026\n…",
+        }),
         ("/v1/enquiries", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
             "count": null, "criteria": null,
             "areas": [
-                { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "as_at": "2026-09-18",
+                { "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07", "judgement_month": null,
+                  "as_at": "2026-09-18",
                   "is_late": false },
-                { "code": "A4", "state": "withheld_by_policy", "grade": null, "evidence_month": null, "as_at": null,
+                { "code": "A4", "state": "withheld_by_policy", "grade": null, "evidence_month": null, "judgement_month": null,
+                  "as_at": null,
                   "is_late": null },
             ],
             "lead": null, "not_covered": ["A5", "A6"], "onward": "none", "legacy_tokens": [],

@@ -1,8 +1,11 @@
 //! What journeys' errors become at the edge: problems of listed kinds.
 
 use crate::app::authenticate::AuthError;
+use crate::app::claim::ClaimError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::preview::PreviewError;
+use crate::app::referral::ReferralError;
 use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
 use crate::app::submit::FileFault;
@@ -187,6 +190,46 @@ impl From<ScreeningError> for Problem {
             ScreeningError::TooMany => Self::new(kinds::TOO_MANY_ROWS).detail(error),
             ScreeningError::TooManyUnderWay => Self::new(kinds::STATE_CONFLICT).detail(error),
             ScreeningError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+        }
+    }
+}
+
+impl From<ClaimError> for Problem {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Enquiry(error) => error.into(),
+            ClaimError::NotAClaim => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),
+            ClaimError::Future => Self::new(kinds::INVALID_FIELD).detail(error),
+            ClaimError::UnknownEngagement => Self::new(kinds::NOT_FOUND).detail(error),
+            ClaimError::Erased => Self::new(kinds::STATE_CONFLICT).detail(error),
+        }
+    }
+}
+
+impl From<PreviewError> for Problem {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::Enquiry(error) => error.into(),
+            error @ PreviewError::File(_) => Self::new(kinds::INVALID_FIELD).detail(error),
+        }
+    }
+}
+
+impl From<ReferralError> for Problem {
+    fn from(error: ReferralError) -> Self {
+        match error {
+            ReferralError::Form | ReferralError::NoAnswer | ReferralError::NoTeam => {
+                Self::new(kinds::INVALID_FIELD).detail(error)
+            }
+            ReferralError::Undeclared => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),
+            ReferralError::Unknown => Self::new(kinds::NOT_FOUND).detail(error),
+            ReferralError::NotDue => Self::new(kinds::STATE_CONFLICT).detail(error),
+            ReferralError::NotPermitted { disclosure, hits, receipt } => {
+                EnquiryError::NotPermitted { disclosure, hits, receipt }.into()
+            }
+            ReferralError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+            ReferralError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
+            ReferralError::App(error) => error.into(),
         }
     }
 }

@@ -8,6 +8,9 @@
 //! | [`token_checks`] | a system shows that it makes the right tokens |
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
+//! | [`families`] | a family is engaged, and a claim for a result checked |
+//! | [`referrals`] | a referral is taken step by step to where it ends |
+//! | [`preview`] | what another programme file would change, in counts |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
@@ -32,11 +35,14 @@ pub mod caller;
 pub mod enquiries;
 mod examples;
 pub mod failures;
+pub mod families;
 pub mod feeds;
 pub mod form;
 pub mod idempotency;
 pub mod log;
 pub mod openapi;
+pub mod preview;
+pub mod referrals;
 pub mod relay;
 pub mod screenings;
 pub mod submissions;
@@ -98,6 +104,11 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/token-checks", post(token_checks::create).layer(Extension(BodyLimit::bytes(TOKEN_CHECK_BYTES))))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
+        .route("/v1/policy/preview", post(preview::create))
+        .route("/v1/families/baseline", post(families::engage))
+        .route("/v1/families/claim-check", post(families::check_claim))
+        .route("/v1/referrals", post(referrals::create))
+        .route("/v1/referrals/steps", post(referrals::step))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/relay/grants", post(relay::post).get(relay::list))

@@ -11,7 +11,10 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token, token_checks};
+use super::{
+    agreements, enquiries, examples, families, feeds, log, preview, referrals, relay, screenings, submissions, token,
+    token_checks,
+};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -38,6 +41,11 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::collect,
         agreements::list,
         agreements::explain,
+        preview::create,
+        families::engage,
+        families::check_claim,
+        referrals::create,
+        referrals::step,
         log::checkpoint,
         log::tile,
         relay::post,
@@ -52,6 +60,8 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
         (name = "agreements", description = "What was agreed, and what it allows"),
+        (name = "families", description = "A family is engaged, and a claim for a result checked"),
+        (name = "referrals", description = "A referral is taken step by step to where it ends"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
     )
@@ -155,7 +165,18 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
-        ("/v1/enquiries" | "/v1/screenings/{id}/rows" | "/v1/relay/grants", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (
+            "/v1/enquiries"
+            | "/v1/screenings/{id}/rows"
+            | "/v1/relay/grants"
+            | "/v1/policy/preview"
+            | "/v1/families/baseline"
+            | "/v1/families/claim-check"
+            | "/v1/referrals"
+            | "/v1/referrals/steps",
+            "400",
+        ) => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/referrals/steps", "409") => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,

@@ -1,9 +1,12 @@
 //! The main job, journey after journey, on both engines.
 
 mod arrival;
+mod claims;
+mod criteria;
 mod deltas;
 mod epochs;
 mod faults;
 mod febrl;
 mod legacy;
 mod main_job;
+mod referrals;

@@ -16,6 +16,7 @@ use porth::app::writer::Writer;
 use porth::crypto::blind::Blinder;
 use porth::crypto::field::FieldSealer;
 use porth::crypto::jwt::AccessTokens;
+use porth::crypto::pseudonym::Pseudonymiser;
 use porth::crypto::random::{SystemRandom, random_bytes};
 use porth::crypto::seal::SealKeyPair;
 use porth::crypto::secret::Secret;
@@ -101,6 +102,7 @@ impl TestKeys {
             receipt: SigningKey::from_seed(secret(&self.receipt)),
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
+            pseudonyms: Pseudonymiser::new(&secret(&self.index)),
         };
         let names =
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };

@@ -25,13 +25,13 @@ pub(super) fn say(value: &Value) -> String {
     } else if let Some(areas) = &answer.areas {
         lines.push("By area:".to_owned());
         for found in areas {
-            let sentence = finding(found.state, found.grade, found.evidence_month.as_deref());
+            let sentence = finding(found.state, found.grade, [&found.evidence_month, &found.judgement_month]);
             lines.push(format!("  {}: {sentence}{}", found.code, in_brackets(age(found.as_at, found.is_late))));
         }
     } else if let Some(criteria) = &answer.criteria {
         lines.push("By criterion:".to_owned());
         for found in criteria {
-            let sentence = finding(found.state, found.grade, found.evidence_month.as_deref());
+            let sentence = finding(found.state, found.grade, [&found.evidence_month, &found.judgement_month]);
             let age = in_brackets(age(found.as_at, found.is_late));
             lines.push(format!("  {} (area {}): {sentence}{age}", found.code, found.area));
         }
@@ -84,6 +84,9 @@ fn count(found: &CountView, lines: &mut Vec<String>) {
         1 => "1 area is met.".to_owned(),
         met => format!("{met} areas are met."),
     });
+    if found.professional > 0 {
+        lines.push(format!("{} of them by professional judgement alone.", found.professional));
+    }
     if found.open > 0 {
         lines.push(format!("Of {} more it cannot be said; silence is not a \"no\".", found.open));
     }
@@ -116,7 +119,8 @@ fn lead(lead: &LeadView, lines: &mut Vec<String>) {
     lines.extend(age(lead.as_at, lead.is_late).map(|age| format!("The feeds that would say: {age}.")));
 }
 
-fn finding(state: EvidenceState, grade: Option<EvidenceGrade>, month: Option<&str>) -> String {
+/// `months` are those of the newest evidence and of the newest professional judgement.
+fn finding(state: EvidenceState, grade: Option<EvidenceGrade>, months: [&Option<String>; 2]) -> String {
     let mut sentence = match state {
         EvidenceState::Met => "met",
         EvidenceState::NotMet => "not met; everybody who should say so did, in date",
@@ -127,12 +131,16 @@ fn finding(state: EvidenceState, grade: Option<EvidenceGrade>, month: Option<&st
         EvidenceState::WithheldByPolicy => "withheld; no agreement lets you hear anybody on it",
     }
     .to_owned();
-    if let Some(month) = month {
+    let [newest, judged] = months;
+    if let Some(month) = newest {
         sentence.push_str(", newest evidence ");
         sentence.push_str(month);
     }
     if grade == Some(EvidenceGrade::Professional) {
         sentence += ", on professional judgement";
+    } else if let Some(month) = judged {
+        sentence.push_str(", professional judgement too ");
+        sentence.push_str(month);
     }
     sentence
 }
@@ -179,10 +187,11 @@ mod tests {
             say(&answer("eligible", json!({ "eligible": { "state": "not_known", "grade": null, "covers": covers } })));
         assert!(said.contains("It is not known") && said.contains("no agreement lets you hear"), "{said}");
         assert!(!said.contains("is not eligible"), "{said}");
-        let said = say(&answer("count", json!({ "count": { "met": 0, "open": 2, "covers": covers } })));
+        let said =
+            say(&answer("count", json!({ "count": { "met": 0, "professional": 0, "open": 2, "covers": covers } })));
         assert!(said.starts_with("0 areas are met.\nOf 2 more it cannot be said"), "{said}");
         let found = |code: &str, state: &str, as_at: Value, is_late: Value| {
-            json!({ "code": code, "area": "A1", "state": state, "grade": null, "evidence_month": null,
+            json!({ "code": code, "area": "A1", "state": state, "grade": null, "evidence_month": null, "judgement_month": null,
                     "as_at": as_at, "is_late": is_late })
         };
         let list = json!([

@@ -1,0 +1,2 @@
+DROP TABLE referral;
+DROP TABLE engagement_baseline;

@@ -1,0 +1,146 @@
+//! What was answered once, as it was decided then: the entry, the evidence in its sealed opening, and
+//! the programme file by the hash that the entry names. A criterion that changed since changes nothing here.
+
+use serde::Deserialize;
+
+use super::error::AppError;
+use super::gateway::Gateway;
+use crate::domain::agreement::AnswerMode;
+use crate::domain::claim::{Person, RecordName};
+use crate::domain::enquiry::{Answer, Answered};
+use crate::domain::evidence::{Contribution, Deliveries, Facts, Judgement, Member};
+use crate::domain::ids::EventId;
+use crate::domain::item::Item;
+use crate::domain::programme::Programme;
+use crate::domain::time::Timestamp;
+use crate::store::StoreError;
+use crate::tlog::entry::{self, Body, Enquiry, Entry, Outcome};
+
+/// Why an answer cannot be judged again.
+#[derive(Debug, thiserror::Error)]
+pub enum PastError {
+    /// There is no such entry, or it answers nothing about a person.
+    #[error("no entry of an answered enquiry has this id")]
+    NoAnswer,
+    /// The opening was destroyed, as erasure does.
+    #[error("the entry's opening is gone: the evidence was erased")]
+    Erased,
+    /// The programme file of that day is not in the database.
+    #[error("the programme file that the entry names is not in the database")]
+    NoProgramme,
+    /// Something failed inside.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<StoreError> for PastError {
+    fn from(error: StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// What the sealed opening holds of the evidence.
+#[derive(Deserialize)]
+struct Evaluated {
+    answer: Answer,
+    members: Vec<Member>,
+    judgements: Vec<Judgement>,
+    #[serde(default)]
+    records: Option<Vec<Vec<RecordName>>>,
+}
+
+/// An answer with everything that it was computed from.
+pub(super) struct PastAnswer {
+    pub(super) at: Timestamp,
+    pub(super) body: Enquiry,
+    pub(super) programme: Programme,
+    set: Contribution,
+    deliveries: Deliveries,
+    evaluated: Evaluated,
+}
+
+impl PastAnswer {
+    /// The facts as they were.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts::new(&self.programme, &self.deliveries, &self.set, self.at)
+    }
+
+    /// The persons, where the entry keeps the names of their records.
+    pub(super) fn persons(&self) -> Option<Vec<Person>> {
+        let named = self.evaluated.records.as_ref()?.iter().zip(&self.evaluated.members);
+        Some(named.map(|(records, member)| Person { records: records.clone(), member: member.clone() }).collect())
+    }
+
+    fn mode(&self) -> AnswerMode {
+        match self.evaluated.answer {
+            Answer::Eligible { .. } => AnswerMode::Eligible,
+            Answer::Count { .. } => AnswerMode::Count,
+            Answer::Areas { .. } => AnswerMode::Areas,
+            Answer::Criteria { .. } => AnswerMode::Criteria,
+            Answer::Lead { .. } => AnswerMode::Lead,
+        }
+    }
+}
+
+/// An answer judged again as at its date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedAgain {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The version of the criteria that it was judged by.
+    pub criteria_version: String,
+    /// Whether the programme file in force today is still the one of that day.
+    pub is_present_programme: bool,
+    /// What the evidence comes to by the rules of that day.
+    pub answer: Answer,
+    /// Whether that is, judgement by judgement, what was answered.
+    pub is_same: bool,
+}
+
+impl Gateway {
+    /// Judges an answer again: the evidence as it was evaluated, by the programme file, the permitted
+    /// set and the feeds of its entry.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError`].
+    pub async fn judge_again(&self, id: EventId) -> Result<JudgedAgain, PastError> {
+        let past = self.past_answer(id).await?;
+        let answered = Answered::new(past.mode(), &past.evaluated.members, &past.facts());
+        let judgements = answered.assessment.map(|assessment| assessment.judgements).unwrap_or_default();
+        let policies = self.current_policies().await?;
+        Ok(JudgedAgain {
+            at: past.at,
+            criteria_version: past.body.criteria_version.as_str().to_owned(),
+            is_present_programme: policies.programme_sha256() == past.body.programme_sha256.as_bytes(),
+            is_same: answered.answer == past.evaluated.answer && judgements == past.evaluated.judgements,
+            answer: answered.answer,
+        })
+    }
+
+    /// Reads back an answer from its entry.
+    pub(super) async fn past_answer(&self, id: EventId) -> Result<PastAnswer, PastError> {
+        let body = self.store().event_body(id).await?.ok_or(PastError::NoAnswer)?;
+        let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
+        let at = entry.at();
+        let Body::Enquiry(body) = entry.into_body() else { return Err(PastError::NoAnswer) };
+        if body.outcome != Outcome::Answered {
+            return Err(PastError::NoAnswer);
+        }
+        let sealed = self.store().sealed_entry(id, "answer").await?.ok_or(PastError::Erased)?;
+        let evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
+        let programme = Programme::parse(&document.body).map_err(|_| StoreError::Corrupt("a programme file"))?;
+        let permitted = body.decisions.iter().filter(|line| line.outcome == entry::Contribution::Permitted);
+        let mut set = Vec::new();
+        for line in permitted {
+            let item: Item = line.item.as_str().parse().map_err(|_| StoreError::Corrupt("an item of a log entry"))?;
+            set.push((line.supplier.clone(), line.feed.clone(), item));
+        }
+        let delivered = body.feeds.iter();
+        let delivered =
+            delivered.filter_map(|feed| Some(((feed.supplier.clone(), feed.feed.clone()), feed.as_at?.date())));
+        let deliveries = delivered.collect();
+        Ok(PastAnswer { at, programme, set: set.into_iter().collect(), deliveries, evaluated, body: *body })
+    }
+}

@@ -1,0 +1,196 @@
+//! A family is engaged, its evidence changes, and a claim for a result is checked.
+
+use porth::app::caller::AgencyCaller;
+use porth::app::claim::{ClaimError, Claimed, NewClaimCheck, NewEngagement};
+use porth::app::enquire::{EnquiryError, Question};
+use porth::domain::claim::Route;
+use porth::domain::programme::Relationship;
+use porth::tlog::checkpoint::Checkpoint;
+use porth::tlog::merkle::leaf_hash;
+use porth::tlog::proof::{ProofFile, includes};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::database::Backend;
+use crate::support::programme::{Ask, TestProgramme};
+
+const CHILD: &[(&str, &str)] = &[("nhs", "9990000018"), ("k3", "child")];
+const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "mother")];
+const HOME: &[(&str, &str)] = &[("uprn", "100040123456")];
+
+const CLAIM: Ask = Ask {
+    agency: "programme-team",
+    agreement: "programme-delivery/v1",
+    purpose: "claim-validation",
+    mode: "criteria",
+    role: "claims-officer",
+};
+
+/// Every feed: agency, feed, agreement, and the criteria that it supplies of child and mother.
+const FEEDS: [(&str, &str, &str, &[&str], &[&str]); 8] = [
+    ("education", "attendance", "early-help-core/v1", &["E1"], &[]),
+    ("education", "welfare", "early-help-core/v1", &["E2", "E3", "E4", "E5"], &[]),
+    ("childrens-social-care", "cases", "early-help-core/v1", &["H2", "H3", "H4"], &[]),
+    ("early-help-hub", "assessments", "early-help-core/v1", &["H1"], &[]),
+    ("youth-justice", "orders", "early-help-core/v1", &["C1"], &[]),
+    ("housing", "tenancies", "early-help-core/v1", &["C3"], &["C3"]),
+    ("police", "outcomes", "safeguarding-partners/v1", &[], &["C2"]),
+    ("jobcentre-feed", "benefits", "benefits-data/v1", &[], &["W1"]),
+];
+
+/// Delivers what one feed says: these criteria are met, every other that it supplies is not.
+async fn deliver(programme: &TestProgramme, feed: usize, met: &[&str]) {
+    let (agency, feed, agreement, of_child, of_mother) = FEEDS[feed];
+    let from = programme.today().await - jiff::Span::new().days(40);
+    let flags = |criteria: &[&str]| -> Value {
+        let state = |code: &str| if met.contains(&code) { "met" } else { "not_met" };
+        let flag = |code: &&str| json!({ "criterion": code, "state": state(code), "from": from.to_string() });
+        criteria.iter().map(flag).collect()
+    };
+    let home = programme.tokens(HOME);
+    let mut child = json!({ "role": "child", "household": home, "flags": flags(of_child), "school_age_children": 1 });
+    if feed == "attendance" {
+        let policies = programme.gateway.current_policies().await.expect("policies");
+        let today = programme.today().await;
+        let ended = policies.programme().terms().iter().rev().filter(|term| term.ends < today).take(3);
+        child["attendance"] = ended.map(|term| json!({ "term": term.code, "band": "90_and_over" })).collect();
+    }
+    let mother =
+        json!({ "role": "adult", "parental_responsibility": "yes", "household": home, "flags": flags(of_mother) });
+    let mut rows = Vec::new();
+    if !of_child.is_empty() {
+        rows.push(programme.row(1, CHILD, child));
+    }
+    if !of_mother.is_empty() {
+        rows.push(programme.row(2, MOTHER, mother));
+    }
+    programme.deliver(agency, feed, agreement, &rows).await;
+}
+
+async fn deliver_all(programme: &TestProgramme, met: &[&str]) {
+    for feed in 0..FEEDS.len() {
+        deliver(programme, feed, met).await;
+    }
+}
+
+fn question(programme: &TestProgramme) -> Question {
+    Question { relationship: Relationship::Screening, ..programme.question(CLAIM, MOTHER, &[]) }
+}
+
+fn team() -> AgencyCaller {
+    AgencyCaller { agency: CLAIM.agency.parse().expect("a code"), client: "data-team".to_owned() }
+}
+
+async fn engage(programme: &TestProgramme) -> Claimed {
+    let new = NewEngagement { family: question(programme), engaged_on: programme.today().await };
+    programme.gateway.engage(&team(), &new, "engagement-key-0001").await.expect("permitted")
+}
+
+async fn check(programme: &TestProgramme, engagement: &Claimed, key: &str) -> Claimed {
+    let new = NewClaimCheck { family: question(programme), engagement: engagement.disclosure, route: Route::Outcomes };
+    programme.gateway.check_claim(&team(), &new, key).await.expect("permitted")
+}
+
+fn codes(found: &Value) -> Vec<&str> {
+    found["reasons"].as_array().expect("reasons").iter().filter_map(|reason| reason["code"].as_str()).collect()
+}
+
+fn change<'f>(found: &'f Value, area: &str) -> &'f Value {
+    let areas = found["areas"].as_array().expect("areas");
+    &areas.iter().find(|change| change["area"] == area).expect("an area with criteria")["change"]
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_claim_is_ready_when_everybody_says_so_and_not_when_somebody_falls_silent(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    deliver_all(&programme, &["E1", "H2", "W1"]).await;
+    let engagement = engage(&programme).await;
+    assert_eq!((&engagement.found["people"], &engagement.found["is_family"]), (&json!(2), &json!(true)));
+
+    let unchanged = check(&programme, &engagement, "check-key-before-1").await.found;
+    assert_eq!((&unchanged["verdict"], codes(&unchanged)), (&json!("not_ready"), vec!["still-met"; 3]));
+
+    deliver_all(&programme, &[]).await;
+    let ready = check(&programme, &engagement, "check-key-ready-01").await;
+    assert_eq!((&ready.found["verdict"], codes(&ready.found)), (&json!("ready"), vec![]), "{}", ready.found);
+    for (area, expected) in [("A1", "clear"), ("A2", "progress"), ("A3", "progress"), ("A4", "progress")] {
+        assert_eq!(change(&ready.found, area), expected, "{area}");
+    }
+    assert_eq!(ready.found["attendance"]["is_certified"], true);
+    let pseudonyms = ready.found["pseudonyms"].as_array().expect("pseudonyms");
+    assert!(pseudonyms.len() == 2 && pseudonyms[0] != pseudonyms[1]);
+    let references = serde_json::to_string(&ready.found).expect("plain");
+    assert!(!references.contains("reference"), "no agency's reference leaves: {references}");
+
+    // The police deliver a file without the mother: silence, not progress.
+    let other = programme.row(9, &[("nhs", "9990000042")], json!({ "role": "adult" }));
+    programme.deliver("police", "outcomes", "safeguarding-partners/v1", &[other]).await;
+    let silent = check(&programme, &engagement, "check-key-silent-1").await.found;
+    assert_ne!(silent["verdict"], "ready");
+    assert!(codes(&silent).contains(&"record-gone"), "{silent}");
+
+    deliver(&programme, 6, &["C2"]).await;
+    let worse = check(&programme, &engagement, "check-key-worse-01").await.found;
+    assert_eq!((change(&worse, "A1"), codes(&worse)), (&json!("new_since"), vec!["regression"]));
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn the_bundle_carries_its_entries_and_proofs_that_verify_offline(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    deliver_all(&programme, &["E1", "H2", "W1"]).await;
+    let engagement = engage(&programme).await;
+    let first = check(&programme, &engagement, "check-key-proof-01").await;
+    assert!(first.entries.iter().any(|entry| entry.proof.is_none()), "nothing was sequenced yet");
+    programme.sequencer.drain().await.expect("sequenced");
+    let again = check(&programme, &engagement, "check-key-proof-01").await;
+    assert_eq!((again.disclosure, &again.found), (first.disclosure, &first.found), "the same finding, once in the log");
+    assert_eq!(
+        again.entries.iter().map(|entry| entry.event).collect::<Vec<_>>(),
+        [engagement.disclosure, first.disclosure]
+    );
+    for entry in &again.entries {
+        let proof = ProofFile::parse(entry.proof.as_ref().expect("a proof")).expect("well-formed");
+        let text = proof.checkpoint.split("\n\n").next().expect("a text");
+        let checkpoint = Checkpoint::parse(&format!("{text}\n")).expect("a checkpoint");
+        let holds = |leaf| includes(checkpoint.size, &checkpoint.root, proof.index, &leaf, &proof.hashes);
+        assert!(holds(leaf_hash(entry.entry.as_bytes())));
+        assert!(!holds(leaf_hash(entry.entry.replace("claim", "clami").as_bytes())), "an altered entry does not");
+    }
+    // What was found at engagement is judged again as it was, whatever became of the evidence since.
+    deliver_all(&programme, &[]).await;
+    for entry in &again.entries {
+        let judged = programme.gateway.judge_again(entry.event).await.expect("its opening is there");
+        assert!(judged.is_same && judged.is_present_programme);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_refused_under_other_terms_and_for_engagements_of_others() {
+    let programme = TestProgramme::start(Backend::Sqlite).await;
+    deliver_all(&programme, &["E1", "H2"]).await;
+    let engagement = engage(&programme).await;
+    let new = |family| NewClaimCheck { family, engagement: engagement.disclosure, route: Route::Outcomes };
+    let ask = async |new: NewClaimCheck, key: &str| programme.gateway.check_claim(&team(), &new, key).await;
+
+    let delivery = Question { purpose: "programme-delivery".parse().expect("a code"), ..question(&programme) };
+    assert!(matches!(ask(new(delivery), "terms-key-0000001").await, Err(ClaimError::NotAClaim)));
+    let mut areas = question(&programme);
+    areas.mode = porth::domain::agreement::AnswerMode::Areas;
+    assert!(matches!(ask(new(areas), "terms-key-0000002").await, Err(ClaimError::NotAClaim)));
+    let screener = Question { role: "hub-screener".parse().expect("a code"), ..question(&programme) };
+    let refused = ask(new(screener), "terms-key-0000003").await;
+    assert!(matches!(refused, Err(ClaimError::Enquiry(EnquiryError::NotPermitted { .. }))), "logged and refused");
+    let unknown = "01990000-0000-7000-8000-000000000000".parse().expect("an id");
+    let other = NewClaimCheck { engagement: unknown, ..new(question(&programme)) };
+    assert!(matches!(ask(other, "terms-key-0000004").await, Err(ClaimError::UnknownEngagement)));
+    let tomorrow = programme.today().await.tomorrow().expect("a day");
+    let early = NewEngagement { family: question(&programme), engaged_on: tomorrow };
+    let early = programme.gateway.engage(&team(), &early, "terms-key-0000005").await;
+    assert!(matches!(early, Err(ClaimError::Future)));
+}
