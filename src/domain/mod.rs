@@ -15,6 +15,7 @@ pub mod match_keys;
 pub mod policy_file;
 pub mod programme;
 pub mod record;
+pub mod statistics;
 pub mod submission;
 pub mod time;
 pub mod token;

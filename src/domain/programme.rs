@@ -10,7 +10,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, Window};
+pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, SchoolTerm, Window};
 
 use super::ids::{
     AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode,
@@ -19,6 +19,7 @@ use super::item::Item;
 use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 use super::record::Flag;
+use super::statistics::profile::Thresholds;
 use super::time::Timestamp;
 
 /// A criteria area.
@@ -146,20 +147,6 @@ pub struct Locality {
     pub name: String,
 }
 
-/// A school term.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SchoolTerm {
-    /// Its code, such as `2026-autumn`.
-    pub code: String,
-    /// First day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub starts: Date,
-    /// Last day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub ends: Date,
-}
-
 /// One line of the feed calendar: what an agency's feed supplies and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -229,6 +216,8 @@ struct ProgrammeFile {
     term: Vec<SchoolTerm>,
     #[serde(default)]
     locality: Vec<Locality>,
+    #[serde(default)]
+    statistics: Thresholds,
     feed: Vec<Feed>,
 }
 
@@ -245,6 +234,7 @@ pub struct Programme {
     roles: Vec<RoleRule>,
     terms: Vec<SchoolTerm>,
     localities: Vec<Locality>,
+    statistics: Thresholds,
     feeds: Vec<Feed>,
     file: FileHash,
 }
@@ -269,6 +259,7 @@ impl Programme {
             roles: read.role,
             terms: read.term,
             localities: read.locality,
+            statistics: read.statistics,
             feeds: read.feed,
             file: FileHash::of(bytes),
         };
@@ -336,6 +327,10 @@ impl Programme {
     /// The part of the district of this code.
     pub fn locality(&self, code: &LocalityCode) -> Option<&Locality> {
         self.localities.iter().find(|locality| locality.code == *code)
+    }
+    /// Under which counts its tables show nothing.
+    pub fn statistics(&self) -> &Thresholds {
+        &self.statistics
     }
     /// The feed calendar.
     pub fn feeds(&self) -> &[Feed] {
