@@ -20,6 +20,7 @@ mod screenings;
 mod snapshot;
 mod standing;
 mod statements;
+mod statistics;
 mod submissions;
 mod value;
 
@@ -42,6 +43,7 @@ pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, Visible
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
+pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 
 use crate::domain::time::Timestamp;
@@ -60,6 +62,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("standing", standing::STATEMENTS),
+    ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
 ];
 
@@ -98,6 +101,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("retractions", &submissions::ADD_RETRACTIONS),
     ("events", &log::ADD_EVENTS),
     ("screening rows", &screenings::ADD_ROWS),
+    ("statistics figures", &statistics::ADD_FIGURES),
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),

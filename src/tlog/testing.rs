@@ -211,6 +211,33 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("operator-1"),
             reason: code("disc-failed"),
         }),
+        Body::Statistics(Box::new(Statistics {
+            table: code("areas"),
+            profile: code("public"),
+            rule: code("public-under-8-step-5-change-10-half-up"),
+            release: Some(3),
+            as_at: Some(at(0)),
+            table_sha256: Some(Digest::of(b"table")),
+            recipient: "data-team".parse().expect("a code"),
+            client: code("data-team-desk"),
+            agreement: Some("tff-2026/v3".parse().expect("a reference")),
+            agreement_sha256: Some(Digest::of(b"agreement")),
+            rules_sha256: Digest::of(b"rules"),
+            programme_sha256: Digest::of(b"programme"),
+            agencies_sha256: Digest::of(b"agencies"),
+            match_keys_sha256: Digest::of(b"match keys"),
+            criteria_version: code("2026-04"),
+            purpose: "statistics".parse().expect("a code"),
+            role: "analyst".parse().expect("a code"),
+            outcome: Outcome::Answered,
+            decisions: Vec::new(),
+            feeds: vec![Feed {
+                supplier: "schools".parse().expect("a code"),
+                feed: "attendance".parse().expect("a code"),
+                as_at: Some(at(0)),
+                late: YesNo::No,
+            }],
+        })),
     ];
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
