@@ -6,8 +6,8 @@
 //! same path: the same questions to the database, an answer of the same length, the same entry
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
-mod evidence;
-mod log_entry;
+pub(super) mod evidence;
+pub(super) mod log_entry;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`explain`] | an agency asks what the agreements would allow |
+//! | [`statistics`] | the data team gets tables of counts that give nobody away |
 //! | [`feeds`] | an agency sees which of its feeds are due or late |
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
@@ -47,6 +48,7 @@ pub mod rotate;
 pub mod screen;
 pub mod sequence;
 pub mod signers;
+pub mod statistics;
 pub mod submit;
 pub mod suspend;
 pub mod tidy;

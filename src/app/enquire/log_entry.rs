@@ -255,7 +255,7 @@ fn request_digest(question: &Question) -> Result<Digest, AppError> {
     Ok(Digest::of(&to_json(&value)?))
 }
 
-fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
+pub(in crate::app) fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
     let term = |term: &Option<decision::TermRef>| {
         term.as_ref().map(|term| code(&format!("{}/{}", term.agreement, term.term))).transpose()
     };
