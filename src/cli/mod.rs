@@ -71,6 +71,8 @@ enum Command {
     Log(auditor::log::LogArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
+    /// Get tables of counts that give nobody away
+    Statistics(data_team::statistics::StatisticsArgs),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
     /// Write manual pages into a folder
@@ -107,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
+        Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };

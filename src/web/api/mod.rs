@@ -7,6 +7,7 @@
 //! | [`submissions`] | a feed is delivered and followed |
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
+//! | [`statistics`] | tables of counts |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
@@ -38,6 +39,7 @@ pub mod log;
 pub mod openapi;
 pub mod relay;
 pub mod screenings;
+pub mod statistics;
 pub mod submissions;
 pub mod token;
 
@@ -91,6 +93,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
+        .route("/v1/statistics/{table}", get(statistics::show))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))

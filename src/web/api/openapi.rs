@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token};
+use super::{agreements, enquiries, examples, feeds, log, relay, screenings, statistics, submissions, token};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -35,6 +35,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::create,
         screenings::show,
         screenings::collect,
+        statistics::show,
         agreements::list,
         agreements::explain,
         log::checkpoint,
@@ -50,6 +51,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
+        (name = "statistics", description = "Tables of counts that give nobody away"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
