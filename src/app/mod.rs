@@ -13,6 +13,7 @@
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`past`] | an answer is judged again as at its date |
 //! | [`explain`] | an agency asks what the agreements would allow |
+//! | [`statistics`] | the data team gets tables of counts that give nobody away |
 //! | [`feeds`] | an agency sees which of its feeds are due or late |
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
@@ -57,6 +58,7 @@ pub mod rotate;
 pub mod screen;
 pub mod sequence;
 pub mod signers;
+pub mod statistics;
 pub mod submit;
 pub mod suspend;
 pub mod tidy;

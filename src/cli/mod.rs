@@ -77,6 +77,8 @@ enum Command {
     Referral(data_team::referral::ReferralArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
+    /// Get tables of counts that give nobody away
+    Statistics(data_team::statistics::StatisticsArgs),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
     /// Write manual pages into a folder
@@ -116,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
+        Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };

@@ -13,6 +13,7 @@ use crate::domain::labels;
 pub struct Tagger {
     subjects: Keyed,
     replies: Keyed,
+    counted: Keyed,
 }
 
 impl Tagger {
@@ -21,12 +22,20 @@ impl Tagger {
         Self {
             subjects: Keyed::new(key.expose(), labels::SUBJECT_INDEX),
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
+            counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
         }
     }
 
     /// Where a person's log entries are found: subject access and erasure start here.
     pub fn subject(&self, subject: &[u8; 16]) -> [u8; 16] {
         self.subjects.clone().raw(subject).finish_short()
+    }
+
+    /// How statistics remember a record from one release to the next, by its holder's own reference:
+    /// the same whatever keys the tokens of the record are made or blinded with.
+    pub fn counted_record(&self, agency: &str, feed: &str, reference: &str) -> u64 {
+        let tag = self.counted.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes());
+        u64::from_be_bytes(tag.finish_short())
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the
@@ -59,6 +68,10 @@ mod tests {
         assert_eq!(reply("a", "k", b"r"), reply("a", "k", b"r"));
         assert_ne!(reply("a", "bk", b"r"), reply("ab", "k", b"r"));
         assert_ne!(reply("a", "k", b"r"), reply("a", "kr", b""));
+        let counted = |byte, agency, feed, record| tagger(byte).counted_record(agency, feed, record);
+        assert_eq!(counted(1, "a", "f", "r"), counted(1, "a", "f", "r"));
+        assert_ne!(counted(1, "a", "f", "r"), counted(2, "a", "f", "r"));
+        assert_ne!(counted(1, "a", "bf", "r"), counted(1, "ab", "f", "r"));
         let long = "k".repeat(70_000);
         assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }

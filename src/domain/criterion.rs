@@ -99,6 +99,20 @@ impl Criterion {
     }
 }
 
+/// A school term.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchoolTerm {
+    /// Its code, such as `2026-autumn`.
+    pub code: String,
+    /// First day.
+    #[serde(deserialize_with = "policy_file::date")]
+    pub starts: Date,
+    /// Last day.
+    #[serde(deserialize_with = "policy_file::date")]
+    pub ends: Date,
+}
+
 /// The criteria that hold together for a span of days; named by its first day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CriteriaVersion<'p> {

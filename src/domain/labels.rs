@@ -39,6 +39,8 @@ pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The tag that a reply is stored under for idempotent replay.
 pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 
+/// The tag under which statistics remember a record from one release to the next.
+pub const STATISTICS_RECORD: &str = "porth/v1/statistics-record";
 /// The sealed linkage keys that a custodian sends to an agency.
 pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
@@ -48,7 +50,7 @@ pub const JOIN_REQUEST: &str = "porth/v1/join-request";
 pub const TEST_PEOPLE: &str = "porth/v1/test-people";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -67,6 +69,7 @@ pub const ALL: [&str; 21] = [
     SHIELD_OPENING,
     SUBJECT_INDEX,
     IDEMPOTENCY,
+    STATISTICS_RECORD,
     LINKAGE_GRANT,
     JOIN_REQUEST,
     TEST_PEOPLE,

@@ -19,6 +19,7 @@ pub mod policy_file;
 pub mod programme;
 pub mod record;
 pub mod referral;
+pub mod statistics;
 pub mod submission;
 pub mod time;
 pub mod token;

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use super::claim_rules::{ClaimRules, EmploymentRule, Ladder};
-pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, Window};
+pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, SchoolTerm, Window};
 pub use super::feed::Feed;
 
 use super::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, PurposeCode, RoleCode};
@@ -20,6 +20,7 @@ use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 use super::record::Flag;
 use super::referral::ReferralRules;
+use super::statistics::profile::Thresholds;
 
 /// A criteria area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,20 +147,6 @@ pub struct Locality {
     pub name: String,
 }
 
-/// A school term.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SchoolTerm {
-    /// Its code, such as `2026-autumn`.
-    pub code: String,
-    /// First day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub starts: Date,
-    /// Last day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub ends: Date,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProgrammeFile {
@@ -175,6 +162,8 @@ struct ProgrammeFile {
     term: Vec<SchoolTerm>,
     #[serde(default)]
     locality: Vec<Locality>,
+    #[serde(default)]
+    statistics: Thresholds,
     feed: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
@@ -193,6 +182,7 @@ pub struct Programme {
     roles: Vec<RoleRule>,
     terms: Vec<SchoolTerm>,
     localities: Vec<Locality>,
+    statistics: Thresholds,
     feeds: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
@@ -219,6 +209,7 @@ impl Programme {
             roles: read.role,
             terms: read.term,
             localities: read.locality,
+            statistics: read.statistics,
             feeds: read.feed,
             claim: read.claim,
             referral: read.referral,
@@ -288,6 +279,10 @@ impl Programme {
     /// The part of the district of this code.
     pub fn locality(&self, code: &LocalityCode) -> Option<&Locality> {
         self.localities.iter().find(|locality| locality.code == *code)
+    }
+    /// Under which counts its tables show nothing.
+    pub fn statistics(&self) -> &Thresholds {
+        &self.statistics
     }
     /// The feed calendar.
     pub fn feeds(&self) -> &[Feed] {

@@ -21,6 +21,7 @@ mod screenings;
 mod snapshot;
 mod standing;
 mod statements;
+mod statistics;
 mod submissions;
 mod token_checks;
 mod value;
@@ -45,6 +46,7 @@ pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, Visible
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
+pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;
 
@@ -65,6 +67,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("standing", standing::STATEMENTS),
+    ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
 ];
@@ -104,6 +107,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("retractions", &submissions::ADD_RETRACTIONS),
     ("events", &log::ADD_EVENTS),
     ("screening rows", &screenings::ADD_ROWS),
+    ("statistics figures", &statistics::ADD_FIGURES),
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),

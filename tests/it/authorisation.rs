@@ -44,7 +44,10 @@ fn operations() -> Vec<Operation> {
             operations.push(Operation {
                 name: format!("{method} {path}"),
                 method: method.to_uppercase(),
-                path: path.replace("{id}", "01990000-0000-7000-8000-000000000000").replace("{path}", "0/000"),
+                path: path
+                    .replace("{id}", "01990000-0000-7000-8000-000000000000")
+                    .replace("{path}", "0/000")
+                    .replace("{table}", "areas?agreement=programme-delivery/v1&role=data-analyst"),
                 media_type,
                 body,
                 needs_token: operation["security"][0].get("access_token").is_some(),

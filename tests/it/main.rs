@@ -12,6 +12,7 @@ mod onboarding;
 mod openapi;
 mod operate;
 mod readme;
+mod statistics;
 mod store;
 mod support;
 mod web;

@@ -391,7 +391,7 @@ impl Seen {
 
 /// Leaves only what the decision lets this feed contribute: an agency with two feeds may have a
 /// permit for an item in one of them only.
-fn cut_down(
+pub(in crate::app) fn cut_down(
     evidence: &mut Evidence,
     may: impl Fn(&Item) -> bool,
     areas: &BTreeMap<CriterionCode, Item>,
@@ -413,7 +413,7 @@ fn cut_down(
     }
 }
 
-fn household_tokens(tokens: &[StoredToken]) -> Vec<HouseholdToken> {
+pub(in crate::app) fn household_tokens(tokens: &[StoredToken]) -> Vec<HouseholdToken> {
     tokens.iter().map(|token| HouseholdToken { epoch: token.epoch, value: token.blinded }).collect()
 }
 

@@ -64,7 +64,7 @@ impl Asked<'_> {
     }
 
     /// Whether the tokens of a feed may be made of old hash values.
-    fn is_legacy(&self, state: &FeedState) -> bool {
+    pub(in crate::app) fn is_legacy(&self, state: &FeedState) -> bool {
         self.policies.takes_legacy_tokens(&state.agency, &state.agreement, state.as_at)
     }
 }
@@ -305,7 +305,7 @@ fn request_digest(question: &Question) -> Result<Digest, AppError> {
     Ok(Digest::of(&to_json(&value)?))
 }
 
-fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
+pub(in crate::app) fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
     let term = |term: &Option<decision::TermRef>| {
         term.as_ref().map(|term| code(&format!("{}/{}", term.agreement, term.term))).transpose()
     };

@@ -6,6 +6,7 @@
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::screen::row_place;
+use crate::app::statistics::member_place;
 use crate::store::StoreError;
 
 /// Fields that are sealed again in one transaction.
@@ -22,7 +23,8 @@ pub struct Resealed {
 
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
-    /// sealed: records' evidence, openings of log entries and questions of screenings.
+    /// sealed: records' evidence, openings of log entries, questions of screenings and those counted in
+    /// statistics.
     ///
     /// # Errors
     ///
@@ -32,6 +34,7 @@ impl Gateway {
         self.reseal_evidence(&mut done, true).await?;
         self.reseal_openings(&mut done, true).await?;
         self.reseal_questions(&mut done, true).await?;
+        self.reseal_members(&mut done, true).await?;
         Ok(done)
     }
 
@@ -45,6 +48,7 @@ impl Gateway {
         self.reseal_evidence(&mut seen, false).await?;
         self.reseal_openings(&mut seen, false).await?;
         self.reseal_questions(&mut seen, false).await?;
+        self.reseal_members(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 
@@ -121,6 +125,30 @@ impl Gateway {
             }
             tx.commit().await?;
         }
+    }
+}
+
+impl Gateway {
+    /// There are few of these, each of a release of which a figure still stands.
+    async fn reseal_members(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        for row in self.store().sealed_members().await? {
+            let (_, series, number, sealed) = &row;
+            if fields.is_current(sealed) {
+                done.current += 1;
+                continue;
+            }
+            done.resealed += 1;
+            if changes {
+                let place = member_place(series, *number);
+                let again = fields.reseal(self.random(), "statistics_release", "members", &place, sealed);
+                let again = again.map_err(does_not_open)?;
+                let mut tx = self.store().begin().await?;
+                tx.replace_members(&row, &again).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod claim;
 pub mod evaluate;
 pub mod referral;
+pub mod statistics;

@@ -48,6 +48,44 @@ fn the_cohort_has_the_counts_and_percentages_of_the_fixture() {
 }
 
 #[test]
+fn the_programme_s_tables_of_the_cohort_give_the_counts_of_the_fixture() {
+    use crate::domain::ids::AreaCode;
+    use crate::domain::statistics::catalogue::{Catalogue, CountedFamily};
+    use crate::domain::statistics::cohort::Cohort;
+    use crate::domain::statistics::profile::{Profile, ProfileName};
+    use crate::domain::statistics::release::{Past, release};
+
+    let population = small();
+    let code = |area: &&str| AreaCode::parse(area).expect("a code");
+    let covered = ["A1", "A2", "A3", "A4"].iter().map(code).collect();
+    let catalogue = Catalogue::new(&programme(), &covered, false);
+    let families = screened(&population).into_iter().map(|(family, areas)| {
+        let members = &population.families[family.0].members;
+        let young = members.iter().filter(|member| population.people[member.0].is_young()).count();
+        CountedFamily {
+            records: vec![family.0 as u64],
+            areas: areas.iter().map(code).collect(),
+            localities: BTreeSet::new(),
+            children: young,
+            adults: members.len() - young,
+        }
+    });
+    let placed = families.filter_map(|family| catalogue.place(&family)).collect::<Vec<_>>();
+    let cohort = Cohort::new(catalogue.collection(), placed).expect("the catalogue's own atoms");
+    let internal = Profile::usual(ProfileName::Internal);
+    let standing = release(catalogue.collection(), &cohort, &Past::default(), &internal, 1, TODAY);
+    let count = |key: &str| standing[key].count.map(|count| count as usize);
+    for (areas, expected) in COMBINATIONS {
+        assert_eq!(count(&format!("combination/{}", areas.join("+"))), Some(expected), "{areas:?}");
+    }
+    for (area, expected) in [("A2", 1_788), ("A3", 1_229), ("A4", 1_066), ("A1", 380)] {
+        assert_eq!(count(&format!("area/{area}")), Some(expected), "{area}");
+    }
+    assert_eq!((count("number/2"), count("all")), (Some(1_435), Some(COHORT)));
+    assert_eq!([count("children/1"), count("children/3 or 4"), count("children/5 or more")], [774, 491, 98].map(Some));
+}
+
+#[test]
 fn the_families_are_as_large_as_published() {
     let population = small();
     let (mut adults, mut children, mut three, mut five) = (0, 0, 0, 0);

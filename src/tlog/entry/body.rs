@@ -48,6 +48,8 @@ macro_rules! bodies {
 bodies! {
     /// A question and its answer or refusal.
     Enquiry(Box<Enquiry>) = "enquiry";
+    /// A table of counts that left, or was refused.
+    Statistics(Box<Statistics>) = "statistics";
     /// One delivery of a feed.
     Submission(Submission) = "submission";
     /// A set of policy files that came into force.
@@ -81,6 +83,11 @@ impl Body {
                 enquiry.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
                 enquiry.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
             }
+            Self::Statistics(table) => {
+                table.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                table.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
+                table.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+            }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             _ => {}
@@ -97,6 +104,11 @@ impl Body {
                 any(&enquiry.decisions, |a, b| a.key() == b.key())
                     || any(&enquiry.feeds, |a, b| a.key() == b.key())
                     || enquiry.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+            }
+            Self::Statistics(table) => {
+                any(&table.decisions, |a, b| a.key() == b.key())
+                    || any(&table.feeds, |a, b| a.key() == b.key())
+                    || table.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
@@ -150,6 +162,57 @@ pub struct Enquiry {
     pub commitments: Commitments,
     /// The true path, sealed to the shield officers; padding when there is none.
     pub shield_opening: ShieldOpening,
+}
+
+/// A table of counts that left, or was refused. It is about nobody: everything is in clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statistics {
+    /// The table, such as `areas-by-locality`.
+    pub table: Code,
+    /// `internal` or `public`.
+    pub profile: Code,
+    /// What was hidden and how the rest was rounded, as a code.
+    pub rule: Code,
+    /// Number of the release; absent when the table was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<u64>,
+    /// The day that the release describes; absent when the table was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_at: Option<Timestamp>,
+    /// SHA-256 of the table as it left, JSON; absent when it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_sha256: Option<Digest>,
+    /// Who asked.
+    pub recipient: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named; absent when it names none that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force: they decide who is one person.
+    pub match_keys_sha256: Digest,
+    /// Version of the criteria in force.
+    pub criteria_version: Code,
+    /// What the table is for.
+    pub purpose: PurposeCode,
+    /// The role of the person who asked.
+    pub role: RoleCode,
+    /// Given, or refused and why.
+    pub outcome: Outcome,
+    /// Every (supplier, item), decided before any record was read.
+    pub decisions: Vec<Decision>,
+    /// The feeds of the permitted set, and how fresh they were.
+    pub feeds: Vec<Feed>,
 }
 
 /// The salted commitments of an enquiry. Each has one opening, kept outside the log.

@@ -12,8 +12,8 @@ mod code;
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
     Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome, PolicyLoad, PreviousLog,
-    ReferralCommitments, ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode,
-    YesNo,
+    ReferralCommitments, ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission,
+    SubmissionMode, YesNo,
 };
 pub use code::{Code, CodeError};
 

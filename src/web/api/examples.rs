@@ -177,6 +177,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             let row = json!({ "row": 3, "outcome": "ceiling", "disclosure": ID, "receipt": receipt() });
             json!(format!("{row}\n{}\n", json!({ "next_after": null })))
         }
+        ("/v1/statistics/{table}", _) => statistics(),
         ("/v1/agreements", _) => json!({ "agreements": [{
             "reference": "early-help-core/v1", "title": "Early help core agreement", "status": "in_force",
             "is_signed_by_caller": true, "starts": "2026-04-01", "ends": "2029-03-31", "review_due": "2027-06-30",
@@ -203,6 +204,28 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/openapi.json", _) => json!({ "openapi": "3.1.0" }),
         _ => Value::Null,
     }
+}
+
+fn statistics() -> Value {
+    let figure = |count: Option<u64>, percent: Option<u64>| {
+        let mark = count.is_none().then_some("c");
+        let percent_mark = percent.is_none().then_some("c").filter(|_| count.is_none());
+        json!({ "count": count, "mark": mark, "percent": percent, "percent_mark": percent_mark, "as_at": null })
+    };
+    json!({
+        "disclosure": ID, "release": 4,
+        "table": {
+            "table": "number-of-areas", "title": "Families by number of areas", "profile": "public", "unit": "families",
+            "base": figure(Some(1965), None), "as_at": "2026-09-20", "row_title": "number of areas met",
+            "rows": ["2 areas", "3 areas", "4 areas", "all families"], "column_title": "count", "columns": ["families"],
+            "figures": [[figure(Some(1435), Some(73))], [figure(None, None)], [figure(None, None)], [figure(Some(1965), None)]],
+            "rule": "(what is hidden, and how the rest is rounded)", "marks": "[c] confidential",
+            "notes": ["(what is counted)"], "known_conflicts": [],
+            "sources": [{ "agency": "education", "feed": "attendance", "as_at": "2026-09-18", "is_late": false }],
+            "source": null,
+        },
+        "onward": "none", "criteria_version": "2017-04-01", "receipt": receipt(),
+    })
 }
 
 fn receipt() -> String {
@@ -271,6 +294,7 @@ mod tests {
         reads::<SubmissionView>(answer("/v1/submissions/{id}/retract", "post"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
+        reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));
         reads::<RowsWanted>(request("/v1/screenings/{id}/rows"));
         reads::<ScreeningView>(answer("/v1/screenings/{id}", "get"));

@@ -8,6 +8,7 @@ use crate::app::preview::PreviewError;
 use crate::app::referral::ReferralError;
 use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
+use crate::app::statistics::StatisticsError;
 use crate::app::submit::FileFault;
 use crate::crypto::jwt::{ClaimFault, JwtError};
 use crate::policy::rules::RuleHit;
@@ -171,6 +172,22 @@ impl From<EnquiryError> for Problem {
             EnquiryError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             EnquiryError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
             EnquiryError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<StatisticsError> for Problem {
+    fn from(error: StatisticsError) -> Self {
+        match error {
+            StatisticsError::UnknownTable => Self::new(kinds::NOT_FOUND),
+            StatisticsError::NotPermitted { disclosure, hits, receipt } => {
+                EnquiryError::NotPermitted { disclosure, hits, receipt }.into()
+            }
+            StatisticsError::CeilingReached { disclosure, receipt } => {
+                EnquiryError::CeilingReached { disclosure, receipt }.into()
+            }
+            StatisticsError::Question(fault) => fault.into(),
+            StatisticsError::App(error) => error.into(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`families`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
 //! | [`preview`] | what another programme file would change, in counts |
+//! | [`statistics`] | tables of counts |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
@@ -45,6 +46,7 @@ pub mod preview;
 pub mod referrals;
 pub mod relay;
 pub mod screenings;
+pub mod statistics;
 pub mod submissions;
 pub mod token;
 pub mod token_checks;
@@ -102,6 +104,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
         .route("/v1/token-checks", post(token_checks::create).layer(Extension(BodyLimit::bytes(TOKEN_CHECK_BYTES))))
+        .route("/v1/statistics/{table}", get(statistics::show))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/policy/preview", post(preview::create))

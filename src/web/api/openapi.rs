@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, enquiries, examples, families, feeds, log, preview, referrals, relay, screenings, submissions, token,
-    token_checks,
+    agreements, enquiries, examples, families, feeds, log, preview, referrals, relay, screenings, statistics,
+    submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -39,6 +39,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::create,
         screenings::show,
         screenings::collect,
+        statistics::show,
         agreements::list,
         agreements::explain,
         preview::create,
@@ -59,6 +60,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
+        (name = "statistics", description = "Tables of counts that give nobody away"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "A family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),

@@ -55,7 +55,9 @@ const STEPS: &[&str] = &[
     "0004_onboarding",
     "0005_operate",
     "0006_screenings",
+    "0010_statistics",
     "0011_claims",
+    "0014_token_checks",
 ];
 
 /// Table by table, the columns with their comments; types translated to the shared three.

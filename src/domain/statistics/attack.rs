@@ -1,0 +1,382 @@
+//! Somebody who keeps every release of two years and tries to learn of single families from them.
+//!
+//! The attacker knows the method, which figures were kept back or stayed, and from which release each
+//! figure is. The attacks: differences of one figure between two releases; every sum and difference
+//! of the figures of one release, over all tables at once, by elimination; bounds from totals minus
+//! parts; shares. Each is tried on unprotected releases too, where it has to succeed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use super::catalogue::{Catalogue, CountedFamily};
+use super::cohort::Cohort;
+use super::collection::Collection;
+use super::percent::percent;
+use super::profile::{LEAST_CHANGE, Profile, ProfileName};
+use super::release::{Past, Shown, Standing, release};
+use super::table::{Table, UnitCounted};
+use crate::domain::ids::{AreaCode, LocalityCode};
+use crate::domain::programme::Programme;
+
+const MONTHS: i64 = 24;
+
+/// SplitMix64: the same two years in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(mixed ^ (mixed >> 31)) * bound as u128) >> 64) as usize
+    }
+}
+
+fn areas(list: &[&str]) -> BTreeSet<AreaCode> {
+    list.iter().map(|area| AreaCode::parse(area).expect("a code")).collect()
+}
+
+/// The families of each month: a few come, a few go, a few change. Every third month is quiet, and
+/// one family comes or goes alone.
+fn months(catalogue: &Catalogue, programme: &Programme, seed: u64) -> Vec<Cohort> {
+    const SETS: [&[&str]; 9] = [
+        &["A2", "A4"],
+        &["A2", "A4"],
+        &["A2", "A4"],
+        &["A2", "A3"],
+        &["A2", "A3"],
+        &["A2", "A3", "A4"],
+        &["A1", "A2"],
+        &["A1", "A3"],
+        &["A1", "A2", "A3", "A4"],
+    ];
+    let places: Vec<LocalityCode> = programme.localities().iter().map(|place| place.code.clone()).collect();
+    let mut chance = Chance(seed);
+    let mut next = 0;
+    let mut family = |chance: &mut Chance| {
+        next += 1;
+        // Some sets and some places are rare.
+        let set = SETS[chance.below(SETS.len()).min(chance.below(SETS.len() + 2))];
+        CountedFamily {
+            records: vec![next],
+            areas: areas(set),
+            localities: BTreeSet::from([places[chance.below(6).min(chance.below(9))].clone()]),
+            children: chance.below(6),
+            adults: chance.below(4),
+        }
+    };
+    let mut families: Vec<CountedFamily> = (0..500).map(|_| family(&mut chance)).collect();
+    let mut months = Vec::new();
+    for month in 0..MONTHS {
+        if month > 0 && month % 3 == 0 {
+            families.push(family(&mut chance)); // the one
+        } else if month > 0 {
+            for _ in 0..8 + chance.below(12) {
+                let gone = chance.below(families.len());
+                families.swap_remove(gone);
+            }
+            for _ in 0..10 + chance.below(18) {
+                families.push(family(&mut chance));
+            }
+            for _ in 0..chance.below(12) {
+                let moved = chance.below(families.len());
+                let other = family(&mut chance);
+                families[moved] = CountedFamily { records: families[moved].records.clone(), ..other };
+            }
+        }
+        let placed = families.iter().filter_map(|family| catalogue.place(family)).collect::<Vec<_>>();
+        months.push(Cohort::new(catalogue.collection(), placed).expect("its own atoms"));
+    }
+    months
+}
+
+/// The releases of two years, by the method.
+fn releases(collection: &Collection, months: &[Cohort], profile: &Profile) -> Vec<Standing> {
+    let mut past = Past::default();
+    let mut releases = Vec::new();
+    for (cohort, number) in months.iter().zip(1..) {
+        let standing = release(collection, cohort, &past, profile, number, day(number));
+        past.cohorts.insert(number, cohort.clone());
+        past.standing = standing.clone();
+        releases.push(standing);
+    }
+    releases
+}
+
+/// As a spreadsheet makes them: small counts hidden, everything else of the month.
+fn careless(collection: &Collection, months: &[Cohort], profile: &Profile) -> Vec<Standing> {
+    let of = |(cohort, number): (&Cohort, i64)| {
+        let values = collection.values(&cohort.counts());
+        let shown = |value: u64| (!profile.is_small(value)).then(|| profile.shown(value));
+        let figures = collection.statistics().iter().zip(values);
+        figures
+            .map(|(statistic, value)| {
+                (statistic.key.clone(), Shown { release: number, as_at: day(number), count: shown(value) })
+            })
+            .collect()
+    };
+    months.iter().zip(1..).map(of).collect()
+}
+
+fn day(number: i64) -> Date {
+    Date::constant(2024 + ((number - 1) / 12) as i16, ((number - 1) % 12 + 1) as i8, 1)
+}
+
+/// What the attacker knows of one release: the figures that are of that release, each with the range
+/// of counts that it stands for.
+fn known(
+    collection: &Collection,
+    releases: &[Standing],
+    number: i64,
+    profile: &Profile,
+) -> BTreeMap<usize, (u64, u64)> {
+    let mut known = BTreeMap::new();
+    for standing in releases {
+        for (place, statistic) in collection.statistics().iter().enumerate() {
+            let shown = &standing[&statistic.key];
+            if let Some(count) = shown.count.filter(|_| shown.release == number) {
+                let range = if profile.name() == ProfileName::Internal {
+                    (count, count)
+                } else {
+                    (count.saturating_sub(2).max(profile.threshold()), count + 2)
+                };
+                known.insert(place, range);
+            }
+        }
+    }
+    known
+}
+
+/// Figures of which two different releases differ by one to nine families.
+fn small_differences(collection: &Collection, releases: &[Standing], months: &[Cohort]) -> usize {
+    let mut found = 0;
+    for statistic in collection.statistics() {
+        let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|atom| collection.atoms()[*atom].as_str()).collect();
+        let shown: BTreeSet<i64> = releases
+            .iter()
+            .map(|standing| standing[&statistic.key])
+            .filter(|shown| shown.count.is_some())
+            .map(|shown| shown.release)
+            .collect();
+        let shown: Vec<i64> = shown.into_iter().collect();
+        // One after the other: what came of the figure before.
+        for pair in shown.windows(2) {
+            let [before, after] = [pair[0], pair[1]].map(|number| &months[number as usize - 1]);
+            found += usize::from((1..LEAST_CHANGE).contains(&before.differing(after, &atoms)));
+        }
+    }
+    found
+}
+
+/// Reduced rows over the atoms, each with its sum: everything that follows from exact figures by
+/// adding and taking away.
+struct Elimination {
+    rows: Vec<(usize, Vec<f64>)>,
+}
+
+impl Elimination {
+    fn of(collection: &Collection, known: &BTreeMap<usize, (u64, u64)>) -> Self {
+        let mut elimination = Self { rows: Vec::new() };
+        for statistic in known.keys() {
+            elimination.add(indicator(collection, &collection.statistics()[*statistic].atoms));
+        }
+        for blocks in collection.blocks().windows(2) {
+            let mut tie = vec![0.0; collection.atoms().len()];
+            tie[blocks[0].clone()].fill(1.0);
+            tie[blocks[1].clone()].fill(-1.0);
+            elimination.add(tie);
+        }
+        elimination
+    }
+
+    fn reduce(&self, mut row: Vec<f64>) -> Vec<f64> {
+        for (lead, known) in &self.rows {
+            let factor = row[*lead];
+            if factor.abs() > 1e-9 {
+                row.iter_mut().zip(known).for_each(|(entry, other)| *entry -= factor * other);
+            }
+        }
+        row
+    }
+
+    fn add(&mut self, row: Vec<f64>) {
+        let row = self.reduce(row);
+        if let Some(lead) = row.iter().position(|entry| entry.abs() > 1e-9) {
+            let pivot = row[lead];
+            self.rows.push((lead, row.into_iter().map(|entry| entry / pivot).collect()));
+        }
+    }
+
+    /// Whether the sum over these atoms follows.
+    fn gives(&self, row: Vec<f64>) -> bool {
+        self.reduce(row).iter().all(|entry| entry.abs() < 1e-6)
+    }
+}
+
+fn indicator(collection: &Collection, atoms: &[usize]) -> Vec<f64> {
+    let mut row = vec![0.0; collection.atoms().len()];
+    for atom in atoms {
+        row[*atom] = 1.0;
+    }
+    row
+}
+
+/// Figures that were not to be told, and follow from the others of their release all the same: sums,
+/// differences, totals minus parts, one table from another.
+fn derived(collection: &Collection, releases: &[Standing], profile: &Profile) -> usize {
+    let mut found = 0;
+    for number in 1..=MONTHS {
+        let known = known(collection, releases, number, profile);
+        if known.is_empty() || profile.name() == ProfileName::Public {
+            continue; // rounded figures give ranges, see below
+        }
+        let elimination = Elimination::of(collection, &known);
+        for (place, statistic) in collection.statistics().iter().enumerate() {
+            let is_told = known.contains_key(&place);
+            found += usize::from(!is_told && elimination.gives(indicator(collection, &statistic.atoms)));
+        }
+    }
+    found
+}
+
+/// Figures that were not to be told and whose range is narrower than a small count's, from every
+/// total that holds them and every part that they hold.
+fn narrowed(collection: &Collection, releases: &[Standing], profile: &Profile) -> usize {
+    let sets: Vec<BTreeSet<usize>> =
+        collection.statistics().iter().map(|statistic| statistic.atoms.iter().copied().collect()).collect();
+    let mut found = 0;
+    for number in 1..=MONTHS {
+        let known = known(collection, releases, number, profile);
+        for (_, set) in sets.iter().enumerate().filter(|(place, _)| !known.contains_key(place)) {
+            // The largest parts first, as long as they do not overlap.
+            let packed = |inside: &dyn Fn(&BTreeSet<usize>) -> bool| -> u64 {
+                let mut parts: Vec<(u64, &BTreeSet<usize>)> = known
+                    .iter()
+                    .map(|(part, range)| (range.0, &sets[*part]))
+                    .filter(|(_, part)| inside(part))
+                    .collect();
+                parts.sort_by_key(|(least, part)| (std::cmp::Reverse(*least), part.len()));
+                let mut taken: BTreeSet<usize> = BTreeSet::new();
+                parts.iter().fold(0, |sum, (least, part)| {
+                    if part.iter().any(|atom| taken.contains(atom)) {
+                        return sum;
+                    }
+                    taken.extend(part.iter());
+                    sum + least
+                })
+            };
+            let least = packed(&|part| part.is_subset(set));
+            let holds = known.iter().filter(|(whole, _)| set.is_subset(&sets[**whole]));
+            let most = holds
+                .map(|(whole, range)| {
+                    let rest: BTreeSet<usize> = sets[*whole].difference(set).copied().collect();
+                    range.1.saturating_sub(packed(&|part| part.is_subset(&rest)))
+                })
+                .min();
+            if let Some(most) = most {
+                found += usize::from(most.saturating_sub(least) < profile.threshold());
+            }
+        }
+    }
+    found
+}
+
+struct Years {
+    catalogue: Catalogue,
+    months: Vec<Cohort>,
+}
+
+fn years() -> Years {
+    let programme = Programme::parse(include_bytes!("../../../policies/programme.toml")).expect("the shipped file");
+    let catalogue = Catalogue::new(&programme, &areas(&["A1", "A2", "A3", "A4"]), true);
+    let months = months(&catalogue, &programme, 20_260_921);
+    Years { catalogue, months }
+}
+
+fn two_years_tell_of_nobody(name: ProfileName) {
+    let Years { catalogue, months } = years();
+    let collection = catalogue.collection();
+    let profile = Profile::usual(name);
+    let releases = releases(collection, &months, &profile);
+    assert_eq!(small_differences(collection, &releases, &months), 0, "differences of one figure");
+    assert_eq!(derived(collection, &releases, &profile), 0, "sums and differences over all tables");
+    assert_eq!(narrowed(collection, &releases, &profile), 0, "totals minus parts");
+
+    // There is something to read even so.
+    let anew = |standing: &Standing, number: i64| {
+        standing.values().filter(|shown| shown.release == number && shown.count.is_some()).count()
+    };
+    assert!(anew(&releases[0], 1) > 20, "{}", anew(&releases[0], 1));
+    let later = (2..=MONTHS).filter(|number| anew(&releases[*number as usize - 1], *number) > 0).count();
+    assert!(later >= 3, "figures are replaced in {later} months");
+
+    // Shares say no more than the counts beside them.
+    for (standing, number) in releases.iter().zip(1..) {
+        for layout in collection.tables() {
+            let table = Table::of(layout, collection, standing, &profile, UnitCounted::Families, day(number));
+            for (cells, figures) in layout.cells.iter().zip(&table.figures) {
+                for (cell, figure) in cells.iter().zip(figures) {
+                    let (super::collection::Cell::Of(_, Some(whole)), Some(share)) = (cell, figure.percent) else {
+                        continue;
+                    };
+                    let whole = standing[&collection.statistics()[*whole].key].count;
+                    let of_shown =
+                        figure.count.zip(whole).and_then(|(part, whole)| percent(part, whole, profile.halves()));
+                    assert_eq!(Some(share), of_shown);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_years_of_internal_tables_tell_of_nobody() {
+    two_years_tell_of_nobody(ProfileName::Internal);
+}
+
+#[test]
+fn two_years_of_public_tables_tell_of_nobody() {
+    two_years_tell_of_nobody(ProfileName::Public);
+}
+
+#[test]
+fn the_same_attacks_succeed_on_careless_tables() {
+    let Years { catalogue, months } = years();
+    let collection = catalogue.collection();
+    for name in [ProfileName::Internal, ProfileName::Public] {
+        let profile = Profile::usual(name);
+        let releases = careless(collection, &months, &profile);
+        assert!(small_differences(collection, &releases, &months) > 100, "{name:?}");
+        assert!(narrowed(collection, &releases, &profile) > 0, "{name:?}");
+        let gained = derived(collection, &releases, &profile);
+        assert!(name == ProfileName::Public || gained > 100, "{gained}");
+    }
+}
+
+#[test]
+fn rule_by_figure_alone_would_let_totals_minus_parts_through() {
+    // Each figure by itself obeys the rule of ten, and nothing is kept back for another's sake.
+    let Years { catalogue, months } = years();
+    let collection = catalogue.collection();
+    let profile = Profile::usual(ProfileName::Internal);
+    let mut standing: Standing = Standing::new();
+    let mut releases = Vec::new();
+    for (cohort, number) in months.iter().zip(1..) {
+        let values = collection.values(&cohort.counts());
+        for (statistic, value) in collection.statistics().iter().zip(values) {
+            let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|atom| collection.atoms()[*atom].as_str()).collect();
+            let last = standing.get(&statistic.key);
+            let stays =
+                last.is_some_and(|last| months[last.release as usize - 1].differing(cohort, &atoms) < LEAST_CHANGE);
+            if !stays {
+                let count = (!profile.is_small(value)).then_some(value);
+                standing.insert(statistic.key.clone(), Shown { release: number, as_at: day(number), count });
+            }
+        }
+        releases.push(standing.clone());
+    }
+    assert_eq!(small_differences(collection, &releases, &months), 0, "the rule holds for each figure");
+    assert!(derived(collection, &releases, &profile) > 0, "and yet what stays can be worked out");
+}

@@ -1,0 +1,141 @@
+//! What is shown this time, and from which earlier time.
+//!
+//! A figure is shown anew when at least ten families came or went since the figure that stands;
+//! otherwise that one stays, with its date. That is so when nobody came or went, too: a new date
+//! would tell "nobody" from "somebody". What was kept back stays kept back by the same rule.
+//!
+//! A figure that stays is a secret of this time: shown figures must not tell its new value. So it is
+//! protected like a small count, and other figures stay at their last value for its sake. Totals
+//! minus parts, sums over tables and differences of two releases therefore give nothing of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::cohort::Cohort;
+use super::collection::Collection;
+use super::profile::{LEAST_CHANGE, Profile};
+use super::protect::{Need, first_needs, protect};
+
+/// A figure as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The number of the release that it is from.
+    pub release: i64,
+    /// The day that that release describes.
+    pub as_at: Date,
+    /// The count as shown; `None` when it is kept back.
+    pub count: Option<u64>,
+}
+
+/// Every figure of a collection as it stands, by key.
+pub type Standing = BTreeMap<String, Shown>;
+
+/// The release before, and who was counted in every release of which a figure still stands.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The figures as they stand.
+    pub standing: Standing,
+    /// Who was counted, by number of release.
+    pub cohorts: BTreeMap<i64, Cohort>,
+}
+
+/// Makes the release of a number and day.
+pub fn release(
+    collection: &Collection,
+    cohort: &Cohort,
+    past: &Past,
+    profile: &Profile,
+    number: i64,
+    as_at: Date,
+) -> Standing {
+    let counts = cohort.counts();
+    let values = collection.values(&counts);
+    let mut needs = first_needs(collection, &counts, profile);
+    let mut stays = vec![false; values.len()];
+    for (place, statistic) in collection.statistics().iter().enumerate() {
+        let Some(last) = past.standing.get(&statistic.key) else { continue };
+        let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|&atom| collection.atoms()[atom].as_str()).collect();
+        // Without the earlier cohort nothing can be compared: the figure stays.
+        let changed = past.cohorts.get(&last.release).map_or(0, |before| before.differing(cohort, &atoms));
+        if changed >= LEAST_CHANGE {
+            continue;
+        }
+        stays[place] = true;
+        needs[place] = Some(match last.count {
+            Some(count) => Need::of_held(values[place], count),
+            None if profile.is_small(values[place]) => Need::of_small(profile),
+            None => Need::of_other(values[place], profile),
+        });
+    }
+    let protection = protect(collection, &counts, profile, needs);
+    let figure = |(place, statistic): (usize, &super::collection::Statistic)| {
+        let last = past.standing.get(&statistic.key).copied();
+        let fresh = |count| Shown { release: number, as_at, count };
+        let shown = if protection.keeps(place) {
+            // A small count of which enough changed is kept back from now on; everything else that is
+            // kept back stays as it last stood.
+            let is_newly_small = !stays[place] && profile.is_small(values[place]);
+            last.filter(|_| !is_newly_small).unwrap_or_else(|| fresh(None))
+        } else {
+            fresh(Some(profile.shown(values[place])))
+        };
+        (statistic.key.clone(), shown)
+    };
+    collection.statistics().iter().enumerate().map(figure).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::ProfileName;
+    use super::*;
+
+    fn collection() -> Collection {
+        let mut collection = Collection::new(vec![["a", "b", "c"].map(str::to_owned).to_vec()]);
+        for atom in ["a", "b", "c"] {
+            collection.statistic(atom, 1, |name| name == atom);
+        }
+        collection.statistic("all", 50, |_| true);
+        collection
+    }
+
+    fn cohort(counts: [u64; 3]) -> Cohort {
+        let families = ["a", "b", "c"].iter().zip(counts).enumerate().flat_map(|(place, (atom, count))| {
+            (0..count).map(move |n| (vec![1_000 * place as u64 + n], vec![(*atom).to_owned()]))
+        });
+        Cohort::new(&collection(), families).expect("known atoms")
+    }
+
+    fn day(month: i8) -> Date {
+        Date::constant(2026, month, 1)
+    }
+
+    #[test]
+    fn a_single_change_shows_in_no_figure_and_ten_do() {
+        for name in [ProfileName::Internal, ProfileName::Public] {
+            let profile = Profile::usual(name);
+            let first = cohort([100, 200, 300]);
+            let standing = release(&collection(), &first, &Past::default(), &profile, 1, day(1));
+            assert_eq!(standing["a"].count, Some(100));
+            let past = Past { standing: standing.clone(), cohorts: BTreeMap::from([(1, first)]) };
+            let after_one = release(&collection(), &cohort([101, 200, 300]), &past, &profile, 2, day(2));
+            assert_eq!(after_one, standing, "{name:?}");
+            let many = release(&collection(), &cohort([160, 260, 360]), &past, &profile, 2, day(2));
+            assert!(many.values().all(|shown| shown.release == 2), "{many:?}");
+        }
+    }
+
+    #[test]
+    fn a_total_is_not_shown_anew_where_it_would_tell_what_a_part_became() {
+        let profile = Profile::usual(ProfileName::Internal);
+        let first = cohort([100, 200, 300]);
+        let standing = release(&collection(), &first, &Past::default(), &profile, 1, day(1));
+        let past = Past { standing, cohorts: BTreeMap::from([(1, first)]) };
+        // One family came to a; many to b and c.
+        let second = release(&collection(), &cohort([101, 260, 390]), &past, &profile, 2, day(2));
+        assert_eq!((second["a"].release, second["a"].count), (1, Some(100)));
+        let anew = ["b", "c", "all"].iter().filter(|key| second[**key].release == 2).count();
+        assert!(anew < 3, "total minus parts would be 101: {second:?}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Tables of counts: over records that agencies delivered, decided, protected, logged, month by month.
+
+mod commands;
+mod tables;
