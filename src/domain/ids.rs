@@ -244,6 +244,10 @@ random_ids! {
     ScreeningId = "screening id";
     /// Sealed linkage keys on their way to an agency.
     GrantId = "grant id";
+    /// Two records about which something was decided or proposed.
+    PairId = "pair id";
+    /// A record of an agency's own that it is asked to verify.
+    PossibleMatchId = "possible match id";
 }
 
 #[cfg(test)]

@@ -162,7 +162,8 @@ impl<'a> Joining<'a> {
 
     fn conflict(&self, a: usize, b: usize) -> bool {
         let conflict = |a: usize, b: usize| self.profiles[a].conflicts_with(&self.profiles[b], self.rules);
-        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| a != b && conflict(a, b)))
+        let may = |a: usize, b: usize| a != b || self.profiles[a].parts_equals(self.rules);
+        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| may(a, b) && conflict(a, b)))
     }
 }
 
