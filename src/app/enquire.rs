@@ -7,7 +7,7 @@
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
 mod evidence;
-mod log_entry;
+pub(super) mod log_entry;
 
 use std::sync::Arc;
 

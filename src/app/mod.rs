@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`retract`] | an agency takes a submission back |
+//! | [`possible_matches`] | agencies verify their own records, and two records are joined or parted |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`explain`] | an agency asks what the agreements would allow |
@@ -39,6 +40,7 @@ pub mod gateway;
 pub mod held_checkpoint;
 pub mod load_policy;
 pub mod policies;
+pub mod possible_matches;
 pub mod publish;
 pub mod relay;
 pub mod restore;

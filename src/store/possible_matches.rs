@@ -36,7 +36,9 @@ statements! {
     BY_ID = select!("id = $1");
     OPEN_OF = select!("programme = $1 AND agency = $2 AND state = 'open' ORDER BY asked_at, id LIMIT $3");
     ALL_OPEN = select!("programme = $1 AND state = 'open' ORDER BY agency, feed, reference, id");
-    ASKED_SINCE = "SELECT agency, COUNT(*) FROM possible_match WHERE programme = $1 AND asked_at > $2
+    BY_TAG = select!("programme = $1 AND agency = $2 AND idempotency_tag = $3");
+    ASKED_SINCE = "SELECT agency, COUNT(*) FROM possible_match
+                   WHERE programme = $1 AND asked_at > $2 AND fields <> ''
                    GROUP BY agency ORDER BY agency";
     RAISED_SINCE = "SELECT COUNT(*) FROM possible_match
                     WHERE programme = $1 AND agency = $2 AND fields = '' AND asked_at > $3";
@@ -200,7 +202,18 @@ impl Tx {
         self.fetch_all(ALL_OPEN, values![programme.as_str()]).await?.iter().map(read_match).collect()
     }
 
-    /// How many possible matches each agency was asked about after a moment, those that it raised included.
+    /// The possible match that an agency decided with a request of this tag.
+    pub async fn match_by_tag(
+        &mut self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        tag: &[u8; 32],
+    ) -> Result<Option<StoredMatch>, StoreError> {
+        let row = self.fetch_optional(BY_TAG, values![programme.as_str(), agency.as_str(), tag]).await?;
+        row.as_ref().map(read_match).transpose()
+    }
+
+    /// How many possible matches each agency was asked about after a moment, those that it raised left out.
     pub async fn matches_asked_since(
         &mut self,
         programme: &ProgrammeCode,

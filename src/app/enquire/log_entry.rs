@@ -200,7 +200,7 @@ impl Gateway {
     }
 
     /// A salted commitment and its sealed opening: salt, then value.
-    fn commit(
+    pub(in crate::app) fn commit(
         &self,
         id: EventId,
         field: &'static str,
@@ -255,7 +255,7 @@ fn request_digest(question: &Question) -> Result<Digest, AppError> {
     Ok(Digest::of(&to_json(&value)?))
 }
 
-fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
+pub(in crate::app) fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
     let term = |term: &Option<decision::TermRef>| {
         term.as_ref().map(|term| code(&format!("{}/{}", term.agreement, term.term))).transpose()
     };
@@ -277,19 +277,29 @@ fn decision(line: &decision::Decision) -> Result<Decision, AppError> {
 
 /// The feeds that were decided on, and how fresh each was: equal for every person.
 fn feeds(asked: &Asked<'_>, lines: &[&decision::Decision]) -> Vec<Feed> {
+    feeds_of(asked.policies, asked.feeds, asked.view, lines)
+}
+
+/// As for an enquiry, of any decision.
+pub(in crate::app) fn feeds_of(
+    policies: &Policies,
+    states: &[FeedState],
+    view: View,
+    lines: &[&decision::Decision],
+) -> Vec<Feed> {
     let is_in = |state: &&FeedState| {
         lines.iter().any(|line| line.outcome.is_in() && line.supplier == state.agency && line.feed == state.feed)
     };
     let feed = |state: &FeedState| {
-        let calendar = asked.policies.programme().feed(&state.agency, &state.feed);
+        let calendar = policies.programme().feed(&state.agency, &state.feed);
         Feed {
             supplier: state.agency.clone(),
             feed: state.feed.clone(),
             as_at: Some(state.as_at),
-            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), asked.view.now)).into(),
+            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), view.now)).into(),
         }
     };
-    asked.feeds.iter().filter(is_in).map(feed).collect()
+    states.iter().filter(is_in).map(feed).collect()
 }
 
 fn code(text: &str) -> Result<Code, AppError> {

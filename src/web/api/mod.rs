@@ -6,6 +6,7 @@
 //! | [`token`] | `POST /oauth/token` |
 //! | [`submissions`] | a feed is delivered and followed |
 //! | [`enquiries`] | an agency asks about a person |
+//! | [`possible_matches`] | an agency verifies records of its own; the data team looks at pairs |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
@@ -36,6 +37,7 @@ pub mod form;
 pub mod idempotency;
 pub mod log;
 pub mod openapi;
+pub mod possible_matches;
 pub mod relay;
 pub mod screenings;
 pub mod submissions;
@@ -91,6 +93,10 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
+        .route("/v1/possible-matches", get(possible_matches::list).post(possible_matches::raise))
+        .route("/v1/possible-matches/views", post(possible_matches::view))
+        .route("/v1/possible-matches/{id}/decisions", post(possible_matches::decide))
+        .route("/v1/possible-matches/{id}/reversals", post(possible_matches::reverse))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token};
+use super::{agreements, enquiries, examples, feeds, log, possible_matches, relay, screenings, submissions, token};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -35,6 +35,11 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::create,
         screenings::show,
         screenings::collect,
+        possible_matches::list,
+        possible_matches::raise,
+        possible_matches::decide,
+        possible_matches::reverse,
+        possible_matches::view,
         agreements::list,
         agreements::explain,
         log::checkpoint,
@@ -50,6 +55,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
+        (name = "possible matches", description = "An agency verifies records of its own, without being told about others"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
@@ -160,6 +166,8 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
+        (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
         (_, "403") => kinds::NO_AGREEMENT,
