@@ -52,7 +52,7 @@ CREATE TABLE possible_match (
     reversal_role      TEXT,
     reversal_reason    TEXT,
     reversal_event     BYTEA,
-    reversal_tag       BLOB
+    reversal_tag       BYTEA
 );
 CREATE INDEX possible_match_by_agency ON possible_match (programme, agency, asked_at);
 

@@ -107,7 +107,11 @@ impl Ground {
     /// The feed that a record is in, as it came.
     fn feed(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<SupplierFeed> {
         let state = self.feeds.iter().find(|state| state.agency == *agency && state.feed == *feed)?;
-        Some(SupplierFeed { supplier: state.agency.clone(), feed: state.feed.clone(), agreement: state.agreement.clone() })
+        Some(SupplierFeed {
+            supplier: state.agency.clone(),
+            feed: state.feed.clone(),
+            agreement: state.agreement.clone(),
+        })
     }
 
     /// Whether records of two feeds may be compared: one data team may draw on both.

@@ -148,8 +148,7 @@ mod tests {
     fn a_pair_token_is_the_same_before_and_after_another_key_is_stacked() {
         let programme = ProgrammeCode::parse("cornwall").expect("a code");
         let next = Secret::from_slice(&[9; 32]).expect("32");
-        let (one, two) =
-            (blinder(&[7; 32], "cornwall"), blinder(&[7; 32], "cornwall").with_layer(&next, &programme));
+        let (one, two) = (blinder(&[7; 32], "cornwall"), blinder(&[7; 32], "cornwall").with_layer(&next, &programme));
         let parts = ["confirmed", "education", "attendance", "r1", "police", "outcomes", "r2"];
         let mut other = parts;
         other[6] = "r3";

@@ -16,8 +16,11 @@ use crate::domain::ids::{AgencyCode, FeedCode, ProgrammeCode, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 
-pub(super) static ADD_LINKS: BulkInsert =
-    BulkInsert::new("INSERT INTO link (record, visible_from, visible_to, component, person, shielded, apart) VALUES", 7, "");
+pub(super) static ADD_LINKS: BulkInsert = BulkInsert::new(
+    "INSERT INTO link (record, visible_from, visible_to, component, person, shielded, apart) VALUES",
+    7,
+    "",
+);
 /// Ends link rows that the next generation replaces.
 pub(super) static END_LINKS: ListStatement =
     ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to + 0 = $2 AND record IN ({list})", 2);

@@ -21,13 +21,17 @@ macro_rules! select {
 
 /// Pairs in force by their smaller and by their larger record.
 pub(super) static IN_FORCE_BY_FIRST: ListStatement = ListStatement::new(
-    select!("state = 'in_force' AND programme = $1 AND first_agency = $2 AND first_feed = $3
-             AND first_reference IN ({list})"),
+    select!(
+        "state = 'in_force' AND programme = $1 AND first_agency = $2 AND first_feed = $3
+             AND first_reference IN ({list})"
+    ),
     3,
 );
 pub(super) static IN_FORCE_BY_SECOND: ListStatement = ListStatement::new(
-    select!("state = 'in_force' AND programme = $1 AND second_agency = $2 AND second_feed = $3
-             AND second_reference IN ({list})"),
+    select!(
+        "state = 'in_force' AND programme = $1 AND second_agency = $2 AND second_feed = $3
+             AND second_reference IN ({list})"
+    ),
     3,
 );
 
@@ -270,8 +274,7 @@ impl Tx {
 
 fn read_pair(row: &Row) -> Result<StoredPair, StoreError> {
     let name = |at: usize| -> Result<RecordName, StoreError> {
-        let reference =
-            OpaqueRef::parse(&row.text(at + 2)?).map_err(|_| StoreError::Corrupt("record reference"))?;
+        let reference = OpaqueRef::parse(&row.text(at + 2)?).map_err(|_| StoreError::Corrupt("record reference"))?;
         Ok(RecordName { agency: row.parsed(at, "agency")?, feed: row.parsed(at + 1, "feed")?, reference })
     };
     let side = |at: usize| -> Result<PairSide, StoreError> {

@@ -172,7 +172,11 @@ impl Store {
         component: i64,
         person: i64,
     ) -> Result<Vec<RecordName>, StoreError> {
-        self.fetch_all(MATES, values![generation, component, person]).await?.iter().map(|row| read_name(row, 0)).collect()
+        self.fetch_all(MATES, values![generation, component, person])
+            .await?
+            .iter()
+            .map(|row| read_name(row, 0))
+            .collect()
     }
 }
 
@@ -260,8 +264,7 @@ impl Tx {
         (role, reason): (&str, &str),
         answer: &MatchAnswer,
     ) -> Result<bool, StoreError> {
-        let values =
-            values![id.as_bytes(), answer.at.as_micros(), role, reason, answer.event.as_bytes(), &answer.tag];
+        let values = values![id.as_bytes(), answer.at.as_micros(), role, reason, answer.event.as_bytes(), &answer.tag];
         Ok(self.execute(REVERSE, values).await? == 1)
     }
 }

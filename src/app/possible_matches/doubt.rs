@@ -47,7 +47,10 @@ impl Gateway {
     ) -> Result<Recorded, MatchError> {
         self.check_role(&doubt.role).await?;
         let is_own = matches!(doubt.decision, Decision::Split | Decision::Merge);
-        if !is_own || !doubt.decision.takes(doubt.reason) || (doubt.decision == Decision::Merge && doubt.other.is_none()) {
+        if !is_own
+            || !doubt.decision.takes(doubt.reason)
+            || (doubt.decision == Decision::Merge && doubt.other.is_none())
+        {
             return Err(MatchError::Reason);
         }
         let tag = self.keys().tagger.reply(&caller.client, idempotency, in_short(doubt).as_bytes());
@@ -133,11 +136,5 @@ impl Gateway {
 fn in_short(doubt: &OwnDoubt) -> String {
     let name = |(feed, reference): &(FeedCode, OpaqueRef)| format!("{feed}/{}", reference.as_str());
     let other = doubt.other.as_ref().map_or_else(String::new, name);
-    format!(
-        "possible-match-doubt {} {} {other} {} {}",
-        doubt.decision,
-        name(&doubt.record),
-        doubt.role,
-        doubt.reason
-    )
+    format!("possible-match-doubt {} {} {other} {} {}", doubt.decision, name(&doubt.record), doubt.role, doubt.reason)
 }

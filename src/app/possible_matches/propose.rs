@@ -118,8 +118,7 @@ impl Gateway {
             let found = candidates(&records, &persons, policies.link_rules(), MOST_HOLDERS);
             (found, records, policies)
         };
-        let (found, records, policies) =
-            tokio::task::spawn_blocking(work).await.map_err(|_| AppError::Interrupted)?;
+        let (found, records, policies) = tokio::task::spawn_blocking(work).await.map_err(|_| AppError::Interrupted)?;
         let mut named = BTreeMap::new();
         for candidate in found {
             let (a, b) = (&records[candidate.first].key, &records[candidate.second].key);
@@ -272,14 +271,21 @@ impl Gateway {
 
 /// Open possible matches that still stand for something, by record.
 fn waiting(matches: Vec<StoredMatch>, open: &[StoredPair]) -> BTreeMap<RecordName, StoredMatch> {
-    let alive: BTreeSet<PossibleMatchId> =
-        open.iter().flat_map(|pair| pair.sides).filter(|side| side.answer.is_none()).filter_map(|side| side.by).collect();
+    let alive: BTreeSet<PossibleMatchId> = open
+        .iter()
+        .flat_map(|pair| pair.sides)
+        .filter(|side| side.answer.is_none())
+        .filter_map(|side| side.by)
+        .collect();
     let matches = matches.into_iter().filter(|it| alive.contains(&it.id));
     matches.map(|it| (it.record.clone(), it)).collect()
 }
 
 /// All fields that a record's open pairs want to be verified.
-fn wanted<'a>(open: &'a [StoredPair], found: &'a BTreeMap<PairNames, Found>) -> BTreeMap<&'a RecordName, BTreeSet<String>> {
+fn wanted<'a>(
+    open: &'a [StoredPair],
+    found: &'a BTreeMap<PairNames, Found>,
+) -> BTreeMap<&'a RecordName, BTreeSet<String>> {
     let mut wanted: BTreeMap<&RecordName, BTreeSet<String>> = BTreeMap::new();
     for pair in open {
         for (side, name) in pair.sides.iter().zip(pair.names.both()) {
@@ -293,7 +299,8 @@ fn wanted<'a>(open: &'a [StoredPair], found: &'a BTreeMap<PairNames, Found>) -> 
 
 fn in_words(candidate: &Candidate, policies: &Policies) -> Found {
     let keys = policies.match_keys();
-    let named = keys.keys().iter().filter(|key| policies.kind(&key.name).is_some_and(|it| candidate.kinds.contains(&it)));
+    let named =
+        keys.keys().iter().filter(|key| policies.kind(&key.name).is_some_and(|it| candidate.kinds.contains(&it)));
     let (mut names, mut fields) = (BTreeSet::new(), BTreeSet::new());
     for key in named {
         names.insert(key.name.as_str());

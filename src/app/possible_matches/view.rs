@@ -88,7 +88,11 @@ impl Gateway {
     /// # Errors
     ///
     /// [`EnquiryError`]; refusals by agreement are in the log too.
-    pub async fn view_possible_matches(&self, caller: &AgencyCaller, asked: &ViewTerms) -> Result<Viewed, EnquiryError> {
+    pub async fn view_possible_matches(
+        &self,
+        caller: &AgencyCaller,
+        asked: &ViewTerms,
+    ) -> Result<Viewed, EnquiryError> {
         for _ in 0..MOST_TRIES {
             if let Some(viewed) = self.try_to_view(caller, asked).await? {
                 return Ok(viewed);
@@ -165,9 +169,8 @@ impl Gateway {
 
     /// The pairs of which both records are in the set, visible and reached by no shield.
     async fn pairs_within(&self, ground: &Ground, permitted: &Permitted) -> Result<Vec<ViewedPair>, AppError> {
-        let is_in = |name: &RecordName| {
-            ground.feed(&name.agency, &name.feed).is_some_and(|feed| permitted.includes(&feed))
-        };
+        let is_in =
+            |name: &RecordName| ground.feed(&name.agency, &name.feed).is_some_and(|feed| permitted.includes(&feed));
         let standing = self.store().standing_pairs(self.programme()).await?;
         let within: Vec<StoredPair> =
             standing.into_iter().filter(|pair| pair.names.both().into_iter().all(is_in)).collect();

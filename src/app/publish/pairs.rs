@@ -102,7 +102,12 @@ impl Gateway {
             return Err(AppError::ClaimLost);
         }
         tx.commit().await?;
-        tracing::info!(pairs = pairs.len(), links, generation = claim.generation + 1, "decisions about pairs are applied");
+        tracing::info!(
+            pairs = pairs.len(),
+            links,
+            generation = claim.generation + 1,
+            "decisions about pairs are applied"
+        );
         Ok(Some(claim.generation + 1))
     }
 

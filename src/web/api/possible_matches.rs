@@ -281,8 +281,7 @@ pub async fn reverse(
 ) -> Result<(StatusCode, Json<RecordedView>), Problem> {
     let id = parse_id(&id)?;
     let reason = word(&body.reason, "reason")?;
-    let work =
-        async move { gateway.reverse_possible_match(&caller, id, (&body.role, reason), key.as_str()).await };
+    let work = async move { gateway.reverse_possible_match(&caller, id, (&body.role, reason), key.as_str()).await };
     let recorded = tokio::spawn(work.in_current_span()).await.map_err(Problem::internal)??;
     Ok((StatusCode::CREATED, Json(recorded_view(&recorded))))
 }

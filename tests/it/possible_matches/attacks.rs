@@ -141,7 +141,12 @@ async fn who_becomes_shielded_leaves_the_queue_as_who_is_deleted_does(#[case] ba
         let entry = entries(&programme, "match.decision").await.remove(0);
         let mut fields: Vec<String> = entry["body"].as_object().expect("a body").keys().cloned().collect();
         fields.sort();
-        answers.push((after, decided.map(|it| it.id == item.id).expect("taken"), fields, propose(&programme).await.asked));
+        answers.push((
+            after,
+            decided.map(|it| it.id == item.id).expect("taken"),
+            fields,
+            propose(&programme).await.asked,
+        ));
     }
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0].0, (Vec::new(), Vec::new()));

@@ -48,7 +48,8 @@ async fn two_records_are_one_person_once_both_holders_confirm_and_in_every_later
 
     reverse(&rotated, CARE.0, care.id).await.expect("taken back");
     assert_eq!(areas(&rotated, BY_NUMBER).await, ["A3"]);
-    let actions: Vec<_> = entries(&rotated, "match.decision").await.iter().map(|it| it["body"]["action"].clone()).collect();
+    let actions: Vec<_> =
+        entries(&rotated, "match.decision").await.iter().map(|it| it["body"]["action"].clone()).collect();
     assert_eq!(actions, ["confirm", "confirm", "reversal"]);
     assert_eq!(entries(&rotated, "match.ask").await.len(), 2);
 }

@@ -36,7 +36,10 @@ async fn the_data_team_sees_agencies_and_keys_by_handles_and_others_see_nothing(
     let viewed = view(&programme, TEAM, "programme-delivery").await.expect("permitted");
     assert_eq!(viewed.pairs.len(), 1);
     let pair = &viewed.pairs[0];
-    assert_eq!((pair.agencies.clone(), pair.keys.clone()), ([CARE.0.to_owned(), SCHOOLS.0.to_owned()], vec!["k8".to_owned()]));
+    assert_eq!(
+        (pair.agencies.clone(), pair.keys.clone()),
+        ([CARE.0.to_owned(), SCHOOLS.0.to_owned()], vec!["k8".to_owned()])
+    );
     assert_eq!((pair.origin, pair.state, pair.millibits), ("confirmed", "proposed", None));
     let text = serde_json::to_string(&viewed.pairs).expect("JSON");
     assert!(!text.contains(&opaque(1)) && !text.contains(&opaque(2)), "{text}");
