@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     AT_SCHOOL, BY_NUMBER, CARE, CORE, HOUSING, SCHOOLS, areas, both_confirm, child, confirm, decide, entries, propose,
-    queue, reverse, two_records_of_one_girl,
+    queue, reverse, shield, two_records_of_one_girl,
 };
 use crate::support::database::Backend;
 use crate::support::programme::{TestProgramme, opaque};
@@ -127,9 +127,7 @@ async fn who_becomes_shielded_leaves_the_queue_as_who_is_deleted_does(#[case] ba
         let item = queue(&programme, SCHOOLS.0).await.remove(0);
         let before = told(&programme, CARE.0).await;
         if is_shielded {
-            let mut refuge = child(&programme, 5, BY_NUMBER, "H2").await;
-            refuge["restricted"] = true.into();
-            programme.deliver(HOUSING.0, HOUSING.1, CORE, &[refuge]).await;
+            shield(&programme).await;
         } else {
             let other = child(&programme, 9, &[("nhs", "9990000026")], "H2").await;
             programme.deliver(CARE.0, CARE.1, CORE, &[other]).await;

@@ -5,8 +5,8 @@ use porth::domain::pair::{Decision, Reason};
 use rstest::rstest;
 
 use super::{
-    AT_SCHOOL, BY_NUMBER, CARE, CORE, HOUSING, IN_CARE, SCHOOLS, areas, both_confirm, caller, child, confirm, decide,
-    entries, key, name, propose, queue, reverse, two_records_of_one_girl,
+    AT_SCHOOL, BY_NUMBER, CARE, CORE, IN_CARE, SCHOOLS, areas, both_confirm, caller, child, confirm, decide, entries,
+    key, name, propose, queue, reverse, shield, two_records_of_one_girl,
 };
 use crate::support::database::Backend;
 use crate::support::programme::{TestProgramme, opaque};
@@ -168,9 +168,7 @@ async fn a_shield_reaches_over_a_confirmed_pair_and_a_split_lifts_none(#[case] b
     let programme = TestProgramme::start(backend).await;
     two_records_of_one_girl(&programme).await;
     let [_, care] = both_confirm(&programme).await;
-    let mut refuge = child(&programme, 5, BY_NUMBER, "H2").await;
-    refuge["restricted"] = true.into();
-    programme.deliver(HOUSING.0, HOUSING.1, CORE, &[refuge]).await;
+    shield(&programme).await;
     assert_eq!(areas(&programme, &AT_SCHOOL[..1]).await, [""; 0], "the school's record of her is hidden too");
 
     let record = (name(CARE, 2).feed, name(CARE, 2).reference);

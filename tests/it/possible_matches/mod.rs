@@ -57,6 +57,12 @@ async fn two_records_of_one_girl(programme: &TestProgramme) {
     programme.deliver(CARE.0, CARE.1, CORE, &[row]).await;
 }
 
+/// Housing knows that social care's girl is in a refuge.
+async fn shield(programme: &TestProgramme) {
+    let refuge = programme.row(5, BY_NUMBER, json!({ "role": "child", "restricted": true }));
+    programme.deliver(HOUSING.0, HOUSING.1, CORE, &[refuge]).await;
+}
+
 async fn propose(programme: &TestProgramme) -> Proposed {
     programme.gateway.propose_possible_matches(AT_ONCE).await.expect("compared")
 }

@@ -5,9 +5,7 @@ use porth::app::possible_matches::view::{ViewTerms, Viewed};
 use porth::domain::programme::Relationship;
 use rstest::rstest;
 
-use super::{
-    BY_NUMBER, CARE, CORE, HOUSING, SCHOOLS, caller, child, entries, in_force, name, propose, two_records_of_one_girl,
-};
+use super::{CARE, SCHOOLS, caller, entries, in_force, name, propose, shield, two_records_of_one_girl};
 use crate::support::database::Backend;
 use crate::support::programme::{TestProgramme, opaque};
 
@@ -71,8 +69,6 @@ async fn a_pair_leaves_the_data_teams_view_when_a_shield_reaches_it(#[case] back
     let before = view(&programme, TEAM, "programme-delivery").await.expect("permitted");
     assert_eq!(before.pairs.len(), 1);
     assert_eq!(before.pairs[0].millibits, Some(21_500));
-    let mut refuge = child(&programme, 5, BY_NUMBER, "H2").await;
-    refuge["restricted"] = true.into();
-    programme.deliver(HOUSING.0, HOUSING.1, CORE, &[refuge]).await;
+    shield(&programme).await;
     assert_eq!(view(&programme, TEAM, "programme-delivery").await.expect("permitted").pairs, []);
 }
