@@ -107,7 +107,7 @@ impl Gateway {
                 }
                 if pair.origin == PairOrigin::Confirmed && reason.parts() {
                     let side = PairSide { by: Some(id), answer: Some(decision) };
-                    effects.extend(self.part(tx, &pair.names, (mine, side), &pair.evidence, decided).await?);
+                    effects.push(self.part(tx, &pair.names, (mine, side), &pair.evidence, decided).await?);
                 }
             }
             _ => {}
@@ -123,7 +123,7 @@ impl Gateway {
         (mine, side): (usize, PairSide),
         evidence: &str,
         decided: Decided,
-    ) -> Result<Option<String>, MatchError> {
+    ) -> Result<String, MatchError> {
         let standing = tx.pairs_of_names(self.programme(), names).await?;
         if let Some(mut apart) = standing.into_iter().find(|pair| pair.origin == PairOrigin::Apart) {
             apart.sides[mine] = side;
@@ -131,13 +131,13 @@ impl Gateway {
             apart.state = PairState::InForce;
             let change = if was_open { PairChange::Decided(decided.0, decided.1) } else { PairChange::None };
             tx.change_pair(&apart, change).await?;
-            return Ok(Some(effect(&apart)));
+            return Ok(effect(&apart));
         }
         let mut sides = [PairSide::default(); 2];
         sides[mine] = side;
         let apart = self.decided_pair(PairOrigin::Apart, names.clone(), sides, evidence, decided.0);
         tx.add_pair(self.programme(), &apart, Some(decided)).await?;
-        Ok(Some(effect(&apart)))
+        Ok(effect(&apart))
     }
 
     /// A pair that is in force from now on.

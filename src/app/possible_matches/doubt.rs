@@ -81,7 +81,7 @@ impl Gateway {
             let mine = usize::from(names.both()[0] != &record);
             let side = PairSide { by: Some(id), answer: Some(doubt.decision) };
             if doubt.decision == Decision::Split {
-                effects.extend(self.part(&mut tx, &names, (mine, side), "", (now, event)).await?);
+                effects.push(self.part(&mut tx, &names, (mine, side), "", (now, event)).await?);
                 continue;
             }
             let mut sides = [PairSide::default(); 2];
