@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`retract`] | an agency takes a submission back |
+//! | [`possible_matches`] | agencies verify their own records, and two records are joined or parted |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`claim`] | a family is engaged; a claim for a result is checked; [`proof`] proves that an entry is in the log |
@@ -47,6 +48,7 @@ pub mod held_checkpoint;
 pub mod load_policy;
 pub mod past;
 pub mod policies;
+pub mod possible_matches;
 pub mod preview;
 pub mod proof;
 pub mod publish;

@@ -12,7 +12,7 @@ use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
-use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, Tier};
+use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::store::{Blinding, Store, StoredDocument, StoredSignature};
@@ -175,11 +175,11 @@ impl Policies {
     }
     /// Whether tokens of an epoch match: those of frozen and retired epochs never do.
     pub fn matches_in(&self, epoch: u32) -> bool {
-        self.epoch(epoch) == Some(EpochState::Active)
+        epoch == PAIR_EPOCH || self.epoch(epoch) == Some(EpochState::Active)
     }
     /// Whether a shield still reaches over tokens of an epoch: it does until the epoch is retired.
     pub fn shields_in(&self, epoch: u32) -> bool {
-        matches!(self.epoch(epoch), Some(EpochState::Active | EpochState::Frozen))
+        epoch == PAIR_EPOCH || matches!(self.epoch(epoch), Some(EpochState::Active | EpochState::Frozen))
     }
     /// Whether an epoch is frozen: until it is retired, no shield lifts.
     pub fn has_frozen_epoch(&self) -> bool {
@@ -207,6 +207,9 @@ impl Policies {
     }
     /// Whether tokens of a kind link by themselves.
     pub fn links(&self, kind: u16) -> bool {
+        if is_reserved(kind) {
+            return self.link_rules.rank(kind).is_some();
+        }
         self.linking.get(usize::from(kind)).copied().unwrap_or(false)
     }
     /// Whether records that share a value of a kind belong to one component: they may be linked, or

@@ -5,10 +5,18 @@
 //! those that share a linking token with its own rows. Within each, persons are clustered from
 //! scratch over all records, to find what a shield reaches; the link rows carry the component and
 //! the shield, and every enquiry clusters again from the records it may see.
+//!
+//! What people decided about two records comes in the same way (`publish/pairs.rs`): records that arrive
+//! get the tokens of their pairs first, and a decision moves a generation of its own.
+
+mod pairs;
+mod splits;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+pub(super) use self::splits::parted_tokens;
+use self::splits::{marks, without_splits};
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
@@ -53,6 +61,10 @@ impl Gateway {
         let programme = self.programme().clone();
         if self.store().blinding(&programme).await?.is_under_way() {
             return Ok(None); // tokens of one person look like two people's meanwhile
+        }
+        // Decisions wait rather than submissions: a shield may be among these.
+        if let Err(error) = self.publish_pairs().await {
+            tracing::error!(error = %error, "decisions about pairs could not be applied; they are tried again");
         }
         let Some(submission) = self.store().next_staged(&programme).await? else {
             return Ok(None);
@@ -110,26 +122,34 @@ impl Gateway {
         let policies = self.current_policies().await?;
         let store = self.store();
         let turnover = self.turnover(claim, submission).await?;
+        if let Some(arriving) = turnover.arriving {
+            self.add_pair_tokens(claim, arriving, &policies).await?;
+        }
 
         let mut graph = Graph::default();
         graph.rejoin_neighbours(store, claim, &turnover, &policies).await?;
         graph.add_submission(store, claim, &turnover, &policies).await?;
-        let components = graph.into_components();
-        let mut links = 0;
-        let mut page: Vec<Vec<i64>> = Vec::new();
-        let mut page_size = 0;
-        for component in components {
-            page_size += component.len();
-            page.push(component);
-            if page_size >= PAGE {
-                links += self.link(claim, &policies, &std::mem::take(&mut page)).await?;
-                page_size = 0;
-            }
-        }
-        links += self.link(claim, &policies, &page).await?;
+        let links = self.link_all(claim, &policies, graph).await?;
         self.end_records(claim, &turnover).await?;
         self.show(claim, submission, &turnover).await?;
         Ok(Published { submission: submission.id, generation: claim.generation + 1, links })
+    }
+
+    /// Clusters every component of a graph, a page of records at a time.
+    async fn link_all(&self, claim: &Claim, policies: &Arc<Policies>, mut graph: Graph) -> Result<usize, AppError> {
+        let renewed = std::mem::take(&mut graph.renewed);
+        let mut links = 0;
+        let mut page: Vec<Vec<i64>> = Vec::new();
+        let mut page_size = 0;
+        for component in graph.into_components() {
+            page_size += component.len();
+            page.push(component);
+            if page_size >= PAGE {
+                links += self.link(claim, policies, &std::mem::take(&mut page), &renewed).await?;
+                page_size = 0;
+            }
+        }
+        Ok(links + self.link(claim, policies, &page, &renewed).await?)
     }
 
     /// What the next generation adds and takes away.
@@ -220,12 +240,19 @@ impl Gateway {
     }
 
     /// Clusters whole components and writes the links of their records.
-    async fn link(&self, claim: &Claim, policies: &Arc<Policies>, components: &[Vec<i64>]) -> Result<usize, AppError> {
+    async fn link(
+        &self,
+        claim: &Claim,
+        policies: &Arc<Policies>,
+        components: &[Vec<i64>],
+        renewed: &Renewed,
+    ) -> Result<usize, AppError> {
         if components.is_empty() {
             return Ok(0);
         }
         let ids: Vec<i64> = components.iter().flatten().copied().collect();
-        let records = self.store().linkable_records(&ids).await?;
+        let mut records = self.store().linkable_records(&ids).await?;
+        renew(&mut records, renewed);
         // Under the next epoch the record that restricts somebody may still be missing, and with it the
         // way from it to the person's others: until a frozen epoch is retired no shield lifts.
         let still =
@@ -322,13 +349,22 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
     let shielding = tokens_of(&|epoch| policies.shields_in(epoch));
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
     let persons = clusters(&matching, policies.link_rules());
-    let hidden = shielded(&shielding, &persons, &restricted, policies.link_rules());
+    // A split never lifts a shield: that reaches as far as if nobody had parted anybody.
+    let unparted = without_splits(&matching);
+    let whole = unparted.map_or_else(|| persons.clone(), |records| clusters(&records, policies.link_rules()));
+    let mut hidden = shielded(&shielding, &whole, &restricted, policies.link_rules());
+    for person in &whole {
+        if person.members().iter().any(|&member| still_shielded.contains(&records[member].id)) {
+            person.members().iter().for_each(|&member| hidden[member] = true);
+        }
+    }
+    let marks = marks(&matching, &persons, |member| records[member].id);
     let mut links = Vec::with_capacity(records.len());
-    for person in &persons {
+    for (person, apart) in persons.iter().zip(marks) {
         let name = records[person.members()[0]].id;
-        let is_still = person.members().iter().any(|&member| still_shielded.contains(&records[member].id));
         for &member in person.members() {
-            links.push((records[member].id, Link { component, person: name, is_shielded: hidden[member] || is_still }));
+            let link = Link { component, person: name, is_shielded: hidden[member], apart: apart.clone() };
+            links.push((records[member].id, link));
         }
     }
     links
@@ -356,6 +392,17 @@ pub(super) fn link_tokens(tokens: &[StoredToken]) -> Vec<LinkToken> {
     tokens.iter().map(|token| LinkToken { kind: token.kind, epoch: token.epoch, value: token.blinded }).collect()
 }
 
+/// The tokens that records are about to have, by record id.
+type Renewed = HashMap<i64, Vec<StoredToken>>;
+
+fn renew(records: &mut [LinkableRecord], renewed: &Renewed) {
+    for record in records {
+        if let Some(tokens) = renewed.get(&record.id) {
+            record.tokens.clone_from(tokens);
+        }
+    }
+}
+
 /// Records and which of them share linking tokens, as far as the submission reaches.
 #[derive(Default)]
 struct Graph {
@@ -364,6 +411,8 @@ struct Graph {
     sets: Option<Components>,
     /// Components of the visible generation whose members are in the graph.
     seen: BTreeSet<i64>,
+    /// Tokens that records get with the next generation.
+    renewed: Renewed,
 }
 
 impl Graph {
@@ -420,7 +469,8 @@ impl Graph {
         keep(store, claim).await?;
         let components = self.fresh(store.components_of(claim, ids).await?);
         let members = store.members(claim, turnover, &components).await?;
-        let records: Vec<LinkableRecord> = members.into_iter().map(|member| member.record).collect();
+        let mut records: Vec<LinkableRecord> = members.into_iter().map(|member| member.record).collect();
+        renew(&mut records, &self.renewed);
         for piece in records.chunks(PAGE) {
             self.join_holders(store, claim, turnover, policies, piece).await?;
         }

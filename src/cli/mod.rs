@@ -49,6 +49,8 @@ enum Command {
     Enquire(agency::enquire::EnquireArgs),
     /// Ask the gateway about every person of a tokenised file
     Screen(agency::screen::ScreenArgs),
+    /// Verify records of the agency's own that may be of one person with others
+    PossibleMatches(agency::possible_matches::PossibleMatchesArgs),
     /// Run the gateway
     Serve(operator::serve::ServeArgs),
     /// Sequence and sign the log, as a user of its own
@@ -104,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Feeds(args) => agency::feeds::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),
+        Command::PossibleMatches(args) => agency::possible_matches::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),
         Command::Sequence(args) => operator::sequence::run(args, &output),
         Command::Migrate(args) => operator::migrate::run(args, &output),

@@ -18,6 +18,8 @@ use crate::domain::token::{Blinded, Token};
 pub struct Blinder {
     /// The message up to the programme, already hashed.
     prefix: Keyed,
+    /// The same for pair tokens, under their own label.
+    pairs: Keyed,
     /// The keys that were stacked on the first, in order.
     layers: Vec<Layer>,
 }
@@ -38,8 +40,8 @@ impl Layer {
 impl Blinder {
     /// Takes the programme's blinding key.
     pub fn new(key: &Secret<32>, programme: &ProgrammeCode) -> Self {
-        let prefix = Keyed::new(key.expose(), labels::BLIND).lp(programme.as_str().as_bytes());
-        Self { prefix, layers: Vec::new() }
+        let keyed = |label| Keyed::new(key.expose(), label).lp(programme.as_str().as_bytes());
+        Self { prefix: keyed(labels::BLIND), pairs: keyed(labels::PAIR), layers: Vec::new() }
     }
 
     /// Stacks the next blinding key of the programme on those that are there.
@@ -67,6 +69,16 @@ impl Blinder {
 
     fn layer_after(&self, layers: u32) -> Option<&Layer> {
         self.layers.get(usize::try_from(layers).ok()?.checked_sub(1)?)
+    }
+
+    /// The pair token of two records, through the first `layers` keys: what is stored went through as
+    /// many, and [`Blinder::restack`] takes it through the next. `parts` are the origin and the two
+    /// records' agency, feed and reference, in the records' order.
+    pub fn pair(&self, layers: u32, parts: [&str; 7]) -> Blinded {
+        let keyed = parts.iter().fold(self.pairs.clone(), |keyed, part| keyed.lp(part.as_bytes()));
+        let stacked = usize::try_from(layers.saturating_sub(1)).unwrap_or(usize::MAX);
+        let first = Blinded::new(keyed.finish_short());
+        self.layers.iter().take(stacked).fold(first, |blinded, layer| layer.apply(blinded))
     }
 
     /// Prepares one epoch, type and normalisation version for bulk work, through the first `layers`
@@ -130,6 +142,21 @@ mod tests {
             let blinded = blinder.blind(vectors.epoch, &vector.r#type, vectors.norm, &token);
             assert_eq!(hex(blinded.as_bytes()), vector.blinded);
         }
+    }
+
+    #[test]
+    fn a_pair_token_is_the_same_before_and_after_another_key_is_stacked() {
+        let programme = ProgrammeCode::parse("cornwall").expect("a code");
+        let next = Secret::from_slice(&[9; 32]).expect("32");
+        let (one, two) = (blinder(&[7; 32], "cornwall"), blinder(&[7; 32], "cornwall").with_layer(&next, &programme));
+        let parts = ["confirmed", "education", "attendance", "r1", "police", "outcomes", "r2"];
+        let mut other = parts;
+        other[6] = "r3";
+        assert_eq!(one.pair(1, parts), two.pair(1, parts));
+        assert_eq!(two.restack(1, one.pair(1, parts)), Some(two.pair(2, parts)));
+        assert_ne!(two.pair(1, parts), two.pair(2, parts));
+        assert_ne!(one.pair(1, parts), one.pair(1, other));
+        assert_ne!(one.pair(1, parts), blinder(&[7; 32], "devon").pair(1, parts));
     }
 
     proptest! {

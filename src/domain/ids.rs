@@ -246,6 +246,10 @@ random_ids! {
     GrantId = "grant id";
     /// A referral on its way.
     ReferralId = "referral id";
+    /// Two records about which something was decided or proposed.
+    PairId = "pair id";
+    /// A record of an agency's own that it is asked to verify.
+    PossibleMatchId = "possible match id";
 }
 
 #[cfg(test)]

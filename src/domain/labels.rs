@@ -16,6 +16,8 @@ pub const BLIND: &str = "porth/v1/blind";
 pub const RESTACK: &str = "porth/v1/restack";
 /// The same over a tag of the subject index.
 pub const TAG_RESTACK: &str = "porth/v1/tag-restack";
+/// The token of two records about which something was decided.
+pub const PAIR: &str = "porth/v1/pair";
 /// A recipient's pseudonym of a person.
 pub const PSEUDONYM: &str = "porth/v1/psn";
 /// A recipient's own reference of a family.
@@ -50,7 +52,7 @@ pub const JOIN_REQUEST: &str = "porth/v1/join-request";
 pub const TEST_PEOPLE: &str = "porth/v1/test-people";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -58,6 +60,7 @@ pub const ALL: [&str; 22] = [
     BLIND,
     RESTACK,
     TAG_RESTACK,
+    PAIR,
     PSEUDONYM,
     FAMILY_REFERENCE,
     RECORD_REFERENCE,

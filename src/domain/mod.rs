@@ -15,6 +15,7 @@ pub mod item;
 pub mod labels;
 pub mod law;
 pub mod match_keys;
+pub mod pair;
 pub mod policy_file;
 pub mod programme;
 pub mod record;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::gateway::Gateway;
 use crate::app::held_checkpoint::{self, HeldError};
+use crate::app::possible_matches::propose::Pace;
 use crate::app::sequence::Sequencer;
 use crate::store::{Store, StoreError};
 
@@ -21,6 +22,9 @@ const WAIT: Duration = Duration::from_secs(1);
 const REMEMBER: Duration = Duration::from_secs(5);
 /// How often the log's queue is measured.
 const MEASURE: Duration = Duration::from_secs(10);
+/// How often records are compared for possible matches. How much an agency is asked does not follow
+/// from it: that is counted by the day.
+const COMPARE: Duration = Duration::from_hours(6);
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -94,6 +98,22 @@ impl LogMemory {
 
     fn note(&self, trouble: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// Looks for possible matches and asks their holders.
+pub async fn propose(gateway: Gateway, shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, COMPARE).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.propose_possible_matches(Pace::default()).await {
+            Ok(found) => {
+                tracing::info!(new = found.new, asked = found.asked, "records were compared for possible matches")
+            }
+            Err(error) => tracing::warn!(error = %error, "records could not be compared; that is tried again"),
+        }
     }
 }
 

@@ -168,7 +168,8 @@ impl<'a> Joining<'a> {
 
     fn conflict(&self, a: usize, b: usize) -> bool {
         let conflict = |a: usize, b: usize| self.profiles[a].conflicts_with(&self.profiles[b], self.rules);
-        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| a != b && conflict(a, b)))
+        let may = |a: usize, b: usize| a != b || self.profiles[a].parts_equals(self.rules);
+        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| may(a, b) && conflict(a, b)))
     }
 }
 
@@ -179,6 +180,7 @@ mod tests {
     use super::*;
     use crate::linkage::components::components;
     use crate::linkage::people::{NAME_DATE_POSTCODE, NHS, Person, TestRecord, crowd, rules, token};
+    use crate::linkage::rules::{APART, CONFIRMED, FUZZY, PAIR_EPOCH, WEIGHED};
 
     /// The clusters as lists of keys.
     fn people(records: &[TestRecord]) -> Vec<Vec<u32>> {
@@ -304,6 +306,29 @@ mod tests {
         #[test]
         fn the_short_way_gives_what_the_definition_gives(records in crowd(24)) {
             prop_assert_eq!(people(&records), people_by_definition(&records));
+        }
+
+        #[test]
+        fn decided_pairs_come_after_every_key_and_what_was_found_apart_stays_apart(
+            records in crowd(16), pairs in proptest::collection::vec((0_usize..16, 0_usize..16, 0_usize..4), 0..8),
+        ) {
+            let mut records = records;
+            for (number, (a, b, kind)) in pairs.into_iter().enumerate().filter(|(_, (a, b, _))| a != b) {
+                let kind = [CONFIRMED, WEIGHED, FUZZY, APART][kind];
+                for place in [a, b] {
+                    if let Some(record) = records.get_mut(place) {
+                        record.tokens.push(token(kind, PAIR_EPOCH, &number.to_string()));
+                    }
+                }
+            }
+            prop_assert_eq!(people(&records), people_by_definition(&records));
+            for cluster in clusters(&records, &rules()) {
+                for (at, &a) in cluster.members.iter().enumerate() {
+                    for &b in &cluster.members[at + 1..] {
+                        prop_assert!(!conflict(&records[a], &records[b]));
+                    }
+                }
+            }
         }
 
         #[test]

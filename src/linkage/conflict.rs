@@ -10,12 +10,14 @@ pub enum Conflict {
     Identifier(u16),
     /// They share a strong identifier, and the kind that adds the date of birth to it differs.
     DateOfBirth(u16),
+    /// People found that they are different people.
+    Apart,
 }
 
 /// The tokens of a record that can speak against a link, sorted.
 ///
 /// Records with equal profiles conflict with the same records, which is why clustering compares
-/// profiles instead of records.
+/// profiles instead of records. They conflict with one another only where people found them apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConflictProfile(Vec<LinkToken>);
 
@@ -43,17 +45,22 @@ impl ConflictProfile {
     pub fn conflicts<'a>(&'a self, other: &'a Self, rules: &'a LinkRules) -> impl Iterator<Item = Conflict> + 'a {
         self.0.chunk_by(|a, b| a.kind == b.kind).filter_map(move |mine| {
             let kind = mine[0].kind;
-            if !compare(mine, other.of_kind(kind)).differ {
-                return None;
-            }
+            let compared = compare(mine, other.of_kind(kind));
             match rules.conflict(kind) {
-                ConflictRole::None => None,
-                ConflictRole::Strong => Some(Conflict::Identifier(kind)),
-                ConflictRole::WithDate { of } => {
+                ConflictRole::Apart => compared.share.then_some(Conflict::Apart),
+                ConflictRole::Strong => compared.differ.then_some(Conflict::Identifier(kind)),
+                ConflictRole::WithDate { of } if compared.differ => {
                     compare(self.of_kind(of), other.of_kind(of)).share.then_some(Conflict::DateOfBirth(kind))
                 }
+                ConflictRole::None | ConflictRole::WithDate { .. } => None,
             }
         })
+    }
+
+    /// Whether a record with this profile conflicts with another that has the same: only what was
+    /// found apart does.
+    pub fn parts_equals(&self, rules: &LinkRules) -> bool {
+        self.0.iter().any(|token| rules.conflict(token.kind) == ConflictRole::Apart)
     }
 
     fn of_kind(&self, kind: u16) -> &[LinkToken] {
@@ -93,6 +100,7 @@ fn compare(a: &[LinkToken], b: &[LinkToken]) -> Comparison {
 mod tests {
     use super::*;
     use crate::linkage::people::{NHS, NHS_DATE, rules, token};
+    use crate::linkage::rules::{APART, PAIR_EPOCH};
 
     #[test]
     fn values_conflict_only_inside_one_kind_and_one_epoch() {
@@ -116,6 +124,18 @@ mod tests {
                 vec![nhs(1, "a"), dated("a 2011")],
                 vec![nhs(1, "b"), dated("b 2011")],
                 vec![Conflict::Identifier(NHS)],
+            ),
+            (
+                "found apart, though the number agrees",
+                vec![nhs(1, "a"), token(APART, PAIR_EPOCH, "x")],
+                vec![nhs(1, "a"), token(APART, PAIR_EPOCH, "x")],
+                vec![Conflict::Apart],
+            ),
+            (
+                "each found apart from somebody else",
+                vec![token(APART, PAIR_EPOCH, "x")],
+                vec![token(APART, PAIR_EPOCH, "y")],
+                vec![],
             ),
         ];
         for (case, a, b, expected) in cases {

@@ -16,9 +16,11 @@
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
 //! | [`explain`] | why two records were or were not linked |
+//! | [`candidates`] | pairs of records that a person should look at |
 
 pub mod attach;
 pub mod bulk;
+pub mod candidates;
 pub mod cluster;
 pub mod components;
 pub mod conflict;

@@ -1,4 +1,9 @@
 //! What each kind of token may do: link, suggest, or forbid a link.
+//!
+//! Beside the programme's own kinds there are reserved ones. Four are of *pair tokens*: only two records
+//! hold a pair token; it stands for what people or a match run decided about these two. Three kinds
+//! join, ranked after every match key; the fourth says that the two are different people. The last
+//! reserved kind is never stored with a record: by it a split reaches those who see only one side of it.
 
 /// How strongly two records that share a token of a kind belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +27,41 @@ pub enum ConflictRole {
         /// Position of the strong kind.
         of: u16,
     },
+    /// Records that share a value were found to be different people.
+    Apart,
+}
+
+/// The pair token of two records whose holders both confirmed that they are one person.
+pub const CONFIRMED: u16 = u16::MAX - 3;
+/// The pair token of two records whose weighed evidence is over the threshold.
+pub const WEIGHED: u16 = u16::MAX - 2;
+/// The pair token of two records whose encodings are alike.
+pub const FUZZY: u16 = u16::MAX - 1;
+/// The pair token of two records that were found to be different people.
+pub const APART: u16 = u16::MAX;
+/// The mark of a split that a record's person carries: records that carry the same split, which stands
+/// in the place of the epoch, on different sides are different people.
+pub const PARTED: u16 = u16::MAX - 4;
+/// The number under which pair tokens stand in the place of an epoch: no linkage key makes them, so
+/// they outlive every one.
+pub const PAIR_EPOCH: u32 = u32::MAX;
+
+/// The reserved kinds with their rules, in order.
+const RESERVED: [(u16, KindRule); 5] = [
+    (PARTED, KindRule { tier: Tier::Suggest, conflict: ConflictRole::Strong }),
+    (CONFIRMED, joins_last(u16::MAX - 2)),
+    (WEIGHED, joins_last(u16::MAX - 1)),
+    (FUZZY, joins_last(u16::MAX)),
+    (APART, KindRule { tier: Tier::Suggest, conflict: ConflictRole::Apart }),
+];
+
+const fn joins_last(rank: u16) -> KindRule {
+    KindRule { tier: Tier::Link(rank), conflict: ConflictRole::None }
+}
+
+/// Whether a kind is none of the programme's own.
+pub const fn is_reserved(kind: u16) -> bool {
+    kind >= PARTED
 }
 
 /// The rule of one kind of token.
@@ -36,8 +76,8 @@ pub struct KindRule {
 /// Why a list of rules makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkRulesError {
-    /// More kinds than a token can name.
-    #[error("more than 65535 kinds of token")]
+    /// More kinds than a token can name beside the reserved ones.
+    #[error("more than 65531 kinds of token")]
     TooMany,
     /// `WithDate` must lean on a kind whose conflict role is `Strong`.
     #[error("kind {kind}: its date rule names a kind that is not a strong identifier")]
@@ -62,7 +102,7 @@ impl LinkRules {
     ///
     /// [`LinkRulesError`] if a date rule names no strong identifier, or a position does not fit.
     pub fn new(kinds: Vec<KindRule>) -> Result<Self, LinkRulesError> {
-        if kinds.len() > usize::from(u16::MAX) {
+        if kinds.len() > usize::from(PARTED) {
             return Err(LinkRulesError::TooMany);
         }
         for (kind, rule) in (0..).zip(&kinds) {
@@ -84,12 +124,14 @@ impl LinkRules {
 
     /// Whether a restriction reaches a record that shares a value of the kind.
     pub fn carries_shield(&self, kind: u16) -> bool {
-        self.rank(kind).is_some() || self.conflict(kind) == ConflictRole::Strong || self.shielding.contains(&kind)
+        let is_strong = self.conflict(kind) == ConflictRole::Strong && !is_reserved(kind);
+        self.rank(kind).is_some() || is_strong || self.shielding.contains(&kind)
     }
 
-    /// Every kind with its rule, in order.
+    /// Every kind that can speak for a link with its rule, in order; the joining reserved ones last.
     pub fn kinds(&self) -> impl Iterator<Item = (u16, KindRule)> + '_ {
-        (0..).zip(self.kinds.iter().copied())
+        let own = (0..).zip(self.kinds.iter().copied());
+        own.chain(RESERVED.into_iter().filter(|(_, rule)| rule.tier != Tier::Suggest))
     }
 
     /// The rank at which a kind links; `None` for kinds that only suggest and for unknown kinds.
@@ -107,10 +149,13 @@ impl LinkRules {
 
     /// Whether sharing a value of the kind makes two records a candidate pair.
     pub fn is_known(&self, kind: u16) -> bool {
-        self.rule(kind).is_some()
+        self.rule(kind).is_some() && (!is_reserved(kind) || self.rank(kind).is_some())
     }
 
     fn rule(&self, kind: u16) -> Option<KindRule> {
+        if is_reserved(kind) {
+            return RESERVED.iter().find(|(reserved, _)| *reserved == kind).map(|(_, rule)| *rule);
+        }
         self.kinds.get(usize::from(kind)).copied()
     }
 }
@@ -128,5 +173,17 @@ mod tests {
         for bad in [vec![dated], vec![dated, rule(ConflictRole::None)], vec![dated, dated]] {
             assert_eq!(LinkRules::new(bad), Err(LinkRulesError::DateOfNothing { kind: 0 }));
         }
+    }
+
+    #[test]
+    fn reserved_kinds_rank_after_every_match_key_and_the_last_of_them_parts() {
+        let rules = LinkRules::new(vec![KindRule { tier: Tier::Link(64), conflict: ConflictRole::None }]);
+        let rules = rules.expect("one kind");
+        let ranks = [0, CONFIRMED, WEIGHED, FUZZY].map(|kind| rules.rank(kind).expect("it links"));
+        assert!(ranks.is_sorted() && ranks[0] < ranks[1] && ranks[2] < ranks[3], "{ranks:?}");
+        assert!([CONFIRMED, WEIGHED, FUZZY].iter().all(|kind| rules.carries_shield(*kind) && rules.is_known(*kind)));
+        assert_eq!((rules.rank(APART), rules.conflict(APART)), (None, ConflictRole::Apart));
+        assert!([APART, PARTED].iter().all(|kind| !rules.is_known(*kind) && !rules.carries_shield(*kind)));
+        assert_eq!(rules.kinds().count(), 4);
     }
 }

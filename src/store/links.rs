@@ -16,8 +16,11 @@ use crate::domain::ids::{AgencyCode, FeedCode, ProgrammeCode, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 
-pub(super) static ADD_LINKS: BulkInsert =
-    BulkInsert::new("INSERT INTO link (record, visible_from, visible_to, component, person, shielded) VALUES", 6, "");
+pub(super) static ADD_LINKS: BulkInsert = BulkInsert::new(
+    "INSERT INTO link (record, visible_from, visible_to, component, person, shielded, apart) VALUES",
+    7,
+    "",
+);
 /// Ends link rows that the next generation replaces.
 pub(super) static END_LINKS: ListStatement =
     ListStatement::new("UPDATE link SET visible_to = $1 WHERE visible_to + 0 = $2 AND record IN ({list})", 2);
@@ -44,7 +47,7 @@ pub(super) static HOLDERS: ListStatement = ListStatement::new(
 /// Visible records of these components, without those of the feed that is being replaced.
 pub(super) static MEMBERS: ListStatement = ListStatement::new(
     "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
-            record.households, link.component, link.person, link.shielded
+            record.households, link.component, link.person, link.shielded, link.apart
      FROM link
      JOIN record ON record.id = link.record
      JOIN submission ON submission.id = record.submission
@@ -98,7 +101,7 @@ statements! {
                     (SELECT record.id FROM record JOIN submission ON submission.id = record.submission
                      WHERE submission.programme = $3)";
     VISIBLE = "SELECT record.id, record.agency, record.feed, record.reference, record.restricted, record.tokens,
-                      record.households, link.component, link.person, link.shielded
+                      record.households, link.component, link.person, link.shielded, link.apart
                FROM link
                JOIN record ON record.id = link.record
                JOIN submission ON submission.id = record.submission
@@ -140,7 +143,7 @@ pub struct Member {
 }
 
 /// A record's place: its component, its person over all records, and whether a shield reaches it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
     /// Smallest record id of the component.
     pub component: i64,
@@ -148,6 +151,9 @@ pub struct Link {
     pub person: i64,
     /// A restriction reaches the record.
     pub is_shielded: bool,
+    /// Marks of the recorded splits that the record's person carries: records of two persons that share
+    /// one are different people, for everybody who sees them.
+    pub apart: Vec<[u8; 16]>,
 }
 
 /// What the next generation adds and takes away.
@@ -341,9 +347,11 @@ impl Tx {
         let next = claim.generation + 1;
         let records: Vec<i64> = links.iter().map(|(record, _)| *record).collect();
         self.end_links(next, &records).await?;
+        let marks: Vec<Vec<u8>> = links.iter().map(|(_, link)| link.apart.concat()).collect();
         let values: Vec<Value<'_>> = links
             .iter()
-            .flat_map(|(record, link)| {
+            .zip(&marks)
+            .flat_map(|((record, link), marks)| {
                 [
                     (*record).into(),
                     next.into(),
@@ -351,6 +359,7 @@ impl Tx {
                     link.component.into(),
                     link.person.into(),
                     Value::from(link.is_shielded),
+                    Some(marks.as_slice()).filter(|marks| !marks.is_empty()).into(),
                 ]
             })
             .collect();
@@ -445,6 +454,18 @@ impl Tx {
 fn read_member(row: &Row) -> Result<Member, StoreError> {
     Ok(Member {
         record: read_linkable(row)?,
-        link: Link { component: row.int(7)?, person: row.int(8)?, is_shielded: row.int(9)? == 1 },
+        link: Link {
+            component: row.int(7)?,
+            person: row.int(8)?,
+            is_shielded: row.int(9)? == 1,
+            apart: read_marks(row.optional_bytes(10)?)?,
+        },
     })
+}
+
+/// Marks of recorded splits, 16 bytes each.
+pub(super) fn read_marks(stored: Option<Vec<u8>>) -> Result<Vec<[u8; 16]>, StoreError> {
+    let stored = stored.unwrap_or_default();
+    let (marks, rest) = stored.as_chunks::<16>();
+    if rest.is_empty() { Ok(marks.to_vec()) } else { Err(StoreError::Corrupt("marks of splits")) }
 }

@@ -12,7 +12,9 @@ mod keys;
 mod links;
 mod log;
 mod migrate;
+mod pairs;
 mod partners;
+mod possible_matches;
 mod postgres_pool;
 mod programme;
 mod records;
@@ -40,7 +42,9 @@ pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
+pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
+pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, StoredMatch};
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
@@ -61,7 +65,9 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
+    ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
+    ("possible matches", possible_matches::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
@@ -94,6 +100,9 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop tokens between", &keys::DROP_TOKENS_BETWEEN),
     ("drop households between", &keys::DROP_HOUSEHOLDS_BETWEEN),
     ("drop pending", &log::DROP_PENDING),
+    ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
+    ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
+    ("shown records", &possible_matches::SHOWN),
 ];
 
 /// Bulk inserts, likewise.

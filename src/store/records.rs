@@ -1,6 +1,7 @@
 //! Records and their blinded tokens: staging, and finding the records that an enquiry may see.
 
 use super::bulk::BulkInsert;
+use super::links::read_marks;
 use super::statements::{ListStatement, statements};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
@@ -24,7 +25,7 @@ macro_rules! visible_records {
     ($holders:literal) => {
         concat!(
             "SELECT record.id, record.agency, record.feed, record.reference, record.tokens, record.households,
-                    record.evidence
+                    record.evidence, link.apart
              FROM record
              JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1
              JOIN submission ON submission.id = record.submission
@@ -61,12 +62,13 @@ macro_rules! joined_records {
                SELECT DISTINCT link.component FROM held
                JOIN link ON link.record = held.record AND link.visible_from <= $1 AND link.visible_to + 0 > $1),
              joined AS MATERIALIZED (
-               SELECT link.record, link.shielded FROM found
+               SELECT link.record, link.shielded, link.apart FROM found
                JOIN link ON link.component = found.component AND link.visible_from <= $1 AND link.visible_to + 0 > $1)
              SELECT record.id, record.agency, record.feed, record.reference,
                     CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.tokens END,
                     CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.households END,
-                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.evidence END
+                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE record.evidence END,
+                    CASE WHEN record.agency <> $3 AND joined.shielded = 1 THEN NULL ELSE joined.apart END
              FROM joined
              JOIN record ON record.id = joined.record
              JOIN submission ON submission.id = record.submission
@@ -176,6 +178,8 @@ pub struct VisibleRecord {
     pub households: Vec<StoredToken>,
     /// Sealed evidence.
     pub evidence: Vec<u8>,
+    /// Marks of recorded splits, as in [`Link`](super::Link).
+    pub apart: Vec<[u8; 16]>,
 }
 
 /// What one look at whole components gave.
@@ -483,6 +487,7 @@ fn read_visible(row: &Row) -> Result<VisibleRecord, StoreError> {
         tokens: unpack(&row.bytes(4)?)?,
         households: unpack(&row.bytes(5)?)?,
         evidence: row.bytes(6)?,
+        apart: read_marks(row.optional_bytes(7)?)?,
     })
 }
 

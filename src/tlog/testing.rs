@@ -7,7 +7,7 @@ use super::cosignature::Ed25519Signer;
 use super::digest::Digest;
 use super::entry::*;
 use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
-use crate::domain::ids::{EventId, ReferralId, SubmissionId};
+use crate::domain::ids::{EventId, PossibleMatchId, ReferralId, SubmissionId};
 use crate::domain::time::Timestamp;
 
 pub(super) const ORIGIN: &str = "gw.example/2026";
@@ -242,6 +242,7 @@ pub(super) fn bodies() -> Vec<Body> {
             }],
         })),
     ];
+    let all = [all, matches()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -267,6 +268,49 @@ fn referral_step() -> Body {
         outcome: Outcome::Answered,
         commitments: ReferralCommitments { actor: openings(7)[0].commitment(), case: None, family: None },
     }))
+}
+
+/// What is logged about possible matches.
+fn matches() -> Vec<Body> {
+    let commitment = |field: &str| Opening::new(field, [7; 32], field.as_bytes().to_vec()).commitment();
+    let Body::Enquiry(like) = enquiry(1) else { panic!("an enquiry") };
+    vec![
+        Body::MatchAsk(MatchAsk {
+            recipient: "schools".parse().expect("a code"),
+            purpose: "programme-delivery".parse().expect("a code"),
+            rules_sha256: Digest::of(b"rules"),
+            programme_sha256: Digest::of(b"programme"),
+            agencies_sha256: Digest::of(b"agencies"),
+            match_keys_sha256: Digest::of(b"match keys"),
+            commitments: AskCommitments { asked: commitment("asked") },
+        }),
+        Body::MatchDecision(MatchDecision {
+            possible_match: PossibleMatchId::from_slice(&[0x5a; 16]).expect("16 bytes"),
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            action: code("confirm"),
+            role: "education-welfare-officer".parse().expect("a code"),
+            reason: code("checked-file"),
+            commitments: DecisionCommitments { effect: commitment("effect"), record: commitment("record") },
+        }),
+        Body::MatchView(Box::new(MatchView {
+            recipient: "data-team".parse().expect("a code"),
+            client: code("data-team-desk"),
+            agreement: like.agreement,
+            agreement_sha256: like.agreement_sha256,
+            rules_sha256: like.rules_sha256,
+            programme_sha256: like.programme_sha256,
+            agencies_sha256: like.agencies_sha256,
+            match_keys_sha256: like.match_keys_sha256,
+            purpose: "programme-delivery".parse().expect("a code"),
+            relationship: code("screening"),
+            role: "data-analyst".parse().expect("a code"),
+            outcome: Outcome::Answered,
+            decisions: like.decisions,
+            feeds: like.feeds,
+            commitments: ViewCommitments { actor: commitment("actor"), shown: commitment("shown") },
+        })),
+    ]
 }
 
 pub(super) fn erasure(numbers: &[usize]) -> Body {

@@ -11,6 +11,7 @@ mod keys;
 mod onboarding;
 mod openapi;
 mod operate;
+mod possible_matches;
 mod readme;
 mod statistics;
 mod store;

@@ -7,7 +7,7 @@ use super::supplier_feed;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
-use crate::app::publish::link_tokens;
+use crate::app::publish::{link_tokens, parted_tokens};
 use crate::domain::agreement::Unit;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::evidence::{Member, Statement};
@@ -304,7 +304,7 @@ impl Seen {
             self.places.insert(record.id, self.linkable.len());
             self.linkable.push(LinkRecord {
                 key: RecordKey { agency: record.agency, feed: record.feed, reference: record.reference },
-                tokens: link_tokens(&record.tokens),
+                tokens: [link_tokens(&record.tokens), parted_tokens(&record.apart)].concat(),
                 households,
             });
             self.evidence.push(evidence);
@@ -435,6 +435,7 @@ mod tests {
             tokens: tokens.iter().map(token).collect(),
             households: Vec::new(),
             evidence: Vec::new(),
+            apart: Vec::new(),
         }
     }
 

@@ -327,20 +327,32 @@ pub(in crate::app) fn decision(line: &decision::Decision) -> Result<Decision, Ap
 
 /// The feeds that were decided on, and how fresh each was: equal for every person.
 fn feeds(asked: &Asked<'_>, lines: &[&decision::Decision]) -> Vec<Feed> {
+    feeds_of(asked.policies, asked.feeds, asked.view, lines)
+}
+
+/// As for an enquiry, of any decision.
+pub(in crate::app) fn feeds_of(
+    policies: &Policies,
+    states: &[FeedState],
+    view: View,
+    lines: &[&decision::Decision],
+) -> Vec<Feed> {
     let is_in = |state: &&FeedState| {
         lines.iter().any(|line| line.outcome.is_in() && line.supplier == state.agency && line.feed == state.feed)
     };
     let feed = |state: &FeedState| {
-        let calendar = asked.policies.programme().feed(&state.agency, &state.feed);
+        let calendar = policies.programme().feed(&state.agency, &state.feed);
         Feed {
             supplier: state.agency.clone(),
             feed: state.feed.clone(),
             as_at: Some(state.as_at),
-            legacy_tokens: asked.is_legacy(state).then_some(YesNo::Yes),
-            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), asked.view.now)).into(),
+            legacy_tokens: policies
+                .takes_legacy_tokens(&state.agency, &state.agreement, state.as_at)
+                .then_some(YesNo::Yes),
+            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), view.now)).into(),
         }
     };
-    asked.feeds.iter().filter(is_in).map(feed).collect()
+    states.iter().filter(is_in).map(feed).collect()
 }
 
 pub(in crate::app) fn code(text: &str) -> Result<Code, AppError> {

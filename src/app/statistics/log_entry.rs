@@ -1,15 +1,15 @@
 //! The log entry of a table: everything in clear, because nothing in it is about a person.
 
 use super::Asked;
-use crate::app::enquire::log_entry::decision;
+use crate::app::enquire::log_entry::{decision, feeds_of};
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::domain::statistics::table::Table;
 use crate::policy::decision::{self, Permitted};
 use crate::policy::rules::RuleHit;
-use crate::store::{FeedState, NewEvent, StoredRelease};
+use crate::store::{NewEvent, StoredRelease};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, Code, Feed, Outcome, Statistics, YesNo};
+use crate::tlog::entry::{Body, Code, Outcome, Statistics};
 
 impl Gateway {
     /// The entry of a table that leaves, and the one that is written in its stead when the day's
@@ -86,25 +86,8 @@ fn body(asked: &Asked<'_>, decisions: &[decision::Decision], outcome: Outcome) -
         role: wanted.role.clone(),
         outcome,
         decisions: decisions.iter().map(decision).collect::<Result<_, _>>()?,
-        feeds: feeds(asked, decisions),
+        feeds: feeds_of(asked.policies, asked.feeds, asked.view, &decisions.iter().collect::<Vec<_>>()),
     })
-}
-
-fn feeds(asked: &Asked<'_>, lines: &[decision::Decision]) -> Vec<Feed> {
-    let is_in = |state: &&FeedState| {
-        lines.iter().any(|line| line.outcome.is_in() && line.supplier == state.agency && line.feed == state.feed)
-    };
-    let feed = |state: &FeedState| {
-        let calendar = asked.policies.programme().feed(&state.agency, &state.feed);
-        Feed {
-            supplier: state.agency.clone(),
-            feed: state.feed.clone(),
-            as_at: Some(state.as_at),
-            legacy_tokens: asked.is_legacy(state).then_some(YesNo::Yes),
-            late: calendar.is_none_or(|feed| feed.is_late(state.as_at.date(), asked.view.now)).into(),
-        }
-    };
-    asked.feeds.iter().filter(is_in).map(feed).collect()
 }
 
 fn code(text: &str) -> Result<Code, AppError> {

@@ -11,6 +11,7 @@
 //! | [`check_tokens`] | whether this machine makes the tokens that the custodian registered |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
 //! | [`feeds`] | which feeds are due or late |
+//! | [`possible_matches`] | records of the agency's own that it is asked to verify |
 //! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
@@ -24,6 +25,7 @@ pub mod join;
 pub mod key_file;
 pub mod mapping;
 mod person;
+pub mod possible_matches;
 mod retry;
 pub mod screen;
 pub mod submit;

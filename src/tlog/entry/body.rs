@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, EntryError};
 use crate::domain::ids::{
-    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, ReferralId, RoleCode, SubmissionId,
+    AgencyCode, AgreementRef, EventId, FeedCode, PossibleMatchId, ProgrammeCode, PurposeCode, ReferralId, RoleCode,
+    SubmissionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -72,6 +73,12 @@ bodies! {
     LogRestore(LogRestore) = "log.restore";
     /// A step of a referral, taken or refused.
     ReferralStep(Box<ReferralStep>) = "referral.step";
+    /// An agency is asked to verify records of its own.
+    MatchAsk(MatchAsk) = "match.ask";
+    /// An agency decided about a record of its own, or took its decision back.
+    MatchDecision(MatchDecision) = "match.decision";
+    /// Possible matches were shown to the data team, or refused.
+    MatchView(Box<MatchView>) = "match.view";
 }
 
 impl Body {
@@ -87,6 +94,11 @@ impl Body {
                 table.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 table.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
                 table.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+            }
+            Self::MatchView(view) => {
+                view.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                view.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
+                view.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
@@ -109,6 +121,11 @@ impl Body {
                 any(&table.decisions, |a, b| a.key() == b.key())
                     || any(&table.feeds, |a, b| a.key() == b.key())
                     || table.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+            }
+            Self::MatchView(view) => {
+                any(&view.decisions, |a, b| a.key() == b.key())
+                    || any(&view.feeds, |a, b| a.key() == b.key())
+                    || view.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
@@ -645,4 +662,111 @@ pub struct LogRestore {
     pub by: Code,
     /// Why.
     pub reason: Code,
+}
+
+/// An agency is asked to verify records of its own: from this entry on it may read them in its queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchAsk {
+    /// Who is asked.
+    pub recipient: AgencyCode,
+    /// What for.
+    pub purpose: PurposeCode,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: AskCommitments,
+}
+
+/// The salted commitment of a [`MatchAsk`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskCommitments {
+    /// The possible matches, each with the agency's own reference and the fields to verify.
+    pub asked: Commitment,
+}
+
+/// An agency decided about a record of its own, or took its decision back. No field depends on what
+/// the other holder said or on what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchDecision {
+    /// The possible match.
+    pub possible_match: PossibleMatchId,
+    /// Who decided.
+    pub agency: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// `confirm`, `reject`, `split`, `merge` or `reversal`.
+    pub action: Code,
+    /// The role of the person who decided.
+    pub role: RoleCode,
+    /// Why.
+    pub reason: Code,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: DecisionCommitments,
+}
+
+/// The salted commitments of a [`MatchDecision`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionCommitments {
+    /// The pairs that changed, and how.
+    pub effect: Commitment,
+    /// The agency's own record.
+    pub record: Commitment,
+}
+
+/// Possible matches were shown, or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchView {
+    /// Who asked.
+    pub recipient: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named in the request; absent when it names none that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// What they are for.
+    pub purpose: PurposeCode,
+    /// The recipient's relationship with the persons, as stated.
+    pub relationship: Code,
+    /// The role of the person who asked.
+    pub role: RoleCode,
+    /// Shown, or refused and why.
+    pub outcome: Outcome,
+    /// Every (supplier, item), decided before any record was read.
+    pub decisions: Vec<Decision>,
+    /// The feeds of the permitted set, and how fresh they were.
+    pub feeds: Vec<Feed>,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: ViewCommitments,
+}
+
+/// The salted commitments of a [`MatchView`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewCommitments {
+    /// The user who asked.
+    pub actor: Commitment,
+    /// What was shown.
+    pub shown: Commitment,
 }

@@ -10,10 +10,10 @@ mod body;
 mod code;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
-    Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome, PolicyLoad, PreviousLog,
-    ReferralCommitments, ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission,
-    SubmissionMode, YesNo,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
+    Decision, DecisionCommitments, Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, MatchAsk,
+    MatchDecision, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep,
+    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments, YesNo,
 };
 pub use code::{Code, CodeError};
 

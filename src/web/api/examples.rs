@@ -25,6 +25,20 @@ pub(super) fn request(path: &str) -> Value {
         }),
         "/v1/screenings" => Value::String(screening()),
         "/v1/screenings/{id}/rows" => json!({ "after": 0, "limit": 50 }),
+        "/v1/possible-matches" => json!({
+            "decision": "split", "record": { "feed": "attendance", "ref": REFERENCE }, "role": "education-welfare-officer",
+            "reason": "twin-or-sibling",
+        }),
+        "/v1/possible-matches/{id}/decisions" => json!({
+            "decision": "confirm", "role": "education-welfare-officer", "reason": "checked-file",
+        }),
+        "/v1/possible-matches/{id}/reversals" => json!({
+            "role": "education-welfare-officer", "reason": "new-evidence",
+        }),
+        "/v1/possible-matches/views" => json!({
+            "agreement": "programme-delivery/v1", "purpose": "programme-delivery", "relationship": "screening",
+            "role": "data-analyst", "user": REFERENCE,
+        }),
         "/v1/policy/explain" => json!({
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
@@ -178,6 +192,18 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             json!(format!("{row}\n{}\n", json!({ "next_after": null })))
         }
         ("/v1/statistics/{table}", _) => statistics(),
+        ("/v1/possible-matches", "get") => json!({ "possible_matches": [{
+            "id": ID, "feed": "attendance", "ref": REFERENCE, "fields": ["dob", "forename", "surname"], "role": "child",
+            "as_at": "2026-09-18", "asked_at": "2026-09-25T04:00:00.000000Z",
+        }] }),
+        ("/v1/possible-matches/views", _) => json!({
+            "disclosure": ID, "at": "2026-09-25T10:15:00.000000Z", "next_after": null, "receipt": receipt(),
+            "pairs": [{ "handle": ID, "agencies": ["education", "housing"], "keys": ["k5"], "bits": null,
+                "origin": "confirmed", "state": "proposed" }],
+        }),
+        ("/v1/possible-matches" | "/v1/possible-matches/{id}/decisions" | "/v1/possible-matches/{id}/reversals", _) => {
+            json!({ "id": ID, "disclosure": ID, "at": "2026-09-25T10:15:00.000000Z" })
+        }
         ("/v1/agreements", _) => json!({ "agreements": [{
             "reference": "early-help-core/v1", "title": "Early help core agreement", "status": "in_force",
             "is_signed_by_caller": true, "starts": "2026-04-01", "ends": "2029-03-31", "review_due": "2027-06-30",
@@ -235,7 +261,7 @@ fn receipt() -> String {
 /// A problem with the members that its kind has on a path.
 pub(super) fn decorated(path: &str, problem: Problem) -> Problem {
     match (path, problem.kind()) {
-        ("/v1/enquiries", "no-agreement") => problem.with(|extras| {
+        ("/v1/enquiries" | "/v1/possible-matches/views", "no-agreement") => problem.with(|extras| {
             extras.disclosure = Some(ID.to_owned());
             extras.receipt = Some(receipt());
             let say = "The recipient's clause does not allow this form of answer.".to_owned();
@@ -268,6 +294,9 @@ mod tests {
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
     use crate::web::api::feeds::FeedsView;
+    use crate::web::api::possible_matches::{
+        DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
+    };
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
@@ -293,6 +322,13 @@ mod tests {
         reads::<GrantsView>(answer("/v1/relay/grants", "get"));
         reads::<SubmissionView>(answer("/v1/submissions/{id}/retract", "post"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
+        reads::<DoubtBody>(request("/v1/possible-matches"));
+        reads::<VerdictBody>(request("/v1/possible-matches/{id}/decisions"));
+        reads::<ReversalBody>(request("/v1/possible-matches/{id}/reversals"));
+        reads::<ViewBody>(request("/v1/possible-matches/views"));
+        reads::<PossibleMatchesView>(answer("/v1/possible-matches", "get"));
+        reads::<RecordedView>(answer("/v1/possible-matches", "post"));
+        reads::<PairsView>(answer("/v1/possible-matches/views", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

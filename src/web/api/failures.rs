@@ -4,6 +4,7 @@ use crate::app::authenticate::AuthError;
 use crate::app::claim::ClaimError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::possible_matches::MatchError;
 use crate::app::preview::PreviewError;
 use crate::app::referral::ReferralError;
 use crate::app::retract::RetractError;
@@ -104,6 +105,20 @@ impl From<RetractError> for Problem {
             RetractError::Unknown => Self::new(kinds::NOT_FOUND),
             RetractError::Over => Self::new(kinds::STATE_CONFLICT).detail(error),
             RetractError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<MatchError> for Problem {
+    fn from(error: MatchError) -> Self {
+        match error {
+            MatchError::Unknown => Self::new(kinds::NOT_FOUND),
+            MatchError::Record => Self::new(kinds::NOT_FOUND).detail(error),
+            MatchError::Role | MatchError::Reason => Self::new(kinds::INVALID_FIELD).detail(error),
+            MatchError::Decided | MatchError::NotDecided | MatchError::TooMany => {
+                Self::new(kinds::STATE_CONFLICT).detail(error)
+            }
+            MatchError::App(error) => error.into(),
         }
     }
 }

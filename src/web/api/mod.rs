@@ -7,6 +7,7 @@
 //! | [`submissions`] | a feed is delivered and followed |
 //! | [`token_checks`] | a system shows that it makes the right tokens |
 //! | [`enquiries`] | an agency asks about a person |
+//! | [`possible_matches`] | an agency verifies records of its own; the data team looks at pairs |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`families`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
@@ -42,6 +43,7 @@ pub mod form;
 pub mod idempotency;
 pub mod log;
 pub mod openapi;
+pub mod possible_matches;
 pub mod preview;
 pub mod referrals;
 pub mod relay;
@@ -105,6 +107,10 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
         .route("/v1/token-checks", post(token_checks::create).layer(Extension(BodyLimit::bytes(TOKEN_CHECK_BYTES))))
         .route("/v1/statistics/{table}", get(statistics::show))
+        .route("/v1/possible-matches", get(possible_matches::list).post(possible_matches::raise))
+        .route("/v1/possible-matches/views", post(possible_matches::view))
+        .route("/v1/possible-matches/{id}/decisions", post(possible_matches::decide))
+        .route("/v1/possible-matches/{id}/reversals", post(possible_matches::reverse))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/policy/preview", post(preview::create))

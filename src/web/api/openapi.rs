@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, enquiries, examples, families, feeds, log, preview, referrals, relay, screenings, statistics,
-    submissions, token, token_checks,
+    agreements, enquiries, examples, families, feeds, log, possible_matches, preview, referrals, relay, screenings,
+    statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -40,6 +40,11 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::show,
         screenings::collect,
         statistics::show,
+        possible_matches::list,
+        possible_matches::raise,
+        possible_matches::decide,
+        possible_matches::reverse,
+        possible_matches::view,
         agreements::list,
         agreements::explain,
         preview::create,
@@ -61,6 +66,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
         (name = "statistics", description = "Tables of counts that give nobody away"),
+        (name = "possible matches", description = "An agency verifies records of its own, without being told about others"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "A family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
@@ -184,6 +190,8 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
+        (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
         (_, "403") => kinds::NO_AGREEMENT,

@@ -8,6 +8,7 @@ mod keys;
 mod log;
 mod messy;
 pub(crate) mod policy;
+mod possible_matches;
 mod screen;
 pub(crate) mod serve;
 mod tokenise;
