@@ -16,5 +16,6 @@ pub mod policy_file;
 pub mod programme;
 pub mod record;
 pub mod submission;
+pub mod tfid;
 pub mod time;
 pub mod token;

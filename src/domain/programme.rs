@@ -181,6 +181,10 @@ pub struct Feed {
     pub expected_every_days: u16,
     /// Days after that before the feed counts as late.
     pub grace_days: u16,
+    /// The programme takes the feed's word on where people live: one such feed is evidence enough to
+    /// put records of several agencies into one standing family.
+    #[serde(default)]
+    pub authoritative_for_addresses: bool,
     /// Statutes under which the agency itself received the data, whose limits travel with them.
     #[serde(default)]
     pub received_under: BTreeSet<PowerCode>,
@@ -532,6 +536,10 @@ impl Programme {
             if feed.received_under.iter().any(|code| law::plain(&law::POWERS, code.as_str()).is_none()) {
                 let sentence = "the register has no such legal power";
                 faults.push(Fault::at(format!("feed[{n}].received_under"), "unknown-power", sentence));
+            }
+            if feed.authoritative_for_addresses && !feed.items.contains(&Item::Household) {
+                let sentence = "only a feed that supplies household tokens can be authoritative for addresses";
+                faults.push(Fault::at(format!("feed[{n}].authoritative_for_addresses"), "contradiction", sentence));
             }
             if feed.expected_every_days == 0 {
                 let sentence = "a feed is expected every so many days, at least 1";

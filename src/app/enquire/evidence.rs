@@ -313,7 +313,10 @@ impl Seen {
 
     fn resident(&self, cluster: &Cluster) -> Resident {
         cluster.members().iter().fold(Resident::default(), |resident, &member| {
-            resident.with_record(self.evidence[member].role, &self.linkable[member].households)
+            let evidence = &self.evidence[member];
+            resident
+                .with_record(evidence.role, &self.linkable[member].households)
+                .with_young_person(evidence.send_18_25)
         })
     }
 
