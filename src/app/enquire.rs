@@ -7,6 +7,7 @@
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
 mod evidence;
+pub(super) mod family;
 mod log_entry;
 
 use std::sync::Arc;

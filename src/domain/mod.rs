@@ -7,6 +7,7 @@ pub mod criterion;
 pub mod enquiry;
 pub mod epoch;
 pub mod evidence;
+pub mod family;
 pub mod ids;
 pub mod item;
 pub mod labels;

@@ -7,6 +7,7 @@ mod bulk;
 mod dialect;
 mod documents;
 mod error;
+mod families;
 mod keys;
 mod links;
 mod log;
@@ -32,6 +33,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, 
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
+pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
@@ -51,6 +53,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("documents", documents::STATEMENTS),
+    ("families", families::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
@@ -85,6 +88,8 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop tokens between", &keys::DROP_TOKENS_BETWEEN),
     ("drop households between", &keys::DROP_HOUSEHOLDS_BETWEEN),
     ("drop pending", &log::DROP_PENDING),
+    ("records by reference", &families::BY_REFERENCE),
+    ("families of", &families::FAMILIES_OF),
 ];
 
 /// Bulk inserts, likewise.
