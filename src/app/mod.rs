@@ -8,6 +8,7 @@
 //! | [`retract`] | an agency takes a submission back |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
+//! | [`families`] | the programme team keeps families: numbers, history, lead, contact |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`feeds`] | an agency sees which of its feeds are due or late |
 //! | [`writer`] | entries become durable before anything leaves |
@@ -34,6 +35,7 @@ pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod export;
+pub mod families;
 pub mod feeds;
 pub mod gateway;
 pub mod held_checkpoint;

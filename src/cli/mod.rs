@@ -69,6 +69,8 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export and verify the disclosure log
     Log(auditor::log::LogArgs),
+    /// Look up, decide about and follow families, as the programme team
+    Families(data_team::families::FamiliesArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Print completions for a shell
@@ -106,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Families(args) => data_team::families::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),

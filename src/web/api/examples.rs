@@ -8,6 +8,7 @@ use crate::web::problem::{Problem, RuleInTheWay};
 const ID: &str = "01990000-0000-7000-8000-000000000000";
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const REFERENCE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+const TFID: &str = "TF-0000-0000-0000-0011";
 const KEY_CHECK: &str = "0000000000000000";
 
 /// The example of a request body.
@@ -22,6 +23,19 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/enquiries" => enquiry(),
         "/v1/screenings" => Value::String(screening()),
         "/v1/screenings/{id}/rows" => json!({ "after": 0, "limit": 50 }),
+        "/v1/families/lookup" => json!({ "terms": family_terms(), "mode": "areas", "tfid": TFID }),
+        "/v1/families/decisions" => json!({
+            "terms": family_terms(), "mode": "count", "reason": "match-2026-11",
+            "decision": { "kind": "issue", "route": "data_match", "candidates": [[
+                { "agency": "education", "feed": "attendance", "ref": REFERENCE },
+                { "agency": "childrens-social-care", "feed": "cases", "ref": REFERENCE },
+            ]] },
+        }),
+        "/v1/families/lead" => json!({
+            "terms": family_terms(), "mode": "count", "reason": "allocation-panel", "tfid": TFID,
+            "lead": { "kind": "start", "agency": "early-help-hub", "team_route": "early-help-west", "since": "2026-09" },
+        }),
+        "/v1/families/engagement" => json!({ "terms": family_terms(), "mode": "count", "tfid": TFID }),
         "/v1/policy/explain" => json!({
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
@@ -32,6 +46,25 @@ pub(super) fn request(path: &str) -> Value {
         }),
         _ => Value::Null,
     }
+}
+
+fn family_terms() -> Value {
+    json!({
+        "programme": "tff", "agreement": "programme-delivery/v1", "purpose": "programme-delivery",
+        "relationship": "screening", "role": "data-analyst", "case": REFERENCE, "user": REFERENCE,
+    })
+}
+
+fn family_work() -> Value {
+    json!({
+        "lead_state": "led", "engaged_since": "2026-10",
+        "leads": [{ "agency": "early-help-hub", "team_route": "early-help-west", "since": "2026-09", "ended": null }],
+        "services": [{ "agency": "early-help-hub", "is_open": true, "last_contact": "2026-11" }],
+    })
+}
+
+fn entry() -> Value {
+    json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt() })
 }
 
 fn submission() -> String {
@@ -106,6 +139,28 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "lead": null, "not_covered": ["A5", "A6"], "onward": "none", "criteria_version": "2017-04-01",
             "receipt": receipt(), "padding": "000",
         }),
+        ("/v1/families/lookup", _) => json!({
+            "entry": entry(), "onward": "none", "criteria_version": "2017-04-01",
+            "family": {
+                "tfid": TFID, "route": "data_match", "issued_on": "2026-09-01", "attached_on": "2026-09-14",
+                "people": [{ "handle": REFERENCE, "is_child": true }],
+                "history": [{ "on": "2026-09-01", "what": "issued", "other": null },
+                            { "on": "2026-09-14", "what": "attached", "other": null }],
+                "count": null, "criteria": null, "lead": null, "work": null, "not_covered": ["A5", "A6"],
+                "areas": [{ "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07",
+                            "as_at": "2026-09-18", "is_late": false }],
+            },
+            "padding": "000",
+        }),
+        ("/v1/families/decisions" | "/v1/families/lead", _) => json!({
+            "entries": [entry()], "results": [{ "outcome": "done", "tfid": TFID }], "continuity_alert": null,
+            "padding": "000",
+        }),
+        ("/v1/families/engagement", _) => json!({
+            "entries": [entry(), entry()],
+            "family": { "tfid": TFID, "attached_on": "2026-09-14", "work": family_work(), "continuity_alert": false },
+            "padding": "000",
+        }),
         ("/v1/screenings", _) => json!({ "id": ID, "is_repeat": false }),
         ("/v1/screenings/{id}", _) => json!({
             "id": ID, "rows": 3, "waiting": 1, "answered": 2, "ceiling": 0, "refused": 0,
@@ -179,6 +234,8 @@ mod tests {
     use crate::domain::submission::{Header, RecordLine};
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
+    use crate::app::families::request::{FamilyDecision, FamilyEngagement, FamilyLead, FamilyLookup};
+    use crate::web::api::families::{FamilyDecisionView, FamilyEngagementView, FamilyLookupView};
     use crate::web::api::feeds::FeedsView;
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
@@ -202,6 +259,14 @@ mod tests {
         reads::<GrantsView>(answer("/v1/relay/grants", "get"));
         reads::<SubmissionView>(answer("/v1/submissions/{id}/retract", "post"));
         reads::<EnquiryView>(answer("/v1/enquiries", "post"));
+        reads::<FamilyLookup>(request("/v1/families/lookup"));
+        reads::<FamilyDecision>(request("/v1/families/decisions"));
+        reads::<FamilyLead>(request("/v1/families/lead"));
+        reads::<FamilyEngagement>(request("/v1/families/engagement"));
+        reads::<FamilyLookupView>(answer("/v1/families/lookup", "post"));
+        reads::<FamilyDecisionView>(answer("/v1/families/decisions", "post"));
+        reads::<FamilyDecisionView>(answer("/v1/families/lead", "post"));
+        reads::<FamilyEngagementView>(answer("/v1/families/engagement", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));
         reads::<RowsWanted>(request("/v1/screenings/{id}/rows"));

@@ -6,6 +6,7 @@
 //! | [`token`] | `POST /oauth/token` |
 //! | [`submissions`] | a feed is delivered and followed |
 //! | [`enquiries`] | an agency asks about a person |
+//! | [`families`] | the programme team keeps families |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
@@ -31,6 +32,7 @@ pub mod caller;
 pub mod enquiries;
 mod examples;
 pub mod failures;
+pub mod families;
 pub mod feeds;
 pub mod form;
 pub mod idempotency;
@@ -91,6 +93,10 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
+        .route("/v1/families/lookup", post(families::lookup))
+        .route("/v1/families/decisions", post(families::decide))
+        .route("/v1/families/lead", post(families::lead))
+        .route("/v1/families/engagement", post(families::engagement))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/log/checkpoint", get(log::checkpoint))

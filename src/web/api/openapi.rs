@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{agreements, enquiries, examples, feeds, log, relay, screenings, submissions, token};
+use super::{agreements, enquiries, examples, families, feeds, log, relay, screenings, submissions, token};
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
 use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
@@ -35,6 +35,10 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         screenings::create,
         screenings::show,
         screenings::collect,
+        families::lookup,
+        families::decide,
+        families::lead,
+        families::engagement,
         agreements::list,
         agreements::explain,
         log::checkpoint,
@@ -50,6 +54,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "submissions", description = "Feeds are delivered"),
         (name = "enquiries", description = "An agency asks about a person"),
         (name = "screenings", description = "An agency asks about many people at once"),
+        (name = "families", description = "The programme team keeps families"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
@@ -154,7 +159,15 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
-        ("/v1/enquiries" | "/v1/screenings/{id}/rows" | "/v1/relay/grants", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (
+            "/v1/enquiries"
+            | "/v1/screenings/{id}/rows"
+            | "/v1/relay/grants"
+            | "/v1/families/decisions"
+            | "/v1/families/lead"
+            | "/v1/families/engagement",
+            "400",
+        ) => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
