@@ -183,7 +183,8 @@ mod tests {
             let criterion = programme.criteria().iter().find(|criterion| criterion.code.as_str() == code);
             criterion.expect("listed").may_apply_to_send_18_25(ParentalResponsibility::No)
         };
-        for (code, expected) in [("H1", true), ("N1", true), ("C1", false), ("E1", false), ("C2", true), ("W1", false)] {
+        for (code, expected) in [("H1", true), ("N1", true), ("C1", false), ("E1", false), ("C2", true), ("W1", false)]
+        {
             assert_eq!(may(code), expected, "{code}");
         }
     }

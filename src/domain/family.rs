@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Member;
 use super::ids::{AgencyCode, FeedCode, OpaqueRef, TeamRoute};
 use super::record::{Coverage, ServiceStatus};
-use super::evidence::Member;
 use super::time::Month;
 
 /// The purpose for which families are changed; for the programme's other purposes they are only read.
@@ -123,8 +123,8 @@ pub struct ServiceFacts {
 }
 
 /// Sums up the statements of some feeds of one agency about a family; `None` when they tell of no work.
-pub fn service_facts<'m>(
-    members: &'m [Member],
+pub fn service_facts(
+    members: &[Member],
     agency: &AgencyCode,
     may_tell: impl Fn(&AgencyCode, &FeedCode) -> bool,
 ) -> Option<ServiceFacts> {
@@ -133,7 +133,8 @@ pub fn service_facts<'m>(
     let services = of_agency.filter_map(|said| Some((said.evidence.service.as_ref()?, said.evidence.coverage)));
     services.fold(None, |facts, (service, coverage)| {
         let is_open = service.status == ServiceStatus::Open && coverage == Coverage::Current;
-        let facts = facts.unwrap_or(ServiceFacts { is_open: false, leads_or_led: false, leads: false, last_contact: None });
+        let facts =
+            facts.unwrap_or(ServiceFacts { is_open: false, leads_or_led: false, leads: false, last_contact: None });
         Some(ServiceFacts {
             is_open: facts.is_open || is_open,
             leads_or_led: facts.leads_or_led || service.lead,
@@ -229,7 +230,9 @@ mod tests {
 
     #[test]
     fn words_read_back_as_written() {
-        for route in [IdentificationRoute::PhaseOneCarryOver, IdentificationRoute::Referral, IdentificationRoute::DataMatch] {
+        for route in
+            [IdentificationRoute::PhaseOneCarryOver, IdentificationRoute::Referral, IdentificationRoute::DataMatch]
+        {
             assert_eq!(route.as_str().parse(), Ok(route));
             assert_eq!(serde_json::to_value(route).expect("plain data"), route.as_str());
         }

@@ -118,7 +118,8 @@ impl Tfid {
 
     /// The written form: `TF-` and four groups of four.
     pub fn to_text(&self) -> String {
-        let groups: Vec<String> = self.0.chunks(GROUP).map(|group| group.iter().map(|b| char::from(*b)).collect()).collect();
+        let groups: Vec<String> =
+            self.0.chunks(GROUP).map(|group| group.iter().map(|b| char::from(*b)).collect()).collect();
         format!("{PREFIX}{}", groups.join("-"))
     }
 }
@@ -205,13 +206,22 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused_and_never_repeated() {
-        for bad in ["", "TF-", "TF-0000-0000-0000-001", "TF-0000-0000-0000-00111", "Jowan Trelawny U", "TF-é", "000000000000001*"] {
+        for bad in [
+            "",
+            "TF-",
+            "TF-0000-0000-0000-001",
+            "TF-0000-0000-0000-00111",
+            "Jowan Trelawny U",
+            "TF-é",
+            "000000000000001*",
+        ] {
             let error = Tfid::parse(bad).expect_err(bad);
             assert_eq!((error, error.code()), (TfidError::Form, "tfid.malformed"), "{bad}");
             assert!(!error.to_string().contains("Jowan"));
         }
         assert_eq!(Tfid::parse("TF-0000-0000-0000-0012"), Err(TfidError::Check));
-        let unread = serde_json::from_str::<Tfid>("\"TF-9999-JOWA-NTRE-LAWN\"").expect_err("a check that does not agree");
+        let unread =
+            serde_json::from_str::<Tfid>("\"TF-9999-JOWA-NTRE-LAWN\"").expect_err("a check that does not agree");
         assert!(!unread.to_string().contains("JOWA"));
         assert_eq!(format!("{:?}", drawn(1)), "Tfid(redacted)");
     }

@@ -78,7 +78,11 @@ pub fn standing_families(dwellers: &[Dweller], is_authoritative: impl Fn(&FeedNa
 }
 
 /// The people of one household in groups whose evidence holds together.
-fn joined(dwellers: &[Dweller], household: &Household, is_authoritative: &impl Fn(&FeedName) -> bool) -> Vec<Vec<usize>> {
+fn joined(
+    dwellers: &[Dweller],
+    household: &Household,
+    is_authoritative: &impl Fn(&FeedName) -> bool,
+) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for &person in &household.members {
         let (near, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group: &Vec<usize>| {

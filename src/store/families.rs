@@ -250,11 +250,7 @@ impl Tx {
 
     /// Makes a family part of another: its number, and those that became part of it before, lead there
     /// from now on. The earlier attachment of the two holds.
-    pub async fn merge_family(
-        &mut self,
-        from: &StoredFamily,
-        into: &Tfid,
-    ) -> Result<(), StoreError> {
+    pub async fn merge_family(&mut self, from: &StoredFamily, into: &Tfid) -> Result<(), StoreError> {
         for statement in [MERGE, MERGE_ON] {
             self.execute(statement, values![stored(&from.tfid), stored(into)]).await?;
         }
@@ -272,7 +268,12 @@ impl Tx {
     }
 
     /// Takes records from a family.
-    pub async fn leave_family(&mut self, tfid: &Tfid, records: &[RecordName], now: Timestamp) -> Result<(), StoreError> {
+    pub async fn leave_family(
+        &mut self,
+        tfid: &Tfid,
+        records: &[RecordName],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for record in records {
             let [agency, feed, reference] = parts(record);
             self.execute(LEAVE_RECORD, values![stored(tfid), agency, feed, reference, now.as_micros()]).await?;
@@ -321,13 +322,8 @@ impl Tx {
 
     /// Keeps what was decided under an idempotency key. False when a request with the same key was first.
     pub async fn keep_family_request(&mut self, request: &FamilyRequest<'_>) -> Result<bool, StoreError> {
-        let values = values![
-            request.client,
-            request.tag,
-            request.request_hash,
-            request.results,
-            request.expires_at.as_micros()
-        ];
+        let values =
+            values![request.client, request.tag, request.request_hash, request.results, request.expires_at.as_micros()];
         Ok(self.execute(KEEP_REQUEST, values).await? == 1)
     }
 

@@ -226,7 +226,12 @@ impl Seen {
         }
     }
 
-    pub(super) fn add(&mut self, gateway: &Gateway, records: Vec<VisibleRecord>, look: &Look<'_>) -> Result<usize, AppError> {
+    pub(super) fn add(
+        &mut self,
+        gateway: &Gateway,
+        records: Vec<VisibleRecord>,
+        look: &Look<'_>,
+    ) -> Result<usize, AppError> {
         let (permitted, feeds) = (look.permitted, look.asked.feeds);
         let before = self.linkable.len();
         if records.len() as i64 >= MOST_RECORDS {

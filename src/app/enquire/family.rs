@@ -134,9 +134,10 @@ impl Gateway {
         let is_team = policies.agency(&caller.agency).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
         let stopped = if is_team { may_proceed } else { Err(NOT_THE_TEAM) };
         let (hits, lines) = match (&decision, stopped) {
-            (_, Err((rule, say))) => {
-                (vec![RuleHit { rule: rule.to_owned(), say: say.to_owned() }], decision.as_ref().map_or(&[][..], |p| &p.decisions))
-            }
+            (_, Err((rule, say))) => (
+                vec![RuleHit { rule: rule.to_owned(), say: say.to_owned() }],
+                decision.as_ref().map_or(&[][..], |p| &p.decisions),
+            ),
             (Err(refusal), Ok(())) => (refusal.hits.clone(), &refusal.decisions[..]),
             (Ok(permitted), Ok(())) => {
                 let granted = permitted.granted();

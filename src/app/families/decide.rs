@@ -265,7 +265,11 @@ fn add(
     let is_of_the_family = found.people.iter().all(|person| belongs(&person));
     let outcome = if fresh.is_empty() {
         // Records that are not seen are as if they were not named.
-        if records.iter().any(|name| standing.records.contains(name) && seen(&name)) { Outcome::Already } else { Outcome::Unknown }
+        if records.iter().any(|name| standing.records.contains(name) && seen(&name)) {
+            Outcome::Already
+        } else {
+            Outcome::Unknown
+        }
     } else if is_of_the_family || are_one_family(found.people.iter().map(|person| &person.dweller), policies) {
         Outcome::Done
     } else {
@@ -298,7 +302,8 @@ fn merge(
     let belongs = |person: &FamilyPerson, to: &Standing| person.records.iter().any(|name| to.records.contains(name));
     // One holds everybody of the other, or their addresses make all of them one: a person in both is
     // not enough, since a child can have two homes.
-    let holds = |a: &Standing, b: &Standing| found.people.iter().all(|person| !belongs(person, b) || belongs(person, a));
+    let holds =
+        |a: &Standing, b: &Standing| found.people.iter().all(|person| !belongs(person, b) || belongs(person, a));
     let is_one = holds(standing, others)
         || holds(others, standing)
         || are_one_family(found.people.iter().map(|person| &person.dweller), policies);
@@ -315,10 +320,7 @@ fn merge(
             Step::Join(into, records),
             Step::Merge(Box::new(other.clone()), into),
         ],
-        history: vec![
-            (into, FamilyEventKind::Merged, Some(from)),
-            (from, FamilyEventKind::MergedAway, Some(into)),
-        ],
+        history: vec![(into, FamilyEventKind::Merged, Some(from)), (from, FamilyEventKind::MergedAway, Some(into))],
     };
     let plan = Plan { touched: vec![family, other], holders: None, changes: vec![change] };
     (vec![Decided::of(Outcome::Done, &into)], plan)
@@ -346,11 +348,7 @@ fn split(
         action: FamilyEventKind::Split,
         families: vec![old, new],
         what: json!({ "records": records }),
-        steps: vec![
-            Step::Leave(old, records.clone()),
-            Step::Issue(new, family.route),
-            Step::Join(new, records),
-        ],
+        steps: vec![Step::Leave(old, records.clone()), Step::Issue(new, family.route), Step::Join(new, records)],
         history: vec![(old, FamilyEventKind::Split, Some(new)), (new, FamilyEventKind::SplitOff, Some(old))],
     };
     let plan = Plan { touched: vec![family.clone()], holders: None, changes: vec![change] };

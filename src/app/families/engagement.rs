@@ -155,7 +155,8 @@ impl Gateway {
     ) -> Result<Option<BothLooks<'a>>, EnquiryError> {
         let mut permissions = Vec::new();
         for question in questions {
-            let permission = self.permit_family_look(stage, caller, question, subject([tfid]), may_change(terms)).await?;
+            let permission =
+                self.permit_family_look(stage, caller, question, subject([tfid]), may_change(terms)).await?;
             let Some(permission) = permission else { return Ok(None) };
             permissions.push(permission);
         }

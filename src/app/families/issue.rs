@@ -70,10 +70,7 @@ impl Gateway {
 }
 
 /// The family to which every one of these people belongs, the first by its number.
-fn family_of_all<'h>(
-    people: &[&FamilyPerson],
-    holders: impl Iterator<Item = &'h (Tfid, RecordName)>,
-) -> Option<Tfid> {
+fn family_of_all<'h>(people: &[&FamilyPerson], holders: impl Iterator<Item = &'h (Tfid, RecordName)>) -> Option<Tfid> {
     let holders: Vec<&(Tfid, RecordName)> = holders.collect();
     let families: BTreeSet<Tfid> = holders.iter().map(|(family, _)| *family).collect();
     let belongs = |person: &FamilyPerson, family: &Tfid| {

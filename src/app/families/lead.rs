@@ -43,7 +43,12 @@ impl Gateway {
         Err(AppError::Interrupted.into())
     }
 
-    async fn try_to_lead(&self, caller: &AgencyCaller, request: &FamilyLead, repeat: Repeatable) -> Tried<DecisionReply> {
+    async fn try_to_lead(
+        &self,
+        caller: &AgencyCaller,
+        request: &FamilyLead,
+        repeat: Repeatable,
+    ) -> Tried<DecisionReply> {
         let stage = self.family_stage().await?;
         check_lead(&request.lead, &stage.policies, stage.view.now)?;
         let before = self.results_before(caller, &stage, repeat).await?;
@@ -114,11 +119,7 @@ fn check_lead(lead: &LeadChange, policies: &Policies, now: Timestamp) -> Result<
 }
 
 /// Only a lead that the asker may hear of is noted or ended.
-fn outcome(
-    lead: &LeadChange,
-    newest: Option<&LeadSpell>,
-    heard: impl Fn(&AgencyCode) -> bool,
-) -> Outcome {
+fn outcome(lead: &LeadChange, newest: Option<&LeadSpell>, heard: impl Fn(&AgencyCode) -> bool) -> Outcome {
     let running = newest.filter(|spell| spell.ended.is_none() && heard(&spell.agency));
     match lead {
         LeadChange::Start { agency, .. } if !heard(agency) => Outcome::Withheld,
@@ -140,10 +141,12 @@ fn leads_by_records(looks: &BothLooks<'_>) -> bool {
     let members = found.members();
     let statements = members.iter().flat_map(|member| &member.statements);
     let agencies: std::collections::BTreeSet<&AgencyCode> = statements.map(|said| &said.agency).collect();
-    let facts = agencies.iter().filter_map(|agency| {
-        crate::domain::family::service_facts(&members, agency, |agency, feed| permission.set.has(agency, feed, &Item::Lead))
+    let mut facts = agencies.iter().filter_map(|agency| {
+        crate::domain::family::service_facts(&members, agency, |agency, feed| {
+            permission.set.has(agency, feed, &Item::Lead)
+        })
     });
-    facts.into_iter().any(|facts| facts.leads)
+    facts.any(|facts| facts.leads)
 }
 
 fn change(tfid: Tfid, lead: &LeadChange) -> Change {
@@ -155,11 +158,5 @@ fn change(tfid: Tfid, lead: &LeadChange) -> Change {
         }
         LeadChange::End { ended } => (FamilyEventKind::LeadEnded, Step::EndLead(tfid, *ended)),
     };
-    Change {
-        action,
-        families: vec![tfid],
-        what: json!(lead),
-        steps: vec![step],
-        history: vec![(tfid, action, None)],
-    }
+    Change { action, families: vec![tfid], what: json!(lead), steps: vec![step], history: vec![(tfid, action, None)] }
 }

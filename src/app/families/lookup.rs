@@ -15,7 +15,7 @@ use crate::app::gateway::Gateway;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::family::{FamilyEventKind, IdentificationRoute, LeadSpell, LeadState, service_facts};
-use crate::domain::ids::AgencyCode;
+use crate::domain::ids::{AgencyCode, FeedCode};
 use crate::domain::item::Item;
 use crate::domain::record::Role;
 use crate::domain::tfid::Tfid;
@@ -106,7 +106,11 @@ impl Gateway {
     /// # Errors
     ///
     /// [`FamilyError`]; refusals by agreement are in the log too.
-    pub async fn lookup_family(&self, caller: &AgencyCaller, request: &FamilyLookup) -> Result<FamilyReply, FamilyError> {
+    pub async fn lookup_family(
+        &self,
+        caller: &AgencyCaller,
+        request: &FamilyLookup,
+    ) -> Result<FamilyReply, FamilyError> {
         for _ in 0..MOST_TRIES {
             if let Some(reply) = self.try_lookup(caller, request).await? {
                 return Ok(reply);
@@ -211,8 +215,8 @@ impl Gateway {
         let said_by: BTreeSet<&AgencyCode> =
             members.iter().flat_map(|member| &member.statements).map(|said| &said.agency).collect();
         let facts_on = |item: &Item| -> BTreeMap<&AgencyCode, _> {
-            let facts = |agency| service_facts(&members, agency, |agency, feed| permission.set.has(agency, feed, item));
-            said_by.iter().filter_map(|agency| Some((*agency, facts(agency)?))).collect()
+            let may_tell = |agency: &AgencyCode, feed: &FeedCode| permission.set.has(agency, feed, item);
+            said_by.iter().filter_map(|agency| Some((*agency, service_facts(&members, agency, may_tell)?))).collect()
         };
         let services = facts_on(&Item::Service).into_iter().map(|(agency, facts)| ServiceAnswer {
             agency: agency.clone(),

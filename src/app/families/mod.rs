@@ -179,7 +179,12 @@ impl Gateway {
     }
 
     /// The terms of a request as the question that policy decides and the log keeps.
-    fn family_question(&self, terms: &FamilyTerms, mode: AnswerMode, policies: &Policies) -> Result<Question, FamilyError> {
+    fn family_question(
+        &self,
+        terms: &FamilyTerms,
+        mode: AnswerMode,
+        policies: &Policies,
+    ) -> Result<Question, FamilyError> {
         let fault = |fault: QuestionFault| FamilyError::Enquiry(fault.into());
         if &terms.programme != self.programme() {
             return Err(fault(QuestionFault::Programme));
@@ -208,9 +213,10 @@ impl Gateway {
     /// A handle of a person in a family, good for one asker: it names no record, and another asker's
     /// handle of the same person is another.
     fn person_handle(&self, asker: &AgencyCode, family: &Tfid, records: &[RecordName]) -> String {
-        let first = records.iter().min().map_or_else(String::new, |name| {
-            format!("{}/{}/{}", name.agency, name.feed, name.reference.as_str())
-        });
+        let first = records
+            .iter()
+            .min()
+            .map_or_else(String::new, |name| format!("{}/{}/{}", name.agency, name.feed, name.reference.as_str()));
         encode_base64url(&self.keys().tagger.reply(asker.as_str(), &family.to_text(), first.as_bytes())[..16])
     }
 

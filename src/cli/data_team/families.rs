@@ -58,7 +58,9 @@ struct RequestArgs {
 pub fn run(args: FamiliesArgs, output: &Output) -> Result<(), Failure> {
     let (path, request, say): (_, _, fn(&Value) -> String) = match args.command {
         FamiliesCommand::Lookup(request) => ("/v1/families/lookup", checked::<FamilyLookup>(request)?, say_family),
-        FamiliesCommand::Decide(request) => ("/v1/families/decisions", checked::<FamilyDecision>(request)?, say_results),
+        FamiliesCommand::Decide(request) => {
+            ("/v1/families/decisions", checked::<FamilyDecision>(request)?, say_results)
+        }
         FamiliesCommand::Lead(request) => ("/v1/families/lead", checked::<FamilyLead>(request)?, say_results),
         FamiliesCommand::Engagement(request) => {
             ("/v1/families/engagement", checked::<FamilyEngagement>(request)?, say_engagement)
@@ -69,7 +71,8 @@ pub fn run(args: FamiliesArgs, output: &Output) -> Result<(), Failure> {
     let key = args.idempotency_key.unwrap_or_else(|| uuid_v7(now(), &SystemRandom::new()).to_string());
     let mut answer: Value = crate::cli::block_on(async {
         let headers = session.headers(Some(key.clone())).await?;
-        let again = |failed: Failure| failed.next(format!("to repeat it without doing it twice, add --idempotency-key {key}"));
+        let again =
+            |failed: Failure| failed.next(format!("to repeat it without doing it twice, add --idempotency-key {key}"));
         let answer = session.client().post_json(path, &headers, &body).await;
         let answer =
             answer.map_err(|error| if error.problem().is_some() { failure(&error) } else { again(failure(&error)) })?;
@@ -108,8 +111,13 @@ fn say_family(answer: &Value) -> String {
     if family.is_null() {
         return "No family of this number may be seen.".to_owned();
     }
-    let mut text = format!("{}  {}  issued {}", word(&family["tfid"]), word(&family["route"]), word(&family["issued_on"]));
-    let attached = if family["attached_on"].is_null() { "not attached".to_owned() } else { format!("attached {}", word(&family["attached_on"])) };
+    let mut text =
+        format!("{}  {}  issued {}", word(&family["tfid"]), word(&family["route"]), word(&family["issued_on"]));
+    let attached = if family["attached_on"].is_null() {
+        "not attached".to_owned()
+    } else {
+        format!("attached {}", word(&family["attached_on"]))
+    };
     let people = family["people"].as_array().map_or(0, Vec::len);
     let _ = write!(text, "  {attached}\n{people} people may be seen");
     for (member, code) in [("areas", "code"), ("criteria", "code")] {
@@ -130,13 +138,20 @@ fn say_work(work: &Value, text: &mut String) {
     let _ = write!(text, "\nlead: {}", word(&work["lead_state"]));
     for spell in work["leads"].as_array().into_iter().flatten() {
         let until = if spell["ended"].is_null() { String::new() } else { format!(" until {}", word(&spell["ended"])) };
-        let _ = write!(text, "\n  {} ({}) since {}{until}", word(&spell["agency"]), word(&spell["team_route"]), word(&spell["since"]));
+        let _ = write!(
+            text,
+            "\n  {} ({}) since {}{until}",
+            word(&spell["agency"]),
+            word(&spell["team_route"]),
+            word(&spell["since"])
+        );
     }
     let engaged = if work["engaged_since"].is_null() { "not engaged" } else { "engaged since" };
     let _ = write!(text, "\n{engaged} {}", word(&work["engaged_since"]));
     for service in work["services"].as_array().into_iter().flatten() {
         let state = if service["is_open"] == true { "open" } else { "over" };
-        let _ = write!(text, "\n  {} {state}, last contact {}", word(&service["agency"]), word(&service["last_contact"]));
+        let _ =
+            write!(text, "\n  {} {state}, last contact {}", word(&service["agency"]), word(&service["last_contact"]));
     }
 }
 

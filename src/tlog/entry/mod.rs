@@ -11,8 +11,8 @@ mod code;
 
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
-    Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome, PolicyLoad, PreviousLog,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode, YesNo,
+    Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome,
+    PolicyLoad, PreviousLog, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -230,11 +230,11 @@ mod tests {
 
     use super::*;
     use crate::app::enquire::Question;
+    use crate::app::families::request::{FamilyDecision, FamilyEngagement, FamilyLead, FamilyLookup};
     use crate::app::screen::{ScreeningHead, ScreeningQuestion};
     use crate::domain::submission::{Header, RecordLine};
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
-    use crate::app::families::request::{FamilyDecision, FamilyEngagement, FamilyLead, FamilyLookup};
     use crate::web::api::families::{FamilyDecisionView, FamilyEngagementView, FamilyLookupView};
     use crate::web::api::feeds::FeedsView;
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};

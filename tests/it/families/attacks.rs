@@ -74,7 +74,8 @@ async fn a_shielded_member_is_not_there_and_a_shielded_family_is_as_a_number_nev
         programme.row(2, &MOTHER[..1], json!({ "role": "adult", "restricted": true })),
     ])
     .await;
-    let (shielded, unknown) = (lookup(&programme, "areas", tfid).await, lookup(&programme, "areas", unknown_number()).await);
+    let (shielded, unknown) =
+        (lookup(&programme, "areas", tfid).await, lookup(&programme, "areas", unknown_number()).await);
     assert_eq!((&shielded.family, &unknown.family), (&None, &None));
     assert_eq!((&shielded.onward, &shielded.criteria_version), (&unknown.onward, &unknown.criteria_version));
     let fields = async |id| {

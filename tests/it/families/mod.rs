@@ -106,10 +106,8 @@ async fn care(programme: &TestProgramme, service: Value) {
     if !service.is_null() {
         child["service"] = service;
     }
-    let rows = [
-        programme.row(1, &CHILD[..1], child),
-        programme.row(2, MOTHER, json!({ "role": "adult", "household": home })),
-    ];
+    let rows =
+        [programme.row(1, &CHILD[..1], child), programme.row(2, MOTHER, json!({ "role": "adult", "household": home }))];
     programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &rows).await;
 }
 

@@ -57,7 +57,8 @@ async fn attached_is_not_engaged_until_contact_in_a_later_month(#[case] backend:
     a_family(&programme).await;
     let month = this_month(&programme).await;
     care(&programme, service("open", false, &month)).await;
-    let tfid = issue(&programme, "data_match", &[CHILD_AT_SCHOOL, CHILD_IN_CARE, MOTHER_IN_CARE]).await.1.expect("issued");
+    let tfid =
+        issue(&programme, "data_match", &[CHILD_AT_SCHOOL, CHILD_IN_CARE, MOTHER_IN_CARE]).await.1.expect("issued");
     let done = decide(&programme, json!({ "kind": "attach", "tfid": tfid, "validated": true })).await[0].0;
     assert_eq!(done, Outcome::Done);
     let found = engagement(&programme, tfid).await.family.expect("known");
@@ -79,7 +80,10 @@ async fn attached_is_not_engaged_until_contact_in_a_later_month(#[case] backend:
     care(&programme, service("open", false, "2026-01")).await;
     let found = engagement(&programme, tfid).await.family.expect("known");
     assert_eq!(found.work.engaged_since.map(|month| month.to_string()), Some(month));
-    assert!(!history(&lookup(&programme, "areas", tfid).await).contains(&"engaged"), "contact is of the lead look alone");
+    assert!(
+        !history(&lookup(&programme, "areas", tfid).await).contains(&"engaged"),
+        "contact is of the lead look alone"
+    );
 }
 
 #[rstest]
@@ -113,7 +117,11 @@ async fn a_lead_that_ends_while_areas_are_met_raises_an_alert(#[case] backend: B
     assert_eq!(alerts().await, 1, "raised once for one end");
 
     let start = json!({ "kind": "start", "agency": "early-help-hub", "team_route": "early-help-west", "since": month });
-    assert_eq!(lead(&programme, tfid, start).await, (Outcome::Withheld, Some(true)), "the hub has no feed to be heard by");
+    assert_eq!(
+        lead(&programme, tfid, start).await,
+        (Outcome::Withheld, Some(true)),
+        "the hub has no feed to be heard by"
+    );
 }
 
 #[rstest]
