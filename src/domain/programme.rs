@@ -181,8 +181,7 @@ pub struct Feed {
     pub expected_every_days: u16,
     /// Days after that before the feed counts as late.
     pub grace_days: u16,
-    /// The programme takes the feed's word on where people live: one such feed is evidence enough to
-    /// put records of several agencies into one standing family.
+    /// The programme takes the feed's word on where people live: one such feed is evidence enough.
     #[serde(default)]
     pub authoritative_for_addresses: bool,
     /// Statutes under which the agency itself received the data, whose limits travel with them.
@@ -201,17 +200,14 @@ impl Feed {
     pub fn is_effective(&self, day: Date) -> bool {
         self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
     }
-
     /// The day by which the next delivery is due.
     pub fn next_due(&self, as_at: Date) -> Date {
         as_at.checked_add(i64::from(self.expected_every_days).days()).unwrap_or(Date::MAX)
     }
-
     /// The last day on which a delivery of this date still counts as in time.
     pub fn in_time_until(&self, as_at: Date) -> Date {
         self.next_due(as_at).checked_add(i64::from(self.grace_days).days()).unwrap_or(Date::MAX)
     }
-
     /// Whether the feed is late: the newest delivery is older than its interval and grace together.
     pub fn is_late(&self, as_at: Date, now: Timestamp) -> bool {
         now.date() > self.in_time_until(as_at)
@@ -375,13 +371,11 @@ impl Programme {
         let feeds = self.feeds.iter().flat_map(|f| boundaries(f.effective_from, f.effective_to));
         criteria.chain(feeds).filter(|boundary| *boundary > day).min()
     }
-
     /// The feeds that the calendar expects for a criterion on a day, in the file's order.
     pub fn expected_feeds(&self, criterion: &CriterionCode, day: Date) -> impl Iterator<Item = &Feed> {
         let criterion = criterion.clone();
         self.feeds.iter().filter(move |feed| feed.is_effective(day) && feed.criteria.contains(&criterion))
     }
-
     /// The suppliers that the calendar expects for a criterion on a day, sorted.
     pub fn expected_suppliers(&self, criterion: &CriterionCode, day: Date) -> BTreeSet<AgencyCode> {
         self.expected_feeds(criterion, day).map(|feed| feed.agency.clone()).collect()
@@ -539,7 +533,7 @@ impl Programme {
             }
             if feed.authoritative_for_addresses && !feed.items.contains(&Item::Household) {
                 let sentence = "only a feed that supplies household tokens can be authoritative for addresses";
-                faults.push(Fault::at(format!("feed[{n}].authoritative_for_addresses"), "contradiction", sentence));
+                faults.push(Fault::at(format!("feed[{n}].items"), "contradiction", sentence));
             }
             if feed.expected_every_days == 0 {
                 let sentence = "a feed is expected every so many days, at least 1";
