@@ -13,6 +13,7 @@
 //! | [`referral`] | a referral is taken step by step to where it ends |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`past`] | an answer is judged again as at its date |
+//! | [`families`] | the programme team keeps families: numbers, history, lead, contact |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`statistics`] | the data team gets tables of counts that give nobody away |
 //! | [`feeds`] | an agency sees which of its feeds are due or late |
@@ -42,6 +43,7 @@ pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod export;
+pub mod families;
 pub mod feeds;
 pub mod gateway;
 pub mod held_checkpoint;

@@ -77,6 +77,8 @@ enum Command {
     Claim(data_team::claim::ClaimArgs),
     /// Take a referral in, and step by step to where it ends
     Referral(data_team::referral::ReferralArgs),
+    /// Look up, decide about and follow families, as the programme team
+    Families(data_team::families::FamiliesArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Get tables of counts that give nobody away
@@ -120,6 +122,7 @@ pub fn run() -> ExitCode {
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
+        Command::Families(args) => data_team::families::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),

@@ -10,7 +10,7 @@ use super::submission::{CELLS, NOT_CSV, RowFault};
 /// Columns of single values, as text.
 const TEXTS: [&str; 6] = ["ref", "role", "parental_responsibility", "assessable_until", "coverage", "locality"];
 /// Columns that say `true` or `false`.
-const TRUTHS: [&str; 2] = ["restricted", "retract"];
+const TRUTHS: [&str; 3] = ["restricted", "retract", "send_18_25"];
 /// Columns of whole numbers.
 const NUMBERS: [&str; 1] = ["school_age_children"];
 /// What a flag's columns may say.

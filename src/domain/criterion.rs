@@ -13,7 +13,7 @@ use super::record::{ParentalResponsibility, Role};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AppliesTo {
-    /// Children, to 25 with special educational needs.
+    /// Children; to 25 with special educational needs where the criterion says so.
     Child,
     /// Adults.
     Adult,
@@ -50,6 +50,9 @@ pub struct Criterion {
     /// Applies to a child who is not yet born, too.
     #[serde(default)]
     pub includes_unborn: bool,
+    /// Applies to somebody of 18 to 25 with special educational needs or a disability, as to a child.
+    #[serde(default)]
+    pub includes_send_18_25: bool,
     /// How far back evidence counts.
     pub window: Window,
     /// A professional's judgement of equal concern counts, marked as such.
@@ -73,6 +76,13 @@ impl Criterion {
     /// Whether the criterion holds on a day.
     pub fn is_effective(&self, day: Date) -> bool {
         self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
+    }
+
+    /// Whether it may apply to somebody of 18 to 25 with special educational needs: an adult, and a
+    /// child where the criterion says so. Whatever role a record gives, such a person is no younger.
+    pub fn may_apply_to_send_18_25(&self, parental_responsibility: ParentalResponsibility) -> bool {
+        let may = |role| self.applies(role, parental_responsibility) != Some(false);
+        may(Role::Adult) || self.includes_send_18_25 && may(Role::Child)
     }
 
     /// Whether it applies to a person; `None` when the record does not say enough.
@@ -177,5 +187,19 @@ mod tests {
         let code = CriterionCode::parse(criterion).expect("well-formed");
         let criterion = version.criterion(&code).expect("in force");
         assert_eq!(criterion.applies(role, responsibility), applies);
+    }
+
+    #[test]
+    fn a_young_adult_with_send_counts_as_a_child_only_where_the_criterion_says_so() {
+        let programme = include_bytes!("../../policies/programme.toml");
+        let programme = Programme::parse(programme).expect("well-formed");
+        let may = |code: &str| {
+            let criterion = programme.criteria().iter().find(|criterion| criterion.code.as_str() == code);
+            criterion.expect("listed").may_apply_to_send_18_25(ParentalResponsibility::No)
+        };
+        for (code, expected) in [("H1", true), ("N1", true), ("C1", false), ("E1", false), ("C2", true), ("W1", false)]
+        {
+            assert_eq!(may(code), expected, "{code}");
+        }
     }
 }

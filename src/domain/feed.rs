@@ -32,6 +32,9 @@ pub struct Feed {
     pub expected_every_days: u16,
     /// Days after that before the feed counts as late.
     pub grace_days: u16,
+    /// The programme takes the feed's word on where people live: one such feed is evidence enough.
+    #[serde(default)]
+    pub authoritative_for_addresses: bool,
     /// Statutes under which the agency itself received the data, whose limits travel with them.
     #[serde(default)]
     pub received_under: BTreeSet<PowerCode>,

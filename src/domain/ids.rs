@@ -107,6 +107,8 @@ codes! {
     TeamRoute = "team route";
     /// The role in which a person of the recipient asks.
     RoleCode = "role code";
+    /// Why something was decided, such as `moved-house`.
+    ReasonCode = "reason code";
     /// A statute that permits a flow, such as `WRA2012-s131`.
     PowerCode = "legal power code";
     /// A lawful basis or condition, such as `6-1-e`.

@@ -331,13 +331,11 @@ impl Programme {
         let feeds = self.feeds.iter().flat_map(|f| boundaries(f.effective_from, f.effective_to));
         criteria.chain(feeds).filter(|boundary| *boundary > day).min()
     }
-
     /// The feeds that the calendar expects for a criterion on a day, in the file's order.
     pub fn expected_feeds(&self, criterion: &CriterionCode, day: Date) -> impl Iterator<Item = &Feed> {
         let criterion = criterion.clone();
         self.feeds.iter().filter(move |feed| feed.is_effective(day) && feed.criteria.contains(&criterion))
     }
-
     /// The suppliers that the calendar expects for a criterion on a day, sorted.
     pub fn expected_suppliers(&self, criterion: &CriterionCode, day: Date) -> BTreeSet<AgencyCode> {
         self.expected_feeds(criterion, day).map(|feed| feed.agency.clone()).collect()
@@ -495,6 +493,10 @@ impl Programme {
             if feed.received_under.iter().any(|code| law::plain(&law::POWERS, code.as_str()).is_none()) {
                 let sentence = "the register has no such legal power";
                 faults.push(Fault::at(format!("feed[{n}].received_under"), "unknown-power", sentence));
+            }
+            if feed.authoritative_for_addresses && !feed.items.contains(&Item::Household) {
+                let sentence = "only a feed that supplies household tokens can be authoritative for addresses";
+                faults.push(Fault::at(format!("feed[{n}].items"), "contradiction", sentence));
             }
             if feed.expected_every_days == 0 {
                 let sentence = "a feed is expected every so many days, at least 1";

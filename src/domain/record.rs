@@ -14,7 +14,7 @@ use super::time::Month;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Under 18, or to 25 with special educational needs.
+    /// Under 18; a record of a young adult with special educational needs says so beside its role.
     Child,
     /// 18 or over.
     Adult,
@@ -191,6 +191,10 @@ pub struct Evidence {
     /// Parental responsibility.
     #[serde(default)]
     pub parental_responsibility: ParentalResponsibility,
+    /// Aged 18 to 25 with special educational needs or a disability: a young person to the programme,
+    /// and to the criteria that say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub send_18_25: bool,
     /// What the agency says, criterion by criterion.
     #[serde(default)]
     pub flags: Vec<Flag>,

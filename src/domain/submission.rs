@@ -128,6 +128,9 @@ pub struct RecordLine {
     /// Parental responsibility.
     #[serde(default)]
     pub parental_responsibility: ParentalResponsibility,
+    /// Aged 18 to 25 with special educational needs or a disability.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub send_18_25: bool,
     /// Tokens that may link the person.
     pub tokens: TokensByEpoch,
     /// Household tokens.
@@ -165,6 +168,7 @@ impl RecordLine {
         Evidence {
             role: self.role,
             parental_responsibility: self.parental_responsibility,
+            send_18_25: self.send_18_25,
             flags: self.flags,
             assessable_until: self.assessable_until,
             coverage: self.coverage,
@@ -250,6 +254,7 @@ row_codes! {
     ATTENDANCE_REPEATED = "attendance.repeated", "The record says two things of one term.";
     TOO_MANY_TERMS = "attendance.too_many", "The record carries more than 12 terms.";
     SCHOOL_AGE = "household.school_age_children", "A household of more than 20 children of school age is no family.";
+    SEND_ROLE = "role.send_18_25", "Nobody who is not born is 18 to 25 years old.";
     SERVICE_DATES = "service.dates", "The service begins after the day that the file describes, or its last contact lies before its beginning or after that day.";
 }
 
@@ -315,6 +320,9 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
     }
     if record.tokens.values().any(|types| types.keys().any(rules.is_refused_legacy)) {
         faults.push(RowFault::new("tokens", LEGACY_TOKEN));
+    }
+    if record.send_18_25 && record.role == Role::Unborn {
+        faults.push(RowFault::new("send_18_25", SEND_ROLE));
     }
     check_flags(record, rules, &mut faults);
     check_attendance(record, rules, &mut faults);
@@ -432,7 +440,7 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
             "flags" => bad::<Vec<Flag>>(value, MALFORMED),
             "assessable_until" => bad::<Option<Month>>(value, MALFORMED),
             "coverage" => bad::<Coverage>(value, MALFORMED),
-            "restricted" => bad::<bool>(value, MALFORMED),
+            "restricted" | "send_18_25" => bad::<bool>(value, MALFORMED),
             "locality" => bad::<Option<LocalityCode>>(value, MALFORMED),
             "service" => bad::<Option<Service>>(value, MALFORMED),
             "attendance" => bad::<Vec<Attendance>>(value, MALFORMED),

@@ -1,7 +1,7 @@
 //! Persons who are one family, by the minimal rule.
 //!
 //! A family is everybody who shares one current household token, if at least one of them is a
-//! child or unborn and they are at most [`LARGEST_FAMILY`]. A hostel, a refuge or a caravan park
+//! child (born or not, or to 25 with special educational needs) and they are at most [`LARGEST_FAMILY`]. A hostel, a refuge or a caravan park
 //! under one address is larger, and is no family. A child with two homes is in two families, and
 //! these stay two: one parent's circumstances must never answer for the other's.
 
@@ -18,6 +18,9 @@ pub const LARGEST_FAMILY: usize = 12;
 pub struct Resident {
     /// The roles that the person's records give; agencies may differ.
     pub roles: BTreeSet<Role>,
+    /// A record says that the person is 18 to 25 with special educational needs: a young person, who
+    /// makes a household a family as a child does.
+    pub is_young_person: bool,
     /// The current addresses, record by record: one record's tokens of two epochs are how a
     /// rotation of keys is bridged.
     pub homes: Vec<Vec<HouseholdToken>>,
@@ -33,8 +36,17 @@ impl Resident {
         self
     }
 
-    fn is_child_or_unborn(&self) -> bool {
-        self.roles.contains(&Role::Child) || self.roles.contains(&Role::Unborn)
+    /// As it is, with what a record says of special educational needs at 18 to 25.
+    #[must_use]
+    pub fn with_young_person(mut self, is_young_person: bool) -> Self {
+        self.is_young_person |= is_young_person;
+        self
+    }
+
+    /// Whether a household with this person is one with a child: born or not, or to 25 with special
+    /// educational needs.
+    pub fn is_child_or_unborn(&self) -> bool {
+        self.is_young_person || self.roles.contains(&Role::Child) || self.roles.contains(&Role::Unborn)
     }
 }
 
@@ -232,6 +244,13 @@ mod tests {
         let expecting = [adult(&["flat"]), resident(Role::Unborn, &["flat"])];
         assert_eq!(family(&expecting, 0, &[]), Ok(vec![0, 1]));
         assert_eq!(family(&[child(&[])], 0, &["flat"]), Err(Alone::NoHousehold));
+    }
+
+    #[test]
+    fn a_young_adult_with_send_makes_a_family_and_another_young_adult_does_not() {
+        let couple = |is_young| [adult(&["flat"]), adult(&["flat"]).with_young_person(is_young)];
+        assert_eq!(family(&couple(true), 0, &[]), Ok(vec![0, 1]));
+        assert_eq!(family(&couple(false), 0, &[]), Err(Alone::NoFamily));
     }
 
     #[test]

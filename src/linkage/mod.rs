@@ -12,7 +12,8 @@
 //! | [`components`] | records that could be linked at all |
 //! | [`cluster`] | records that are one person |
 //! | [`bulk`] | the same for millions of records, from sorted columns |
-//! | [`household`] | persons who are one family |
+//! | [`household`] | persons who are one family, by the minimal rule |
+//! | [`standing_family`] | persons who may stand as one family across agencies |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
 //! | [`explain`] | why two records were or were not linked |
@@ -31,3 +32,4 @@ pub(crate) mod people;
 pub mod record;
 pub mod rules;
 pub mod shield;
+pub mod standing_family;

@@ -8,6 +8,7 @@ mod claims;
 mod dialect;
 mod documents;
 mod error;
+mod families;
 mod keys;
 mod links;
 mod log;
@@ -38,6 +39,7 @@ pub use claims::{Engagement, StoredReferral};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
+pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
@@ -62,6 +64,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("claims", claims::STATEMENTS),
     ("documents", documents::STATEMENTS),
+    ("families", families::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
@@ -103,6 +106,8 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
     ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
     ("shown records", &possible_matches::SHOWN),
+    ("records by reference", &families::BY_REFERENCE),
+    ("families of", &families::FAMILIES_OF),
 ];
 
 /// Bulk inserts, likewise.

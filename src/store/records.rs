@@ -229,7 +229,7 @@ pub struct Reach<'a> {
 
 impl Reach<'_> {
     /// The permitted feeds as one text: `|agency/feed|agency/feed|`.
-    fn feeds_text(&self) -> String {
+    pub(super) fn feeds_text(&self) -> String {
         let mut text = String::from("|");
         for (agency, feed) in self.feeds {
             text.push_str(agency.as_str());
@@ -285,16 +285,7 @@ impl Store {
         reach: Reach<'_>,
         list: &[Blinded],
     ) -> Result<Joined, StoreError> {
-        let rows = self.rows_in_reach(statement, reach, list).await?;
-        let is_cut_off = rows.len() as i64 >= reach.limit;
-        let (mut records, mut hidden) = (Vec::with_capacity(rows.len()), 0);
-        for row in &rows {
-            match row.optional_bytes(6)? {
-                Some(_) => records.push(read_visible(row)?),
-                None => hidden += 1,
-            }
-        }
-        Ok(Joined { records, hidden, is_cut_off })
+        read_joined(&self.rows_in_reach(statement, reach, list).await?, reach.limit)
     }
 
     /// How many records of other agencies a shield keeps back from these tokens.
@@ -476,6 +467,19 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<StoredToken>, StoreError> {
             }
         })
         .collect())
+}
+
+/// Rows of which those that a shield keeps back carry nothing.
+pub(super) fn read_joined(rows: &[Row], limit: i64) -> Result<Joined, StoreError> {
+    let is_cut_off = rows.len() as i64 >= limit;
+    let (mut records, mut hidden) = (Vec::with_capacity(rows.len()), 0);
+    for row in rows {
+        match row.optional_bytes(6)? {
+            Some(_) => records.push(read_visible(row)?),
+            None => hidden += 1,
+        }
+    }
+    Ok(Joined { records, hidden, is_cut_off })
 }
 
 fn read_visible(row: &Row) -> Result<VisibleRecord, StoreError> {

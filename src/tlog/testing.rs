@@ -140,6 +140,14 @@ pub(super) fn enquiry(number: usize) -> Body {
     }))
 }
 
+/// The same fields under the type of a look at a family.
+pub(super) fn family_disclosure(number: usize) -> Body {
+    match enquiry(number) {
+        Body::Enquiry(enquiry) => Body::FamilyDisclosure(enquiry),
+        other => other,
+    }
+}
+
 /// One body of each type.
 pub(super) fn bodies() -> Vec<Body> {
     let all = vec![
@@ -240,6 +248,21 @@ pub(super) fn bodies() -> Vec<Body> {
                 legacy_tokens: None,
                 late: YesNo::No,
             }],
+        })),
+        family_disclosure(5),
+        Body::FamilyChange(Box::new(FamilyChange {
+            action: code("merged"),
+            agency: "programme-team".parse().expect("a code"),
+            client: code("programme-desk"),
+            role: "data-analyst".parse().expect("a code"),
+            agreement: "programme-delivery/v1".parse().expect("a reference"),
+            purpose: "programme-delivery".parse().expect("a code"),
+            reason: code("moved-house"),
+            disclosure: event(13),
+            commitments: {
+                let field = |name: &str| Opening::new(name, [6; 32], name.as_bytes().to_vec()).commitment();
+                FamilyCommitments { families: field("families"), change: field("change"), actor: field("actor") }
+            },
         })),
     ];
     let all = [all, matches()].concat();

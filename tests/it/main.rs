@@ -6,6 +6,7 @@ mod architecture;
 mod authorisation;
 mod cli;
 mod dependencies;
+mod families;
 mod flows;
 mod keys;
 mod onboarding;

@@ -193,15 +193,15 @@ impl Gateway {
 }
 
 /// What every look at records goes by.
-struct Look<'a> {
-    reach: Reach<'a>,
-    permitted: &'a Permitted,
-    asked: &'a Asked<'a>,
+pub(super) struct Look<'a> {
+    pub(super) reach: Reach<'a>,
+    pub(super) permitted: &'a Permitted,
+    pub(super) asked: &'a Asked<'a>,
 }
 
 /// Without records of suspended feeds, the asker's own among them, which are not even stepping stones;
 /// and of the others only the tokens that match: those of a frozen or retired epoch are as if never stored.
-fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
+pub(super) fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
     let policies = look.asked.policies;
     records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
     for record in &mut records {
@@ -214,7 +214,7 @@ fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<Visible
 /// Those of the records that are joined, by linking tokens and within these records alone, to one
 /// that is a start. Components are made over everybody's records; a record outside the set that
 /// joins two others joins nothing here.
-fn connected(
+pub(super) fn connected(
     records: Vec<VisibleRecord>,
     is_start: impl Fn(&VisibleRecord) -> bool,
     links: impl Fn(u16) -> bool,
@@ -241,14 +241,14 @@ fn connected(
 }
 
 /// Records that were read, each once, with their evidence cut down to what is permitted.
-struct Seen {
+pub(super) struct Seen {
     /// The area that each criterion of the version in force speaks for.
     areas: BTreeMap<CriterionCode, Item>,
     /// The areas of the criteria that are computed from attendance.
     attendance: Vec<Item>,
     places: HashMap<i64, usize>,
-    linkable: Vec<LinkRecord>,
-    evidence: Vec<Evidence>,
+    pub(super) linkable: Vec<LinkRecord>,
+    pub(super) evidence: Vec<Evidence>,
     /// How many of the records the walk has gone on from.
     walked: usize,
     /// A look reached its limit: nothing that was read can be believed to be whole.
@@ -256,7 +256,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(policies: &Policies, now: Timestamp) -> Self {
+    pub(super) fn new(policies: &Policies, now: Timestamp) -> Self {
         let version = policies.programme().criteria_at(now.date());
         let mut areas: BTreeMap<CriterionCode, Item> =
             version.criteria.iter().map(|c| (c.code.clone(), Item::Area(c.area.clone()))).collect();
@@ -280,7 +280,12 @@ impl Seen {
         }
     }
 
-    fn add(&mut self, gateway: &Gateway, records: Vec<VisibleRecord>, look: &Look<'_>) -> Result<usize, AppError> {
+    pub(super) fn add(
+        &mut self,
+        gateway: &Gateway,
+        records: Vec<VisibleRecord>,
+        look: &Look<'_>,
+    ) -> Result<usize, AppError> {
         let (permitted, feeds) = (look.permitted, look.asked.feeds);
         let before = self.linkable.len();
         if records.len() as i64 >= MOST_RECORDS {
@@ -367,7 +372,10 @@ impl Seen {
 
     fn resident(&self, cluster: &Cluster) -> Resident {
         cluster.members().iter().fold(Resident::default(), |resident, &member| {
-            resident.with_record(self.evidence[member].role, &self.linkable[member].households)
+            let evidence = &self.evidence[member];
+            resident
+                .with_record(evidence.role, &self.linkable[member].households)
+                .with_young_person(evidence.send_18_25)
         })
     }
 
@@ -379,7 +387,7 @@ impl Seen {
         Person { records: cluster.members().iter().map(name).collect(), member: self.member(cluster) }
     }
 
-    fn member(&self, cluster: &Cluster) -> Member {
+    pub(super) fn member(&self, cluster: &Cluster) -> Member {
         let statement = |&member: &usize| Statement {
             agency: self.linkable[member].key.agency.clone(),
             feed: self.linkable[member].key.feed.clone(),

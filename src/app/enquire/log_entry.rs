@@ -117,6 +117,8 @@ struct ShieldPath {
 /// An entry that still lacks outcome and answer.
 #[derive(Clone)]
 struct Draft {
+    /// A look at a family by its number, not a question about a person.
+    is_family: bool,
     id: EventId,
     /// Its outcome and the answer's commitment are placeholders until [`Gateway::finish`] sets both.
     body: Enquiry,
@@ -173,9 +175,22 @@ impl Gateway {
         tokens: &[StoredToken],
         hidden: i64,
     ) -> Result<Draft, AppError> {
-        let Asked { caller, question, form, policies, view, .. } = asked;
         let blinded: Vec<u8> = tokens.iter().flat_map(|token| *token.blinded.as_bytes()).collect();
-        let (subject, sealed_subject) = self.commit(id, "subject", blinded, SUBJECT_LENGTH)?;
+        self.draft_about(id, asked, lines, (blinded, tokens, hidden), false)
+    }
+
+    /// Likewise, with the subject as the entry commits to it, the tokens under which it is found again
+    /// and how many records a shield kept back.
+    fn draft_about(
+        &self,
+        id: EventId,
+        asked: &Asked<'_>,
+        lines: &[&decision::Decision],
+        (subject, tokens, hidden): (Vec<u8>, &[StoredToken], i64),
+        is_family: bool,
+    ) -> Result<Draft, AppError> {
+        let Asked { caller, question, form, policies, view, .. } = asked;
+        let (subject, sealed_subject) = self.commit(id, "subject", subject, SUBJECT_LENGTH)?;
         let case = question.case.as_str().as_bytes().to_vec();
         let (case, sealed_case) = self.commit(id, "case", case, REFERENCE_LENGTH)?;
         let user = question.user.as_str().as_bytes().to_vec();
@@ -204,19 +219,21 @@ impl Gateway {
             shield_opening: self.shield_opening(id, hidden)?,
         };
         let openings = vec![("subject", sealed_subject), ("case", sealed_case), ("actor", sealed_actor)];
-        Ok(Draft { id, body, openings, tags: self.tags(tokens, policies) })
+        Ok(Draft { is_family, id, body, openings, tags: self.tags(tokens, policies) })
     }
 
     /// The entry of a draft with an outcome and the answer's commitment.
     fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, answer: Vec<u8>) -> Result<NewEvent, AppError> {
-        let Draft { id, mut body, mut openings, tags } = draft;
+        let Draft { is_family, id, mut body, mut openings, tags } = draft;
         let Asked { caller, question, view, .. } = asked;
         let (commitment, sealed) = self.commit(id, "answer", answer, 0)?;
         body.commitments.answer = commitment;
         openings.push(("answer", sealed));
         let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
         body.outcome = outcome;
-        let mut event = self.event_with_id(id, view.now, Body::Enquiry(Box::new(body)))?;
+        let body = Box::new(body);
+        let body = if is_family { Body::FamilyDisclosure(body) } else { Body::Enquiry(body) };
+        let mut event = self.event_with_id(id, view.now, body)?;
         event.recipient = Some(caller.agency.to_string());
         event.agreement = Some(question.agreement.to_string());
         event.purpose = Some(question.purpose.to_string());
@@ -224,6 +241,37 @@ impl Gateway {
         event.openings = openings;
         event.tags = tags;
         Ok(event)
+    }
+
+    /// As [`Gateway::answer_entries`], for a look at a family.
+    pub(super) fn family_entries(
+        &self,
+        id: EventId,
+        asked: &Asked<'_>,
+        permitted: &Permitted,
+        about: (Vec<u8>, &[StoredToken], i64),
+        opening: Vec<u8>,
+    ) -> Result<(NewEvent, NewEvent), AppError> {
+        let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
+        let draft = self.draft_about(id, asked, &lines, about, true)?;
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
+    }
+
+    /// As [`Gateway::refusal_entry`], for a look at a family.
+    pub(super) fn family_refusal_entry(
+        &self,
+        asked: &Asked<'_>,
+        subject: Vec<u8>,
+        hits: &[RuleHit],
+        decisions: &[decision::Decision],
+    ) -> Result<NewEvent, AppError> {
+        let reason = code(hits.first().map_or("refused", |hit| &hit.rule))?;
+        let id = EventId::new(uuid_v7(asked.view.now, self.random()));
+        let lines: Vec<&decision::Decision> = decisions.iter().collect();
+        let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
+        let draft = self.draft_about(id, asked, &lines, (subject, &[], 0), true)?;
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
     }
 
     /// A salted commitment and its sealed opening: salt, then value.

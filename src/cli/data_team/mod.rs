@@ -2,5 +2,6 @@
 
 pub mod claim;
 pub mod evaluate;
+pub mod families;
 pub mod referral;
 pub mod statistics;

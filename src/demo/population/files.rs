@@ -399,6 +399,7 @@ impl Population {
             } else {
                 ParentalResponsibility::Unknown
             },
+            send_18_25: false,
             flags,
             assessable_until: last_month.filter(|_| person.role == Role::Child && file.has(Column::AssessableUntil)),
             coverage: self.coverage.get(&(id, agency)).copied().unwrap_or_default(),

@@ -14,6 +14,8 @@ use crate::domain::record::{Coverage, EvidenceGrade, Flag, FlagState, ParentalRe
 pub(super) struct Visible<'m> {
     roles: BTreeSet<Role>,
     parental_responsibility: ParentalResponsibility,
+    /// One of the records says so; such a person is no child to criteria that do not include them.
+    is_send_18_25: bool,
     statements: Vec<&'m Statement>,
 }
 
@@ -48,12 +50,16 @@ impl<'m> Visible<'m> {
             (false, true) => ParentalResponsibility::No,
             _ => ParentalResponsibility::Unknown, // nobody says, or they differ
         };
-        Self { roles, parental_responsibility, statements }
+        let is_send_18_25 = statements.iter().any(|statement| statement.evidence.send_18_25);
+        Self { roles, parental_responsibility, is_send_18_25, statements }
     }
 
     /// Whether the criterion applies or may apply. Agencies can differ about a role (a student of
     /// 19): the criteria of either role are looked at.
     pub(super) fn may_meet(&self, criterion: &Criterion) -> bool {
+        if self.is_send_18_25 {
+            return criterion.may_apply_to_send_18_25(self.parental_responsibility);
+        }
         self.roles.iter().any(|role| criterion.applies(*role, self.parental_responsibility) != Some(false))
     }
 }

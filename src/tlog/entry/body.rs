@@ -51,6 +51,10 @@ bodies! {
     Enquiry(Box<Enquiry>) = "enquiry";
     /// A table of counts that left, or was refused.
     Statistics(Box<Statistics>) = "statistics";
+    /// A look at a family by its number, and its answer or refusal.
+    FamilyDisclosure(Box<Enquiry>) = "family.disclosure";
+    /// Something that became of a family.
+    FamilyChange(Box<FamilyChange>) = "family.change";
     /// One delivery of a feed.
     Submission(Submission) = "submission";
     /// A set of policy files that came into force.
@@ -85,7 +89,7 @@ impl Body {
     /// Puts every list in the order that canonical entries have.
     pub(super) fn sort(&mut self) {
         match self {
-            Self::Enquiry(enquiry) => {
+            Self::Enquiry(enquiry) | Self::FamilyDisclosure(enquiry) => {
                 enquiry.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 enquiry.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
                 enquiry.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
@@ -112,7 +116,7 @@ impl Body {
             list.windows(2).any(|pair| same(&pair[0], &pair[1]))
         }
         match self {
-            Self::Enquiry(enquiry) => {
+            Self::Enquiry(enquiry) | Self::FamilyDisclosure(enquiry) => {
                 any(&enquiry.decisions, |a, b| a.key() == b.key())
                     || any(&enquiry.feeds, |a, b| a.key() == b.key())
                     || enquiry.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
@@ -428,6 +432,43 @@ impl From<ShieldOpening> for String {
     fn from(opening: ShieldOpening) -> Self {
         encode_base64url(&opening.0[..])
     }
+}
+
+/// Something that became of a family. Which family, which records and who decided are commitments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FamilyChange {
+    /// What: `issued`, `records_added`, `attached`, `engaged`, `merged`, `split`, `lead_started`,
+    /// `lead_ended` or `continuity_alert`.
+    pub action: Code,
+    /// Whose people decided.
+    pub agency: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// In which role.
+    pub role: RoleCode,
+    /// Under which agreement version.
+    pub agreement: AgreementRef,
+    /// For what.
+    pub purpose: PurposeCode,
+    /// Why.
+    pub reason: Code,
+    /// The entry of the disclosure that it was decided on.
+    pub disclosure: EventId,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: FamilyCommitments,
+}
+
+/// The salted commitments of a family's change. Each has one opening, kept outside the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FamilyCommitments {
+    /// The numbers of the families, the one that changed first.
+    pub families: Commitment,
+    /// What changed: records, a lead or months of contact.
+    pub change: Commitment,
+    /// The user who decided.
+    pub actor: Commitment,
 }
 
 /// One delivery of a feed.

@@ -11,9 +11,10 @@ mod code;
 
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, MatchAsk,
-    MatchDecision, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments, YesNo,
+    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement,
+    LogOpen, LogRestore, MatchAsk, MatchDecision, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments,
+    ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode,
+    ViewCommitments, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -8,6 +8,7 @@ use crate::web::problem::{Problem, RuleInTheWay};
 const ID: &str = "01990000-0000-7000-8000-000000000000";
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const REFERENCE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+const TFID: &str = "TF-0000-0000-0000-0011";
 const KEY_CHECK: &str = "0000000000000000";
 
 /// The example of a request body.
@@ -39,6 +40,19 @@ pub(super) fn request(path: &str) -> Value {
             "agreement": "programme-delivery/v1", "purpose": "programme-delivery", "relationship": "screening",
             "role": "data-analyst", "user": REFERENCE,
         }),
+        "/v1/families/lookup" => json!({ "terms": family_terms(), "mode": "areas", "tfid": TFID }),
+        "/v1/families/decisions" => json!({
+            "terms": family_terms(), "mode": "count", "reason": "match-2026-11",
+            "decision": { "kind": "issue", "route": "data_match", "candidates": [[
+                { "agency": "education", "feed": "attendance", "ref": REFERENCE },
+                { "agency": "childrens-social-care", "feed": "cases", "ref": REFERENCE },
+            ]] },
+        }),
+        "/v1/families/lead" => json!({
+            "terms": family_terms(), "mode": "count", "reason": "allocation-panel", "tfid": TFID,
+            "lead": { "kind": "start", "agency": "early-help-hub", "team_route": "early-help-west", "since": "2026-09" },
+        }),
+        "/v1/families/engagement" => json!({ "terms": family_terms(), "mode": "count", "tfid": TFID }),
         "/v1/policy/explain" => json!({
             "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
             "role": "hub-screener", "relationship": "referral",
@@ -61,6 +75,25 @@ pub(super) fn request(path: &str) -> Value {
         }),
         _ => Value::Null,
     }
+}
+
+fn family_terms() -> Value {
+    json!({
+        "programme": "tff", "agreement": "programme-delivery/v1", "purpose": "programme-delivery",
+        "relationship": "screening", "role": "data-analyst", "case": REFERENCE, "user": REFERENCE,
+    })
+}
+
+fn family_work() -> Value {
+    json!({
+        "lead_state": "led", "engaged_since": "2026-10",
+        "leads": [{ "agency": "early-help-hub", "team_route": "early-help-west", "since": "2026-09", "ended": null }],
+        "services": [{ "agency": "early-help-hub", "is_open": true, "last_contact": "2026-11" }],
+    })
+}
+
+fn entry() -> Value {
+    json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt() })
 }
 
 fn submission() -> String {
@@ -182,6 +215,28 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "criteria_version": "2017-04-01",
             "receipt": receipt(), "padding": "000",
         }),
+        ("/v1/families/lookup", _) => json!({
+            "entry": entry(), "onward": "none", "criteria_version": "2017-04-01",
+            "family": {
+                "tfid": TFID, "route": "data_match", "issued_on": "2026-09-01", "attached_on": "2026-09-14",
+                "people": [{ "handle": REFERENCE, "is_child": true }],
+                "history": [{ "on": "2026-09-01", "what": "issued", "other": null },
+                            { "on": "2026-09-14", "what": "attached", "other": null }],
+                "count": null, "criteria": null, "lead": null, "work": null, "not_covered": ["A5", "A6"],
+                "areas": [{ "code": "A2", "state": "met", "grade": "hard", "evidence_month": "2026-07",
+                            "as_at": "2026-09-18", "is_late": false }],
+            },
+            "padding": "000",
+        }),
+        ("/v1/families/decisions" | "/v1/families/lead", _) => json!({
+            "entries": [entry()], "results": [{ "outcome": "done", "tfid": TFID }], "continuity_alert": null,
+            "padding": "000",
+        }),
+        ("/v1/families/engagement", _) => json!({
+            "entries": [entry(), entry()],
+            "family": { "tfid": TFID, "attached_on": "2026-09-14", "work": family_work(), "continuity_alert": false },
+            "padding": "000",
+        }),
         ("/v1/screenings", _) => json!({ "id": ID, "is_repeat": false }),
         ("/v1/screenings/{id}", _) => json!({
             "id": ID, "rows": 3, "waiting": 1, "answered": 2, "ceiling": 0, "refused": 0,
@@ -288,11 +343,13 @@ mod tests {
 
     use super::*;
     use crate::app::enquire::Question;
+    use crate::app::families::request::{FamilyDecision, FamilyEngagement, FamilyLead, FamilyLookup};
     use crate::app::screen::{ScreeningHead, ScreeningQuestion};
     use crate::domain::submission::{Header, RecordLine};
     use crate::domain::token_check::TokenCheck;
     use crate::web::api::agreements::TermsToExplain;
     use crate::web::api::enquiries::EnquiryView;
+    use crate::web::api::families::{FamilyDecisionView, FamilyEngagementView, FamilyLookupView};
     use crate::web::api::feeds::FeedsView;
     use crate::web::api::possible_matches::{
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
@@ -329,6 +386,14 @@ mod tests {
         reads::<PossibleMatchesView>(answer("/v1/possible-matches", "get"));
         reads::<RecordedView>(answer("/v1/possible-matches", "post"));
         reads::<PairsView>(answer("/v1/possible-matches/views", "post"));
+        reads::<FamilyLookup>(request("/v1/families/lookup"));
+        reads::<FamilyDecision>(request("/v1/families/decisions"));
+        reads::<FamilyLead>(request("/v1/families/lead"));
+        reads::<FamilyEngagement>(request("/v1/families/engagement"));
+        reads::<FamilyLookupView>(answer("/v1/families/lookup", "post"));
+        reads::<FamilyDecisionView>(answer("/v1/families/decisions", "post"));
+        reads::<FamilyDecisionView>(answer("/v1/families/lead", "post"));
+        reads::<FamilyEngagementView>(answer("/v1/families/engagement", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

@@ -8,8 +8,9 @@
 //! | [`token_checks`] | a system shows that it makes the right tokens |
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`possible_matches`] | an agency verifies records of its own; the data team looks at pairs |
+//! | [`families`] | the programme team keeps families |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
-//! | [`families`] | a family is engaged, and a claim for a result checked |
+//! | [`claims`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
@@ -34,6 +35,7 @@ use crate::web::limits::{RateLimiter, RatePolicy, RequestLimits};
 
 pub mod agreements;
 pub mod caller;
+pub mod claims;
 pub mod enquiries;
 mod examples;
 pub mod failures;
@@ -111,11 +113,15 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/possible-matches/views", post(possible_matches::view))
         .route("/v1/possible-matches/{id}/decisions", post(possible_matches::decide))
         .route("/v1/possible-matches/{id}/reversals", post(possible_matches::reverse))
+        .route("/v1/families/lookup", post(families::lookup))
+        .route("/v1/families/decisions", post(families::decide))
+        .route("/v1/families/lead", post(families::lead))
+        .route("/v1/families/engagement", post(families::engagement))
         .route("/v1/agreements", get(agreements::list))
         .route("/v1/policy/explain", post(agreements::explain))
         .route("/v1/policy/preview", post(preview::create))
-        .route("/v1/families/baseline", post(families::engage))
-        .route("/v1/families/claim-check", post(families::check_claim))
+        .route("/v1/families/baseline", post(claims::engage))
+        .route("/v1/families/claim-check", post(claims::check_claim))
         .route("/v1/referrals", post(referrals::create))
         .route("/v1/referrals/steps", post(referrals::step))
         .route("/v1/log/checkpoint", get(log::checkpoint))

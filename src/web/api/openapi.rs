@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, enquiries, examples, families, feeds, log, possible_matches, preview, referrals, relay, screenings,
-    statistics, submissions, token, token_checks,
+    agreements, claims, enquiries, examples, families, feeds, log, possible_matches, preview, referrals, relay,
+    screenings, statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -45,11 +45,15 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         possible_matches::decide,
         possible_matches::reverse,
         possible_matches::view,
+        families::lookup,
+        families::decide,
+        families::lead,
+        families::engagement,
         agreements::list,
         agreements::explain,
         preview::create,
-        families::engage,
-        families::check_claim,
+        claims::engage,
+        claims::check_claim,
         referrals::create,
         referrals::step,
         log::checkpoint,
@@ -68,7 +72,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "statistics", description = "Tables of counts that give nobody away"),
         (name = "possible matches", description = "An agency verifies records of its own, without being told about others"),
         (name = "agreements", description = "What was agreed, and what it allows"),
-        (name = "families", description = "A family is engaged, and a claim for a result checked"),
+        (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log, from outside"),
@@ -181,7 +185,10 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
             | "/v1/families/baseline"
             | "/v1/families/claim-check"
             | "/v1/referrals"
-            | "/v1/referrals/steps",
+            | "/v1/referrals/steps"
+            | "/v1/families/decisions"
+            | "/v1/families/lead"
+            | "/v1/families/engagement",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/referrals/steps", "409") => kinds::STATE_CONFLICT,
