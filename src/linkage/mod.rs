@@ -14,6 +14,7 @@
 //! | [`household`] | persons who are one family |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
+//! | [`weigh`] | how probable it is that two records which no match key joins are one person |
 //! | [`explain`] | why two records were or were not linked |
 
 pub mod attach;
@@ -27,3 +28,4 @@ pub(crate) mod people;
 pub mod record;
 pub mod rules;
 pub mod shield;
+pub mod weigh;
