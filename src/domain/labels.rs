@@ -43,9 +43,11 @@ pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
+/// A record's evidence for match runs, sealed to their key.
+pub const PROFILE_BLOB: &str = "porth/v1/profile-blob";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 21] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -66,6 +68,7 @@ pub const ALL: [&str; 20] = [
     IDEMPOTENCY,
     LINKAGE_GRANT,
     JOIN_REQUEST,
+    PROFILE_BLOB,
 ];
 
 #[cfg(test)]

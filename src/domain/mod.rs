@@ -13,6 +13,7 @@ pub mod labels;
 pub mod law;
 pub mod match_keys;
 pub mod policy_file;
+pub mod profile;
 pub mod programme;
 pub mod record;
 pub mod submission;

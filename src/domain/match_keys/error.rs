@@ -73,6 +73,15 @@ pub enum MatchKeysProblem {
     /// A with-date key whose strong key is missing or does not fit.
     #[error("a with-date key is the identifier of an existing strong key, then a whole date of birth")]
     WithDate,
+    /// No level, too many, one twice, or a needed level that is none of them.
+    #[error("a weighed field has 1 to 8 different levels, and `needed` is one of them")]
+    Levels,
+    /// Weights could link two people of one family.
+    #[error("weighed fields need a forename and a date of birth that have to agree (`needed`)")]
+    WeighsFamilies,
+    /// What may repeat is not a feed.
+    #[error("a feed that repeats people is written agency/feed, or * for all")]
+    Repeats,
     /// Sorting asked for where there are not two names.
     #[error("any_order needs two name components")]
     AnyOrder,
@@ -98,6 +107,9 @@ impl MatchKeysProblem {
             Self::Household => "match_keys.household",
             Self::Strong => "match_keys.strong",
             Self::WithDate => "match_keys.with_date",
+            Self::Levels => "match_keys.levels",
+            Self::WeighsFamilies => "match_keys.weighs_families",
+            Self::Repeats => "match_keys.repeats",
             Self::AnyOrder => "match_keys.any_order",
         }
     }
