@@ -41,6 +41,8 @@ pub struct GatewayKeys {
     pub access: AccessTokens,
     /// The shield officers' public key.
     pub shield: SealPublicKey,
+    /// The match run's public key, where the programme weighs records: the private key is elsewhere.
+    pub match_run: Option<SealPublicKey>,
 }
 
 /// What the gateway is called.

@@ -69,6 +69,8 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export and verify the disclosure log
     Log(auditor::log::LogArgs),
+    /// Learn what agreement of field tokens is worth (privacy profile B)
+    Weights(data_team::weights::WeightsArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Print completions for a shell
@@ -106,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Weights(args) => data_team::weights::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),

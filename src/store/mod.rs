@@ -13,6 +13,7 @@ mod log;
 mod migrate;
 mod partners;
 mod postgres_pool;
+mod profiles;
 mod programme;
 mod records;
 mod relay;
@@ -37,6 +38,7 @@ pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use migrate::SCHEMA_VERSION;
 pub use partners::{ClientKey, Standing};
+pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
@@ -56,6 +58,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("log", log::STATEMENTS),
     ("partners", partners::STATEMENTS),
     ("programme", programme::STATEMENTS),
+    ("profiles", profiles::STATEMENTS),
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
@@ -72,6 +75,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("hidden records", &records::HIDDEN),
     ("drop tokens", &records::DROP_TOKENS),
     ("drop households", &records::DROP_HOUSEHOLDS),
+    ("drop profiles", &profiles::DROP_PROFILES),
     ("drop records", &records::DROP_RECORDS),
     ("drop links", &records::DROP_LINKS),
     ("end links", &links::END_LINKS),
@@ -93,6 +97,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("records", &records::ADD_RECORDS),
     ("tokens", &records::ADD_TOKENS),
     ("households", &records::ADD_HOUSEHOLDS),
+    ("profiles", &profiles::ADD_PROFILES),
     ("links", &links::ADD_LINKS),
     ("departed", &links::ADD_DEPARTED),
     ("retractions", &submissions::ADD_RETRACTIONS),

@@ -211,6 +211,15 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("operator-1"),
             reason: code("disc-failed"),
         }),
+        Body::WeightsLearned(WeightsLearned {
+            weights_sha256: Digest::of(b"weights"),
+            match_keys_sha256: Digest::of(b"match keys"),
+            generation: 12,
+            records: 6667,
+            accepted: 1667,
+            false_links_per_10000_in_thousandths: 2261,
+            by: code("analyst-1"),
+        }),
     ];
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all

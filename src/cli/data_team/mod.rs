@@ -1,3 +1,4 @@
 //! Commands of the data team.
 
 pub mod evaluate;
+pub mod weights;

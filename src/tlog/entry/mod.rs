@@ -12,7 +12,7 @@ mod code;
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
     Enquiry, Erasure, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome, PolicyLoad, PreviousLog,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode, YesNo,
+    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Submission, SubmissionMode, WeightsLearned, YesNo,
 };
 pub use code::{Code, CodeError};
 

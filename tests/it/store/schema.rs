@@ -48,8 +48,15 @@ fn the_two_engines_have_the_same_tables_columns_and_comments() {
 }
 
 /// Every step of the schema, as its files are named.
-const STEPS: &[&str] =
-    &["0001_first_release", "0002_feeds", "0003_keys", "0004_onboarding", "0005_operate", "0006_screenings"];
+const STEPS: &[&str] = &[
+    "0001_first_release",
+    "0002_feeds",
+    "0003_keys",
+    "0004_onboarding",
+    "0005_operate",
+    "0006_screenings",
+    "0008_profiles",
+];
 
 /// Table by table, the columns with their comments; types translated to the shared three.
 fn columns(sql: &str) -> BTreeMap<String, Vec<String>> {

@@ -55,6 +55,8 @@ pub(crate) struct TestKeys {
     receipt: [u8; 32],
     checkpoint: [u8; 32],
     shield: Arc<SealKeyPair>,
+    /// Whose private half no gateway has.
+    pub(crate) match_run: Arc<SealKeyPair>,
 }
 
 impl TestKeys {
@@ -66,6 +68,7 @@ impl TestKeys {
             receipt: random_bytes(random),
             checkpoint: random_bytes(random),
             shield: Arc::new(SealKeyPair::generate(random)),
+            match_run: Arc::new(SealKeyPair::generate(random)),
         }
     }
 
@@ -101,6 +104,7 @@ impl TestKeys {
             receipt: SigningKey::from_seed(secret(&self.receipt)),
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
+            match_run: Some(self.match_run.public().clone()),
         };
         let names =
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
@@ -208,9 +212,8 @@ impl TestProgramme {
     async fn register_key_checks(&self) {
         let checks: Vec<(TokenType, [u8; 8])> = self
             .match_keys
-            .keys()
-            .iter()
-            .map(|key| (key.name.clone(), self.type_key(key.name.as_str()).key_check()))
+            .token_types()
+            .map(|name| (name.clone(), self.type_key(name.as_str()).key_check()))
             .collect();
         let differing = self.gateway.register_key_checks(1, &checks, "custodian").await.expect("registered");
         assert!(differing.is_empty());
@@ -232,9 +235,8 @@ impl TestProgramme {
     pub(crate) fn epochs(&self) -> Value {
         let checks: BTreeMap<String, String> = self
             .match_keys
-            .keys()
-            .iter()
-            .map(|key| (key.name.to_string(), porth::app::policies::hex(&self.type_key(key.name.as_str()).key_check())))
+            .token_types()
+            .map(|name| (name.to_string(), porth::app::policies::hex(&self.type_key(name.as_str()).key_check())))
             .collect();
         json!([{ "epoch": 1, "key_checks": checks }])
     }
