@@ -21,7 +21,7 @@ use crate::linkage::conflict::ConflictProfile;
 use crate::linkage::record::RecordKey;
 use crate::linkage::rules::LinkRules;
 use crate::linkage::weigh::{
-    Comparison, FieldEvidence, FieldRecord, FieldToken, LearnError, Millibits, Population, Role, Shape, Weights,
+    Comparison, FieldEvidence, FieldRecord, FieldToken, LearnError, Millibits, Population, Role, Shape, Since, Weights,
     WeightsError, learn, weigh,
 };
 use crate::tlog::digest::Digest;
@@ -38,6 +38,15 @@ pub struct Weighing {
     /// What each record conflicts with, by its number in the population.
     conflicts: Vec<ConflictProfile>,
     rules: LinkRules,
+}
+
+/// What is new since an earlier run, by the records' own keys.
+#[derive(Debug, Clone, Default)]
+pub struct Arrivals {
+    /// The records that are new or changed: only pairs with one of them are weighed.
+    pub records: BTreeSet<RecordKey>,
+    /// Pairs of the others that an earlier run let stand.
+    pub standing: Vec<(RecordKey, RecordKey)>,
 }
 
 /// Two records that weights join.
@@ -186,13 +195,21 @@ impl Weighing {
         if weights.match_keys() == self.match_keys { Ok(weights) } else { Err(WeightsError::OtherFields) }
     }
 
-    /// The pairs that weights join, strongest first; with `arrived`, only those with one of these
-    /// records in them.
-    pub fn accepted(&self, weights: &Weights, arrived: Option<&BTreeSet<RecordKey>>) -> Vec<AcceptedPair> {
-        let arrived: Option<BTreeSet<u32>> = arrived.map(|arrived| {
-            (0..self.population.len() as u32).filter(|at| arrived.contains(self.population.key(*at))).collect()
-        });
-        let pairs = weigh(&self.population, weights, arrived.as_ref(), &|a, b| self.conflict(a, b));
+    /// The pairs that weights join, strongest first; with `arrivals`, only those with a new record.
+    pub fn accepted(&self, weights: &Weights, arrivals: Option<&Arrivals>) -> Vec<AcceptedPair> {
+        let conflict = |a, b| self.conflict(a, b);
+        let pairs = match arrivals {
+            None => weigh(&self.population, weights, None, &conflict),
+            Some(arrivals) => {
+                let everybody = 0..self.population.len() as u32;
+                let numbers: BTreeMap<&RecordKey, u32> = everybody.map(|at| (self.population.key(at), at)).collect();
+                let arrived = arrivals.records.iter().filter_map(|key| numbers.get(key).copied()).collect();
+                let pair = |(a, b): &(RecordKey, RecordKey)| Some((*numbers.get(a)?, *numbers.get(b)?));
+                let standing: Vec<(u32, u32)> = arrivals.standing.iter().filter_map(pair).collect();
+                let since = Since { arrived: &arrived, standing: &standing };
+                weigh(&self.population, weights, Some(since), &conflict)
+            }
+        };
         let scorer = weights.scorer(&self.population);
         let accepted = pairs.iter().map(|pair| AcceptedPair {
             a: self.population.key(pair.a).clone(),

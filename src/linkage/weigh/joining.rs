@@ -8,25 +8,36 @@ use crate::linkage::components::Components;
 
 /// The pairs that stand after joining: those whose two records ended up together.
 ///
-/// A pair joins the clusters of its two records unless two of the records that would come together
+/// What stood before is joined first. A pair then joins the clusters of its two records unless two of the records that would come together
 /// conflict, come from one feed that has a person once, or most pairs across disagree: a chain of
 /// likenesses is no person.
 pub(super) fn join<K>(
     population: &Population<K>,
     scorer: &Scorer<'_, K>,
     mut pairs: Vec<WeighedPair>,
+    standing: &[(u32, u32)],
     conflicts: &dyn Fn(u32, u32) -> bool,
 ) -> Vec<WeighedPair> {
     pairs.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.odds), pair.a, pair.b));
     let mut clusters = Components::new(population.len());
     let mut members: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let alone = |members: &BTreeMap<usize, Vec<u32>>, root: usize, record: u32| {
+        members.get(&root).cloned().unwrap_or_else(|| vec![record])
+    };
+    for &(a, b) in standing {
+        let (first, second) = (clusters.find(a as usize), clusters.find(b as usize));
+        let together = [alone(&members, first, a), alone(&members, second, b)].concat();
+        if let Some((goes, stays)) = clusters.union(first, second) {
+            members.remove(&goes);
+            members.insert(stays, together);
+        }
+    }
     for pair in &pairs {
         let (a, b) = (clusters.find(pair.a as usize), clusters.find(pair.b as usize));
         if a == b {
             continue;
         }
-        let alone = |root: usize, record: u32| members.get(&root).cloned().unwrap_or_else(|| vec![record]);
-        let (ours, theirs) = (alone(a, pair.a), alone(b, pair.b));
+        let (ours, theirs) = (alone(&members, a, pair.a), alone(&members, b, pair.b));
         if !may_join(population, scorer, &ours, &theirs, conflicts) {
             continue;
         }

@@ -59,25 +59,33 @@ pub fn learn<K>(
     Ok(weights.with_estimate(estimate))
 }
 
-/// The pairs at even odds or better that stand once records are joined, strongest first.
+/// What is new since an earlier run.
+#[derive(Debug, Clone, Copy)]
+pub struct Since<'a> {
+    /// The records that are new or changed: only pairs with one of them are weighed.
+    pub arrived: &'a BTreeSet<u32>,
+    /// Pairs of the other records that an earlier run let stand: they stand still.
+    pub standing: &'a [(u32, u32)],
+}
+
+/// The pairs at even odds or better that stand once records are joined, strongest first; with
+/// `since`, only those with a record that is new.
 ///
-/// `arrived`, where given, names the records that are new: only pairs with one of them are weighed,
-/// and the others keep what an earlier run said. `conflicts` says which records cannot be one person
-/// whatever agrees.
+/// `conflicts` says which records cannot be one person whatever agrees.
 pub fn weigh<K>(
     population: &Population<K>,
     weights: &Weights,
-    arrived: Option<&BTreeSet<u32>>,
+    since: Option<Since<'_>>,
     conflicts: &dyn Fn(u32, u32) -> bool,
 ) -> Vec<WeighedPair> {
     let counts = Counts::of(population);
     let passes = passes(population, &counts.agreeing, counts.all_pairs);
-    let is_wanted = |a: u32, b: u32| arrived.is_none_or(|arrived| arrived.contains(&a) || arrived.contains(&b));
+    let is_wanted = |a: u32, b: u32| since.is_none_or(|since| since.arrived.contains(&a) || since.arrived.contains(&b));
     let found = candidates(population, &passes, is_wanted);
     let scorer = Scorer::new(weights, population);
     let accepted = found.iter().filter_map(|(a, b)| scorer.weigh(*a, *b));
     let accepted = accepted.filter(|pair| pair.odds >= 0 && !conflicts(pair.a, pair.b)).collect();
-    joining::join(population, &scorer, accepted, conflicts)
+    joining::join(population, &scorer, accepted, since.map_or(&[], |since| since.standing), conflicts)
 }
 
 /// What the accepted pairs' own odds say of how many of them are false.

@@ -168,14 +168,18 @@ fn new_records_are_weighed_against_old_ones_with_the_same_result() {
     let population = Population::new(shape(), families(100), &[]);
     let weights = learn(&population, String::new(), &nobody).expect("enough");
     let all = weigh(&population, &weights, None, &nobody);
-    let arrived: BTreeSet<u32> = (0..population.len() as u32).filter(|at| population.key(*at) % 10 == 2).collect();
-    let new = weigh(&population, &weights, Some(&arrived), &nobody);
+    // Feed 3 is new, and one person in three of feed 2.
+    let is_new = |at: &u32| {
+        let key = population.key(*at);
+        key % 10 == 3 || (key % 10 == 2 && person(*key) % 3 == 0)
+    };
+    let arrived: BTreeSet<u32> = (0..population.len() as u32).filter(is_new).collect();
     let touches = |pair: &&WeighedPair| arrived.contains(&pair.a) || arrived.contains(&pair.b);
+    let standing: Vec<(u32, u32)> = all.iter().filter(|pair| !touches(pair)).map(|pair| (pair.a, pair.b)).collect();
+    let new = weigh(&population, &weights, Some(Since { arrived: &arrived, standing: &standing }), &nobody);
     let expected: Vec<WeighedPair> = all.iter().filter(touches).copied().collect();
-    assert!(!new.is_empty() && new.iter().all(|pair| touches(&pair)));
-    let differing = new.iter().filter(|pair| !expected.contains(pair)).count();
-    assert!(differing * 100 <= new.len(), "{differing} of {}", new.len());
-    assert_eq!(new.iter().filter(|pair| expected.contains(pair)).count() * 100 / expected.len(), 100);
+    assert!(standing.len() > 100 && expected.len() > 100);
+    assert_eq!(new, expected);
 }
 
 #[test]
