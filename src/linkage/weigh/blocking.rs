@@ -51,6 +51,7 @@ pub(super) fn candidates<K>(
 ) -> Vec<(u32, u32)> {
     let mut found: Vec<(u32, u32)> = Vec::new();
     for Pass(slots) in passes {
+        let before = found.len();
         let mut keys: Vec<(u64, u32)> = Vec::new();
         for record in 0..population.len() as u32 {
             let of = |slot: (usize, usize)| {
@@ -73,7 +74,9 @@ pub(super) fn candidates<K>(
                 found.extend(others.filter(|b| population.may_match(*a, *b) && wanted(*a, *b)).map(|b| (*a, b)));
             }
         }
-        found.sort_unstable();
+        // Two sorted runs, which the stable sort merges instead of sorting all again.
+        found[before..].sort_unstable();
+        found.sort();
         found.dedup();
     }
     found
