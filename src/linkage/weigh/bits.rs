@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn logarithms_are_right_to_a_thousandth_of_a_bit() {
         for (numerator, denominator) in [(1.0, 1.0), (3.0, 7.0), (0.95, 1e-9), (1e-12, 0.4), (1.0, 1024.0)] {
-            let exact: f64 = (numerator / denominator as f64).log2() * 1000.0;
+            let exact = f64::log2(numerator / denominator) * 1000.0;
             let ours = log2_ratio(numerator, denominator) as f64;
             assert!((ours - exact).abs() <= 1.5, "{numerator}/{denominator}: {ours} {exact}");
         }

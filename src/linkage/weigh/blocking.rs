@@ -76,8 +76,13 @@ pub(super) fn candidates<K>(
         }
         // Two sorted runs, which the stable sort merges instead of sorting all again.
         found[before..].sort_unstable();
-        found.sort();
+        merge(&mut found);
         found.dedup();
     }
     found
+}
+
+#[expect(clippy::stable_sort_primitive, reason = "it finds sorted runs and merges them; the unstable one sorts anew")]
+fn merge(found: &mut [(u32, u32)]) {
+    found.sort();
 }

@@ -247,16 +247,16 @@ impl Model {
         for field in 0..fields {
             let levels = matching[field].len();
             let present: f64 = matching[field].iter().sum();
-            for level in 0..levels {
+            for (level, matched) in matching[field].iter().enumerate() {
                 // Half a pair more than was seen: what never happened may still happen.
-                set(&mut self.m[field][level], (matching[field][level] + 0.5) / (present + 0.5 * levels as f64));
+                set(&mut self.m[field][level], (matched + 0.5) / (present + 0.5 * levels as f64));
             }
             let all = counts.present[field] as f64;
             let agreeing: f64 = first[field].iter().sum();
             let strangers = (all - present).max(1.0);
-            for level in 0..levels {
+            for (level, matched) in matching[field].iter().enumerate() {
                 let seen = if level + 1 == levels { all - agreeing } else { first[field][level] };
-                let seen = (seen - matching[field][level]).max(0.0);
+                let seen = (seen - matched).max(0.0);
                 set(&mut self.u[field][level], (seen + 1.0) / (strangers + levels as f64));
             }
         }

@@ -1,5 +1,7 @@
 //! Records put side by side: their tokens numbered, counted and found again.
 
+use std::cmp::Ordering;
+
 use super::shape::{Outcome, Pattern, Shape};
 use crate::domain::token::Blinded;
 
@@ -165,18 +167,20 @@ impl<K> Population<K> {
         }
         let (mut ours, mut theirs) = (self.tokens_of(a), self.tokens_of(b));
         while let (Some((&first, our_rest)), Some((&second, their_rest))) = (ours.split_first(), theirs.split_first()) {
-            if first < second {
-                ours = our_rest;
-            } else if second < first {
-                theirs = their_rest;
-            } else {
-                (ours, theirs) = (our_rest, their_rest);
-                let (comparison, level) = self.slot(first);
-                match pattern.get(comparison) {
-                    Outcome::Agrees(known) if known < level => {}
-                    Outcome::Agrees(known)
-                        if known == level && self.holders(shared[comparison]).len() <= self.holders(first).len() => {}
-                    _ => {
+            match first.cmp(&second) {
+                Ordering::Less => ours = our_rest,
+                Ordering::Greater => theirs = their_rest,
+                Ordering::Equal => {
+                    (ours, theirs) = (our_rest, their_rest);
+                    let (comparison, level) = self.slot(first);
+                    let is_better = match pattern.get(comparison) {
+                        Outcome::Agrees(known) if known == level => {
+                            self.holders(first).len() < self.holders(shared[comparison]).len()
+                        }
+                        Outcome::Agrees(known) => level < known,
+                        Outcome::Disagrees | Outcome::Missing => true,
+                    };
+                    if is_better {
                         pattern.set(comparison, Outcome::Agrees(level));
                         shared[comparison] = first;
                     }

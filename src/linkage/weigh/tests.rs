@@ -62,11 +62,12 @@ fn families(count: u32) -> Vec<FieldRecord<u32>> {
         let birthday = numbers.below(6000);
         let forenames = [0; 4].map(|_| numbers.below(300));
         for member in 0..4_u32 {
-            let is_twin = family % 5 == 0 && member == 3;
+            let is_twin = family.is_multiple_of(5) && member == 3;
             let dob =
                 if is_twin { birthday } else { (birthday + member * 901 + if member < 2 { 9000 } else { 0 }) % 16_000 };
             let dob = if member == 2 { birthday } else { dob };
-            let forename = if family % 10 == 0 && member == 0 { forenames[2] } else { forenames[member as usize] };
+            let forename =
+                if family.is_multiple_of(10) && member == 0 { forenames[2] } else { forenames[member as usize] };
             for feed in 0..4_u16 {
                 if numbers.below(4) == 0 {
                     continue;
@@ -171,7 +172,7 @@ fn new_records_are_weighed_against_old_ones_with_the_same_result() {
     // Feed 3 is new, and one person in three of feed 2.
     let is_new = |at: &u32| {
         let key = population.key(*at);
-        key % 10 == 3 || (key % 10 == 2 && person(*key) % 3 == 0)
+        key % 10 == 3 || (key % 10 == 2 && person(*key).is_multiple_of(3))
     };
     let arrived: BTreeSet<u32> = (0..population.len() as u32).filter(is_new).collect();
     let touches = |pair: &&WeighedPair| arrived.contains(&pair.a) || arrived.contains(&pair.b);
