@@ -136,6 +136,7 @@ impl Weights {
     }
 
     /// The canonical text (RFC 8785): the same weights are the same bytes.
+    #[expect(clippy::missing_panics_doc, reason = "whole numbers and text always have a canonical form")]
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json_canonicalizer::to_vec(self).expect("whole numbers and text have a canonical form")
     }
