@@ -96,7 +96,9 @@ fn measure(name: &str, (population, numbers): &(Population<RecordKey>, Vec<u32>)
     let weights = learn(population, String::new(), &|_, _| false).expect("enough to learn from");
     let accepted = weigh(population, &weights, None, &|_, _| false);
     let mut entities: BTreeMap<u32, usize> = BTreeMap::new();
-    numbers.iter().for_each(|number| *entities.entry(*number).or_default() += 1);
+    for number in numbers {
+        *entities.entry(*number).or_default() += 1;
+    }
     let true_pairs = entities.values().filter(|count| **count == 2).count();
     let number = |record| numbers[population.place(record)];
     let right = accepted.iter().filter(|pair| number(pair.a) == number(pair.b)).count();
@@ -165,7 +167,9 @@ async fn start(backend: Backend) -> TestProgramme {
 async fn deliver_both(programme: &TestProgramme, below: u32, change: impl Fn(&str, &mut Value)) {
     for (agency, feed, file) in [("north", "file-a", "dataset4a"), ("south", "file-b", "dataset4b")] {
         let mut rows = rows_with_fields(programme, &people(file, below));
-        rows.iter_mut().for_each(|row| change(agency, row));
+        for row in &mut rows {
+            change(agency, row);
+        }
         programme.deliver(agency, feed, "febrl-test/v1", &rows).await;
     }
 }
