@@ -96,6 +96,9 @@ pub struct Keys {
     pub kek_credential: Option<String>,
     /// The shield officers' public key.
     pub shield_public_key: PathBuf,
+    /// The match run's public key, where agencies supply under the privacy profiles B or C.
+    #[serde(default)]
+    pub match_run_public_key: Option<PathBuf>,
     /// Folder of the checkpoint key. Set, `porth serve` sequences the log itself (pilots); leave it
     /// out where `porth sequence` runs as a user of its own.
     pub checkpoint_folder: Option<PathBuf>,
@@ -208,6 +211,7 @@ impl Config {
         self.tls.revocation_lists.iter_mut().for_each(own);
         own(&mut self.keys.folder);
         own(&mut self.keys.shield_public_key);
+        self.keys.match_run_public_key.iter_mut().for_each(own);
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
         self.state_file.iter_mut().for_each(own);

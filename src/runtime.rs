@@ -59,6 +59,9 @@ pub enum StartError {
     /// The shield officers' key file.
     #[error("{0} does not hold a shield public key")]
     ShieldKey(PathBuf),
+    /// The match run's key file.
+    #[error("{0} does not hold a match run's public key")]
+    MatchRunKey(PathBuf),
     /// A certificate that cannot be read.
     #[error("{0} does not hold a certificate")]
     Certificate(PathBuf),
@@ -165,6 +168,7 @@ pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<Gat
     let path = &config.keys.shield_public_key;
     let shield =
         std::fs::read_to_string(path).map_err(|error| StartError::File { path: path.clone(), kind: error.kind() })?;
+    let match_run = config.keys.match_run_public_key.as_ref().map(|path| read_seal_key(path)).transpose()?;
     Ok(GatewayKeys {
         blinder: keyring.blinder(&config.programme)?,
         fields: kek.field_sealer(),
@@ -173,7 +177,14 @@ pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<Gat
         access: keyring.access_tokens(&config.issuer)?,
         pseudonyms: keyring.pseudonymiser()?,
         shield: SealPublicKey::parse(shield.trim()).map_err(|_| StartError::ShieldKey(path.clone()))?,
+        match_run,
     })
+}
+
+fn read_seal_key(path: &Path) -> Result<SealPublicKey, StartError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| StartError::File { path: path.to_owned(), kind: error.kind() })?;
+    SealPublicKey::parse(text.trim()).map_err(|_| StartError::MatchRunKey(path.to_owned()))
 }
 
 /// Opens database and checkpoint key for a sequencer that runs as a process of its own.

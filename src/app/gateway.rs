@@ -44,6 +44,8 @@ pub struct GatewayKeys {
     pub shield: SealPublicKey,
     /// Makes recipients' pseudonyms.
     pub pseudonyms: Pseudonymiser,
+    /// The match run's public key, where the programme weighs records: the private key is elsewhere.
+    pub match_run: Option<SealPublicKey>,
 }
 
 /// What the gateway is called.

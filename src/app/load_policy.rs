@@ -76,8 +76,8 @@ impl Gateway {
             let agency = Agency::parse(agency).map_err(|faults| AppError::Policy(faults.to_string()))?;
             tx.ensure_agency(agency.code(), now).await?;
         }
-        for key in match_keys.keys() {
-            tx.ensure_token_kind(self.programme(), &key.name, NORM).await?;
+        for token_type in match_keys.token_types() {
+            tx.ensure_token_kind(self.programme(), token_type, NORM).await?;
         }
         for text in &agreements {
             tx.add_agreement(text.reference(), text.bytes(), text.hash().as_bytes(), now).await?;

@@ -28,6 +28,7 @@
 //! | [`check_log`], [`held_checkpoint`] | is the log in the database whole, and no older than what is known elsewhere |
 //! | [`doctor`] | an operator asks whether all is well |
 //! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
+//! | [`weigh`] | what agencies sealed for match runs is opened, weights are learned, pairs weighed |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
@@ -67,4 +68,5 @@ pub mod submit;
 pub mod suspend;
 pub mod tidy;
 pub mod transfer;
+pub mod weigh;
 pub mod writer;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::AppError;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
-use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText};
+use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText, Profile};
 use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Blinding, Store, StoredDocument, StoredSignature};
+use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature};
 use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
@@ -54,7 +54,16 @@ pub struct Policies {
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     kind: u16,
-    is_household: bool,
+    stands_for: StandsFor,
+}
+
+/// What tokens of a type stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StandsFor {
+    Person,
+    Address,
+    /// A single field at one level: sealed, never stored as such.
+    Field,
 }
 
 impl Policies {
@@ -91,8 +100,15 @@ impl Policies {
             .iter()
             .filter(|kind| kind.norm == NORM)
             .filter_map(|kind| {
-                let key = match_keys.keys().iter().find(|key| key.name == kind.token_type)?;
-                Some((kind.token_type.clone(), Kind { kind: kind.kind, is_household: key.tier == KeyTier::Household }))
+                let stands_for = match match_keys.key(&kind.token_type) {
+                    Some(key) if key.tier == KeyTier::Household => StandsFor::Address,
+                    Some(_) => StandsFor::Person,
+                    None => match_keys
+                        .field_levels()
+                        .any(|(_, level)| level.name == kind.token_type)
+                        .then_some(StandsFor::Field)?,
+                };
+                Some((kind.token_type.clone(), Kind { kind: kind.kind, stands_for }))
             })
             .collect();
         let (link_rules, linking) = link_rules(&match_keys, &kinds)?;
@@ -199,11 +215,15 @@ impl Policies {
     }
     /// Whether tokens of the type stand for a person.
     pub fn is_person_type(&self, token_type: &TokenType) -> bool {
-        self.kinds.get(token_type).is_some_and(|kind| !kind.is_household)
+        self.kinds.get(token_type).is_some_and(|kind| kind.stands_for == StandsFor::Person)
     }
     /// Whether tokens of the type stand for an address.
     pub fn is_household_type(&self, token_type: &TokenType) -> bool {
-        self.kinds.get(token_type).is_some_and(|kind| kind.is_household)
+        self.kinds.get(token_type).is_some_and(|kind| kind.stands_for == StandsFor::Address)
+    }
+    /// Whether tokens of the type stand for a single field: they are sealed and looked up by nobody.
+    pub fn is_field_type(&self, token_type: &TokenType) -> bool {
+        self.kinds.get(token_type).is_some_and(|kind| kind.stands_for == StandsFor::Field)
     }
     /// Whether tokens of a kind link by themselves.
     pub fn links(&self, kind: u16) -> bool {
@@ -234,6 +254,15 @@ impl Policies {
     pub fn takes_legacy_tokens(&self, agency: &AgencyCode, agreement: &AgreementRef, now: Timestamp) -> bool {
         let agreement = self.book.agreement(agreement);
         agreement.is_some_and(|agreement| agreement.text.takes_legacy_tokens(agency, now.date()))
+    }
+
+    /// Whether a feed's records may be weighed now: they came under an agreement that lets the agency
+    /// supply under a privacy profile, and the feed is not suspended.
+    pub fn may_weigh(&self, feed: &FeedState, profile: Profile, now: Timestamp) -> bool {
+        let agreed = self.book.agreement(&feed.agreement);
+        agreed.is_some_and(|agreement| agreement.text.has_profile(&feed.agency, profile))
+            && self.may_supply(&feed.agency, &feed.agreement, now)
+            && !self.is_suspended(&feed.agency, &feed.feed)
     }
 
     /// Whether an agency may submit under an agreement now: signed by it, in force, not ended, not

@@ -2,6 +2,7 @@
 //! that nobody sees. The result depends on the submission's own rows alone.
 
 mod fault;
+mod sealing;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 pub use self::fault::FileFault;
+use self::sealing::Sealing;
+pub(super) use self::sealing::place as profile_place;
 use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -21,7 +24,7 @@ use crate::domain::epoch::EpochState;
 use crate::domain::ids::{OpaqueRef, SubmissionId};
 use crate::domain::item::Item;
 use crate::domain::submission::{
-    DUPLICATE_REF, Header, Line, NOT_JSON, RETRACT_UNKNOWN, RecordLine, RowFault, RowRules, RowsMode, SCHEME,
+    DUPLICATE_REF, Header, Line, NOT_JSON, PROFILE, RETRACT_UNKNOWN, RecordLine, RowFault, RowRules, RowsMode, SCHEME,
     SubmissionMode, TokensByEpoch, parse_line,
 };
 use crate::domain::time::Timestamp;
@@ -537,6 +540,9 @@ fn prepare(
         links: &|token_type| policies.is_person_type(token_type),
         is_refused_legacy: &|token_type| !takes_legacy && policies.match_keys().is_legacy(token_type),
         is_household: &|token_type| policies.is_household_type(token_type),
+        is_field: &|token_type| policies.is_field_type(token_type),
+        refuses_fields: Some(PROFILE),
+        refuses_clk: Some(PROFILE),
         criterion: &|flag| {
             let criterion = &flag.criterion;
             let is_supplied = feed.is_some_and(|feed| feed.criteria.contains(criterion));
@@ -552,6 +558,12 @@ fn prepare(
             listed.next().filter(|_| supplies).map(|listed| listed.ends)
         },
         team: &|team| agency.is_some_and(|agency| agency.team(team).is_some()),
+    };
+    let sealing = Sealing::of(gateway, policies, header);
+    let rules = RowRules {
+        refuses_fields: sealing.refuses(sealing.takes_fields),
+        refuses_clk: sealing.refuses(sealing.takes_clk),
+        ..rules
     };
     let mut prepared = Prepared {
         records: Vec::with_capacity(lines.len()),
@@ -572,7 +584,7 @@ fn prepare(
         match parsed {
             Ok(Line::Record(row)) => {
                 prepared.numbers.push(*number);
-                prepared.records.push(new_record(gateway, policies, id, *row));
+                prepared.records.push(new_record(gateway, policies, &sealing, id, *row));
             }
             Ok(Line::Retract(reference)) => prepared.retractions.push((*number, reference)),
             Err(faults) => prepared.faults.push((*number, faults)),
@@ -581,13 +593,14 @@ fn prepare(
     prepared
 }
 
-fn new_record(gateway: &Gateway, policies: &Policies, id: i64, row: RecordLine) -> NewRecord {
+fn new_record(gateway: &Gateway, policies: &Policies, sealing: &Sealing, id: i64, mut row: RecordLine) -> NewRecord {
+    let profile = sealing.seal(gateway, policies, id, &mut row);
     let reference: OpaqueRef = row.reference.clone();
     let restricted = row.restricted;
     let tokens = policies.blind(gateway, &row.tokens);
     let households = policies.blind(gateway, &row.household);
     let evidence = gateway.seal_evidence(id, &row.into_evidence());
-    NewRecord { id, reference, restricted, tokens, households, evidence }
+    NewRecord { id, reference, restricted, tokens, households, evidence, profile }
 }
 
 impl Policies {

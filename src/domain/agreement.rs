@@ -489,6 +489,10 @@ impl AgreementText {
     pub fn supplies(&self) -> &[SupplyTerm] {
         &self.read.supply
     }
+    /// Whether an agency supplies under a privacy profile: one of its supply terms has it.
+    pub fn has_profile(&self, agency: &AgencyCode, profile: Profile) -> bool {
+        self.supplies().iter().any(|term| term.supplier == *agency && term.profile == profile)
+    }
     /// The receive clauses, in the text's order.
     pub fn receives(&self) -> &[ReceiveClause] {
         &self.read.receive

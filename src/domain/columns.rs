@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::submission::{CELLS, NOT_CSV, RowFault};
 
 /// Columns of single values, as text.
-const TEXTS: [&str; 6] = ["ref", "role", "parental_responsibility", "assessable_until", "coverage", "locality"];
+const TEXTS: [&str; 7] = ["ref", "role", "parental_responsibility", "assessable_until", "coverage", "locality", "clk"];
 /// Columns that say `true` or `false`.
 const TRUTHS: [&str; 3] = ["restricted", "retract", "send_18_25"];
 /// Columns of whole numbers.
@@ -62,7 +62,7 @@ impl Column {
             [name] if TEXTS.contains(name) => Self::Text((*name).to_owned()),
             [name] if TRUTHS.contains(name) => Self::Truth((*name).to_owned()),
             [name] if NUMBERS.contains(name) => Self::Number((*name).to_owned()),
-            [field @ ("tokens" | "household"), epoch, token_type] => Self::Tokens {
+            [field @ ("tokens" | "household" | "fields"), epoch, token_type] => Self::Tokens {
                 field: (*field).to_owned(),
                 epoch: (*epoch).to_owned(),
                 token_type: (*token_type).to_owned(),

@@ -47,12 +47,14 @@ pub const STATISTICS_RECORD: &str = "porth/v1/statistics-record";
 pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
+/// A record's evidence for match runs, sealed to their key.
+pub const PROFILE_BLOB: &str = "porth/v1/profile-blob";
 
 /// The hash over the tokens of the test people.
 pub const TEST_PEOPLE: &str = "porth/v1/test-people";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 24] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -76,6 +78,7 @@ pub const ALL: [&str; 23] = [
     LINKAGE_GRANT,
     JOIN_REQUEST,
     TEST_PEOPLE,
+    PROFILE_BLOB,
 ];
 
 #[cfg(test)]

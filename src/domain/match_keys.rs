@@ -5,13 +5,15 @@
 //! which are evidence of a conflict. The hash of the file is in every batch and every match run.
 
 mod error;
+mod field_tokens;
 mod file;
 mod names;
 
 use serde::Deserialize;
 
-use super::ids::TokenType;
+use super::ids::{AgencyCode, FeedCode, TokenType};
 pub use error::{Location, MatchKeysError, MatchKeysProblem};
+pub use field_tokens::{FieldLevel, FieldTokens, MAX_FIELD_TOKENS, MAX_LEVELS};
 
 /// The largest number of keys in one file.
 pub const MAX_KEYS: usize = 64;
@@ -28,6 +30,8 @@ pub struct MatchKeys {
     test_set: bool,
     fields: Vec<Field>,
     keys: Vec<MatchKey>,
+    field_tokens: Vec<FieldTokens>,
+    repeats: Vec<String>,
     sha256: [u8; 32],
 }
 
@@ -206,6 +210,25 @@ impl MatchKeys {
     pub fn is_legacy(&self, name: &TokenType) -> bool {
         let is_legacy = |part: &Component| self.fields[part.field].normaliser == Normaliser::LegacyHash;
         self.key(name).is_some_and(|key| key.components.iter().any(is_legacy))
+    }
+    /// The fields whose tokens are weighed (privacy profile B), in the order of the file.
+    pub fn field_tokens(&self) -> &[FieldTokens] {
+        &self.field_tokens
+    }
+    /// The token types of every level of every weighed field, in the order of the file.
+    pub fn field_levels(&self) -> impl Iterator<Item = (&FieldTokens, &FieldLevel)> {
+        self.field_tokens.iter().flat_map(|field| field.levels.iter().map(move |level| (field, level)))
+    }
+    /// Every token type of the file: those of the keys, then those of the weighed fields.
+    pub fn token_types(&self) -> impl Iterator<Item = &TokenType> {
+        self.keys.iter().map(|key| &key.name).chain(self.field_levels().map(|(_, level)| &level.name))
+    }
+    /// Whether one person may have several records in a feed; a feed that the file does not name has
+    /// each person once.
+    pub fn may_repeat(&self, agency: &AgencyCode, feed: &FeedCode) -> bool {
+        self.repeats.iter().any(|named| {
+            named == "*" || named.split_once('/').is_some_and(|(a, f)| a == agency.as_str() && f == feed.as_str())
+        })
     }
     /// The SHA-256 of the file, byte for byte.
     pub fn sha256(&self) -> &[u8; 32] {

@@ -18,6 +18,7 @@ pub mod law;
 pub mod match_keys;
 pub mod pair;
 pub mod policy_file;
+pub mod profile;
 pub mod programme;
 pub mod record;
 pub mod referral;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ids::{AgencyCode, AgreementRef, FeedCode, LocalityCode, OpaqueRef, ProgrammeCode, TeamRoute, TokenType};
+use super::profile::{Clk, MOST_FIELD_TOKENS};
 use super::record::{Attendance, Coverage, Evidence, Flag, ParentalResponsibility, Role, Service, TermName};
 use super::time::Month;
 use super::token::{Token, is_raw_hash};
@@ -136,6 +137,12 @@ pub struct RecordLine {
     /// Household tokens.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub household: TokensByEpoch,
+    /// Tokens of single fields (privacy profile B): sealed on arrival, never stored or indexed as such.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: TokensByEpoch,
+    /// A fuzzy encoding (privacy profile C): sealed likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clk: Option<Clk>,
     /// Criterion evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
@@ -241,6 +248,9 @@ row_codes! {
     TOKEN_EPOCH = "token.epoch", "The epoch is not one of the header's.";
     TOO_MANY_TOKENS = "token.too_many", "The record carries more tokens than the limit.";
     NO_TOKENS = "token.none", "The record carries no token: nothing could ever match it.";
+    PROFILE = "profile.not_agreed", "The agency's supply terms in the agreement do not have the privacy profile of this evidence (B for field tokens, C for fuzzy encodings).";
+    PROFILE_UNSEALED = "profile.unavailable", "The gateway has no key to seal this evidence to: its operator has to configure the match run's public key.";
+    NOT_A_CLK = "clk.malformed", "The encoding is not base64url of at most 512 bytes.";
     FLAG_CRITERION = "flag.criterion", "The programme has no such criterion, or the feed does not supply it.";
     FLAG_FUTURE = "flag.future", "The date lies after the day that the file describes.";
     FLAG_ORDER = "flag.order", "The flag ends before it begins.";
@@ -268,6 +278,12 @@ pub struct RowRules<'a> {
     pub is_refused_legacy: &'a dyn Fn(&TokenType) -> bool,
     /// Whether a type may stand in `household`.
     pub is_household: &'a dyn Fn(&TokenType) -> bool,
+    /// Whether a type is a level of a weighed field.
+    pub is_field: &'a dyn Fn(&TokenType) -> bool,
+    /// The code for which field tokens are refused; none when they are taken.
+    pub refuses_fields: Option<&'static str>,
+    /// The code for which encodings are refused; none when they are taken.
+    pub refuses_clk: Option<&'static str>,
     /// Whether the feed supplies a criterion, and whether that takes professional judgement.
     pub criterion: &'a dyn Fn(&Flag) -> Option<bool>,
     /// Whether the programme has a locality.
@@ -324,6 +340,7 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
     if record.send_18_25 && record.role == Role::Unborn {
         faults.push(RowFault::new("send_18_25", SEND_ROLE));
     }
+    check_profile(record, rules, &mut faults);
     check_flags(record, rules, &mut faults);
     check_attendance(record, rules, &mut faults);
     if record.school_age_children.is_some_and(|count| count > MOST_CHILDREN) {
@@ -343,6 +360,19 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
         }
     }
     faults
+}
+
+fn check_profile(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<RowFault>) {
+    if !record.fields.is_empty() {
+        let count = check_tokens(&record.fields, "fields", rules.header, rules.is_field, faults);
+        faults.extend(rules.refuses_fields.map(|code| RowFault::new("fields", code)));
+        if count > MOST_FIELD_TOKENS {
+            faults.push(RowFault::new("fields", TOO_MANY_TOKENS));
+        }
+    }
+    if record.clk.is_some() {
+        faults.extend(rules.refuses_clk.map(|code| RowFault::new("clk", code)));
+    }
 }
 
 /// Checks types and epochs; returns how many tokens there are.
@@ -433,7 +463,8 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
     for (name, value) in &fields {
         let code = match name.as_str() {
             "ref" => bad::<OpaqueRef>(value, NOT_A_REF),
-            "tokens" | "household" => tokens_fault(value),
+            "tokens" | "household" | "fields" => tokens_fault(value),
+            "clk" => bad::<Option<Clk>>(value, NOT_A_CLK),
             "retract" => Some(RETRACT_MISPLACED),
             "role" => bad::<Role>(value, MALFORMED),
             "parental_responsibility" => bad::<ParentalResponsibility>(value, MALFORMED),
@@ -509,6 +540,9 @@ mod tests {
                 links: &|token_type| ["nhs", "legacy"].contains(&token_type.as_str()),
                 is_refused_legacy: &|token_type| token_type.as_str() == "legacy",
                 is_household: &|token_type| token_type.as_str() == "uprn",
+                is_field: &|token_type| token_type.as_str() == "nhs",
+                refuses_fields: None,
+                refuses_clk: Some(PROFILE),
                 criterion: &|flag| (flag.criterion.as_str() == "E1").then_some(false),
                 locality: &|locality| locality.as_str() == "west",
                 term: &|term| (term.as_str() != "2020-autumn").then_some(Date::constant(2026, 7, 22)),
@@ -535,6 +569,26 @@ mod tests {
         assert!(record.restricted);
         assert_eq!(record.role, Role::Child);
         assert_eq!(record.into_evidence().flags.len(), 1);
+    }
+
+    #[test]
+    fn field_tokens_and_encodings_are_taken_where_they_are_agreed_and_named_otherwise() {
+        let of = |body: &str| parse(&row(body)).map(|record| record.fields.len());
+        let fields =
+            |epoch: &str, name: &str, token: &str| format!(r#","fields":{{"{epoch}":{{"{name}":[{token}]}}}}"#);
+        let token = format!("\"{TOKEN}\"");
+        assert_eq!(of(&fields("1", "nhs", &token)), Ok(1));
+        let many = [token.as_str(); MOST_FIELD_TOKENS + 1].join(",");
+        for (body, field, code) in [
+            (fields("1", "uprn", &token), "fields", TOKEN_TYPE),
+            (fields("2", "nhs", &token), "fields", TOKEN_EPOCH),
+            (fields("1", "nhs", "\"Jowan\""), "fields", NOT_A_TOKEN),
+            (fields("1", "nhs", &many), "fields", TOO_MANY_TOKENS),
+            (r#","clk":"AAEC""#.to_owned(), "clk", PROFILE),
+            (r#","clk":"not base64""#.to_owned(), "clk", NOT_A_CLK),
+        ] {
+            assert_eq!(of(&body), Err(vec![RowFault::new(field, code)]), "{body}");
+        }
     }
 
     #[test]
@@ -594,6 +648,9 @@ mod tests {
         let mut parse = |mode: SubmissionMode, line: &str| {
             header.mode = mode;
             let rules = RowRules {
+                is_field: &|_| false,
+                refuses_fields: Some(PROFILE),
+                refuses_clk: Some(PROFILE),
                 header: &header,
                 links: &|_| true,
                 is_refused_legacy: &|_| false,

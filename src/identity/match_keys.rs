@@ -10,7 +10,7 @@ use super::plan::{Part, Plan};
 use super::raw::RawFields;
 use super::reader::Reader;
 use super::variants::Variants;
-use crate::domain::match_keys::{MatchKeys, Normaliser};
+use crate::domain::match_keys::{Component, FieldLevel, FieldTokens, MatchKeys, Normaliser, Tier};
 
 /// The most values that one record gives for one key, alternates and former names included.
 pub const MAX_VALUES_PER_KEY: usize = 8;
@@ -113,6 +113,23 @@ struct FieldPlan {
 }
 
 impl Deriver {
+    /// Plans the work for the levels of a file's weighed fields: what it derives are then values of
+    /// [`MatchKeys::field_levels`], by their place there.
+    pub fn of_fields(keys: &MatchKeys) -> Self {
+        let component = |(field, level): (&FieldTokens, &FieldLevel)| Component {
+            field: field.field,
+            derivation: level.derivation,
+        };
+        let mut parts: Vec<Part> = Vec::new();
+        let mut plans = Vec::new();
+        for (at, component) in keys.field_levels().map(component).enumerate() {
+            parts.push(Part::new(component.field, component.derivation));
+            // As for a key that links: a form that others of the household share is none of the person's.
+            plans.push(Plan { is_single: true, parts: vec![at], sorted: Vec::new(), tier: Tier::Link });
+        }
+        Self::planned(keys, plans, parts)
+    }
+
     /// Plans the work for a file of match keys.
     pub fn new(keys: &MatchKeys) -> Self {
         let mut parts: Vec<Part> = Vec::new();
@@ -130,6 +147,10 @@ impl Deriver {
             Plan { is_single: indices.len() == 1, parts: indices, sorted, tier: key.tier }
         });
         let plans = plans.collect();
+        Self::planned(keys, plans, parts)
+    }
+
+    fn planned(keys: &MatchKeys, plans: Vec<Plan>, parts: Vec<Part>) -> Self {
         let fields = keys.fields().iter().enumerate().map(|(at, field)| FieldPlan {
             normaliser: field.normaliser,
             parts: (0..parts.len()).filter(|&part| parts[part].field == at).collect(),
@@ -168,7 +189,6 @@ impl Deriver {
 mod tests {
     use super::*;
     use crate::domain::ids::TokenType;
-    use crate::domain::match_keys::Tier;
     use crate::identity::UK_MATCH_KEYS;
 
     const TODAY: Date = jiff::civil::date(2026, 9, 20);

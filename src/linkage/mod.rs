@@ -16,6 +16,7 @@
 //! | [`standing_family`] | persons who may stand as one family across agencies |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
+//! | [`weigh`] | how probable it is that two records which no match key joins are one person |
 //! | [`explain`] | why two records were or were not linked |
 //! | [`candidates`] | pairs of records that a person should look at |
 
@@ -33,3 +34,4 @@ pub mod record;
 pub mod rules;
 pub mod shield;
 pub mod standing_family;
+pub mod weigh;

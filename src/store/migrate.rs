@@ -42,6 +42,7 @@ const STEPS: &[Step] = &[
     step!(5, "operate", "0005_operate"),
     step!(6, "screenings", "0006_screenings"),
     step!(7, "pairs", "0007_pairs"),
+    step!(8, "profiles", "0008_profiles"),
     step!(9, "families", "0009_families"),
     step!(10, "statistics", "0010_statistics"),
     step!(11, "claims", "0011_claims"),

@@ -17,6 +17,7 @@ mod pairs;
 mod partners;
 mod possible_matches;
 mod postgres_pool;
+mod profiles;
 mod programme;
 mod records;
 mod relay;
@@ -47,6 +48,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
 pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, StoredMatch};
+pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
@@ -72,6 +74,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("partners", partners::STATEMENTS),
     ("possible matches", possible_matches::STATEMENTS),
     ("programme", programme::STATEMENTS),
+    ("profiles", profiles::STATEMENTS),
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
@@ -90,6 +93,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("hidden records", &records::HIDDEN),
     ("drop tokens", &records::DROP_TOKENS),
     ("drop households", &records::DROP_HOUSEHOLDS),
+    ("drop profiles", &profiles::DROP_PROFILES),
     ("drop records", &records::DROP_RECORDS),
     ("drop links", &records::DROP_LINKS),
     ("end links", &links::END_LINKS),
@@ -116,6 +120,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("records", &records::ADD_RECORDS),
     ("tokens", &records::ADD_TOKENS),
     ("households", &records::ADD_HOUSEHOLDS),
+    ("profiles", &profiles::ADD_PROFILES),
     ("links", &links::ADD_LINKS),
     ("departed", &links::ADD_DEPARTED),
     ("retractions", &submissions::ADD_RETRACTIONS),

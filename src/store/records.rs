@@ -148,6 +148,8 @@ pub struct NewRecord {
     pub households: Vec<StoredToken>,
     /// Sealed evidence.
     pub evidence: Vec<u8>,
+    /// Evidence for match runs, sealed to their key.
+    pub profile: Option<Vec<u8>>,
 }
 
 /// A blinded token with the kind and epoch it belongs to; 22 bytes when packed.
@@ -406,6 +408,7 @@ impl Tx {
                 rows.iter().flat_map(|(blinded, record)| [blinded.as_bytes().into(), Value::from(*record)]).collect();
             self.insert_many(insert, &values).await?;
         }
+        self.add_profiles(records, &taken).await?;
         Ok(taken)
     }
 
@@ -428,7 +431,7 @@ impl Tx {
             }
         }
         let ids: Vec<i64> = records.iter().map(|record| record.id).collect();
-        for statement in [&DROP_LINKS, &DROP_RECORDS] {
+        for statement in [&super::profiles::DROP_PROFILES, &DROP_LINKS, &DROP_RECORDS] {
             for piece in ids.chunks(ListStatement::MOST) {
                 let (sql, length) = statement.text(piece.len());
                 let values: Vec<Value<'_>> = (0..length).map(|n| piece.get(n).copied().unwrap_or(-1).into()).collect();

@@ -264,6 +264,15 @@ pub(super) fn bodies() -> Vec<Body> {
                 FamilyCommitments { families: field("families"), change: field("change"), actor: field("actor") }
             },
         })),
+        Body::WeightsLearned(WeightsLearned {
+            weights_sha256: Digest::of(b"weights"),
+            match_keys_sha256: Digest::of(b"match keys"),
+            generation: 12,
+            records: 6667,
+            accepted: 1667,
+            false_links_per_10000_in_thousandths: 2261,
+            by: code("analyst-1"),
+        }),
     ];
     let all = [all, matches()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");

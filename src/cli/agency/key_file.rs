@@ -108,7 +108,8 @@ impl LinkageKeyFile {
     /// The type keys of a file of match keys, in its order.
     pub fn type_keys(&self, match_keys: &MatchKeys) -> EpochTypeKeys {
         let root = LinkageKey::new(copy(self.root.secret()));
-        EpochShare { epoch: self.epoch, keys: Keys::Root(root) }.type_keys(&self.programme, match_keys)
+        let types = match_keys.keys().iter().map(|key| &key.name);
+        EpochShare { epoch: self.epoch, keys: Keys::Root(root) }.type_keys(&self.programme, match_keys.norm(), types)
     }
 
     /// What an agency gets that may make tokens of every type.
@@ -244,10 +245,23 @@ impl AgencyKeyFile {
     ///
     /// [`KeyFileError::NoLinkageKey`] if an epoch gives none, or there is no epoch.
     pub fn type_keys(&self, match_keys: &MatchKeys) -> Result<Vec<EpochTypeKeys>, KeyFileError> {
-        let epochs: Vec<EpochTypeKeys> =
-            self.epochs.iter().map(|share| share.type_keys(&self.programme, match_keys)).collect();
+        let epochs = self.type_keys_of(match_keys.norm(), || match_keys.keys().iter().map(|key| &key.name));
         let is_empty = |epoch: &EpochTypeKeys| epoch.keys.iter().all(Option::is_none);
         if epochs.is_empty() || epochs.iter().any(is_empty) { Err(KeyFileError::NoLinkageKey) } else { Ok(epochs) }
+    }
+
+    /// The type keys of the file's weighed fields, epoch by epoch, each in the order of
+    /// [`MatchKeys::field_levels`]; `None` where the agency was not handed the type.
+    pub fn field_type_keys(&self, match_keys: &MatchKeys) -> Vec<EpochTypeKeys> {
+        self.type_keys_of(match_keys.norm(), || match_keys.field_levels().map(|(_, level)| &level.name))
+    }
+
+    fn type_keys_of<'k, I: Iterator<Item = &'k TokenType>>(
+        &self,
+        norm: u16,
+        types: impl Fn() -> I,
+    ) -> Vec<EpochTypeKeys> {
+        self.epochs.iter().map(|share| share.type_keys(&self.programme, norm, types())).collect()
     }
 }
 
@@ -260,8 +274,12 @@ pub struct EpochTypeKeys {
 }
 
 impl EpochShare {
-    fn type_keys(&self, programme: &ProgrammeCode, match_keys: &MatchKeys) -> EpochTypeKeys {
-        let norm = match_keys.norm();
+    fn type_keys<'k>(
+        &self,
+        programme: &ProgrammeCode,
+        norm: u16,
+        types: impl Iterator<Item = &'k TokenType>,
+    ) -> EpochTypeKeys {
         let key = |name: &TokenType| match &self.keys {
             Keys::Root(root) => Some(TypeKey::derive(root, programme, self.epoch, name, norm)),
             Keys::Types { norm: theirs, keys } if *theirs == norm => {
@@ -269,10 +287,7 @@ impl EpochShare {
             }
             Keys::Types { .. } => None,
         };
-        EpochTypeKeys {
-            epoch: self.epoch,
-            keys: match_keys.keys().iter().map(|match_key| key(&match_key.name)).collect(),
-        }
+        EpochTypeKeys { epoch: self.epoch, keys: types.map(key).collect() }
     }
 }
 

@@ -30,3 +30,14 @@ mod retry;
 pub mod screen;
 pub mod submit;
 pub mod tokenise;
+
+/// Reads a file that only its owner may read.
+///
+/// # Errors
+///
+/// A failure that names the file.
+pub(in crate::cli) fn read_owners_file(
+    path: &std::path::Path,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::cli::output::Failure> {
+    key_file::read_secret(path).map_err(crate::cli::output::Failure::unusable)
+}

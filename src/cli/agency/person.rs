@@ -73,6 +73,7 @@ impl PersonArgs {
                 match_keys,
                 key_file,
                 type_keys: &type_keys,
+                field_keys: &[],
                 as_at,
                 encoding: source.form.encoding,
                 large: &large,

@@ -26,7 +26,7 @@ use serde_json::json;
 
 use self::batch_file::BatchFile;
 use self::households::AddressCounts;
-use self::minter::AddressTag;
+use self::minter::{AddressTag, add_field_checks};
 use self::pipeline::{Chunk, PipelineError};
 use self::preview::Preview;
 use self::report::{FieldCounts, Report};
@@ -34,6 +34,7 @@ use self::row::{Refusal, Written};
 use super::key_file::AgencyKeyFile;
 use super::mapping::{Mapping, MappingFault};
 use crate::cli::output::{Failure, Output};
+use crate::domain::agreement::{AgreementText, Profile};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
 use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME};
@@ -63,6 +64,10 @@ pub struct TokeniseArgs {
     /// The programme's match-keys file, if not the one shipped with this program
     #[arg(long)]
     match_keys: Option<PathBuf>,
+    /// The agreement's text: where a supply term of this agency in it has privacy profile B, tokens
+    /// of the weighed fields are made as well
+    #[arg(long, value_name = "FILE")]
+    agreement: Option<PathBuf>,
     /// The programme file, to check criteria, localities and the feed before sending
     #[arg(long)]
     programme: Option<PathBuf>,
@@ -115,6 +120,10 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
     let match_keys = read_match_keys(args.match_keys.as_deref())?;
     let key_file = read_keys(&args.keys, &mapping)?;
     let type_keys = key_file.type_keys(&match_keys).map_err(Failure::unusable)?;
+    let field_keys = match &args.agreement {
+        Some(path) if supplies_fields(path, &mapping)? => key_file.field_type_keys(&match_keys),
+        _ => Vec::new(),
+    };
     let as_at = args.as_at.or(mapping.as_at).ok_or_else(|| {
         Failure::failed("as_at.missing: neither the mapping nor `--as-at` says which day the file describes")
     })?;
@@ -124,13 +133,15 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         output.note(format_args!("note: {said}"));
     }
     let plan = mapping.bind(&source.headings, &match_keys).map_err(|fault| refused_mapping(&fault))?;
-    let epochs = epoch_keys(&match_keys, &type_keys, |field| plan.fields.iter().any(|bound| bound.field == field));
+    let has_field = |field| plan.fields.iter().any(|bound| bound.field == field);
+    let mut epochs = epoch_keys(&match_keys, &type_keys, has_field);
     if epochs.iter().any(|epoch| !has_person_type(&match_keys, epoch.key_checks.keys())) {
         return Err(Failure::unusable(
             "mapping.no_keys: the mapped columns complete no match key for which there is a key",
         )
         .next("map more columns, or ask your key custodian for more types"));
     }
+    add_field_checks(&mut epochs, &match_keys, &field_keys, has_field);
     let header = Header {
         programme: mapping.programme.clone(),
         agency: mapping.agency.clone(),
@@ -154,6 +165,7 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         match_keys: &match_keys,
         key_file: &key_file,
         type_keys: &type_keys,
+        field_keys: &field_keys,
         as_at,
         encoding: source.form.encoding,
         large: &no_addresses,
@@ -311,6 +323,18 @@ pub(super) fn read_match_keys(path: Option<&Path>) -> Result<MatchKeys, Failure>
             .map_err(|_| Failure::unusable(format!("{}: not UTF-8 text", path.display())))?,
     };
     MatchKeys::parse(&text).map_err(Failure::unusable)
+}
+
+/// Whether a supply term of the mapping's agency in an agreement has the profile of field tokens.
+fn supplies_fields(path: &Path, mapping: &Mapping) -> Result<bool, Failure> {
+    let text = AgreementText::parse(&read_file(path)?);
+    let text = text.map_err(|faults| Failure::unusable(format!("{}: {faults}", path.display())))?;
+    if *text.reference() != mapping.agreement {
+        let sentence =
+            format!("agreement.other: {} is {}, the mapping names another", path.display(), text.reference());
+        return Err(Failure::unusable(sentence));
+    }
+    Ok(text.has_profile(&mapping.agency, Profile::B))
 }
 
 /// Reads one key file, or two that hold an epoch each.

@@ -5,3 +5,4 @@ pub mod evaluate;
 pub mod families;
 pub mod referral;
 pub mod statistics;
+pub mod weights;

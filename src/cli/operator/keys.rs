@@ -7,6 +7,7 @@ mod gateway;
 mod grant;
 mod issuing;
 mod linkage;
+mod match_run;
 mod partners;
 mod rewrap;
 mod rotate;
@@ -20,8 +21,10 @@ use crate::cli::output::{Failure, Output};
 use crate::domain::ids::{AgencyCode, ProgrammeCode};
 
 pub(super) use self::custodian::KeyChecksFile;
-pub(super) use self::files::{read_public_json, write_public};
+pub(super) use self::files::read_public_json;
+pub(in crate::cli) use self::files::write_public;
 pub(super) use self::issuing::{LEAF_DAYS, open_authority};
+pub(in crate::cli) use self::match_run::read_pair as read_match_run_pair;
 pub(super) use self::partners::{SignatoryCard, read_signing_key, signatory_key_id};
 
 /// Arguments of `porth keys`.
@@ -74,6 +77,8 @@ enum Owner {
     Server,
     /// The officers who may open what the log says of restricted people
     Shield,
+    /// Whoever runs matches: opens what agencies supply under the privacy profiles B and C. Never the gateway
+    MatchRun,
     /// Somebody who signs agreements for an agency
     Signatory,
     /// An agency's key custodian: the linkage key. Never the gateway's operator or the data team
@@ -162,6 +167,7 @@ fn init(args: InitArgs, output: Output) -> Result<(), Failure> {
             issuing::init_server(folder, &authority, &args.names, args.days.unwrap_or(issuing::LEAF_DAYS), output)
         }
         Owner::Shield => partners::init_shield(folder, output),
+        Owner::MatchRun => match_run::init(folder, output),
         Owner::Signatory => partners::init_signatory(folder, &needed(args.agency, "--agency")?, output),
         Owner::Agency => {
             let programme = needed(args.programme, "--programme")?;

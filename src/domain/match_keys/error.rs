@@ -76,6 +76,15 @@ pub enum MatchKeysProblem {
     /// A key of old hash values that could link, or forbid a link, by itself.
     #[error("a key of old hash values has no conflict role and links only together with the whole date of birth")]
     Legacy,
+    /// No level, too many, one twice, or a needed level that is none of them.
+    #[error("a weighed field has 1 to 8 different levels, and `needed` is one of them")]
+    Levels,
+    /// Weights could link two people of one family.
+    #[error("weighed fields need a forename and a date of birth that have to agree (`needed`)")]
+    WeighsFamilies,
+    /// What may repeat is not a feed.
+    #[error("a feed that repeats people is written agency/feed, or * for all")]
+    Repeats,
     /// Sorting asked for where there are not two names.
     #[error("any_order needs two name components")]
     AnyOrder,
@@ -102,6 +111,9 @@ impl MatchKeysProblem {
             Self::Strong => "match_keys.strong",
             Self::WithDate => "match_keys.with_date",
             Self::Legacy => "match_keys.legacy",
+            Self::Levels => "match_keys.levels",
+            Self::WeighsFamilies => "match_keys.weighs_families",
+            Self::Repeats => "match_keys.repeats",
             Self::AnyOrder => "match_keys.any_order",
         }
     }

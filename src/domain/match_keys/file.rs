@@ -6,9 +6,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::field_tokens::{RawFieldTokens, RawWeighing, names_a_feed, protects_families};
 use super::{
-    Component, Conflict, Derivation, Field, Location, MAX_COMPONENTS, MAX_FIELDS, MAX_KEYS, MatchKey, MatchKeys,
-    MatchKeysError, MatchKeysProblem, Normaliser, Tier,
+    Component, Conflict, Derivation, Field, FieldLevel, FieldTokens, Location, MAX_COMPONENTS, MAX_FIELD_TOKENS,
+    MAX_FIELDS, MAX_KEYS, MatchKey, MatchKeys, MatchKeysError, MatchKeysProblem, Normaliser, Tier,
 };
 use crate::domain::ids::TokenType;
 
@@ -64,8 +65,17 @@ impl MatchKeys {
                 return Err(MatchKeysError { reason: MatchKeysProblem::WithDate, location });
             }
         }
+        let field_tokens = file.field_tokens(text, &fields, &keys)?;
+        if !file.test_set && !protects_families(&field_tokens, &fields) {
+            return Err(whole(MatchKeysProblem::WeighsFamilies));
+        }
+        let repeats = file.weighing.repeats.clone();
+        if !repeats.iter().all(|feed| names_a_feed(feed)) {
+            return Err(whole(MatchKeysProblem::Repeats));
+        }
         let sha256 = Sha256::digest(text.as_bytes()).into();
-        Ok(Self { version: file.version, norm: file.norm, test_set: file.test_set, fields, keys, sha256 })
+        let File { version, norm, test_set, .. } = file;
+        Ok(Self { version, norm, test_set, fields, keys, field_tokens, repeats, sha256 })
     }
 }
 
@@ -142,6 +152,34 @@ struct File {
     test_set: bool,
     fields: BTreeMap<String, Spanned<String>>,
     keys: Vec<RawKey>,
+    #[serde(default)]
+    weighing: RawWeighing,
+    #[serde(default)]
+    field_tokens: Vec<RawFieldTokens>,
+}
+
+impl File {
+    fn field_tokens(
+        &self,
+        text: &str,
+        fields: &[Field],
+        keys: &[MatchKey],
+    ) -> Result<Vec<FieldTokens>, MatchKeysError> {
+        let mut read: Vec<FieldTokens> = Vec::with_capacity(self.field_tokens.len());
+        for raw in &self.field_tokens {
+            let name = raw.field.get_ref().clone();
+            let location = Location { line: Some(line_of(text, raw.field.span().start)), name: Some(name) };
+            let tokens = raw.read(fields).and_then(|tokens| {
+                let is_taken = |level: &FieldLevel| keys.iter().any(|key| key.name == level.name);
+                if read.iter().any(|other| other.field == tokens.field) || tokens.levels.iter().any(is_taken) {
+                    return Err(MatchKeysProblem::Duplicate);
+                }
+                if read.len() == MAX_FIELD_TOKENS { Err(MatchKeysProblem::Count) } else { Ok(tokens) }
+            });
+            read.push(tokens.map_err(|reason| MatchKeysError { reason, location })?);
+        }
+        Ok(read)
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,7 +239,7 @@ impl RawKey {
 }
 
 /// Sex and gender differ between clinical systems for one person in 300 and are no ground to link.
-fn is_sex(field: &str) -> bool {
+pub(super) fn is_sex(field: &str) -> bool {
     field.split(['-', '_', '.']).any(|word| word.eq_ignore_ascii_case("sex") || word.eq_ignore_ascii_case("gender"))
 }
 

@@ -14,7 +14,7 @@ pub use body::{
     Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement,
     LogOpen, LogRestore, MatchAsk, MatchDecision, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments,
     ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode,
-    ViewCommitments, YesNo,
+    ViewCommitments, WeightsLearned, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -345,3 +345,38 @@ fn the_known_answers_can_be_run_alone() {
     let counts: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(output.status.success() && counts["tokens"] == 6 && counts["identity"].as_u64() >= Some(150));
 }
+
+#[test]
+fn field_tokens_are_made_where_the_agreement_says_so_and_of_nobody_restricted() {
+    let desk = Desk::new();
+    let restricted = GOOD.replace("P-1001", "P-1002").replace(",Y,N,Y,", ",Y,Y,Y,");
+    desk.write("people.csv", format!("{HEADINGS}\n{GOOD}\n{restricted}\n"));
+    let agreement = include_str!("../../../policies/agreements/early-help-core.toml");
+    desk.write("as-signed.toml", agreement);
+    desk.write("with-fields.toml", agreement.replace("profile = \"A\"", "profile = \"B\""));
+    desk.write("other.toml", agreement.replace("id = \"early-help-core\"", "id = \"another\""));
+    let batch = |agreement: &[&str]| {
+        let output = desk.tokenise(&[&["-o", "batch.ndjson"], agreement].concat());
+        let text = fs::read_to_string(desk.path("batch.ndjson")).unwrap_or_default();
+        let _ = fs::remove_file(desk.path("batch.ndjson"));
+        (
+            output.status.success(),
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>(),
+        )
+    };
+    let (_, plain) = batch(&[]);
+    assert_eq!(batch(&["--agreement", "as-signed.toml"]).1, plain, "profile A is what is made anyway");
+    let (made, lines) = batch(&["--agreement", "with-fields.toml"]);
+    assert!(made);
+    let fields = lines[1]["fields"]["1"].as_object().expect("field tokens");
+    assert!(
+        fields.contains_key("forename_soundex") && fields.contains_key("dob_year") && !fields.contains_key("upn_exact")
+    );
+    let header: Header = serde_json::from_value(lines[0].clone()).expect("a header");
+    let checks = &header.epochs[0].key_checks;
+    assert!(fields.keys().all(|name| checks.keys().any(|known| known.as_str() == name)));
+    assert_eq!(lines[1]["tokens"], plain[1]["tokens"], "match keys are as before");
+    serde_json::from_value::<RecordLine>(lines[1].clone()).expect("as the gateway reads it");
+    assert_eq!((lines[2]["restricted"].as_bool(), lines[2].get("fields")), (Some(true), None));
+    assert!(!batch(&["--agreement", "other.toml"]).0, "the mapping names another agreement");
+}

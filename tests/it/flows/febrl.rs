@@ -9,12 +9,12 @@ use crate::support::database::Backend;
 use crate::support::programme::{TestProgramme, opaque, policy_files_of};
 
 /// One record of the set: its number, and the columns by name.
-struct Record {
-    number: u32,
-    columns: Vec<(String, String)>,
+pub(super) struct Record {
+    pub(super) number: u32,
+    pub(super) columns: Vec<(String, String)>,
 }
 
-fn read(file: &str) -> Vec<Record> {
+pub(super) fn read(file: &str) -> Vec<Record> {
     let path = format!("{}/tests/data/febrl/{file}.csv", env!("CARGO_MANIFEST_DIR"));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).expect("the test set");
     let names: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
@@ -29,7 +29,7 @@ fn read(file: &str) -> Vec<Record> {
         .collect()
 }
 
-fn rows(programme: &TestProgramme, records: &[Record]) -> Vec<Value> {
+pub(super) fn rows(programme: &TestProgramme, records: &[Record]) -> Vec<Value> {
     let keys = &programme.match_keys;
     let type_keys: Vec<_> = keys.keys().iter().map(|key| programme.type_key(key.name.as_str())).collect();
     let mut deriver = Deriver::new(keys);

@@ -10,3 +10,4 @@ mod febrl;
 mod legacy;
 mod main_job;
 mod referrals;
+mod weighing;

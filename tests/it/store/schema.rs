@@ -56,6 +56,7 @@ const STEPS: &[&str] = &[
     "0005_operate",
     "0006_screenings",
     "0007_pairs",
+    "0008_profiles",
     "0009_families",
     "0010_statistics",
     "0011_claims",

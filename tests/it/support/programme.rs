@@ -56,6 +56,8 @@ pub(crate) struct TestKeys {
     receipt: [u8; 32],
     checkpoint: [u8; 32],
     shield: Arc<SealKeyPair>,
+    /// Whose private half no gateway has.
+    pub(crate) match_run: Arc<SealKeyPair>,
 }
 
 impl TestKeys {
@@ -67,6 +69,7 @@ impl TestKeys {
             receipt: random_bytes(random),
             checkpoint: random_bytes(random),
             shield: Arc::new(SealKeyPair::generate(random)),
+            match_run: Arc::new(SealKeyPair::generate(random)),
         }
     }
 
@@ -103,6 +106,7 @@ impl TestKeys {
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
             pseudonyms: Pseudonymiser::new(&secret(&self.index)),
+            match_run: Some(self.match_run.public().clone()),
         };
         let names =
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
@@ -210,9 +214,8 @@ impl TestProgramme {
     async fn register_key_checks(&self) {
         let checks: Vec<(TokenType, [u8; 8])> = self
             .match_keys
-            .keys()
-            .iter()
-            .map(|key| (key.name.clone(), self.type_key(key.name.as_str()).key_check()))
+            .token_types()
+            .map(|name| (name.clone(), self.type_key(name.as_str()).key_check()))
             .collect();
         let differing = self.gateway.register_key_checks(1, &checks, &[], "custodian").await.expect("registered");
         assert!(differing.is_empty());
@@ -234,9 +237,8 @@ impl TestProgramme {
     pub(crate) fn epochs(&self) -> Value {
         let checks: BTreeMap<String, String> = self
             .match_keys
-            .keys()
-            .iter()
-            .map(|key| (key.name.to_string(), porth::app::policies::hex(&self.type_key(key.name.as_str()).key_check())))
+            .token_types()
+            .map(|name| (name.to_string(), porth::app::policies::hex(&self.type_key(name.as_str()).key_check())))
             .collect();
         json!([{ "epoch": 1, "key_checks": checks }])
     }

@@ -16,7 +16,8 @@ pub(in crate::cli::agency) type AddressTag = [u8; 16];
 
 /// Makes tokens. One per thread.
 pub struct Minter<'a> {
-    keys: &'a MatchKeys,
+    /// The token types, each with whether it stands for a household.
+    types: Vec<(&'a TokenType, bool)>,
     epochs: &'a [EpochTypeKeys],
     /// The place of each key's name among all, sorted.
     ranks: Vec<u16>,
@@ -41,15 +42,29 @@ impl<'a> Minter<'a> {
     ///
     /// [`AgencyKeyFile::type_keys`]: super::super::key_file::AgencyKeyFile::type_keys
     pub fn new(keys: &'a MatchKeys, epochs: &'a [EpochTypeKeys]) -> Self {
-        let mut by_rank: Vec<usize> = (0..keys.keys().len()).collect();
-        by_rank.sort_by_key(|&key| &keys.keys()[key].name);
+        let types = keys.keys().iter().map(|key| (&key.name, key.tier == Tier::Household)).collect();
+        Self::with(types, epochs, Deriver::new(keys))
+    }
+
+    /// Plans the work for the weighed fields of a file, and the type keys that
+    /// [`AgencyKeyFile::field_type_keys`] gives for it.
+    ///
+    /// [`AgencyKeyFile::field_type_keys`]: super::super::key_file::AgencyKeyFile::field_type_keys
+    pub fn of_fields(keys: &'a MatchKeys, epochs: &'a [EpochTypeKeys]) -> Self {
+        let types = keys.field_levels().map(|(_, level)| (&level.name, false)).collect();
+        Self::with(types, epochs, Deriver::of_fields(keys))
+    }
+
+    fn with(types: Vec<(&'a TokenType, bool)>, epochs: &'a [EpochTypeKeys], deriver: Deriver) -> Self {
+        let mut by_rank: Vec<usize> = (0..types.len()).collect();
+        by_rank.sort_by_key(|&key| types[key].0);
         let mut ranks = vec![0; by_rank.len()];
         for (rank, &key) in by_rank.iter().enumerate() {
             ranks[key] = rank as u16;
         }
         let counts = vec![0; by_rank.len()];
-        let (deriver, derived) = (Deriver::new(keys), Derived::default());
-        Self { keys, epochs, ranks, by_rank, deriver, derived, counts, minted: Vec::new() }
+        let derived = Derived::default();
+        Self { types, epochs, ranks, by_rank, deriver, derived, counts, minted: Vec::new() }
     }
 
     /// Makes the tokens of one person, at most `most` of them: where former names give more, each
@@ -59,13 +74,13 @@ impl<'a> Minter<'a> {
         self.deriver.derive(raw, today, &mut self.derived);
         self.counts.fill(0);
         for (key, _) in self.derived.values() {
-            self.counts[key] += usize::from(self.keys.keys()[key].tier != Tier::Household);
+            self.counts[key] += usize::from(!self.types[key].1);
         }
         let most_a_key = self.most_a_key(most);
         self.counts.fill(0);
         let (mut people, mut households) = (0, 0);
         for (key, value) in self.derived.values() {
-            let is_household = self.keys.keys()[key].tier == Tier::Household;
+            let is_household = self.types[key].1;
             self.counts[key] += 1;
             if (is_household && !with_household) || (!is_household && self.counts[key] > most_a_key) {
                 continue;
@@ -137,7 +152,7 @@ impl<'a> Minter<'a> {
     fn write_type(&self, minted: &Minted, out: &mut Vec<u8>) {
         out.push(b'"');
         // A type's name is a code: nothing in it needs escaping.
-        out.extend_from_slice(self.keys.keys()[self.by_rank[usize::from(minted.rank)]].name.as_str().as_bytes());
+        out.extend_from_slice(self.types[self.by_rank[usize::from(minted.rank)]].0.as_str().as_bytes());
         out.extend_from_slice(b"\":[");
     }
 
@@ -145,7 +160,7 @@ impl<'a> Minter<'a> {
     pub(in crate::cli::agency) fn tokens(&self, household: bool) -> TokensByEpoch {
         let mut tokens = TokensByEpoch::new();
         for minted in self.minted.iter().filter(|minted| minted.is_household == household) {
-            let name = self.keys.keys()[self.by_rank[usize::from(minted.rank)]].name.clone();
+            let name = self.types[self.by_rank[usize::from(minted.rank)]].0.clone();
             let epoch = self.epochs[usize::from(minted.epoch)].epoch;
             tokens.entry(epoch).or_default().entry(name).or_default().push(minted.token);
         }
@@ -168,6 +183,23 @@ pub(in crate::cli::agency) fn epoch_keys(
             .collect(),
     };
     epochs.iter().map(checks).collect()
+}
+
+/// Adds the key checks of the weighed fields' types.
+pub(super) fn add_field_checks(
+    epochs: &mut [EpochKeys],
+    keys: &MatchKeys,
+    field_keys: &[EpochTypeKeys],
+    has_field: impl Fn(usize) -> bool,
+) {
+    for epoch in epochs {
+        let Some(ours) = field_keys.iter().find(|ours| ours.epoch == epoch.epoch) else { continue };
+        for ((field, level), key) in keys.field_levels().zip(&ours.keys) {
+            if let Some(key) = key.as_ref().filter(|_| has_field(field.field)) {
+                epoch.key_checks.insert(level.name.clone(), hex(&key.key_check()));
+            }
+        }
+    }
 }
 
 /// Whether one of these types stands for a person.
@@ -204,6 +236,7 @@ mod tests {
     use crate::cli::agency::key_file::{AgencyKeyFile, LinkageKeyFile};
     use crate::crypto::random::SystemRandom;
     use crate::domain::ids::{AgencyCode, ProgrammeCode};
+    use crate::domain::profile::MOST_FIELD_TOKENS;
     use crate::domain::submission::MOST_TOKENS;
 
     const TODAY: Date = jiff::civil::date(2026, 9, 20);
@@ -293,6 +326,33 @@ mod tests {
         assert_eq!((john.len(), john), (1, minter.addresses().collect()));
         minter.mint(&raw(&keys, &JOHN), TODAY, false, MOST_TOKENS);
         assert_eq!((minter.addresses().count(), minter.count().1), (0, 0));
+    }
+
+    #[test]
+    fn weighed_fields_give_a_token_for_each_level_under_keys_of_their_own() {
+        let keys = uk();
+        let (programme, random) = (ProgrammeCode::parse("tff").expect("a code"), SystemRandom::new());
+        let agency = AgencyCode::parse("education").expect("a code");
+        let mut file = AgencyKeyFile::generate(programme.clone(), agency, &random);
+        file.add(LinkageKeyFile::generate(programme, 1, &random).whole()).expect("one programme");
+        let epochs = file.field_type_keys(&keys);
+        let mut minter = Minter::of_fields(&keys, &epochs);
+        minter.mint(&raw(&keys, &JOHN), TODAY, true, MOST_FIELD_TOKENS);
+        let tokens = &minter.tokens(false)[&1];
+        let of = |name: &str| tokens.get(&TokenType::parse(name).expect("a type")).map_or(0, Vec::len);
+        assert_eq!(
+            (of("forename_exact"), of("forename_soundex"), of("dob_year-month"), of("uprn_exact")),
+            (1, 1, 1, 1)
+        );
+        assert_eq!((of("upn_exact"), minter.count().1), (0, 0), "no number, no token; an address makes no household");
+        let mut checks = vec![EpochKeys { epoch: 1, key_checks: std::collections::BTreeMap::new() }];
+        add_field_checks(&mut checks, &keys, &epochs, |_| true);
+        assert!(tokens.keys().all(|name| checks[0].key_checks.contains_key(name)));
+        assert_eq!(checks[0].key_checks.len(), keys.field_levels().count());
+        let mut text = Vec::new();
+        minter.write(false, &mut text);
+        let expected = serde_json::to_string(&minter.tokens(false)).expect("plain data");
+        assert_eq!(String::from_utf8(text).expect("ASCII"), expected);
     }
 
     #[test]

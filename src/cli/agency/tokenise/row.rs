@@ -12,6 +12,7 @@ use super::households::LargeAddresses;
 use super::minter::Minter;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
+use crate::domain::profile::MOST_FIELD_TOKENS;
 use crate::domain::record::{Attendance, Coverage, Flag, Service, ServiceStatus};
 use crate::domain::submission::{self, MOST_FLAGS, MOST_TOKENS};
 use crate::domain::time::Month;
@@ -57,6 +58,8 @@ pub(in crate::cli::agency) struct Task<'a> {
     pub(in crate::cli::agency) match_keys: &'a MatchKeys,
     pub(in crate::cli::agency) key_file: &'a AgencyKeyFile,
     pub(in crate::cli::agency) type_keys: &'a [EpochTypeKeys],
+    /// The keys of weighed fields; empty where none of their tokens are made.
+    pub(in crate::cli::agency) field_keys: &'a [EpochTypeKeys],
     pub(in crate::cli::agency) as_at: Date,
     pub(in crate::cli::agency) encoding: Encoding,
     pub(in crate::cli::agency) large: &'a LargeAddresses,
@@ -95,6 +98,8 @@ pub(in crate::cli::agency) struct RowWriter<'a> {
     is_read: bool,
     most_tokens: usize,
     minter: Minter<'a>,
+    /// Makes the tokens of weighed fields, where these are made.
+    field_minter: Option<Minter<'a>>,
     cells: Cells,
     /// What a spreadsheet did to the cells of each field of the present row.
     cell_faults: Vec<Option<&'static str>>,
@@ -110,6 +115,7 @@ impl<'a> RowWriter<'a> {
             is_read: false,
             most_tokens: MOST_TOKENS,
             minter: Minter::new(task.match_keys, task.type_keys),
+            field_minter: (!task.field_keys.is_empty()).then(|| Minter::of_fields(task.match_keys, task.field_keys)),
             cells: Cells::default(),
             cell_faults: vec![None; task.match_keys.fields().len()],
             record_key: String::new(),
@@ -219,6 +225,11 @@ impl<'a> RowWriter<'a> {
             out.extend_from_slice(b",\"household\":");
             self.minter.write(true, out);
         }
+        // A restricted person is never weighed: no evidence for it leaves the agency.
+        if let Some(fields) = self.field_minter.as_ref().filter(|fields| !is_restricted && fields.count().0 > 0) {
+            out.extend_from_slice(b",\"fields\":");
+            fields.write(false, out);
+        }
         self.write_flags(cells, out)?;
         let until = month(plan.assessable_until.as_ref(), cells, "assessable_until")?;
         if let Some(until) = until.or(defaults.assessable_until) {
@@ -271,7 +282,7 @@ impl<'a> RowWriter<'a> {
         places_only: bool,
         keep_current_only: bool,
     ) -> Result<(), Refusal> {
-        let Self { task, minter, cell_faults, dates, spans, .. } = self;
+        let Self { task, minter, field_minter, cell_faults, dates, spans, .. } = self;
         cell_faults.fill(None);
         dates.clear();
         spans.clear();
@@ -313,6 +324,9 @@ impl<'a> RowWriter<'a> {
             raw.keep_current_only();
         }
         minter.mint(&raw, task.as_at, with_household, self.most_tokens);
+        if let Some(fields) = field_minter.as_mut().filter(|_| !places_only) {
+            fields.mint(&raw, task.as_at, false, MOST_FIELD_TOKENS);
+        }
         self.is_read = true;
         Ok(())
     }

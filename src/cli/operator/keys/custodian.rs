@@ -83,7 +83,7 @@ pub(super) fn init(
     files::make_folder(folder)?;
     files::refuse_existing(folder, &[&key_name, &checks_name])?;
     let linkage = LinkageKeyFile::generate(programme.clone(), epoch, &SystemRandom::new());
-    let types: Vec<TokenType> = match_keys.keys().iter().map(|key| key.name.clone()).collect();
+    let types: Vec<TokenType> = match_keys.token_types().cloned().collect();
     let tests = registrable(&match_keys, linkage.type_keys(&match_keys)).into_iter();
     let checks = KeyChecksFile {
         programme: programme.clone(),
@@ -115,7 +115,7 @@ pub(super) fn init(
 pub(super) fn share(args: &ShareArgs, output: Output) -> Result<(), Failure> {
     let linkage = LinkageKeyFile::read(&args.linkage).map_err(key_file_failure)?;
     let match_keys = read_match_keys(&args.match_keys)?;
-    if let Some(unknown) = args.types.iter().find(|name| match_keys.key(name).is_none()) {
+    if let Some(unknown) = args.types.iter().find(|name| match_keys.token_types().all(|known| known != *name)) {
         return Err(Failure::failed(format!("the match-keys file has no token type {unknown}")));
     }
     let share = if args.types.is_empty() { linkage.whole() } else { linkage.subkeys(&args.types, match_keys.norm()) };

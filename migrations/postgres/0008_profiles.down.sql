@@ -1,0 +1,3 @@
+-- Agencies that supply under the privacy profiles B and C have to submit again.
+
+DROP TABLE profile_blob;

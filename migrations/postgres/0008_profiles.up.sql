@@ -1,0 +1,6 @@
+-- Evidence that only a match run reads: field tokens and fuzzy encodings, which could be counted, are never columns.
+
+CREATE TABLE profile_blob (
+    record             BIGINT PRIMARY KEY,     -- the record that it belongs to; gone with it
+    sealed             BYTEA  NOT NULL        -- padded to one length, sealed to the match run's public key
+);
