@@ -43,9 +43,13 @@ pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
+/// HKDF info of the key of fuzzy encodings.
+pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
+/// Where a piece of a field stands in a fuzzy encoding.
+pub const CLK: &str = "porth/v1/clk";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 22] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -66,6 +70,8 @@ pub const ALL: [&str; 20] = [
     IDEMPOTENCY,
     LINKAGE_GRANT,
     JOIN_REQUEST,
+    FUZZY_KEY,
+    CLK,
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod agency;
 pub mod agreement;
+pub mod clk;
 pub mod columns;
 pub mod criterion;
 pub mod enquiry;

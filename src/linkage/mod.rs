@@ -14,14 +14,18 @@
 //! | [`household`] | persons who are one family |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
+//! | [`join`] | which rows of two columns hold the same token |
+//! | [`dice`] | which fuzzy encodings are alike |
 //! | [`explain`] | why two records were or were not linked |
 
 pub mod attach;
 pub mod cluster;
 pub mod components;
 pub mod conflict;
+pub mod dice;
 pub mod explain;
 pub mod household;
+pub mod join;
 #[cfg(test)]
 pub(crate) mod people;
 pub mod record;

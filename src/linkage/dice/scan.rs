@@ -1,0 +1,116 @@
+//! The loop over all pairs, in plain Rust. `dispatch` compiles it once for each set of instructions.
+
+use std::ops::Range;
+
+use super::blocks::{Block, Blocks, LANES, LOOKS, Row};
+use super::{Alike, DiceError};
+use crate::domain::clk::Threshold;
+
+/// Blocks that are compared with every row before the next ones: about a megabyte, so that they stay
+/// near the core.
+const TILE: usize = 768;
+
+/// Two sets, the threshold, and what was found so far.
+pub(super) struct Scan<'f, const W: usize> {
+    left: Vec<Row<'f, W>>,
+    right: Blocks<W>,
+    threshold: Threshold,
+    most: usize,
+    found: Vec<Alike>,
+}
+
+impl<'f, const W: usize> Scan<'f, W> {
+    pub(super) fn new(left: Vec<Row<'f, W>>, right: Blocks<W>, threshold: Threshold, most: usize) -> Self {
+        Self { left, right, threshold, most, found: Vec::new() }
+    }
+
+    pub(super) fn into_found(self) -> Result<Vec<Alike>, DiceError> {
+        if self.found.len() > self.most { Err(DiceError::TooMany { most: self.most }) } else { Ok(self.found) }
+    }
+
+    /// Compares everything; ends early once there are too many pairs.
+    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
+    #[inline(always)]
+    pub(super) fn run(&mut self) {
+        // For one number of ones on the left: the common ones needed, by the ones on the right.
+        let mut needed = [0_u32; 1 + 64 * 32];
+        let count = self.right.blocks.len();
+        for tile in (0..count).step_by(TILE).map(|start| start..(start + TILE).min(count)) {
+            let mut needed_for = 0;
+            let mut window = 0..0;
+            for row in &self.left {
+                if row.ones != needed_for {
+                    needed_for = row.ones;
+                    for (ones, needed) in (0_u32..).zip(&mut needed[..=64 * W]) {
+                        *needed = self.threshold.least_common(row.ones + ones);
+                    }
+                    window = self.window(row.ones, &needed, &tile);
+                }
+                for at in window.clone() {
+                    // The fewest ones of the block, which come first, need the fewest in common.
+                    let least = u64::from(needed[self.right.ones[at][0] as usize]);
+                    if let Some(common) = common(row, &self.right.blocks[at], least) {
+                        for lane in 0..LANES {
+                            let ones = self.right.ones[at][lane];
+                            if ones > 0 && common[lane] >= u64::from(needed[ones as usize]) {
+                                self.found.push(Alike { left: row.place, right: self.right.places[at][lane] });
+                            }
+                        }
+                        if self.found.len() > self.most {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The blocks of a tile in which a filter could have enough in common with one of `ones` ones.
+    fn window(&self, ones: u32, needed: &[u32], tile: &Range<usize>) -> Range<usize> {
+        let blocks = &self.right.ones[tile.clone()];
+        // Common ones are at most the fewer of the two. As the right has more, both sides of each
+        // comparison below only move one way.
+        let too_few = |lanes: &[u32; LANES]| {
+            let most = lanes.iter().copied().max().unwrap_or_default();
+            most < ones && most < needed[most as usize]
+        };
+        let too_many = |lanes: &[u32; LANES]| lanes[0] > ones && ones < needed[lanes[0] as usize];
+        let start = blocks.partition_point(too_few);
+        let end = blocks.partition_point(|lanes| !too_many(lanes));
+        tile.start + start..tile.start + end.max(start)
+    }
+}
+
+/// The ones that a row has in common with each filter of a block; none as soon as no filter can
+/// reach `least`.
+#[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
+#[inline(always)]
+fn common<const W: usize>(row: &Row<'_, W>, block: &Block<W>, least: u64) -> Option<[u64; LANES]> {
+    let mut sums = [0_u64; LANES];
+    let mut from = 0;
+    for (look, sixteenths) in LOOKS.iter().enumerate() {
+        let to = W * sixteenths / 16;
+        add(&mut sums, &row.words[from..to], &block.words[from..to]);
+        from = to;
+        let mut can_reach = 0;
+        for lane in 0..LANES {
+            let most = sums[lane] + row.beyond[look].min(block.beyond[look][lane]);
+            can_reach |= u64::from(most >= least);
+        }
+        if can_reach == 0 {
+            return None;
+        }
+    }
+    add(&mut sums, &row.words[from..], &block.words[from..]);
+    sums.iter().any(|sum| *sum >= least).then_some(sums)
+}
+
+#[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
+#[inline(always)]
+fn add(sums: &mut [u64; LANES], row: &[u64], block: &[[u64; LANES]]) {
+    for (word, lanes) in row.iter().zip(block) {
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            *sum += u64::from((word & lane).count_ones());
+        }
+    }
+}
