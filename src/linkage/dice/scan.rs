@@ -31,7 +31,7 @@ impl<'f, const W: usize> Scan<'f, W> {
     /// Compares everything; ends early once there are too many pairs.
     #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
     #[inline(always)]
-    pub(super) fn run(&mut self) {
+    pub(super) fn run<L: Lanes>(&mut self) {
         // For one number of ones on the left: the common ones needed, by the ones on the right.
         let mut needed = [0_u32; 1 + 64 * 32];
         let count = self.right.blocks.len();
@@ -49,7 +49,7 @@ impl<'f, const W: usize> Scan<'f, W> {
                 for at in window.clone() {
                     // The fewest ones of the block, which come first, need the fewest in common.
                     let least = u64::from(needed[self.right.ones[at][0] as usize]);
-                    if let Some(common) = common(row, &self.right.blocks[at], least) {
+                    if let Some(common) = common::<L, W>(row, &self.right.blocks[at], least) {
                         for lane in 0..LANES {
                             let ones = self.right.ones[at][lane];
                             if ones > 0 && common[lane] >= u64::from(needed[ones as usize]) {
@@ -85,32 +85,58 @@ impl<'f, const W: usize> Scan<'f, W> {
 /// reach `least`.
 #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
 #[inline(always)]
-fn common<const W: usize>(row: &Row<'_, W>, block: &Block<W>, least: u64) -> Option<[u64; LANES]> {
-    let mut sums = [0_u64; LANES];
+fn common<L: Lanes, const W: usize>(row: &Row<'_, W>, block: &Block<W>, least: u64) -> Option<[u64; LANES]> {
+    let mut sums = L::zero();
     let mut from = 0;
     for (look, sixteenths) in LOOKS.iter().enumerate() {
         let to = W * sixteenths / 16;
-        add(&mut sums, &row.words[from..to], &block.words[from..to]);
+        sums = sums.add_common(&row.words[from..to], &block.words[from..to]);
         from = to;
-        let mut can_reach = 0;
-        for lane in 0..LANES {
-            let most = sums[lane] + row.beyond[look].min(block.beyond[look][lane]);
-            can_reach |= u64::from(most >= least);
-        }
-        if can_reach == 0 {
+        if !sums.can_reach(row.beyond[look], &block.beyond[look], least) {
             return None;
         }
     }
-    add(&mut sums, &row.words[from..], &block.words[from..]);
-    sums.iter().any(|sum| *sum >= least).then_some(sums)
+    sums = sums.add_common(&row.words[from..], &block.words[from..]);
+    sums.can_reach(0, &[0; LANES], least).then(|| sums.to_array())
 }
 
-#[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
-#[inline(always)]
-fn add(sums: &mut [u64; LANES], row: &[u64], block: &[[u64; LANES]]) {
-    for (word, lanes) in row.iter().zip(block) {
-        for (sum, lane) in sums.iter_mut().zip(lanes) {
-            *sum += u64::from((word & lane).count_ones());
+/// Eight sums, in whatever registers there are.
+pub(super) trait Lanes: Copy {
+    /// Eight zeros.
+    fn zero() -> Self;
+    /// Adds, for each filter of the block, the ones that it has in common with the row: at most 31
+    /// words at a time.
+    fn add_common(self, row: &[u64], block: &[[u64; LANES]]) -> Self;
+    /// Whether one of the sums reaches `least` with what may still come.
+    fn can_reach(self, row_beyond: u64, block_beyond: &[u64; LANES], least: u64) -> bool;
+    /// The sums.
+    fn to_array(self) -> [u64; LANES];
+}
+
+impl Lanes for [u64; LANES] {
+    #[inline(always)]
+    fn zero() -> Self {
+        [0; LANES]
+    }
+
+    #[inline(always)]
+    fn add_common(mut self, row: &[u64], block: &[[u64; LANES]]) -> Self {
+        for (word, lanes) in row.iter().zip(block) {
+            for (sum, lane) in self.iter_mut().zip(lanes) {
+                *sum += u64::from((word & lane).count_ones());
+            }
         }
+        self
+    }
+
+    #[inline(always)]
+    fn can_reach(self, row_beyond: u64, block_beyond: &[u64; LANES], least: u64) -> bool {
+        let can = |(sum, beyond): (u64, &u64)| u64::from(sum + row_beyond.min(*beyond) >= least);
+        self.into_iter().zip(block_beyond).map(can).fold(0, |any, can| any | can) != 0
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [u64; LANES] {
+        self
     }
 }
