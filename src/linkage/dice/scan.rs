@@ -6,13 +6,14 @@ use super::blocks::{Block, Blocks, LANES, LOOKS, Row};
 use super::{Alike, DiceError};
 use crate::domain::clk::Threshold;
 
-/// Blocks that are compared with every row before the next ones: about a megabyte, so that they stay
-/// near the core.
-const TILE: usize = 768;
+/// Blocks that are compared with every row before the next ones: so few that they stay near the core.
+const TILE: usize = 256;
+/// How many rows are compared with a block while it is at hand.
+const ROWS: usize = 4;
 
 /// Two sets, the threshold, and what was found so far.
 pub(super) struct Scan<'f, const W: usize> {
-    left: Vec<Row<'f, W>>,
+    left: Vec<[Row<'f, W>; ROWS]>,
     right: Blocks<W>,
     threshold: Threshold,
     most: usize,
@@ -21,6 +22,12 @@ pub(super) struct Scan<'f, const W: usize> {
 
 impl<'f, const W: usize> Scan<'f, W> {
     pub(super) fn new(left: Vec<Row<'f, W>>, right: Blocks<W>, threshold: Threshold, most: usize) -> Self {
+        let last = left.last().map_or(0, |row| row.ones);
+        let count = left.len().div_ceil(ROWS);
+        let mut rows = left.into_iter();
+        // What is missing of the last four is empty, and has nothing in common with anything.
+        let mut next = || rows.next().unwrap_or(Row { place: u32::MAX, ones: last, words: &[0; W], beyond: [0; 3] });
+        let left = (0..count).map(|_| std::array::from_fn(|_| next())).collect();
         Self { left, right, threshold, most, found: Vec::new() }
     }
 
@@ -32,72 +39,121 @@ impl<'f, const W: usize> Scan<'f, W> {
     #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
     #[inline(always)]
     pub(super) fn run<L: Lanes>(&mut self) {
-        // For one number of ones on the left: the common ones needed, by the ones on the right.
+        if self.is_early_look_worth_it() { self.run_from::<L, 0>() } else { self.run_from::<L, 1>() }
+    }
+
+    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
+    #[inline(always)]
+    fn run_from<L: Lanes, const FIRST: usize>(&mut self) {
+        // For the fewest ones of four rows: the common ones needed, by the ones on the right.
         let mut needed = [0_u32; 1 + 64 * 32];
         let count = self.right.blocks.len();
         for tile in (0..count).step_by(TILE).map(|start| start..(start + TILE).min(count)) {
             let mut needed_for = 0;
-            let mut window = 0..0;
-            for row in &self.left {
-                if row.ones != needed_for {
-                    needed_for = row.ones;
+            for at in 0..self.left.len() {
+                let (fewest, most) = (self.left[at][0].ones, self.left[at][ROWS - 1].ones);
+                if fewest != needed_for {
+                    needed_for = fewest;
                     for (ones, needed) in (0_u32..).zip(&mut needed[..=64 * W]) {
-                        *needed = self.threshold.least_common(row.ones + ones);
+                        *needed = self.threshold.least_common(fewest + ones);
                     }
-                    window = self.window(row.ones, &needed, &tile);
                 }
-                for at in window.clone() {
+                for block in self.window(fewest, most, &tile) {
                     // The fewest ones of the block, which come first, need the fewest in common.
-                    let least = u64::from(needed[self.right.ones[at][0] as usize]);
-                    if let Some(common) = common::<L, W>(row, &self.right.blocks[at], least) {
-                        for lane in 0..LANES {
-                            let ones = self.right.ones[at][lane];
-                            if ones > 0 && common[lane] >= u64::from(needed[ones as usize]) {
-                                self.found.push(Alike { left: row.place, right: self.right.places[at][lane] });
-                            }
-                        }
-                        if self.found.len() > self.most {
-                            return;
-                        }
-                    }
+                    let least = u64::from(needed[self.right.ones[block][0] as usize]);
+                    self.compare::<L, FIRST>(at, block, least);
+                }
+                if self.found.len() > self.most {
+                    return;
                 }
             }
         }
     }
 
-    /// The blocks of a tile in which a filter could have enough in common with one of `ones` ones.
-    fn window(&self, ones: u32, needed: &[u32], tile: &Range<usize>) -> Range<usize> {
+    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
+    #[inline(always)]
+    fn compare<L: Lanes, const FIRST: usize>(&mut self, at: usize, place: usize, least: u64) {
+        let (rows, block) = (&self.left[at], &self.right.blocks[place]);
+        let first = W * LOOKS[FIRST] / 16;
+        let mut sums = [L::zero(); ROWS];
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            *sums = sums.add_common(&row.words[..first], &block.words[..first]);
+        }
+        let mut reach = [false; ROWS];
+        for ((reach, sums), row) in reach.iter_mut().zip(sums).zip(rows) {
+            *reach = sums.can_reach(row.beyond[FIRST], &block.beyond[FIRST], least);
+        }
+        // Without a branch for each row: nearly all blocks end here.
+        if !(reach[0] | reach[1] | reach[2] | reach[3]) {
+            return;
+        }
+        for ((row, sums), _) in rows.iter().zip(sums).zip(reach).filter(|(_, reach)| *reach) {
+            let Some(common) = beyond_first_look::<L, W, FIRST>(row, block, sums, least) else { continue };
+            for (lane, &common) in common.iter().enumerate() {
+                let ones = self.right.ones[place][lane];
+                // An empty place has no ones, and so nothing in common.
+                if common > 0 && common >= u64::from(self.threshold.least_common(row.ones + ones)) {
+                    self.found.push(Alike { left: row.place, right: self.right.places[place][lane] });
+                }
+            }
+        }
+    }
+
+    /// Whether most blocks of a sample could be left at the first look already. Depends on the
+    /// filters alone; what is found is the same either way.
+    fn is_early_look_worth_it(&self) -> bool {
+        let every = |count: usize| (count / 32).max(1);
+        let words = W * LOOKS[0] / 16;
+        let (mut seen, mut left_early) = (0, 0);
+        for row in self.left.iter().step_by(every(self.left.len())).map(|rows| &rows[0]) {
+            for (block, ones) in self.right.blocks.iter().zip(&self.right.ones).step_by(every(self.right.blocks.len()))
+            {
+                let sums = [0; LANES].add_common(&row.words[..words], &block.words[..words]);
+                let least = u64::from(self.threshold.least_common(row.ones + ones[0]));
+                seen += 1;
+                left_early += usize::from(!sums.can_reach(row.beyond[0], &block.beyond[0], least));
+            }
+        }
+        left_early * 4 > seen * 3
+    }
+
+    /// The blocks of a tile in which a filter could have enough in common with one of `fewest` to
+    /// `most` ones.
+    fn window(&self, fewest: u32, most: u32, tile: &Range<usize>) -> Range<usize> {
         let blocks = &self.right.ones[tile.clone()];
         // Common ones are at most the fewer of the two. As the right has more, both sides of each
         // comparison below only move one way.
         let too_few = |lanes: &[u32; LANES]| {
-            let most = lanes.iter().copied().max().unwrap_or_default();
-            most < ones && most < needed[most as usize]
+            let ones = lanes.iter().copied().max().unwrap_or_default();
+            ones < fewest && ones < self.threshold.least_common(fewest + ones)
         };
-        let too_many = |lanes: &[u32; LANES]| lanes[0] > ones && ones < needed[lanes[0] as usize];
+        let too_many = |lanes: &[u32; LANES]| lanes[0] > most && most < self.threshold.least_common(most + lanes[0]);
         let start = blocks.partition_point(too_few);
         let end = blocks.partition_point(|lanes| !too_many(lanes));
         tile.start + start..tile.start + end.max(start)
     }
 }
 
-/// The ones that a row has in common with each filter of a block; none as soon as no filter can
-/// reach `least`.
+/// The ones that a row has in common with each filter of a block, from those before the first look;
+/// none as soon as no filter can reach `least`.
 #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
 #[inline(always)]
-fn common<L: Lanes, const W: usize>(row: &Row<'_, W>, block: &Block<W>, least: u64) -> Option<[u64; LANES]> {
-    let mut sums = L::zero();
-    let mut from = 0;
-    for (look, sixteenths) in LOOKS.iter().enumerate() {
-        let to = W * sixteenths / 16;
+fn beyond_first_look<L: Lanes, const W: usize, const FIRST: usize>(
+    row: &Row<'_, W>,
+    block: &Block<W>,
+    mut sums: L,
+    least: u64,
+) -> Option<[u64; LANES]> {
+    for look in FIRST + 1..=LOOKS.len() {
+        let sixteenths = |look: usize| LOOKS.get(look).copied().unwrap_or(16);
+        let (from, to) = (W * sixteenths(look - 1) / 16, W * sixteenths(look) / 16);
         sums = sums.add_common(&row.words[from..to], &block.words[from..to]);
-        from = to;
-        if !sums.can_reach(row.beyond[look], &block.beyond[look], least) {
+        let beyond = row.beyond.get(look).copied().unwrap_or_default();
+        if !sums.can_reach(beyond, block.beyond.get(look).unwrap_or(&[0; LANES]), least) {
             return None;
         }
     }
-    sums = sums.add_common(&row.words[from..], &block.words[from..]);
-    sums.can_reach(0, &[0; LANES], least).then(|| sums.to_array())
+    Some(sums.to_array())
 }
 
 /// Eight sums, in whatever registers there are.
