@@ -2,6 +2,7 @@
 
 mod batch_file;
 mod cells;
+mod fuzzy;
 mod guess;
 mod households;
 mod interrupt;
@@ -25,6 +26,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use self::batch_file::BatchFile;
+use self::fuzzy::Fuzzy;
 use self::households::AddressCounts;
 use self::minter::AddressTag;
 use self::pipeline::{Chunk, PipelineError};
@@ -63,6 +65,13 @@ pub struct TokeniseArgs {
     /// The programme's match-keys file, if not the one shipped with this program
     #[arg(long)]
     match_keys: Option<PathBuf>,
+    /// The agreement's text; where it puts this agency's records under privacy profile C, fuzzy encodings are
+    /// made too
+    #[arg(long, value_name = "FILE")]
+    agreement: Option<PathBuf>,
+    /// The encoding profile of fuzzy encodings, if not the one shipped with this program
+    #[arg(long, value_name = "FILE", requires = "agreement")]
+    clk_profile: Option<PathBuf>,
     /// The programme file, to check criteria, localities and the feed before sending
     #[arg(long)]
     programme: Option<PathBuf>,
@@ -115,6 +124,10 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
     let match_keys = read_match_keys(args.match_keys.as_deref())?;
     let key_file = read_keys(&args.keys, &mapping)?;
     let type_keys = key_file.type_keys(&match_keys).map_err(Failure::unusable)?;
+    let fuzzy = Fuzzy::read(args.agreement.as_deref(), args.clk_profile.as_deref(), &mapping, &match_keys, &key_file)?;
+    if fuzzy.is_some() {
+        output.note(format_args!("note: {}", fuzzy::WEAKEST));
+    }
     let as_at = args.as_at.or(mapping.as_at).ok_or_else(|| {
         Failure::failed("as_at.missing: neither the mapping nor `--as-at` says which day the file describes")
     })?;
@@ -156,6 +169,7 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         type_keys: &type_keys,
         as_at,
         encoding: source.form.encoding,
+        fuzzy: fuzzy.as_ref(),
         large: &no_addresses,
     };
     let large = if plan.fields.iter().any(|bound| bound.is_place) {

@@ -46,12 +46,12 @@ impl Hardener {
     pub(super) fn add_noise(&self, stream: &impl KeyStream, raw: &mut [u64]) {
         let mut bytes = Vec::with_capacity(raw.len() * 8);
         raw.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
-        // One digest stands for the filter, so that the blocks below are short messages.
-        let seed = stream.digest(&[b"noise", &bytes]);
+        // Half a digest stands for the filter, so that the messages below stay within one block of SHA-256.
+        let [seed @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = stream.digest(&[b"noise", &bytes]);
         for (group, words) in raw.chunks_mut(4).enumerate() {
             let mut turned = [u64::MAX; 4];
             for halving in 0..self.noise_halvings {
-                let random = stream.digest(&[b"flip", &[group as u8, halving], &seed]);
+                let random = stream.digest(&[b"flip", &[group as u8, halving], seed.as_slice()]);
                 let (random, _) = random.as_chunks::<8>();
                 for (turned, random) in turned.iter_mut().zip(random) {
                     *turned &= u64::from_le_bytes(*random);

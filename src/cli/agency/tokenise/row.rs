@@ -8,8 +8,10 @@ use super::super::key_file::{AgencyKeyFile, EpochTypeKeys};
 use super::super::mapping::{Choose, DateColumn, Encoding, FlagColumns, Mapping, Plan, ServiceColumns};
 use super::super::mapping::{DateFault, date_serial, read_percent, spreadsheet_fault};
 use super::cells::Cells;
+use super::fuzzy::{Fuzzy, FuzzyWriter};
 use super::households::LargeAddresses;
 use super::minter::Minter;
+use crate::domain::clk::Clk;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::record::{Attendance, Coverage, Flag, Service, ServiceStatus};
@@ -59,6 +61,8 @@ pub(in crate::cli::agency) struct Task<'a> {
     pub(in crate::cli::agency) type_keys: &'a [EpochTypeKeys],
     pub(in crate::cli::agency) as_at: Date,
     pub(in crate::cli::agency) encoding: Encoding,
+    /// Where the agreement asks for fuzzy encodings.
+    pub(in crate::cli::agency) fuzzy: Option<&'a Fuzzy>,
     pub(in crate::cli::agency) large: &'a LargeAddresses,
 }
 
@@ -95,6 +99,9 @@ pub(in crate::cli::agency) struct RowWriter<'a> {
     is_read: bool,
     most_tokens: usize,
     minter: Minter<'a>,
+    fuzzy: Option<FuzzyWriter<'a>>,
+    /// The encoding of the present row.
+    clk: Option<Clk>,
     cells: Cells,
     /// What a spreadsheet did to the cells of each field of the present row.
     cell_faults: Vec<Option<&'static str>>,
@@ -110,6 +117,8 @@ impl<'a> RowWriter<'a> {
             is_read: false,
             most_tokens: MOST_TOKENS,
             minter: Minter::new(task.match_keys, task.type_keys),
+            fuzzy: task.fuzzy.map(|fuzzy| fuzzy.writer(task.match_keys)),
+            clk: None,
             cells: Cells::default(),
             cell_faults: vec![None; task.match_keys.fields().len()],
             record_key: String::new(),
@@ -219,6 +228,10 @@ impl<'a> RowWriter<'a> {
             out.extend_from_slice(b",\"household\":");
             self.minter.write(true, out);
         }
+        // A shielded person is in no match run, and so nobody needs the encoding.
+        if let Some(clk) = self.clk.as_ref().filter(|_| !is_restricted) {
+            member(out, "clk", clk);
+        }
         self.write_flags(cells, out)?;
         let until = month(plan.assessable_until.as_ref(), cells, "assessable_until")?;
         if let Some(until) = until.or(defaults.assessable_until) {
@@ -271,7 +284,7 @@ impl<'a> RowWriter<'a> {
         places_only: bool,
         keep_current_only: bool,
     ) -> Result<(), Refusal> {
-        let Self { task, minter, cell_faults, dates, spans, .. } = self;
+        let Self { task, minter, fuzzy, clk, cell_faults, dates, spans, .. } = self;
         cell_faults.fill(None);
         dates.clear();
         spans.clear();
@@ -312,6 +325,7 @@ impl<'a> RowWriter<'a> {
         if keep_current_only {
             raw.keep_current_only();
         }
+        *clk = fuzzy.as_mut().filter(|_| !places_only).and_then(|fuzzy| fuzzy.encode(&raw, task.as_at));
         minter.mint(&raw, task.as_at, with_household, self.most_tokens);
         self.is_read = true;
         Ok(())
