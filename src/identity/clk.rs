@@ -84,6 +84,10 @@ impl<S: KeyStream> ClkEncoder<S> {
     /// # Errors
     ///
     /// [`Faults`] if the profile does not fit the match keys.
+    ///
+    /// # Panics
+    ///
+    /// Never: that the fields are declared is checked before.
     pub fn new(keys: &MatchKeys, profile: &EncodingProfile, stream: S) -> Result<Self, Faults> {
         profile.check(keys)?;
         let source = |name: &str, derivation| {

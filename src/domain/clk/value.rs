@@ -59,7 +59,7 @@ impl Clk {
         bytes.extend_from_slice(&self.space.profile);
         bytes.extend_from_slice(&self.space.epoch.to_be_bytes());
         bytes.extend_from_slice(&self.space.key_check);
-        self.words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend(self.words.iter().flat_map(|word| word.to_le_bytes()));
         encode_base64url(&bytes)
     }
 

@@ -45,7 +45,7 @@ impl Hardener {
     /// Bloom filters" (2012). It is a hardening and claims no privacy budget.
     pub(super) fn add_noise(&self, stream: &impl KeyStream, raw: &mut [u64]) {
         let mut bytes = Vec::with_capacity(raw.len() * 8);
-        raw.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend(raw.iter().flat_map(|word| word.to_le_bytes()));
         // Half a digest stands for the filter, so that the messages below stay within one block of SHA-256.
         let [seed @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = stream.digest(&[b"noise", &bytes]);
         for (group, words) in raw.chunks_mut(4).enumerate() {

@@ -96,7 +96,7 @@ fn key_of(field: u8, year: u16, piece: &[u8]) -> [u8; 16] {
 
 fn place_of(key: &[u8; 16]) -> usize {
     let mixed = u128::from_le_bytes(*key).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    (mixed >> 128 - PLACES.trailing_zeros()) as usize
+    (mixed >> (128 - PLACES.trailing_zeros())) as usize
 }
 
 #[cfg(test)]

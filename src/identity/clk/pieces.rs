@@ -2,6 +2,8 @@
 
 use zeroize::Zeroize as _;
 
+/// What stands before and after a value; in no normalised value itself.
+const PAD: u8 = 0;
 /// Longest piece in bytes: a place, and three characters of four bytes.
 pub(super) const LONGEST_PIECE: usize = 13;
 
@@ -23,7 +25,6 @@ impl Pieces {
         self.ends.clear();
         // Boundaries of characters, with room for the padding.
         self.starts.clear();
-        const PAD: u8 = 0; // in no normalised value
         let padding = if positional { 0 } else { q - 1 };
         let mut padded = Vec::with_capacity(value.len() + 2 * padding);
         padded.extend(std::iter::repeat_n(PAD, padding));

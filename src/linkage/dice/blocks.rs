@@ -24,7 +24,7 @@ pub(super) struct Block<const W: usize> {
 
 /// The second set.
 pub(super) struct Blocks<const W: usize> {
-    pub(super) blocks: Vec<Block<W>>,
+    pub(super) all: Vec<Block<W>>,
     /// The number of ones of each filter, ascending, with zeros where the last block has none.
     pub(super) ones: Vec<[u32; LANES]>,
     /// Where each filter was in the set.
@@ -52,7 +52,7 @@ impl<const W: usize> Blocks<W> {
         let rows = by_ones(filters);
         let count = rows.len().div_ceil(LANES);
         let mut made =
-            Self { blocks: Vec::with_capacity(count), ones: vec![[0; LANES]; count], places: vec![[0; LANES]; count] };
+            Self { all: Vec::with_capacity(count), ones: vec![[0; LANES]; count], places: vec![[0; LANES]; count] };
         for (at, rows) in rows.chunks(LANES).enumerate() {
             let mut block = Block { words: [[0; LANES]; W], beyond: [[0; LANES]; LOOKS.len()] };
             for (lane, row) in rows.iter().enumerate() {
@@ -61,7 +61,7 @@ impl<const W: usize> Blocks<W> {
                 block.words.iter_mut().zip(row.words).for_each(|(lanes, word)| lanes[lane] = *word);
                 block.beyond.iter_mut().zip(row.beyond).for_each(|(lanes, ones)| lanes[lane] = ones);
             }
-            made.blocks.push(block);
+            made.all.push(block);
         }
         made
     }

@@ -8,6 +8,7 @@
 //! processor lacks must not be called, and each call stands behind the question whether it has them.
 //! Left to itself the compiler gathers words across blocks, at half the speed, so the few operations
 //! on registers are written out.
+#![expect(clippy::inline_always, reason = "what is inlined takes on the instructions of where it is inlined")]
 #![allow(unsafe_code, reason = "a call into code for optional instructions, after asking the processor for them")]
 
 use super::blocks::LANES;

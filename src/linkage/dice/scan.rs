@@ -1,4 +1,5 @@
 //! The loop over all pairs, in plain Rust. `dispatch` compiles it once for each set of instructions.
+#![expect(clippy::inline_always, reason = "what is inlined takes on the instructions of where it is inlined")]
 
 use std::ops::Range;
 
@@ -36,18 +37,16 @@ impl<'f, const W: usize> Scan<'f, W> {
     }
 
     /// Compares everything; ends early once there are too many pairs.
-    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
     #[inline(always)]
     pub(super) fn run<L: Lanes>(&mut self) {
         if self.is_early_look_worth_it() { self.run_from::<L, 0>() } else { self.run_from::<L, 1>() }
     }
 
-    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
     #[inline(always)]
     fn run_from<L: Lanes, const FIRST: usize>(&mut self) {
         // For the fewest ones of four rows: the common ones needed, by the ones on the right.
         let mut needed = [0_u32; 1 + 64 * 32];
-        let count = self.right.blocks.len();
+        let count = self.right.all.len();
         for tile in (0..count).step_by(TILE).map(|start| start..(start + TILE).min(count)) {
             let mut needed_for = 0;
             for at in 0..self.left.len() {
@@ -70,10 +69,9 @@ impl<'f, const W: usize> Scan<'f, W> {
         }
     }
 
-    #[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
     #[inline(always)]
     fn compare<L: Lanes, const FIRST: usize>(&mut self, at: usize, place: usize, least: u64) {
-        let (rows, block) = (&self.left[at], &self.right.blocks[place]);
+        let (rows, block) = (&self.left[at], &self.right.all[place]);
         let first = W * LOOKS[FIRST] / 16;
         let mut sums = [L::zero(); ROWS];
         for (sums, row) in sums.iter_mut().zip(rows) {
@@ -106,8 +104,7 @@ impl<'f, const W: usize> Scan<'f, W> {
         let words = W * LOOKS[0] / 16;
         let (mut seen, mut left_early) = (0, 0);
         for row in self.left.iter().step_by(every(self.left.len())).map(|rows| &rows[0]) {
-            for (block, ones) in self.right.blocks.iter().zip(&self.right.ones).step_by(every(self.right.blocks.len()))
-            {
+            for (block, ones) in self.right.all.iter().zip(&self.right.ones).step_by(every(self.right.all.len())) {
                 let sums = [0; LANES].add_common(&row.words[..words], &block.words[..words]);
                 let least = u64::from(self.threshold.least_common(row.ones + ones[0]));
                 seen += 1;
@@ -136,7 +133,6 @@ impl<'f, const W: usize> Scan<'f, W> {
 
 /// The ones that a row has in common with each filter of a block, from those before the first look;
 /// none as soon as no filter can reach `least`.
-#[expect(clippy::inline_always, reason = "it takes on the instructions of the function that it is inlined into")]
 #[inline(always)]
 fn beyond_first_look<L: Lanes, const W: usize, const FIRST: usize>(
     row: &Row<'_, W>,

@@ -36,7 +36,9 @@ mod tests {
         let agency = AgencyCode::parse("education").expect("a code");
         let file = |shares: Vec<super::super::LinkageShare>| {
             let mut file = AgencyKeyFile::generate(programme.clone(), agency.clone(), &random);
-            shares.into_iter().for_each(|share| file.add(share).expect("one programme"));
+            for share in shares {
+                file.add(share).expect("one programme");
+            }
             file.clk_key(&profile).map(|key| key.space())
         };
         let whole = file(vec![custodian.whole()]).expect("the root key");
