@@ -9,6 +9,7 @@
 //! Left to itself the compiler gathers words across blocks, at half the speed, so the few operations
 //! on registers are written out.
 #![expect(clippy::inline_always, reason = "what is inlined takes on the instructions of where it is inlined")]
+#![allow(clippy::needless_range_loop, reason = "zipped iterators are not inlined across code units in a release")]
 #![allow(unsafe_code, reason = "a call into code for optional instructions, after asking the processor for them")]
 
 use super::blocks::LANES;
@@ -121,10 +122,10 @@ mod x86 {
         #[inline(always)]
         fn add_common(self, row: &[u64], block: &[[u64; LANES]]) -> Self {
             let mut sums = self.0;
-            for (word, lanes) in row.iter().zip(block) {
+            for at in 0..row.len().min(block.len()) {
                 unsafe {
-                    let lanes = _mm512_loadu_si512(lanes.as_ptr().cast());
-                    let common = _mm512_and_si512(lanes, _mm512_set1_epi64(word.cast_signed()));
+                    let lanes = _mm512_loadu_si512(block[at].as_ptr().cast());
+                    let common = _mm512_and_si512(lanes, _mm512_set1_epi64(row[at].cast_signed()));
                     sums = _mm512_add_epi64(sums, _mm512_popcnt_epi64(common));
                 }
             }
@@ -173,16 +174,16 @@ mod x86 {
                 );
                 let low_half = _mm256_set1_epi8(15);
                 let mut bytes = [_mm256_setzero_si256(); 2];
-                for (word, lanes) in row.iter().zip(block) {
-                    let word = _mm256_set1_epi64x(word.cast_signed());
-                    let (lanes, _) = lanes.as_chunks::<4>();
-                    for (bytes, lanes) in bytes.iter_mut().zip(lanes) {
-                        let common = _mm256_and_si256(_mm256_loadu_si256(lanes.as_ptr().cast()), word);
+                for at in 0..row.len().min(block.len()) {
+                    let word = _mm256_set1_epi64x(row[at].cast_signed());
+                    for half in 0..2 {
+                        let lanes = _mm256_loadu_si256(block[at][half * 4..half * 4 + 4].as_ptr().cast());
+                        let common = _mm256_and_si256(lanes, word);
                         let low = _mm256_and_si256(common, low_half);
                         let high = _mm256_and_si256(_mm256_srli_epi16::<4>(common), low_half);
                         let ones =
                             _mm256_add_epi8(_mm256_shuffle_epi8(ones_of, low), _mm256_shuffle_epi8(ones_of, high));
-                        *bytes = _mm256_add_epi8(*bytes, ones);
+                        bytes[half] = _mm256_add_epi8(bytes[half], ones);
                     }
                 }
                 let add = |sums, bytes| _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
@@ -198,10 +199,11 @@ mod x86 {
         #[inline(always)]
         fn to_array(self) -> [u64; LANES] {
             let mut sums = [[0; LANES / 2]; 2];
-            for (sums, register) in sums.iter_mut().zip(self.0) {
-                unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), register) };
+            for half in 0..2 {
+                unsafe { _mm256_storeu_si256(sums[half].as_mut_ptr().cast(), self.0[half]) };
             }
-            std::array::from_fn(|lane| sums[lane / 4][lane % 4])
+            let [[a, b, c, d], [e, f, g, h]] = sums;
+            [a, b, c, d, e, f, g, h]
         }
     }
 }

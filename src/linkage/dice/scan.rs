@@ -1,5 +1,6 @@
 //! The loop over all pairs, in plain Rust. `dispatch` compiles it once for each set of instructions.
 #![expect(clippy::inline_always, reason = "what is inlined takes on the instructions of where it is inlined")]
+#![expect(clippy::needless_range_loop, reason = "zipped iterators are not inlined across code units in a release")]
 
 use std::ops::Range;
 
@@ -74,19 +75,25 @@ impl<'f, const W: usize> Scan<'f, W> {
         let (rows, block) = (&self.left[at], &self.right.all[place]);
         let first = W * LOOKS[FIRST] / 16;
         let mut sums = [L::zero(); ROWS];
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            *sums = sums.add_common(&row.words[..first], &block.words[..first]);
+        // By index, here and below: a release is built without optimising across code units, where
+        // iterators that are zipped cost a call for each block.
+        for n in 0..ROWS {
+            sums[n] = sums[n].add_common(&rows[n].words[..first], &block.words[..first]);
         }
         let mut reach = [false; ROWS];
-        for ((reach, sums), row) in reach.iter_mut().zip(sums).zip(rows) {
-            *reach = sums.can_reach(row.beyond[FIRST], &block.beyond[FIRST], least);
+        for n in 0..ROWS {
+            reach[n] = sums[n].can_reach(rows[n].beyond[FIRST], &block.beyond[FIRST], least);
         }
         // Without a branch for each row: nearly all blocks end here.
         if !(reach[0] | reach[1] | reach[2] | reach[3]) {
             return;
         }
-        for ((row, sums), _) in rows.iter().zip(sums).zip(reach).filter(|(_, reach)| *reach) {
-            let Some(common) = beyond_first_look::<L, W, FIRST>(row, block, sums, least) else { continue };
+        for n in 0..ROWS {
+            if !reach[n] {
+                continue;
+            }
+            let row = &rows[n];
+            let Some(common) = beyond_first_look::<L, W, FIRST>(row, block, sums[n], least) else { continue };
             for (lane, &common) in common.iter().enumerate() {
                 let ones = self.right.ones[place][lane];
                 // An empty place has no ones, and so nothing in common.
@@ -173,9 +180,9 @@ impl Lanes for [u64; LANES] {
 
     #[inline(always)]
     fn add_common(mut self, row: &[u64], block: &[[u64; LANES]]) -> Self {
-        for (word, lanes) in row.iter().zip(block) {
-            for (sum, lane) in self.iter_mut().zip(lanes) {
-                *sum += u64::from((word & lane).count_ones());
+        for at in 0..row.len().min(block.len()) {
+            for lane in 0..LANES {
+                self[lane] += u64::from((row[at] & block[at][lane]).count_ones());
             }
         }
         self
@@ -183,8 +190,11 @@ impl Lanes for [u64; LANES] {
 
     #[inline(always)]
     fn can_reach(self, row_beyond: u64, block_beyond: &[u64; LANES], least: u64) -> bool {
-        let can = |(sum, beyond): (u64, &u64)| u64::from(sum + row_beyond.min(*beyond) >= least);
-        self.into_iter().zip(block_beyond).map(can).fold(0, |any, can| any | can) != 0
+        let mut any = false;
+        for lane in 0..LANES {
+            any |= self[lane] + row_beyond.min(block_beyond[lane]) >= least;
+        }
+        any
     }
 
     #[inline(always)]
