@@ -5,7 +5,7 @@
 //!
 //! | who holds the key | files |
 //! |---|---|
-//! | agencies and their key custodians | [`token`], [`mod@reference`] |
+//! | agencies and their key custodians | [`token`], [`clk`], [`mod@reference`] |
 //! | the gateway | [`blind`], [`pseudonym`], [`tag`], [`field`], [`keyring`] |
 //! | the data team, shield officers | [`seal`] (private half) |
 //! | everybody, their own | [`sign`], [`jwt`], [`certs`] |
@@ -15,6 +15,7 @@
 mod aead;
 pub mod blind;
 pub mod certs;
+pub mod clk;
 pub mod field;
 pub mod jwt;
 pub mod kek;

@@ -53,8 +53,13 @@ pub const PROFILE_BLOB: &str = "porth/v1/profile-blob";
 /// The hash over the tokens of the test people.
 pub const TEST_PEOPLE: &str = "porth/v1/test-people";
 
+/// HKDF info of the key of fuzzy encodings.
+pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
+/// Where a piece of a field stands in a fuzzy encoding.
+pub const CLK: &str = "porth/v1/clk";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 24] = [
+pub const ALL: [&str; 26] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -79,6 +84,8 @@ pub const ALL: [&str; 24] = [
     JOIN_REQUEST,
     TEST_PEOPLE,
     PROFILE_BLOB,
+    FUZZY_KEY,
+    CLK,
 ];
 
 #[cfg(test)]

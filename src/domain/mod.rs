@@ -4,6 +4,7 @@ pub mod agency;
 pub mod agreement;
 pub mod claim;
 pub mod claim_rules;
+pub mod clk;
 pub mod columns;
 pub mod criterion;
 pub mod enquiry;

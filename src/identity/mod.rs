@@ -20,6 +20,7 @@
 //! assert_eq!(names, ["nhs-dob", "nhs"]);
 //! ```
 
+mod clk;
 mod cro;
 mod date;
 mod derivation;
@@ -51,6 +52,7 @@ mod families;
 #[cfg(test)]
 mod febrl;
 
+pub use clk::{ClkEncoder, UK_CLK_PROFILE};
 pub use cro::CroNumber;
 pub use date::{BirthDate, ExpectedDate};
 pub use error::{IdentityError, Reason};

@@ -17,6 +17,8 @@
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
 //! | [`weigh`] | how probable it is that two records which no match key joins are one person |
+//! | [`join`] | which rows of two columns hold the same token |
+//! | [`dice`] | which fuzzy encodings are alike |
 //! | [`explain`] | why two records were or were not linked |
 //! | [`candidates`] | pairs of records that a person should look at |
 
@@ -26,8 +28,10 @@ pub mod candidates;
 pub mod cluster;
 pub mod components;
 pub mod conflict;
+pub mod dice;
 pub mod explain;
 pub mod household;
+pub mod join;
 #[cfg(test)]
 pub(crate) mod people;
 pub mod record;

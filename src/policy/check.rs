@@ -14,7 +14,7 @@ use super::cases::Cases;
 use super::rules::RuleBook;
 use super::self_test::self_test;
 use crate::domain::agency::Agency;
-use crate::domain::agreement::{Agreement, AgreementText, Item};
+use crate::domain::agreement::{Agreement, AgreementText, Item, Profile};
 use crate::domain::ids::{AgencyCode, AreaCode, PurposeCode};
 use crate::domain::policy_file::{Fault, Faults};
 use crate::domain::programme::Programme;
@@ -79,6 +79,8 @@ pub struct Report {
     pub rules: usize,
     /// How many cases were run.
     pub cases: usize,
+    /// What is allowed and yet should be seen: no fault.
+    pub remarks: Vec<Finding>,
 }
 
 impl Report {
@@ -232,6 +234,10 @@ fn agreement_references(
     }
     for (n, term) in text.supplies().iter().enumerate() {
         let at = |key: &str| format!("supply[{n}].{key}");
+        if let Some(sentence) = weakest_profile(term.profile) {
+            let fault = Fault::at(at("profile"), "weakest-profile", sentence);
+            report.remarks.push(Finding { file: file.to_owned(), fault });
+        }
         term_references(programme, file, &at, &term.items, &term.purposes, report);
         if let Some(supplier) = known(&term.supplier) {
             reveals(file, &at, &term.items, supplier.reveals_areas(), report);
@@ -247,6 +253,14 @@ fn agreement_references(
             reveals(file, &at, &clause.items, supplier.reveals_areas(), report);
         }
     }
+}
+
+/// What is said of a privacy profile that should not be chosen without thought.
+pub fn weakest_profile(profile: Profile) -> Option<&'static str> {
+    (profile == Profile::C).then_some(
+        "privacy profile C, the weakest: its records also carry fuzzy encodings, which show a match run how alike two \
+         people are",
+    )
 }
 
 fn term_references(
@@ -363,6 +377,20 @@ mod tests {
         let text = String::from_utf8(bytes.clone()).expect("text");
         assert!(text.contains(from), "the replacement must find its text");
         *bytes = text.replacen(from, to, 1).into_bytes();
+    }
+
+    #[test]
+    fn the_weakest_privacy_profile_is_remarked_upon_and_is_no_fault() {
+        let mut files = shipped();
+        assert_eq!(check(&files).remarks, []);
+        edit(&mut files.agreements, "agreements/benefits-data.toml", "profile = \"A\"", "profile = \"C\"");
+        let report = check(&files);
+        assert!(report.is_clean(), "{:?}", report.findings);
+        let remarks: Vec<String> = report.remarks.iter().map(Finding::to_string).collect();
+        assert!(
+            remarks.iter().any(|remark| remark.contains("agreements/benefits-data.toml") && remark.contains("weakest")),
+            "{remarks:?}"
+        );
     }
 
     #[test]

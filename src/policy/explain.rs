@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::book::PolicyBook;
-use super::decision::{Decision, Outcome, Permitted, Refusal};
+use super::check::weakest_profile;
+use super::decision::{Decision, Outcome, Permitted, Refusal, TermRef};
 use super::rules::RuleHit;
 use crate::domain::agreement::{Item, Onward};
 use crate::domain::ids::{AgencyCode, AreaCode};
@@ -55,11 +56,24 @@ fn granted(book: &PolicyBook, line: &Decision) -> String {
     let (who, what) = (name(book, &line.supplier), item(book, &line.item));
     match (&line.outcome, &line.supply, &line.receive) {
         (Outcome::Permitted { .. }, Some(supply), Some(receive)) => format!(
-            "{who} contributes {what} from its feed {}: supply term {} of {} and receive clause {} of {}.",
-            line.feed, supply.term, supply.agreement, receive.term, receive.agreement
+            "{who} contributes {what} from its feed {}: supply term {} of {} and receive clause {} of {}.{}",
+            line.feed,
+            supply.term,
+            supply.agreement,
+            receive.term,
+            receive.agreement,
+            privacy(book, supply)
         ),
         _ => format!("{who} hears {what} from its own feed {}.", line.feed),
     }
+}
+
+/// What the supply term's privacy profile means, where that should be seen.
+fn privacy(book: &PolicyBook, supply: &TermRef) -> String {
+    let agreement = book.agreement(&supply.agreement);
+    let term = agreement.and_then(|known| known.text.supplies().iter().find(|term| term.id == supply.term));
+    let said = term.and_then(|term| weakest_profile(term.profile));
+    said.map(|sentence| format!(" The term has {sentence}.")).unwrap_or_default()
 }
 
 fn denied(book: &PolicyBook, line: &Decision) -> String {

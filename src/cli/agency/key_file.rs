@@ -8,6 +8,7 @@
 //!
 //! The gateway's operator and the data team hold none of them.
 
+mod clk;
 mod disk;
 mod form;
 mod grant;

@@ -76,6 +76,7 @@ impl PersonArgs {
                 field_keys: &[],
                 as_at,
                 encoding: source.form.encoding,
+                fuzzy: None, // an enquiry is answered from tokens alone
                 large: &large,
             };
             let minter = RowWriter::mint_one(&task, &record, MOST_PERSON_TOKENS)

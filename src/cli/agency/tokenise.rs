@@ -2,6 +2,7 @@
 
 mod batch_file;
 mod cells;
+mod fuzzy;
 mod guess;
 mod households;
 mod interrupt;
@@ -25,6 +26,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use self::batch_file::BatchFile;
+use self::fuzzy::Fuzzy;
 use self::households::AddressCounts;
 use self::minter::{AddressTag, add_field_checks};
 use self::pipeline::{Chunk, PipelineError};
@@ -65,9 +67,12 @@ pub struct TokeniseArgs {
     #[arg(long)]
     match_keys: Option<PathBuf>,
     /// The agreement's text: where a supply term of this agency in it has privacy profile B, tokens
-    /// of the weighed fields are made as well
+    /// of the weighed fields are made as well; where it has profile C, fuzzy encodings
     #[arg(long, value_name = "FILE")]
     agreement: Option<PathBuf>,
+    /// The encoding profile of fuzzy encodings, if not the one shipped with this program
+    #[arg(long, value_name = "FILE", requires = "agreement")]
+    clk_profile: Option<PathBuf>,
     /// The programme file, to check criteria, localities and the feed before sending
     #[arg(long)]
     programme: Option<PathBuf>,
@@ -124,6 +129,10 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         Some(path) if supplies_fields(path, &mapping)? => key_file.field_type_keys(&match_keys),
         _ => Vec::new(),
     };
+    let fuzzy = Fuzzy::read(args.agreement.as_deref(), args.clk_profile.as_deref(), &mapping, &match_keys, &key_file)?;
+    if fuzzy.is_some() {
+        output.note(format_args!("note: {}", fuzzy::WEAKEST));
+    }
     let as_at = args.as_at.or(mapping.as_at).ok_or_else(|| {
         Failure::failed("as_at.missing: neither the mapping nor `--as-at` says which day the file describes")
     })?;
@@ -168,6 +177,7 @@ pub fn run(args: TokeniseArgs, output: &Output) -> Result<(), Failure> {
         field_keys: &field_keys,
         as_at,
         encoding: source.form.encoding,
+        fuzzy: fuzzy.as_ref(),
         large: &no_addresses,
     };
     let large = if plan.fields.iter().any(|bound| bound.is_place) {

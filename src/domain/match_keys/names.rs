@@ -44,7 +44,8 @@ impl Normaliser {
         matches!(self, Self::Uprn | Self::Postcode | Self::GenericPostcode | Self::FreeAddress)
     }
 
-    pub(super) fn allows(self, derivation: Derivation) -> bool {
+    /// Whether this can be taken of a field that is read so.
+    pub fn allows(self, derivation: Derivation) -> bool {
         let is_date = matches!(self, Self::Date(_) | Self::ExpectedDate(_));
         let is_text = self.is_name() || matches!(self, Self::FreeAddress | Self::GenericPostcode);
         match derivation {

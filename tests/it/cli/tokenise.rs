@@ -380,3 +380,48 @@ fn field_tokens_are_made_where_the_agreement_says_so_and_of_nobody_restricted() 
     assert_eq!((lines[2]["restricted"].as_bool(), lines[2].get("fields")), (Some(true), None));
     assert!(!batch(&["--agreement", "other.toml"]).0, "the mapping names another agreement");
 }
+
+#[test]
+fn fuzzy_encodings_are_made_only_where_the_agreement_says_so_and_never_of_a_shielded_person() {
+    use porth::domain::clk::Clk;
+
+    let desk = Desk::new();
+    let agreement = include_str!("../../../policies/agreements/early-help-core.toml");
+    desk.write("a.toml", agreement);
+    desk.write("c.toml", agreement.replace("profile = \"A\"", "profile = \"C\""));
+    let misspelt = GOOD.replace("P-1001", "P-1002").replace("Trelawny", "Trelawney");
+    let shielded = GOOD.replace("P-1001", "P-1003").replace(",Y,N,Y,", ",Y,Y,Y,");
+    let undated = GOOD.replace("P-1001", "P-1004").replace("17/04/2009", "");
+    desk.write("people.csv", format!("{HEADINGS}\n{GOOD}\n{misspelt}\n{shielded}\n{undated}\n"));
+    // Forename, surname and day: the mapping has no postcode.
+    let encodings = |agreement: &str, out: &str| -> (Vec<Option<Clk>>, String) {
+        let output = desk.tokenise(&["--agreement", agreement, "-o", out]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let batch = fs::read_to_string(desk.path(out)).expect("a batch");
+        let lines = batch.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let records = lines.filter(|line| line.get("ref").is_some());
+        let clk = |line: Value| line.get("clk").map(|clk| Clk::parse(clk.as_str().expect("text")).expect("a filter"));
+        (records.map(clk).collect(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+
+    let (none, said) = encodings("a.toml", "a.ndjson");
+    assert!(none.len() == 4 && none.iter().all(Option::is_none) && !said.contains("fuzzy"), "{said}");
+
+    let (made, said) = encodings("c.toml", "c.ndjson");
+    assert!(said.contains("the weakest of the three privacy choices"), "{said}");
+    let [Some(one), Some(other), None, None] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!((one.space(), one.space().epoch), (other.space(), 1));
+    assert_ne!(one, other);
+    let ones = |words: &mut dyn Iterator<Item = u64>| words.map(u64::count_ones).sum::<u32>();
+    assert_eq!(ones(&mut one.words().iter().copied()), 512, "balanced");
+    let common = ones(&mut one.words().iter().zip(other.words()).map(|(a, b)| a & b));
+    assert!(common > 400, "one letter more: {common} of 512");
+
+    let batch = fs::read_to_string(desk.path("c.ndjson")).expect("a batch");
+    desk.tokenise(&["--agreement", "c.toml", "-o", "again.ndjson", "--threads", "1"]);
+    assert_eq!(fs::read_to_string(desk.path("again.ndjson")).expect("a batch"), batch, "the same each time");
+
+    desk.write("other.toml", agreement.replace("early-help-core", "another-core"));
+    let output = desk.tokenise(&["--agreement", "other.toml", "-o", "other.ndjson"]);
+    assert!(!output.status.success() && !desk.path("other.ndjson").exists());
+}

@@ -78,6 +78,9 @@ fn leaves(task: &Task<'_>, header: &Header) -> Vec<String> {
         codes.dedup();
         sentences.push(format!("for each record: criteria {} with state, dates and firmness", codes.join(", ")));
     }
+    if task.fuzzy.is_some() {
+        sentences.push(format!("for each record where enough is known: {}", super::fuzzy::WEAKEST));
+    }
     let has_service =
         plan.service.is_some().then_some("since when, the last contact's month, lead, team, open or closed");
     let has_locality = (plan.locality.is_some() || mapping.defaults.locality.is_some()).then_some("the locality");

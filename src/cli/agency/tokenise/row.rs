@@ -8,8 +8,10 @@ use super::super::key_file::{AgencyKeyFile, EpochTypeKeys};
 use super::super::mapping::{Choose, DateColumn, Encoding, FlagColumns, Mapping, Plan, ServiceColumns};
 use super::super::mapping::{DateFault, date_serial, read_percent, spreadsheet_fault};
 use super::cells::Cells;
+use super::fuzzy::{Fuzzy, FuzzyWriter};
 use super::households::LargeAddresses;
 use super::minter::Minter;
+use crate::domain::clk::Clk;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::profile::MOST_FIELD_TOKENS;
@@ -62,6 +64,8 @@ pub(in crate::cli::agency) struct Task<'a> {
     pub(in crate::cli::agency) field_keys: &'a [EpochTypeKeys],
     pub(in crate::cli::agency) as_at: Date,
     pub(in crate::cli::agency) encoding: Encoding,
+    /// Where the agreement asks for fuzzy encodings.
+    pub(in crate::cli::agency) fuzzy: Option<&'a Fuzzy>,
     pub(in crate::cli::agency) large: &'a LargeAddresses,
 }
 
@@ -100,6 +104,9 @@ pub(in crate::cli::agency) struct RowWriter<'a> {
     minter: Minter<'a>,
     /// Makes the tokens of weighed fields, where these are made.
     field_minter: Option<Minter<'a>>,
+    fuzzy: Option<FuzzyWriter<'a>>,
+    /// The encoding of the present row.
+    clk: Option<Clk>,
     cells: Cells,
     /// What a spreadsheet did to the cells of each field of the present row.
     cell_faults: Vec<Option<&'static str>>,
@@ -116,6 +123,8 @@ impl<'a> RowWriter<'a> {
             most_tokens: MOST_TOKENS,
             minter: Minter::new(task.match_keys, task.type_keys),
             field_minter: (!task.field_keys.is_empty()).then(|| Minter::of_fields(task.match_keys, task.field_keys)),
+            fuzzy: task.fuzzy.map(|fuzzy| fuzzy.writer(task.match_keys)),
+            clk: None,
             cells: Cells::default(),
             cell_faults: vec![None; task.match_keys.fields().len()],
             record_key: String::new(),
@@ -225,10 +234,13 @@ impl<'a> RowWriter<'a> {
             out.extend_from_slice(b",\"household\":");
             self.minter.write(true, out);
         }
-        // A restricted person is never weighed: no evidence for it leaves the agency.
+        // A restricted person is in no match run: no evidence for it leaves the agency.
         if let Some(fields) = self.field_minter.as_ref().filter(|fields| !is_restricted && fields.count().0 > 0) {
             out.extend_from_slice(b",\"fields\":");
             fields.write(false, out);
+        }
+        if let Some(clk) = self.clk.as_ref().filter(|_| !is_restricted) {
+            member(out, "clk", clk);
         }
         self.write_flags(cells, out)?;
         let until = month(plan.assessable_until.as_ref(), cells, "assessable_until")?;
@@ -282,7 +294,7 @@ impl<'a> RowWriter<'a> {
         places_only: bool,
         keep_current_only: bool,
     ) -> Result<(), Refusal> {
-        let Self { task, minter, field_minter, cell_faults, dates, spans, .. } = self;
+        let Self { task, minter, field_minter, fuzzy, clk, cell_faults, dates, spans, .. } = self;
         cell_faults.fill(None);
         dates.clear();
         spans.clear();
@@ -323,6 +335,7 @@ impl<'a> RowWriter<'a> {
         if keep_current_only {
             raw.keep_current_only();
         }
+        *clk = fuzzy.as_mut().filter(|_| !places_only).and_then(|fuzzy| fuzzy.encode(&raw, task.as_at));
         minter.mint(&raw, task.as_at, with_household, self.most_tokens);
         if let Some(fields) = field_minter.as_mut().filter(|_| !places_only) {
             fields.mint(&raw, task.as_at, false, MOST_FIELD_TOKENS);

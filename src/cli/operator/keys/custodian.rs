@@ -16,6 +16,7 @@ use crate::cli::operator::read_bytes;
 use crate::cli::output::{Failure, Output};
 use crate::crypto::keyring::Role;
 use crate::crypto::random::SystemRandom;
+use crate::domain::clk::CLK_TYPE;
 use crate::domain::ids::{ProgrammeCode, TokenType};
 use crate::domain::match_keys::MatchKeys;
 
@@ -115,7 +116,8 @@ pub(super) fn init(
 pub(super) fn share(args: &ShareArgs, output: Output) -> Result<(), Failure> {
     let linkage = LinkageKeyFile::read(&args.linkage).map_err(key_file_failure)?;
     let match_keys = read_match_keys(&args.match_keys)?;
-    if let Some(unknown) = args.types.iter().find(|name| match_keys.token_types().all(|known| known != *name)) {
+    let is_known = |name: &TokenType| match_keys.token_types().any(|known| known == name) || name.as_str() == CLK_TYPE;
+    if let Some(unknown) = args.types.iter().find(|name| !is_known(name)) {
         return Err(Failure::failed(format!("the match-keys file has no token type {unknown}")));
     }
     let share = if args.types.is_empty() { linkage.whole() } else { linkage.subkeys(&args.types, match_keys.norm()) };

@@ -20,6 +20,9 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs, output: Output) -> Result<(), Failure> {
     let report = PolicyFolder::read(&args.folder)?.check();
     output.result(text_of(&report), &report);
+    for remark in &report.remarks {
+        output.note(format_args!("note: {}", line(remark)));
+    }
     refuse_faulty(&report)
 }
 

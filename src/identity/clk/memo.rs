@@ -1,0 +1,146 @@
+//! The positions of pieces, remembered: a few hundred pieces of names make up most of a county.
+
+use zeroize::Zeroize as _;
+
+use super::pieces::LONGEST_PIECE;
+use crate::domain::clk::KeyStream;
+
+/// How many pieces are remembered; a power of two. 48 bytes each, small enough to stay near the core.
+const PLACES: usize = 1 << 14;
+
+/// A table in which every piece has one place; a piece that comes later takes it over. Wiped when
+/// dropped, and never larger than at the beginning.
+pub(super) struct Memo {
+    entries: Vec<Entry>,
+    /// How many bits of a digest are one position.
+    width: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: [u8; 16],
+    digest: [u8; 32],
+}
+
+impl Memo {
+    /// For filters of so many bits, a power of two.
+    pub(super) fn new(raw_bits: usize) -> Self {
+        debug_assert!(raw_bits.is_power_of_two());
+        // No piece is of the field 255: an empty place is nobody's.
+        let empty = Entry { key: [0xff; 16], digest: [0; 32] };
+        Self { entries: vec![empty; PLACES], width: raw_bits.trailing_zeros() }
+    }
+
+    /// Sets `share` positions of a piece. The first few are the same however many are asked for, so
+    /// that a piece of a long name meets the same piece of a short one.
+    pub(super) fn set(
+        &mut self,
+        stream: &impl KeyStream,
+        field: u8,
+        year: u16,
+        piece: &[u8],
+        share: usize,
+        filter: &mut [u64],
+    ) {
+        let key = key_of(field, year, piece);
+        let entry = &mut self.entries[place_of(&key)];
+        if entry.key != key {
+            *entry = Entry { key, digest: digest(stream, field, year, piece, 0) };
+        }
+        let each = (256 / self.width) as usize;
+        set_positions(&entry.digest, self.width, share.min(each), filter);
+        for (block, left) in (1_u8..).zip((each..share).step_by(each)) {
+            let digest = digest(stream, field, year, piece, block);
+            set_positions(&digest, self.width, (share - left).min(each), filter);
+        }
+    }
+}
+
+impl Drop for Memo {
+    fn drop(&mut self) {
+        for entry in &mut self.entries {
+            entry.key.zeroize();
+            entry.digest.zeroize();
+        }
+    }
+}
+
+fn digest(stream: &impl KeyStream, field: u8, year: u16, piece: &[u8], block: u8) -> [u8; 32] {
+    stream.digest(&[b"piece", &[field, block], &year.to_be_bytes(), piece])
+}
+
+/// Cuts the first `count` numbers of `width` bits each from a digest.
+fn set_positions(digest: &[u8; 32], width: u32, count: usize, filter: &mut [u64]) {
+    let mask = (1_u64 << width) - 1;
+    let (mut held, mut bits, mut at) = (0_u64, 0_u32, 0);
+    for _ in 0..count {
+        while bits < width {
+            held = held << 8 | u64::from(digest[at]);
+            at += 1;
+            bits += 8;
+        }
+        bits -= width;
+        let position = (held >> bits & mask) as usize;
+        filter[position / 64] |= 1 << (position % 64);
+    }
+}
+
+fn key_of(field: u8, year: u16, piece: &[u8]) -> [u8; 16] {
+    debug_assert!(piece.len() <= LONGEST_PIECE);
+    let mut key = [0xff; 16]; // in no UTF-8 text: "A" is not "A" with something after it
+    key[0] = field;
+    key[1..3].copy_from_slice(&year.to_be_bytes());
+    key[3..3 + piece.len()].copy_from_slice(piece);
+    key
+}
+
+fn place_of(key: &[u8; 16]) -> usize {
+    let mixed = u128::from_le_bytes(*key).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    (mixed >> (128 - PLACES.trailing_zeros())) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting;
+    impl KeyStream for Counting {
+        fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+            let seed = parts.concat().iter().fold(7_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
+            std::array::from_fn(|at| seed.wrapping_mul(at as u8 | 1).wrapping_add(at as u8))
+        }
+    }
+
+    fn positions(memo: &mut Memo, piece: &[u8], share: usize) -> Vec<usize> {
+        let mut filter = vec![0; 16];
+        memo.set(&Counting, 1, 2009, piece, share, &mut filter);
+        (0..1024).filter(|at| filter[at / 64] >> (at % 64) & 1 == 1).collect()
+    }
+
+    #[test]
+    fn a_remembered_piece_sets_what_a_new_one_sets() {
+        let mut warm = Memo::new(1024);
+        for piece in (0..20_u8).map(|n| [n, n]).chain((0..20).map(|n| [n, n])) {
+            assert_eq!(positions(&mut warm, &piece, 7), positions(&mut Memo::new(1024), &piece, 7));
+        }
+    }
+
+    #[test]
+    fn fewer_positions_of_a_piece_are_the_first_of_more() {
+        let few = positions(&mut Memo::new(1024), b"AN", 5);
+        for share in [6, 25, 26, 60] {
+            let many = positions(&mut Memo::new(1024), b"AN", share);
+            assert!(few.iter().all(|position| many.contains(position)), "{share}");
+        }
+    }
+
+    #[test]
+    fn positions_are_cut_bit_after_bit_from_the_digest() {
+        let mut digest = [0; 32];
+        digest[..5].copy_from_slice(&[0b0000_0000, 0b0100_0000, 0b0010_0000, 0b0000_1111, 0b1111_1111]);
+        let mut filter = vec![0; 16];
+        set_positions(&digest, 10, 4, &mut filter);
+        let set: Vec<usize> = (0..1024).filter(|at| filter[at / 64] >> (at % 64) & 1 == 1).collect();
+        assert_eq!(set, [1, 2, 3, 1023]);
+    }
+}
