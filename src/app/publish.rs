@@ -16,7 +16,7 @@ use super::submit::FileFault;
 use crate::crypto::random::random_bytes;
 use crate::domain::ids::{OpaqueRef, ProgrammeCode, SubmissionId};
 use crate::domain::token::Blinded;
-use crate::linkage::cluster::clusters;
+use crate::linkage::cluster::clusters_where;
 use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
 use crate::linkage::shield::shielded;
@@ -321,7 +321,8 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
     let matching = tokens_of(&|epoch| policies.matches_in(epoch));
     let shielding = tokens_of(&|epoch| policies.shields_in(epoch));
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
-    let persons = clusters(&matching, policies.link_rules());
+    let persons =
+        clusters_where(&matching, policies.link_rules(), |key| policies.feed_of_one_each(&key.agency, &key.feed));
     let hidden = shielded(&shielding, &persons, &restricted, policies.link_rules());
     let mut links = Vec::with_capacity(records.len());
     for person in &persons {

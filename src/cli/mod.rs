@@ -28,6 +28,12 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+enum Bench {
+    /// How well people and families are found, and how often two people are taken for one
+    Linkage(crate::demo::population::society::LinkageArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Play the whole programme on this machine with invented people
     Demo(crate::demo::DemoArgs),
@@ -71,6 +77,9 @@ enum Command {
     Log(auditor::log::LogArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
+    /// Measure on this machine, with invented people
+    #[command(subcommand)]
+    Bench(Bench),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
     /// Write manual pages into a folder
@@ -107,6 +116,7 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
+        Command::Bench(Bench::Linkage(args)) => crate::demo::population::society::run(&args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };

@@ -55,6 +55,16 @@ pub struct MatchKey {
     pub any_order: bool,
     /// A restriction reaches records that share a value, even where the key only suggests.
     pub shields: bool,
+    /// What an agreement on it says, in thousandths of a bit: how rare it is by chance. A figure for
+    /// explanations; it decides nothing.
+    pub evidence_millibits: Option<u32>,
+}
+
+impl MatchKey {
+    /// Whether no identifier is part of it: names, dates and places, which others may share.
+    pub fn is_composite(&self, fields: &[Field]) -> bool {
+        !self.components.iter().any(|part| fields[part.field].normaliser.is_identifier())
+    }
 }
 
 /// One part of a match key.
@@ -198,6 +208,10 @@ impl MatchKeys {
     /// The key that gives tokens of this type.
     pub fn key(&self, name: &TokenType) -> Option<&MatchKey> {
         self.keys.iter().find(|key| key.name == *name)
+    }
+    /// Whether a key of these components may have this tier here: what could link two people may not.
+    pub fn permits(&self, components: &[Component], tier: Tier) -> bool {
+        file::permits(components, tier, &self.fields, self.test_set)
     }
     /// The SHA-256 of the file, byte for byte.
     pub fn sha256(&self) -> &[u8; 32] {

@@ -46,8 +46,6 @@ mod variants;
 
 #[cfg(test)]
 mod families;
-#[cfg(test)]
-mod febrl;
 
 pub use cro::CroNumber;
 pub use date::{BirthDate, ExpectedDate};

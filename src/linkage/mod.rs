@@ -15,11 +15,13 @@
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
 //! | [`explain`] | why two records were or were not linked |
+//! | [`design`] | which combinations of fields become match keys |
 
 pub mod attach;
 pub mod cluster;
 pub mod components;
 pub mod conflict;
+pub mod design;
 pub mod explain;
 pub mod household;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod cli;
 mod dependencies;
 mod flows;
 mod keys;
+mod linkage;
 mod onboarding;
 mod openapi;
 mod operate;

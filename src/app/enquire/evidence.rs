@@ -16,7 +16,7 @@ use crate::domain::record::{Coverage, Evidence};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::attach::attach;
-use crate::linkage::cluster::{Cluster, clusters};
+use crate::linkage::cluster::{Cluster, clusters_where};
 use crate::linkage::household::{AnsweredFor, Resident, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
 use crate::policy::decision::Permitted;
@@ -275,7 +275,8 @@ impl Seen {
         if self.is_cut_off {
             return None;
         }
-        let clusters = clusters(&self.linkable, policies.link_rules());
+        let one_each = |key: &RecordKey| policies.feed_of_one_each(&key.agency, &key.feed);
+        let clusters = clusters_where(&self.linkable, policies.link_rules(), one_each);
         let attachment = attach(&link_tokens(tokens), &self.linkable, &clusters, policies.link_rules())?;
         Some((attachment.cluster, clusters))
     }

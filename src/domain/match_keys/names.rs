@@ -43,7 +43,8 @@ impl Normaliser {
         matches!(self, Self::Uprn | Self::Postcode | Self::GenericPostcode | Self::FreeAddress)
     }
 
-    pub(super) fn allows(self, derivation: Derivation) -> bool {
+    /// Whether this can be taken of it.
+    pub fn allows(self, derivation: Derivation) -> bool {
         let is_date = matches!(self, Self::Date(_) | Self::ExpectedDate(_));
         let is_text = self.is_name() || matches!(self, Self::FreeAddress | Self::GenericPostcode);
         match derivation {
@@ -89,6 +90,24 @@ impl Derivation {
                 _ => return None,
             },
         })
+    }
+
+    /// The name used in files.
+    pub fn name(self) -> String {
+        match self {
+            Self::Exact => "exact".to_owned(),
+            Self::Initial => "initial".to_owned(),
+            Self::Prefix(length) => format!("prefix-{length}"),
+            Self::Soundex => "soundex".to_owned(),
+            Self::Year => "year".to_owned(),
+            Self::YearMonth => "year-month".to_owned(),
+            Self::MonthDay => "month-day".to_owned(),
+            Self::DayMonthSorted => "day-month-sorted".to_owned(),
+            Self::DigitsSorted => "digits-sorted".to_owned(),
+            Self::Area => "area".to_owned(),
+            Self::District => "district".to_owned(),
+            Self::Sector => "sector".to_owned(),
+        }
     }
 
     pub(super) fn keeps_the_year(self) -> bool {
