@@ -105,7 +105,7 @@ mod tests {
     fn people_are_hardly_ever_taken_for_one_another_and_households_are_found() {
         let keys = MatchKeys::parse(UK_MATCH_KEYS).expect("the shipped file");
         let figures = measure(&keys, &Society::generate(6_000, 3), 3);
-        assert!(figures.linked_pairs > 4_000, "{figures:?}");
+        assert!(figures.linked_pairs > 3_000, "{figures:?}");
         assert!(figures.false_pairs <= 1, "{figures:?}");
         assert!(measure::share(figures.found_pairs, figures.true_pairs) > 0.80, "{figures:?}");
         assert!(figures.household_f1() >= 0.95, "{figures:?}");
