@@ -9,9 +9,11 @@ use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText, Profile};
 use crate::domain::epoch::EpochState;
 use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
-use crate::domain::match_keys::{Conflict, MatchKeys, Tier as KeyTier};
+use crate::domain::match_keys::{Conflict, MatchKey, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
+use crate::linkage::cluster::{Cluster, clusters_where};
+use crate::linkage::record::LinkRecord;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
@@ -47,6 +49,8 @@ pub struct Policies {
     key_checks: BTreeMap<(u32, TokenType), String>,
     test_tokens: BTreeMap<(u32, TokenType), [u8; 32]>,
     suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
+    /// Feeds that are declared to have one record a person, ascending.
+    one_each: Vec<(AgencyCode, FeedCode)>,
     epochs: BTreeMap<u32, EpochState>,
     blinding: Blinding,
 }
@@ -91,6 +95,7 @@ impl Policies {
         let rules =
             RuleBook::load(of_kind(kinds::RULES).map(|d| (d.name.as_str(), d.body.as_slice()))).map_err(unreadable)?;
         let agreements = agreements(store).await?;
+        let one_each = feeds_of_one_each(&programme);
         let programme_code = programme.code().clone();
         let book = PolicyBook::new(Arc::new(programme), agencies, agreements, Arc::new(rules), revision as u64)
             .map_err(unreadable)?;
@@ -136,6 +141,7 @@ impl Policies {
             key_checks,
             test_tokens,
             suspended_feeds,
+            one_each,
             epochs,
             blinding,
         })
@@ -265,6 +271,17 @@ impl Policies {
             && !self.is_suspended(&feed.agency, &feed.feed)
     }
 
+    /// Which records are one person, by the programme's rules.
+    pub fn persons(&self, records: &[LinkRecord]) -> Vec<Cluster> {
+        clusters_where(records, &self.link_rules, |key| self.feed_of_one_each(&key.agency, &key.feed))
+    }
+
+    /// A number for a feed that is declared to have one record a person; `None` for the others. A feed
+    /// with several lines in the calendar has to say so in each.
+    fn feed_of_one_each(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<u32> {
+        self.one_each.binary_search_by(|(a, f)| (a, f).cmp(&(agency, feed))).ok().map(|place| place as u32)
+    }
+
     /// Whether an agency may submit under an agreement now: signed by it, in force, not ended, not
     /// overdue for review, with a supply term of its own.
     pub fn may_supply(&self, agency: &AgencyCode, agreement: &AgreementRef, now: Timestamp) -> bool {
@@ -337,7 +354,21 @@ fn link_rules(match_keys: &MatchKeys, kinds: &BTreeMap<TokenType, Kind>) -> Resu
     }
     let shielding = match_keys.keys().iter().filter(|key| key.shields);
     let shielding = shielding.filter_map(|key| kinds.get(&key.name)).map(|kind| kind.kind).collect();
-    Ok((LinkRules::new(rules).map_err(unreadable)?.with_shielding(shielding), linking))
+    let kind_of = |key: &MatchKey| kinds.get(&key.name).map(|kind| kind.kind);
+    let composites = match_keys.keys().iter().filter(|key| key.is_composite(match_keys.fields()));
+    let composites = composites.filter_map(kind_of).collect();
+    let evidence = match_keys.keys().iter().filter_map(|key| Some((kind_of(key)?, key.evidence_millibits?))).collect();
+    let rules = LinkRules::new(rules).map_err(unreadable)?.with_shielding(shielding);
+    Ok((rules.with_composites(composites).with_evidence(evidence), linking))
+}
+
+/// The feeds of which every line of the calendar says that they have one record a person.
+fn feeds_of_one_each(programme: &Programme) -> Vec<(AgencyCode, FeedCode)> {
+    let mut says: BTreeMap<(AgencyCode, FeedCode), bool> = BTreeMap::new();
+    for feed in programme.feeds() {
+        *says.entry((feed.agency.clone(), feed.code.clone())).or_insert(true) &= feed.one_record_a_person;
+    }
+    says.into_iter().filter(|(_, says)| *says).map(|(feed, _)| feed).collect()
 }
 
 /// Lower-case hexadecimal.

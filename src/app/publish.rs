@@ -24,7 +24,6 @@ use super::submit::FileFault;
 use crate::crypto::random::random_bytes;
 use crate::domain::ids::{OpaqueRef, ProgrammeCode, SubmissionId};
 use crate::domain::token::Blinded;
-use crate::linkage::cluster::clusters;
 use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
 use crate::linkage::shield::shielded;
@@ -348,10 +347,10 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
     let matching = tokens_of(&|epoch| policies.matches_in(epoch));
     let shielding = tokens_of(&|epoch| policies.shields_in(epoch));
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
-    let persons = clusters(&matching, policies.link_rules());
+    let persons = policies.persons(&matching);
     // A split never lifts a shield: that reaches as far as if nobody had parted anybody.
     let unparted = without_splits(&matching);
-    let whole = unparted.map_or_else(|| persons.clone(), |records| clusters(&records, policies.link_rules()));
+    let whole = unparted.map_or_else(|| persons.clone(), |records| policies.persons(&records));
     let mut hidden = shielded(&shielding, &whole, &restricted, policies.link_rules());
     for person in &whole {
         if person.members().iter().any(|&member| still_shielded.contains(&records[member].id)) {

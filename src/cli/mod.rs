@@ -28,6 +28,12 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+enum Bench {
+    /// How well people and families are found, and how often two people are taken for one
+    Linkage(crate::demo::population::society::LinkageArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Play the whole programme on this machine with invented people
     Demo(crate::demo::DemoArgs),
@@ -85,6 +91,9 @@ enum Command {
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Get tables of counts that give nobody away
     Statistics(data_team::statistics::StatisticsArgs),
+    /// Measure on this machine, with invented people
+    #[command(subcommand)]
+    Bench(Bench),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
     /// Write manual pages into a folder
@@ -128,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Weights(args) => data_team::weights::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),
+        Command::Bench(Bench::Linkage(args)) => crate::demo::population::society::run(&args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };

@@ -38,6 +38,10 @@ pub struct Feed {
     /// Statutes under which the agency itself received the data, whose limits travel with them.
     #[serde(default)]
     pub received_under: BTreeSet<PowerCode>,
+    /// The agency declares that the feed has at most one record of each person: two of its records are
+    /// then never linked. Without it an agency may hold a person twice, and both records link.
+    #[serde(default)]
+    pub one_record_a_person: bool,
     /// First day on which the programme expects it.
     #[serde(deserialize_with = "policy_file::date")]
     pub effective_from: Date,

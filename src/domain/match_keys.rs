@@ -59,6 +59,16 @@ pub struct MatchKey {
     pub any_order: bool,
     /// A restriction reaches records that share a value, even where the key only suggests.
     pub shields: bool,
+    /// What an agreement on it says, in thousandths of a bit: how rare it is by chance. A figure for
+    /// explanations; it decides nothing.
+    pub evidence_millibits: Option<u32>,
+}
+
+impl MatchKey {
+    /// Whether no identifier is part of it: names, dates and places, which others may share.
+    pub fn is_composite(&self, fields: &[Field]) -> bool {
+        !self.components.iter().any(|part| fields[part.field].normaliser.is_identifier())
+    }
 }
 
 /// One part of a match key.
@@ -229,6 +239,10 @@ impl MatchKeys {
         self.repeats.iter().any(|named| {
             named == "*" || named.split_once('/').is_some_and(|(a, f)| a == agency.as_str() && f == feed.as_str())
         })
+    }
+    /// Whether a key of these components may have this tier here: what could link two people may not.
+    pub fn permits(&self, components: &[Component], tier: Tier) -> bool {
+        file::permits(components, tier, &self.fields, self.test_set)
     }
     /// The SHA-256 of the file, byte for byte.
     pub fn sha256(&self) -> &[u8; 32] {

@@ -49,8 +49,6 @@ mod variants;
 
 #[cfg(test)]
 mod families;
-#[cfg(test)]
-mod febrl;
 
 pub use clk::{ClkEncoder, UK_CLK_PROFILE};
 pub use cro::CroNumber;

@@ -2,7 +2,14 @@
 //!
 //! The definition: every pair of records that share a token of a linking kind in one epoch is an
 //! edge of that kind's rank. Edges are taken by rank, then by the pair's keys, and each joins the
-//! clusters of its two ends unless any record of one conflicts with any record of the other.
+//! clusters of its two ends unless any record of one conflicts with any record of the other, or both
+//! hold a record of one feed that is declared to have one record a person.
+//!
+//! A key made of names, dates and places alone can agree by chance or by a mistake in one record, and a
+//! chain of such mistakes would join strangers. Where such a key would join two clusters, their records
+//! are therefore compared with one another, and it is refused if more than three in four pairs disagree
+//! in everything that both have. Identifiers and what people decided are not asked for such company.
+//! A refusal of this kind is not reconsidered for later edges of the same smaller end and rank.
 //!
 //! A token shared by `m` records has `m(m-1)/2` edges, and most of them can change nothing. Two
 //! clusters only ever grow, so once a joining was refused it stays refused. When the smallest
@@ -64,14 +71,28 @@ impl Cluster {
 /// # Ok::<(), porth::linkage::rules::LinkRulesError>(())
 /// ```
 pub fn clusters<K: Ord>(records: &[LinkRecord<K>], rules: &LinkRules) -> Vec<Cluster> {
+    clusters_where(records, rules, |_| None)
+}
+
+/// The same, for feeds some of which are declared to have one record a person: `feed_of_one_each`
+/// gives such a feed a number, and two of its records are never one person.
+pub fn clusters_where<K: Ord>(
+    records: &[LinkRecord<K>],
+    rules: &LinkRules,
+    feed_of_one_each: impl Fn(&K) -> Option<u32>,
+) -> Vec<Cluster> {
     let mut order: Vec<(usize, Vec<LinkToken>)> =
         records.iter().enumerate().map(|(position, record)| (position, record.sorted_tokens())).collect();
     order.sort_by(|(a, a_tokens), (b, b_tokens)| {
         records[*a].key.cmp(&records[*b].key).then_with(|| a_tokens.cmp(b_tokens))
     });
 
-    let mut joining = Joining::new(order.iter().map(|(_, tokens)| tokens.as_slice()), rules);
-    for groups in groups_by_rank(&order, rules).into_values() {
+    let by_rank = groups_by_rank(&order, rules);
+    let tokens = order.iter().map(|(_, tokens)| tokens.as_slice()).collect();
+    let feeds = order.iter().map(|(position, _)| feed_of_one_each(&records[*position].key));
+    let mut joining = Joining::new(tokens, feeds, rules);
+    for (rank, groups) in by_rank {
+        joining.needs_company = rules.needs_company(rank);
         joining.join_rank(groups);
     }
     let sets = joining.clusters.into_sets().into_iter();
@@ -95,21 +116,34 @@ fn groups_by_rank(order: &[(usize, Vec<LinkToken>)], rules: &LinkRules) -> BTree
 }
 
 /// The clusters so far, with what each of them conflicts with.
-#[derive(Debug)]
-pub(super) struct Joining<'a> {
+struct Joining<'a> {
     rules: &'a LinkRules,
     clusters: Components,
     /// The distinct conflict profiles of all records.
     profiles: Vec<ConflictProfile>,
     /// For the root of each cluster, the profiles of its members, each once; empty ones left out.
     held: Vec<Vec<usize>>,
+    /// For the root of each cluster, its feeds with one record a person, ascending.
+    feeds: Vec<Vec<u32>>,
+    /// The tokens of each record, sorted.
+    tokens: Vec<&'a [LinkToken]>,
+    /// For the root of each cluster, its first members, as many as are compared.
+    members: Vec<Vec<usize>>,
+    /// Whether the edges at hand are of a key that others may share by chance.
+    needs_company: bool,
 }
 
+/// How many records of a cluster are compared with those of another.
+const MOST_COMPARED: usize = 16;
+/// Two clusters are not joined by a key of names and places if more pairs than so many to one disagree.
+const MOST_DISAGREEING: usize = 3;
+
 impl<'a> Joining<'a> {
-    pub(super) fn new<'t>(records: impl Iterator<Item = &'t [LinkToken]>, rules: &'a LinkRules) -> Self {
+    fn new(tokens: Vec<&'a [LinkToken]>, feeds: impl Iterator<Item = Option<u32>>, rules: &'a LinkRules) -> Self {
         let mut numbers: HashMap<ConflictProfile, usize> = HashMap::new();
         let mut profiles = Vec::new();
-        let held: Vec<Vec<usize>> = records
+        let held: Vec<Vec<usize>> = tokens
+            .iter()
             .map(|tokens| {
                 let profile = ConflictProfile::of(tokens, rules);
                 if profile.is_empty() {
@@ -122,11 +156,20 @@ impl<'a> Joining<'a> {
                 vec![number]
             })
             .collect();
-        Self { rules, clusters: Components::new(held.len()), profiles, held }
+        Self {
+            rules,
+            clusters: Components::new(held.len()),
+            profiles,
+            feeds: feeds.map(|feed| feed.into_iter().collect()).collect(),
+            members: (0..held.len()).map(|place| vec![place]).collect(),
+            held,
+            tokens,
+            needs_company: false,
+        }
     }
 
     /// Takes the edges of one rank: for each smaller end in turn, its larger ends in turn.
-    pub(super) fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
+    fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
         let mut by_first: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
         for group in groups {
             by_first.entry(group[0]).or_default().push(group);
@@ -148,29 +191,64 @@ impl<'a> Joining<'a> {
         }
     }
 
-    /// The record that stands for a record's cluster at present.
-    pub(super) fn cluster_of(&mut self, record: usize) -> usize {
-        self.clusters.find(record)
-    }
-
     fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.clusters.find(a), self.clusters.find(b));
-        if a == b || self.conflict(a, b) {
+        if a == b || self.conflict(a, b) || self.needs_company && self.mostly_disagree(a, b) {
             return;
         }
         if let Some((goes, stays)) = self.clusters.union(a, b) {
-            let arriving = std::mem::take(&mut self.held[goes]);
-            self.held[stays].extend(arriving);
-            self.held[stays].sort_unstable();
-            self.held[stays].dedup();
+            merge(&mut self.held, goes, stays);
+            merge(&mut self.feeds, goes, stays);
+            merge(&mut self.members, goes, stays);
+            self.members[stays].truncate(MOST_COMPARED);
         }
     }
 
     fn conflict(&self, a: usize, b: usize) -> bool {
+        if self.feeds[a].iter().any(|feed| self.feeds[b].binary_search(feed).is_ok()) {
+            return true;
+        }
         let conflict = |a: usize, b: usize| self.profiles[a].conflicts_with(&self.profiles[b], self.rules);
         let may = |a: usize, b: usize| a != b || self.profiles[a].parts_equals(self.rules);
         self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| may(a, b) && conflict(a, b)))
     }
+
+    /// Whether the records of two clusters disagree with one another more than can be forgiven.
+    fn mostly_disagree(&self, a: usize, b: usize) -> bool {
+        let (mut agreeing, mut disagreeing) = (0, 0);
+        for &ours in &self.members[a] {
+            for &theirs in &self.members[b] {
+                match agree(self.tokens[ours], self.tokens[theirs], self.rules) {
+                    Some(true) => agreeing += 1,
+                    Some(false) => disagreeing += 1,
+                    None => {}
+                }
+            }
+        }
+        disagreeing > MOST_DISAGREEING * agreeing
+    }
+}
+
+/// Adds one sorted list without repeats to another.
+fn merge<T: Ord>(lists: &mut [Vec<T>], goes: usize, stays: usize) {
+    let arriving = std::mem::take(&mut lists[goes]);
+    lists[stays].extend(arriving);
+    lists[stays].sort_unstable();
+    lists[stays].dedup();
+}
+
+/// Whether two records share any value; `None` if no kind made of names and places is comparable.
+fn agree(a: &[LinkToken], b: &[LinkToken], rules: &LinkRules) -> Option<bool> {
+    let known = |token: &&LinkToken| rules.is_known(token.kind);
+    if a.iter().filter(known).any(|token| b.binary_search(token).is_ok()) {
+        return Some(true);
+    }
+    let comparable = |token: &&LinkToken| {
+        let from = b.partition_point(|other| (other.kind, other.epoch) < (token.kind, token.epoch));
+        b.get(from).is_some_and(|other| (other.kind, other.epoch) == (token.kind, token.epoch))
+    };
+    let composite = |token: &&LinkToken| rules.is_composite(token.kind);
+    a.iter().filter(composite).any(|token| comparable(&token)).then_some(false)
 }
 
 #[cfg(test)]
@@ -179,7 +257,9 @@ mod tests {
 
     use super::*;
     use crate::linkage::components::components;
-    use crate::linkage::people::{NAME_DATE_POSTCODE, NHS, Person, TestRecord, crowd, rules, token};
+    use crate::linkage::people::{
+        NAME_DATE_HOME, NAME_DATE_POSTCODE, NHS, Person, TestRecord, UPN, crowd, rules, token,
+    };
     use crate::linkage::rules::{APART, CONFIRMED, FUZZY, PAIR_EPOCH, WEIGHED};
 
     /// The clusters as lists of keys.
@@ -283,6 +363,50 @@ mod tests {
         // 1 shares a name key with 2 and 3; 2 and 3 conflict; 3 is reached by rank, not by key.
         assert_eq!(people(&[by_name.record(1), other_pupil.record(2), both.record(3)]), [vec![1, 2], vec![3]]);
         assert_eq!(people(&[by_number.record(9), other_pupil.record(2), both.record(3)]), [vec![2], vec![3, 9]]);
+    }
+
+    #[test]
+    fn a_feed_of_one_record_a_person_never_gives_one_person_two() {
+        let kensa = Person::new("Kensa", "Pender", "2014-01-02").postcode("TR3 3CC");
+        let records = [kensa.record(1), kensa.record(2), kensa.record(3)];
+        let people = |feed_of_one_each: &dyn Fn(&u32) -> Option<u32>| -> Vec<Vec<usize>> {
+            let found = clusters_where(&records, &rules(), feed_of_one_each);
+            found.iter().map(|cluster| cluster.members().to_vec()).collect()
+        };
+        assert_eq!(people(&|_| None), [vec![0, 1, 2]], "duplicates in a feed are legal unless it says otherwise");
+        assert_eq!(people(&|key| (*key < 3).then_some(7)), [vec![0, 2], vec![1]]);
+        assert_eq!(people(&|key| Some(*key)), [vec![0, 1, 2]], "three feeds of one record each");
+    }
+
+    #[test]
+    fn one_stray_agreement_does_not_join_two_people_whom_everything_else_tells_apart() {
+        let rules = rules().with_composites(vec![NAME_DATE_POSTCODE, NAME_DATE_HOME]);
+        let record = |key, values: &[(u16, &str)]| LinkRecord {
+            key,
+            tokens: values.iter().map(|(kind, value)| token(*kind, 1, value)).collect(),
+            households: Vec::new(),
+        };
+        let known = |key, person: &str| record(key, &[(NAME_DATE_POSTCODE, person)]);
+        let of = |records: &[TestRecord]| -> Vec<usize> {
+            clusters(records, &rules).iter().map(|cluster| cluster.members().len()).collect()
+        };
+        // Three records of each person, and one more address that a clerk gave to the wrong one.
+        let stray = |kind| {
+            let mut records: Vec<TestRecord> = (1..4).map(|key| known(key, "a")).collect();
+            records.extend((4..7).map(|key| known(key, "b")));
+            records[0].tokens.push(token(kind, 1, "stray"));
+            records[3].tokens.push(token(kind, 1, "stray"));
+            records
+        };
+        assert_eq!(of(&stray(NAME_DATE_HOME)), [3, 3]);
+        assert_eq!(of(&stray(UPN)), [6], "an identifier needs no company");
+        // With nothing to compare nobody disagrees.
+        let quiet = [
+            record(1, &[(NAME_DATE_HOME, "x")]),
+            record(2, &[(NAME_DATE_HOME, "x"), (UPN, "u")]),
+            record(3, &[(UPN, "u")]),
+        ];
+        assert_eq!(of(&quiet), [3]);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct Agreement {
     pub tier: Tier,
     /// Position of the kind in the rules.
     pub kind: u16,
+    /// How rare such an agreement is by chance, in thousandths of a bit; absent if nobody measured it.
+    pub evidence_millibits: Option<u32>,
 }
 
 /// What comes of two records seen alone, other records apart.
@@ -45,6 +47,13 @@ impl Explanation {
             Some(Agreement { tier: Tier::Suggest, .. }) => Verdict::Suggests,
         }
     }
+
+    /// The bits of evidence for one person, in thousandths: those of the agreement that says most.
+    ///
+    /// Keys share fields, so what they say must not be added up; the true figure is at least this.
+    pub fn evidence_millibits(&self) -> u32 {
+        self.agreements.iter().filter_map(|agreement| agreement.evidence_millibits).max().unwrap_or(0)
+    }
 }
 
 /// Explains two records to whoever may see that both exist.
@@ -54,7 +63,7 @@ pub fn explain<K>(a: &LinkRecord<K>, b: &LinkRecord<K>, rules: &LinkRules) -> Ex
     let mut agreements: Vec<Agreement> = rules
         .kinds()
         .filter(|(kind, _)| agrees(*kind))
-        .map(|(kind, rule)| Agreement { tier: rule.tier, kind })
+        .map(|(kind, rule)| Agreement { tier: rule.tier, kind, evidence_millibits: rules.evidence_millibits(kind) })
         .collect();
     agreements.sort_unstable();
     let (a, b) = (ConflictProfile::of(&a.tokens, rules), ConflictProfile::of(&b.tokens, rules));
@@ -71,6 +80,24 @@ mod tests {
 
     /// What it shows, the two records, the kinds that agree, the conflicts, the verdict.
     type Case = (&'static str, Person, Person, &'static [u16], &'static [Conflict], Verdict);
+
+    #[test]
+    fn evidence_is_told_in_bits_by_kind_and_never_added_up() {
+        let rules = rules().with_evidence(vec![(NAME_DATE_POSTCODE, 38_250), (SURNAME_DATE_HOME, 31_000)]);
+        let kensa = Person::new("Kensa", "Pender", "2014-01-02").postcode("TR3 3CC").home("3 Bay View");
+        let explanation = explain(&kensa.record(1), &kensa.record(2), &rules);
+        let told: Vec<_> = explanation.agreements.iter().map(|a| (a.kind, a.evidence_millibits)).collect();
+        assert_eq!(
+            told,
+            [
+                (NAME_DATE_POSTCODE, Some(38_250)),
+                (NAME_DATE_HOME, None),
+                (FORENAME_DATE_HOME, None),
+                (SURNAME_DATE_HOME, Some(31_000))
+            ]
+        );
+        assert_eq!(explanation.evidence_millibits(), 38_250);
+    }
 
     #[test]
     fn every_verdict_names_its_kinds() {

@@ -11,7 +11,6 @@
 //! | [`conflict`] | when two records cannot be one person |
 //! | [`components`] | records that could be linked at all |
 //! | [`cluster`] | records that are one person |
-//! | [`bulk`] | the same for millions of records, from sorted columns |
 //! | [`household`] | persons who are one family, by the minimal rule |
 //! | [`standing_family`] | persons who may stand as one family across agencies |
 //! | [`attach`] | which person an enquiry is about |
@@ -21,13 +20,14 @@
 //! | [`dice`] | which fuzzy encodings are alike |
 //! | [`explain`] | why two records were or were not linked |
 //! | [`candidates`] | pairs of records that a person should look at |
+//! | [`design`] | which combinations of fields become match keys |
 
 pub mod attach;
-pub mod bulk;
 pub mod candidates;
 pub mod cluster;
 pub mod components;
 pub mod conflict;
+pub mod design;
 pub mod dice;
 pub mod explain;
 pub mod household;

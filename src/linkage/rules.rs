@@ -93,6 +93,10 @@ pub struct LinkRules {
     kinds: Vec<KindRule>,
     /// Kinds that only suggest a link and yet carry a shield.
     shielding: Vec<u16>,
+    /// Kinds made of names, dates and places alone.
+    composites: Vec<u16>,
+    /// What an agreement on a kind says, in thousandths of a bit.
+    millibits: Vec<(u16, u32)>,
 }
 
 impl LinkRules {
@@ -112,7 +116,7 @@ impl LinkRules {
                 return Err(LinkRulesError::DateOfNothing { kind });
             }
         }
-        Ok(Self { kinds, shielding: Vec::new() })
+        Ok(Self { kinds, shielding: Vec::new(), composites: Vec::new(), millibits: Vec::new() })
     }
 
     /// Lets a shield reach records that share a value of these kinds, though they only suggest a link.
@@ -120,6 +124,36 @@ impl LinkRules {
     pub fn with_shielding(mut self, kinds: Vec<u16>) -> Self {
         self.shielding = kinds;
         self
+    }
+
+    /// Says which kinds are made of names, dates and places alone: what they join is compared first.
+    #[must_use]
+    pub fn with_composites(mut self, kinds: Vec<u16>) -> Self {
+        self.composites = kinds;
+        self
+    }
+
+    /// Says what an agreement on some kinds is worth, in thousandths of a bit.
+    #[must_use]
+    pub fn with_evidence(mut self, millibits: Vec<(u16, u32)>) -> Self {
+        self.millibits = millibits;
+        self
+    }
+
+    /// Whether a kind is made of names, dates and places alone.
+    pub fn is_composite(&self, kind: u16) -> bool {
+        self.composites.contains(&kind)
+    }
+
+    /// Whether everything that links at this rank is such a kind.
+    pub fn needs_company(&self, rank: u16) -> bool {
+        let mut linking = self.kinds().filter(|(_, rule)| rule.tier == Tier::Link(rank)).peekable();
+        linking.peek().is_some() && linking.all(|(kind, _)| self.is_composite(kind))
+    }
+
+    /// What an agreement on a kind says, in thousandths of a bit, if it is known.
+    pub fn evidence_millibits(&self, kind: u16) -> Option<u32> {
+        self.millibits.iter().find(|(known, _)| *known == kind).map(|(_, millibits)| *millibits)
     }
 
     /// Whether a restriction reaches a record that shares a value of the kind.

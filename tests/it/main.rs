@@ -9,6 +9,7 @@ mod dependencies;
 mod families;
 mod flows;
 mod keys;
+mod linkage;
 mod onboarding;
 mod openapi;
 mod operate;

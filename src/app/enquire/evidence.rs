@@ -17,7 +17,7 @@ use crate::domain::record::{Coverage, Evidence};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::attach::attach;
-use crate::linkage::cluster::{Cluster, clusters};
+use crate::linkage::cluster::Cluster;
 use crate::linkage::household::{AnsweredFor, Household, Resident, Standing, family_of, households};
 use crate::linkage::record::{HouseholdToken, LinkRecord, RecordKey};
 use crate::policy::decision::Permitted;
@@ -117,7 +117,7 @@ impl Gateway {
             seen.add(self, contributing(page, &look), &look)?;
             tokio::task::yield_now().await;
         }
-        let clusters = clusters(&seen.linkable, policies.link_rules());
+        let clusters = policies.persons(&seen.linkable);
         let residents: Vec<Resident> = clusters.iter().map(|cluster| seen.resident(cluster)).collect();
         let families = households(&residents).into_iter().filter(|household| household.standing == Standing::Family);
         let members = |household: Household| household.members.iter().map(|&at| seen.member(&clusters[at])).collect();
@@ -334,7 +334,7 @@ impl Seen {
         if self.is_cut_off {
             return None;
         }
-        let clusters = clusters(&self.linkable, policies.link_rules());
+        let clusters = policies.persons(&self.linkable);
         let attachment = attach(&link_tokens(tokens), &self.linkable, &clusters, policies.link_rules())?;
         Some((attachment.cluster, clusters))
     }

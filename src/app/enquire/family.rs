@@ -22,7 +22,6 @@ use crate::domain::family::RecordName;
 use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
-use crate::linkage::cluster::clusters;
 use crate::linkage::standing_family::Dweller;
 use crate::policy::decision::{Permitted, SupplierFeed};
 use crate::policy::rules::RuleHit;
@@ -271,7 +270,7 @@ fn people_of(seen: &Seen, records: &BTreeSet<RecordName>, policies: &Policies, h
         .collect();
     let mut tokens: BTreeMap<(u16, u32, Blinded), ()> = BTreeMap::new();
     let mut people = Vec::new();
-    for cluster in clusters(&seen.linkable, policies.link_rules()) {
+    for cluster in policies.persons(&seen.linkable) {
         if !cluster.members().iter().any(|&place| records.contains(&names[place])) {
             continue;
         }

@@ -19,7 +19,6 @@ use crate::domain::item::Item;
 use crate::domain::record::{Coverage, Evidence, Role};
 use crate::domain::statistics::catalogue::CountedFamily;
 use crate::domain::statistics::cohort::RecordTag;
-use crate::linkage::cluster::clusters;
 use crate::linkage::household::{Resident, Standing, households};
 use crate::linkage::record::{LinkRecord, RecordKey};
 use crate::policy::decision::{Permitted, SupplierFeed};
@@ -131,7 +130,7 @@ impl Reader {
                 linkable.push(link);
                 evidence.push(said);
             }
-            for cluster in clusters(&linkable, self.policies.link_rules()) {
+            for cluster in self.policies.persons(&linkable) {
                 let members: Vec<(&LinkRecord, &Evidence)> =
                     cluster.members().iter().map(|&member| (&linkable[member], &evidence[member])).collect();
                 persons.push(self.person(&members, &facts));

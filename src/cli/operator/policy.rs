@@ -1,6 +1,7 @@
 //! `porth policy`: from the files under `policies/` to agreements in force, and why.
 
 mod check;
+mod design;
 mod explain;
 mod files;
 mod matrix;
@@ -24,6 +25,8 @@ pub struct PolicyArgs {
 enum Command {
     /// Read every policy file strictly and run the cases beside the agreements
     Check(check::CheckArgs),
+    /// Choose match keys by entropy for files of invented people or of a public test set
+    DesignKeys(design::DesignArgs),
     /// Take the policy files into use; new agreements begin as drafts
     Load(status::LoadArgs),
     /// Sign an agreement's text, on the signatory's own machine
@@ -48,6 +51,7 @@ enum Command {
 pub fn run(args: PolicyArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Check(args) => check::run(&args, *output),
+        Command::DesignKeys(args) => design::run(&args, *output),
         Command::Load(args) => status::load(&args, *output),
         Command::Sign(args) => sign::run(&args, *output),
         Command::AddSignature(args) => status::add_signature(&args, *output),

@@ -20,6 +20,7 @@ mod people;
 mod places;
 mod profiles;
 mod random;
+pub mod society;
 #[cfg(test)]
 pub(super) mod tests;
 mod truth;

@@ -89,26 +89,13 @@ impl MatchKey {
         if self.any_order && names < 2 {
             return Err(MatchKeysProblem::AnyOrder);
         }
-        if self.tier == Tier::Household && (self.conflict.is_some() || has(&|field, _| !field.is_place())) {
+        if self.tier == Tier::Household && self.conflict.is_some() {
             return Err(MatchKeysProblem::Household);
         }
         if has(&|field, _| field == Normaliser::LegacyHash) {
             return self.check_legacy(&has);
         }
-        if self.tier == Tier::Link {
-            let identifier = has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
-            let forename = has(&|field, taken| field == Normaliser::Forename && taken == Derivation::Exact);
-            let year = has(&|field, taken| matches!(field, Normaliser::Date(_)) && taken.keeps_the_year());
-            if has(&|field, _| field == Normaliser::TemporaryUpn) {
-                return Err(MatchKeysProblem::Temporary);
-            }
-            if !identifier && !forename && !test_set {
-                return Err(MatchKeysProblem::NoForename);
-            }
-            if !identifier && !year && !test_set {
-                return Err(MatchKeysProblem::NoYear);
-            }
-        }
+        check_tier(&self.components, self.tier, fields, test_set)?;
         if self.conflict == Some(Conflict::Strong) {
             let one_identifier =
                 self.components.len() == 1 && has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
@@ -141,6 +128,40 @@ impl MatchKey {
             && matches!(fields[date.field].normaliser, Normaliser::Date(_))
             && date.derivation == Derivation::Exact
     }
+}
+
+/// Whether a key of these components may have this tier.
+pub(super) fn permits(components: &[Component], tier: Tier, fields: &[Field], test_set: bool) -> bool {
+    check_tier(components, tier, fields, test_set).is_ok()
+}
+
+fn check_tier(components: &[Component], tier: Tier, fields: &[Field], test_set: bool) -> Result<(), MatchKeysProblem> {
+    let has = |test: &dyn Fn(Normaliser, Derivation) -> bool| {
+        components.iter().any(|part| test(fields[part.field].normaliser, part.derivation))
+    };
+    match tier {
+        Tier::Suggest => {}
+        Tier::Household => {
+            if has(&|field, _| !field.is_place()) {
+                return Err(MatchKeysProblem::Household);
+            }
+        }
+        Tier::Link => {
+            let identifier = has(&|field, taken| field.is_identifier() && taken == Derivation::Exact);
+            let forename = has(&|field, taken| field == Normaliser::Forename && taken == Derivation::Exact);
+            let year = has(&|field, taken| matches!(field, Normaliser::Date(_)) && taken.keeps_the_year());
+            if has(&|field, _| field == Normaliser::TemporaryUpn) {
+                return Err(MatchKeysProblem::Temporary);
+            }
+            if !identifier && !forename && !test_set {
+                return Err(MatchKeysProblem::NoForename);
+            }
+            if !identifier && !year && !test_set {
+                return Err(MatchKeysProblem::NoYear);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -194,6 +215,8 @@ struct RawKey {
     any_order: bool,
     #[serde(default)]
     shields: bool,
+    #[serde(default)]
+    evidence_millibits: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -234,7 +257,15 @@ impl RawKey {
                 Some(Conflict::WithDate { of: TokenType::parse(of).map_err(|_| MatchKeysProblem::Name)? })
             }
         };
-        Ok(MatchKey { name, components, tier: self.tier, conflict, any_order: self.any_order, shields: self.shields })
+        Ok(MatchKey {
+            name,
+            components,
+            tier: self.tier,
+            conflict,
+            any_order: self.any_order,
+            shields: self.shields,
+            evidence_millibits: self.evidence_millibits,
+        })
     }
 }
 

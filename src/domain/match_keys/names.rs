@@ -93,6 +93,24 @@ impl Derivation {
         })
     }
 
+    /// The name used in files.
+    pub fn name(self) -> String {
+        match self {
+            Self::Exact => "exact".to_owned(),
+            Self::Initial => "initial".to_owned(),
+            Self::Prefix(length) => format!("prefix-{length}"),
+            Self::Soundex => "soundex".to_owned(),
+            Self::Year => "year".to_owned(),
+            Self::YearMonth => "year-month".to_owned(),
+            Self::MonthDay => "month-day".to_owned(),
+            Self::DayMonthSorted => "day-month-sorted".to_owned(),
+            Self::DigitsSorted => "digits-sorted".to_owned(),
+            Self::Area => "area".to_owned(),
+            Self::District => "district".to_owned(),
+            Self::Sector => "sector".to_owned(),
+        }
+    }
+
     pub(super) fn keeps_the_year(self) -> bool {
         matches!(self, Self::Exact | Self::Year | Self::YearMonth | Self::DayMonthSorted)
     }
