@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     step!(4, "onboarding", "0004_onboarding"),
     step!(5, "operate", "0005_operate"),
     step!(6, "screenings", "0006_screenings"),
+    step!(12, "uploads", "0012_uploads"),
 ];
 
 /// The schema version that this binary was built for.

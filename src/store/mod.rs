@@ -21,6 +21,7 @@ mod snapshot;
 mod standing;
 mod statements;
 mod submissions;
+mod uploads;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
+pub use uploads::{NewUpload, Upload};
 
 use crate::domain::time::Timestamp;
 use postgres_pool::PostgresPool;
@@ -61,6 +63,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("relay", relay::STATEMENTS),
     ("standing", standing::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
+    ("uploads", uploads::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.

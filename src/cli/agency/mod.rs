@@ -9,6 +9,7 @@
 //! | [`connection`] | where the gateway is and how to prove who we are |
 //! | [`doctor`] | what works on this machine and what does not |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
+//! | [`submissions`] | what became of the files that were sent; taking one back |
 //! | [`feeds`] | which feeds are due or late |
 //! | `retry` | what may pass by itself is tried again |
 
@@ -24,5 +25,6 @@ pub mod mapping;
 mod person;
 mod retry;
 pub mod screen;
+pub mod submissions;
 pub mod submit;
 pub mod tokenise;
