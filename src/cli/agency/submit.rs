@@ -124,7 +124,11 @@ async fn send(session: &mut Session, path: &Path, digest: &[u8; 32], output: &Ou
                     None => None,
                 };
                 if let (Some(held), Some(place)) = (&held, place) {
-                    output.note(format_args!("the gateway holds {} of {} bytes; the rest is sent", place, length(path)));
+                    output.note(format_args!(
+                        "the gateway holds {} of {} bytes; the rest is sent",
+                        place,
+                        length(path)
+                    ));
                     if held.line > held_before {
                         retry.went_well(); // as long as each try brings lines, the file is on its way
                         held_before = held.line;

@@ -104,11 +104,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .layer(Extension(BodyLimit::bytes(BODY_BYTES)))
         .with_state(Api::new(gateway, limits));
     let times = RequestLimits {
-        by_route: vec![
-            ("/v1/submissions", UPLOAD),
-            ("/v1/submissions/{id}/lines", UPLOAD),
-            ("/v1/screenings", UPLOAD),
-        ],
+        by_route: vec![("/v1/submissions", UPLOAD), ("/v1/submissions/{id}/lines", UPLOAD), ("/v1/screenings", UPLOAD)],
         ..RequestLimits::default()
     };
     super::grounded(routes, times)

@@ -485,7 +485,9 @@ async fn tokens_of_a_type_that_the_agreements_do_not_give_the_agency_are_refused
 async fn an_agency_lists_its_own_submissions_the_newest_first(#[case] backend: Backend) {
     let home = TestGateway::start(backend).await;
     let education = home.agency("education").await;
-    let list = async |agency: &TestAgency<'_>, query: &str| agency.call("GET", &format!("/v1/submissions{query}"), &[], "").await;
+    let list = async |agency: &TestAgency<'_>, query: &str| {
+        agency.call("GET", &format!("/v1/submissions{query}"), &[], "").await
+    };
     assert_eq!(list(&education, "").await.json(), json!({ "submissions": [], "next_before": null }));
     let first = education.deliver(FEED, AGREEMENT, &rows(&home)).await;
     let second = education.deliver(FEED, AGREEMENT, &rows(&home)[..1]).await;

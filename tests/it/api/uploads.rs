@@ -163,7 +163,10 @@ async fn of_two_connections_that_send_one_file_the_later_alone_goes_on(#[case] b
     drop(first);
     tokio::time::sleep(Duration::from_millis(200)).await;
     let seen = education.submission(&id, "").await.json();
-    assert_eq!((&seen["state"], &seen["rows_read"], &seen["rows_accepted"]), (&"visible".into(), &1600.into(), &1600.into()));
+    assert_eq!(
+        (&seen["state"], &seen["rows_read"], &seen["rows_accepted"]),
+        (&"visible".into(), &1600.into(), &1600.into())
+    );
     home.stop().await;
 }
 
@@ -226,7 +229,15 @@ async fn what_is_held_ends_with_its_epoch_its_feed_or_its_time(#[case] backend: 
     let id = wait_held(&education, &key, 2).await;
     let submission = id.parse().expect("an id");
     let now = home.now().await;
-    assert!(gateway.store().stalled_submissions(now.plus_seconds(1)).await.expect("a list").iter().any(|it| it.id == submission));
+    assert!(
+        gateway
+            .store()
+            .stalled_submissions(now.plus_seconds(1))
+            .await
+            .expect("a list")
+            .iter()
+            .any(|it| it.id == submission)
+    );
     let mut tx = gateway.store().begin().await.expect("a transaction");
     assert!(tx.mark_failed(submission, "file.stalled", now).await.expect("the database"));
     tx.commit().await.expect("committed");
@@ -273,7 +284,8 @@ async fn a_csv_file_goes_on_with_the_columns_that_came_before_the_cut() {
         education.call("POST", &format!("/v1/submissions/{id}/lines"), &headers, body).await
     };
     // A cut before any row is held, and one after: the row of column names counts as a line.
-    for (part, line) in [(format!("#{header}\n{columns}\nAA"), 1), (format!("#{header}\n{columns}\n{}\nAA", lines[0]), 3)]
+    for (part, line) in
+        [(format!("#{header}\n{columns}\nAA"), 1), (format!("#{header}\n{columns}\n{}\nAA", lines[0]), 3)]
     {
         let key = idempotency_key();
         drop(begin(&education, "/v1/submissions", &key, media_type, &part).await);

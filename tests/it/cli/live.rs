@@ -1,8 +1,8 @@
 //! An agency's commands one after the other towards a gateway that listens: a file of people in, its
 //! effect out; deltas, a key changeover, and a connection that breaks.
 
-use std::fs;
 use std::fmt::Write as _;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::sync::Arc;
@@ -137,11 +137,14 @@ async fn a_delta_adds_changes_and_removes_what_an_enquiry_then_sees(#[case] back
 
     let changes = [
         pupil(&home, 1, ADA, "N", "N").await, // attends again
-        "P-2,,,,,,,,,,,,Y".to_owned(),         // has left the school
+        "P-2,,,,,,,,,,,,Y".to_owned(),        // has left the school
         pupil(&home, 3, CAL, "Y", "N").await, // is new
     ];
     let said = education.deliver("delta.toml", "keys.json", &changes).await;
-    assert_eq!((&said["state"], &said["mode"], &said["rows_accepted"]), (&"visible".into(), &"delta".into(), &3.into()));
+    assert_eq!(
+        (&said["state"], &said["mode"], &said["rows_accepted"]),
+        (&"visible".into(), &"delta".into(), &3.into())
+    );
     let [changed, removed, added] = seen();
     assert_eq!((removed.as_str(), added.as_str()), (nothing.as_str(), "met"));
     assert_ne!(changed, "met", "the record in its place says otherwise");
@@ -162,7 +165,9 @@ async fn a_delta_adds_changes_and_removes_what_an_enquiry_then_sees(#[case] back
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn during_a_key_changeover_one_question_with_two_key_files_finds_records_of_both_epochs(#[case] backend: Backend) {
+async fn during_a_key_changeover_one_question_with_two_key_files_finds_records_of_both_epochs(
+    #[case] backend: Backend,
+) {
     let home = TestGateway::start(backend).await;
     let next = LinkageKey::generate(&random());
     let (gateway, programme) = (home.gateway(), ProgrammeCode::parse(PROGRAMME).expect("a code"));
@@ -201,7 +206,8 @@ impl Cutter {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let (was_cut, goes_on, after) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
-        let cutter = Self { port, was_cut: Arc::clone(&was_cut), goes_on: Arc::clone(&goes_on), after: Arc::clone(&after) };
+        let cutter =
+            Self { port, was_cut: Arc::clone(&was_cut), goes_on: Arc::clone(&goes_on), after: Arc::clone(&after) };
         tokio::spawn(async move {
             let (first, _) = listener.accept().await.expect("a connection");
             pass(first, gateway, bytes, &AtomicU64::new(0)).await;

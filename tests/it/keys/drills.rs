@@ -90,11 +90,8 @@ async fn started_again(home: &TestGateway, config: &str) -> Running {
 
 async fn ask(hub: &TestAgency<'_>, over: &mut Connection, token: &str) -> Reply {
     let (key, bearer) = (idempotency_key(), format!("Bearer {token}"));
-    let headers = [
-        ("content-type", "application/json"),
-        ("idempotency-key", key.as_str()),
-        ("authorization", bearer.as_str()),
-    ];
+    let headers =
+        [("content-type", "application/json"), ("idempotency-key", key.as_str()), ("authorization", bearer.as_str())];
     let question = hub.question("areas", &SOMEBODY).to_string();
     over.send(request("POST", "/v1/enquiries", &headers, question)).await.expect("an answer")
 }
@@ -319,9 +316,8 @@ async fn certificates_of_an_authority_that_was_taken_out_open_no_door_on_either_
     write(&home, "next.pem", &next.certificate().pem);
     write(&home, "next.crl", &list(&home, &next, &[]).await);
     let config = read(&home, "porth.toml");
-    let with = |roots: &str, lists: &str| {
-        config.replace("[\"agencies.pem\"]", roots).replace("[\"agencies.crl\"]", lists)
-    };
+    let with =
+        |roots: &str, lists: &str| config.replace("[\"agencies.pem\"]", roots).replace("[\"agencies.crl\"]", lists);
     write(&home, "both.toml", &with("[\"agencies.pem\", \"next.pem\"]", "[\"agencies.crl\", \"next.crl\"]"));
     let (old_root, next_root) = (&home.authority.certificate().pem, &next.certificate().pem);
 

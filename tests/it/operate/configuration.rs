@@ -35,7 +35,8 @@ fn tables() -> BTreeMap<String, Vec<Field>> {
         } else if line == "}" {
             open = None;
         } else if let Some((table, all_default)) = &open
-            && let Some((name, kind)) = line.strip_prefix("pub ").and_then(|rest| rest.strip_suffix(',')?.split_once(": "))
+            && let Some((name, kind)) =
+                line.strip_prefix("pub ").and_then(|rest| rest.strip_suffix(',')?.split_once(": "))
         {
             tables.get_mut(table).expect("it is open").push(Field {
                 name: name.to_owned(),
