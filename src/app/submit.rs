@@ -60,6 +60,8 @@ pub struct OpenSubmission {
     reached: (i64, LineDigest),
     /// Which connection of the upload this is, when the upload can be resumed.
     attempt: Option<i64>,
+    /// Rows could not be stored: none after them may be, or the file would have a hole.
+    has_gap: bool,
     /// Rows that are being checked, blinded and sealed while the ones before them are stored.
     preparing: Option<Preparing>,
     /// Record ids that nobody has yet.
@@ -139,6 +141,7 @@ impl Gateway {
             lines: Vec::with_capacity(CHUNK),
             reached: (1, digest),
             attempt: None,
+            has_gap: false,
             preparing: None,
             ids: 0..0,
             next_line: 2,
@@ -402,8 +405,12 @@ impl OpenSubmission {
         let Some(Preparing { task, count, reached }) = self.preparing.take() else {
             return Ok(());
         };
+        if std::mem::replace(&mut self.has_gap, true) {
+            return Err(AppError::Interrupted);
+        }
         let mut prepared = task.await.map_err(|_| AppError::Interrupted)?;
         if count == 0 {
+            self.has_gap = false;
             return Ok(());
         }
         self.read += count;
@@ -448,6 +455,7 @@ impl OpenSubmission {
             tx.note_upload(self.id, attempt, (line, digest.as_bytes()), columns).await?;
         }
         tx.commit().await?;
+        self.has_gap = false;
         Ok(())
     }
 

@@ -99,6 +99,7 @@ impl Gateway {
             lines: Vec::new(),
             reached: (upload.line, digest),
             attempt: Some(upload.attempt),
+            has_gap: false,
             preparing: None,
             ids: 0..0,
             next_line: upload.line + 1,
@@ -180,16 +181,19 @@ impl OpenSubmission {
         Ok(())
     }
 
-    /// The connection broke off: stores the whole lines that came, and keeps them for a while. An upload
-    /// that cannot be resumed is given up with the reason's code.
+    /// The connection broke off: stores the whole lines that came, and keeps them for a while. If some
+    /// could not be stored, those after them are forgotten and come again. An upload that cannot be
+    /// resumed is given up with the reason's code.
     ///
     /// # Errors
     ///
     /// [`AppError`] when the last lines could not be stored; those before them are kept all the same.
     pub async fn hold(mut self, code: &'static str) -> Result<(), AppError> {
         let Some(attempt) = self.attempt else { return self.fail(code).await };
-        self.advance().await?;
-        self.stage().await?;
+        if !self.has_gap {
+            self.advance().await?;
+            self.stage().await?;
+        }
         let mut tx = self.gateway.store().begin().await?;
         let now = tx.now().await?;
         if tx.hold_upload(self.id, attempt, now).await? {

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use porth::crypto::token::{LinkageKey, TypeKey};
@@ -15,7 +15,7 @@ use rstest::rstest;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::screen;
 use super::tokenise::{Desk, MAPPING};
@@ -192,12 +192,12 @@ async fn during_a_key_changeover_one_question_with_two_key_files_finds_records_o
     home.stop().await;
 }
 
-/// Stands between an agency and the gateway: cuts the first connection after so many bytes of the
-/// agency's, lets nothing through until it is told to, and counts what comes after that.
+/// Stands between an agency and the gateway: cuts the first connection on which the agency sent more
+/// than so many bytes, lets no other begin until it is told to, and counts what comes on those.
 struct Cutter {
     port: u16,
     was_cut: Arc<Notify>,
-    goes_on: Arc<Notify>,
+    goes_on: watch::Sender<bool>,
     after: Arc<AtomicU64>,
 }
 
@@ -205,43 +205,51 @@ impl Cutter {
     async fn before(gateway: std::net::SocketAddr, bytes: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let (was_cut, goes_on, after) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+        let (was_cut, after) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
         let cutter =
-            Self { port, was_cut: Arc::clone(&was_cut), goes_on: Arc::clone(&goes_on), after: Arc::clone(&after) };
+            Self { port, was_cut: Arc::clone(&was_cut), goes_on: watch::channel(true).0, after: Arc::clone(&after) };
+        let (goes_on, is_cut) = (cutter.goes_on.clone(), Arc::new(AtomicBool::new(false)));
         tokio::spawn(async move {
-            let (first, _) = listener.accept().await.expect("a connection");
-            pass(first, gateway, bytes, &AtomicU64::new(0)).await;
-            was_cut.notify_one();
-            goes_on.notified().await;
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
-                let after = Arc::clone(&after);
-                tokio::spawn(async move { pass(stream, gateway, u64::MAX, &after).await });
+                let (was_cut, after, is_cut) = (Arc::clone(&was_cut), Arc::clone(&after), Arc::clone(&is_cut));
+                let goes_on = goes_on.clone();
+                tokio::spawn(async move {
+                    goes_on.subscribe().wait_for(|goes_on| *goes_on).await.expect("the sender lives");
+                    if is_cut.load(Ordering::SeqCst) {
+                        pass(stream, gateway, u64::MAX, &after).await;
+                    } else if pass(stream, gateway, bytes, &AtomicU64::new(0)).await {
+                        is_cut.store(true, Ordering::SeqCst);
+                        goes_on.send_replace(false);
+                        was_cut.notify_one();
+                    }
+                });
             }
         });
         cutter
     }
 }
 
-/// Passes bytes both ways until the agency has sent so many; then both connections end.
-async fn pass(mut agency: TcpStream, gateway: std::net::SocketAddr, most: u64, count: &AtomicU64) {
+/// Passes bytes both ways until one side ends, or until the agency has sent more than so many: then
+/// both connections end, and the answer is `true`.
+async fn pass(mut agency: TcpStream, gateway: std::net::SocketAddr, most: u64, count: &AtomicU64) -> bool {
     let mut gateway = TcpStream::connect(gateway).await.expect("the gateway listens");
     let (mut up, mut down) = (vec![0; 16 << 10], vec![0; 16 << 10]);
     loop {
         tokio::select! {
             read = agency.read(&mut up) => {
-                let Ok(read @ 1..) = read else { return };
+                let Ok(read @ 1..) = read else { return false };
                 if gateway.write_all(&up[..read]).await.is_err() {
-                    return;
+                    return false;
                 }
                 if count.fetch_add(read as u64, Ordering::Relaxed) + read as u64 > most {
-                    return;
+                    return true;
                 }
             }
             read = gateway.read(&mut down) => {
-                let Ok(read @ 1..) = read else { return };
+                let Ok(read @ 1..) = read else { return false };
                 if agency.write_all(&down[..read]).await.is_err() {
-                    return;
+                    return false;
                 }
             }
         }
@@ -276,7 +284,7 @@ async fn a_file_whose_connection_is_cut_in_the_middle_is_sent_on_from_there_and_
         for _ in 0..1200 {
             let mut tx = store.begin().await.expect("a transaction");
             if !tx.held_uploads(&education.agency.code, &feed).await.expect("the database").is_empty() {
-                cutter.goes_on.notify_one();
+                cutter.goes_on.send_replace(true);
                 return;
             }
             drop(tx);

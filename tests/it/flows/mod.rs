@@ -6,3 +6,4 @@ mod epochs;
 mod faults;
 mod febrl;
 mod main_job;
+mod uploads;
