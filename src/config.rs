@@ -21,13 +21,14 @@ pub enum Mode {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `production` or `pilot`.
+    /// `production` refuses example keys, weak permissions and whatever else is listed below; `pilot`
+    /// is for synthetic or consented data and says so.
     pub mode: Mode,
-    /// The programme that this gateway serves.
+    /// Code of the programme that this gateway serves; the same as in `policies/programme.toml`.
     pub programme: ProgrammeCode,
-    /// The issuer id: what client assertions name as audience.
+    /// What agencies' assertions name as audience, and access tokens as issuer.
     pub issuer: String,
-    /// The log's origin, such as `gw.example.gov.uk/2026`.
+    /// Name of the disclosure log, such as `gw.example.gov.uk/2026`; fixed once the log is open.
     pub log_origin: String,
     /// Where the data is kept.
     pub database: Database,
@@ -37,8 +38,9 @@ pub struct Config {
     pub tls: Tls,
     /// Where the keys are.
     pub keys: Keys,
-    /// Where this machine remembers the newest checkpoint: `porth-log-state` beside `keys.folder`
-    /// unless set.
+    /// Where this machine remembers the log's newest checkpoint, `porth-log-state` beside
+    /// `keys.folder` unless set; `serve` does not start on a log that is behind it. Has to be writable
+    /// by the user who runs the process.
     #[serde(default)]
     pub state_file: Option<PathBuf>,
     /// Limits on what callers may do.
@@ -50,9 +52,9 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// An SQLite file.
+    /// One of two: an SQLite file, for one gateway process.
     pub sqlite: Option<PathBuf>,
-    /// A file that holds a PostgreSQL connection string.
+    /// One of two: a file that holds a PostgreSQL connection string, readable by its user alone.
     pub postgres_url_file: Option<PathBuf>,
     /// Connections to the database.
     #[serde(default = "default_connections")]
@@ -63,9 +65,10 @@ pub struct Database {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
-    /// For agencies' systems: TLS with client certificates.
+    /// Address and port for agencies' systems: TLS 1.3 with client certificates.
     pub agencies: String,
-    /// For the operator: health and figures, plain HTTP; keep it on the loopback interface.
+    /// Address and port for the operator: health and figures over plain HTTP; keep it on the loopback
+    /// interface.
     #[serde(default = "default_operator")]
     pub operator: String,
 }
@@ -74,13 +77,13 @@ pub struct Listen {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// Certificate chain, leaf first.
+    /// The gateway's certificate chain, leaf first, PEM.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// Its private key, PEM, mode 0600.
     pub private_key: PathBuf,
-    /// Issuing authorities of agencies' certificates.
+    /// Certificates of the authorities that issue agencies' certificates.
     pub client_roots: Vec<PathBuf>,
-    /// A revocation list for each of them.
+    /// A list for each of them; read again every half minute. A lapsed list keeps everybody out.
     pub revocation_lists: Vec<PathBuf>,
 }
 
@@ -88,19 +91,21 @@ pub struct Tls {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
-    /// Folder of wrapped gateway keys, made by `porth keys init`.
+    /// Wrapped keys as `porth keys init --for gateway` makes them.
     pub folder: PathBuf,
-    /// The key-encryption key: a file that only its owner reads.
+    /// One of two: the key-encryption key, a plain file of mode 0400 or 0600, owned by the user who
+    /// runs the gateway.
     pub kek_file: Option<PathBuf>,
-    /// The key-encryption key: the name of a systemd credential.
+    /// One of two: the key-encryption key, name of a systemd credential (`LoadCredentialEncrypted=`).
     pub kek_credential: Option<String>,
-    /// The shield officers' public key.
+    /// The shield officers' public key, as `porth keys init --for shield` makes it.
     pub shield_public_key: PathBuf,
-    /// The match run's public key, where agencies supply under the privacy profiles B or C.
+    /// The match run's public key, as `porth keys init --for match-run` makes it; without it evidence of the privacy
+    /// profiles B and C is refused.
     #[serde(default)]
     pub match_run_public_key: Option<PathBuf>,
-    /// Folder of the checkpoint key. Set, `porth serve` sequences the log itself (pilots); leave it
-    /// out where `porth sequence` runs as a user of its own.
+    /// The checkpoint key; set, the gateway sequences the log itself. Pilots only: production refuses
+    /// it, and `porth sequence` runs as a user of its own.
     pub checkpoint_folder: Option<PathBuf>,
 }
 
@@ -108,16 +113,16 @@ pub struct Keys {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SequencerConfig {
-    /// `production` or `pilot`.
+    /// `production` or `pilot`, as the gateway's.
     pub mode: Mode,
-    /// The log's origin, the same as the gateway's.
+    /// Name of the disclosure log, the same as the gateway's.
     pub log_origin: String,
     /// The gateway's database.
     pub database: Database,
     /// Where the checkpoint key is.
     pub keys: SequencerKeys,
-    /// Where this machine remembers the newest checkpoint: `porth-log-state` beside
-    /// `keys.checkpoint_folder` unless set.
+    /// Where this machine remembers the log's newest checkpoint, `porth-log-state` beside
+    /// `keys.checkpoint_folder` unless set; `sequence` does not go on with a log that is behind it.
     #[serde(default)]
     pub state_file: Option<PathBuf>,
 }
@@ -128,9 +133,9 @@ pub struct SequencerConfig {
 pub struct SequencerKeys {
     /// Folder of the wrapped checkpoint key and nothing else.
     pub checkpoint_folder: PathBuf,
-    /// The sequencer's own key-encryption key: a file that only its owner reads.
+    /// One of two: the sequencer's own key-encryption key, a file that only its owner reads.
     pub kek_file: Option<PathBuf>,
-    /// The sequencer's own key-encryption key: the name of a systemd credential.
+    /// One of two: the sequencer's own key-encryption key, name of a systemd credential.
     pub kek_credential: Option<String>,
 }
 

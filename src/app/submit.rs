@@ -2,6 +2,8 @@
 //! that nobody sees. The result depends on the submission's own rows alone.
 
 mod fault;
+mod progress;
+mod resume;
 mod sealing;
 
 use std::collections::HashSet;
@@ -9,9 +11,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 pub use self::fault::FileFault;
+pub use self::progress::{LineDigest, file_line};
+pub use self::resume::{Continuation, HeldUpload};
 use self::sealing::Sealing;
 pub(super) use self::sealing::place as profile_place;
 use super::caller::AgencyCaller;
@@ -21,14 +24,14 @@ use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::columns::Columns;
 use crate::domain::epoch::EpochState;
-use crate::domain::ids::{OpaqueRef, SubmissionId};
+use crate::domain::ids::{OpaqueRef, SubmissionId, TokenType};
 use crate::domain::item::Item;
 use crate::domain::submission::{
     DUPLICATE_REF, Header, Line, NOT_JSON, PROFILE, RETRACT_UNKNOWN, RecordLine, RowFault, RowRules, RowsMode, SCHEME,
     SubmissionMode, TokensByEpoch, parse_line,
 };
 use crate::domain::time::Timestamp;
-use crate::store::{NewRecord, NewSubmission, RowError, StoredToken};
+use crate::store::{NewRecord, NewSubmission, RowError, StoredToken, Tx};
 
 /// Rows that are staged in one transaction.
 const CHUNK: usize = 500;
@@ -55,9 +58,15 @@ pub struct OpenSubmission {
     takes_legacy: bool,
     format: Format,
     id: SubmissionId,
-    digest: Sha256,
+    digest: LineDigest,
     /// Lines that nobody has looked at yet, with their numbers.
     lines: Vec<(i64, Bytes)>,
+    /// The last of them, with the digest up to there.
+    reached: (i64, LineDigest),
+    /// Which connection of the upload this is, when the upload can be resumed.
+    attempt: Option<i64>,
+    /// Rows could not be stored: none after them may be, or the file would have a hole.
+    has_gap: bool,
     /// Rows that are being checked, blinded and sealed while the ones before them are stored.
     preparing: Option<Preparing>,
     /// Record ids that nobody has yet.
@@ -76,8 +85,8 @@ pub struct OpenSubmission {
 #[derive(Clone)]
 enum Format {
     Json,
-    /// Once the row of column names has come, what it says.
-    Csv(Option<Arc<Columns>>),
+    /// Once the row of column names has come, what it says, and the row itself.
+    Csv(Option<(Arc<Columns>, Bytes)>),
 }
 
 /// What a feed shows when a delta begins.
@@ -126,8 +135,7 @@ impl Gateway {
         })
         .await?;
         tx.commit().await?;
-        let mut digest = Sha256::new();
-        digest.update(header);
+        let digest = LineDigest::of_header(header);
         Ok(OpenSubmission {
             gateway: self.clone(),
             takes_legacy: policies.takes_legacy_tokens(&parsed.agency, &parsed.agreement, now),
@@ -137,6 +145,9 @@ impl Gateway {
             id,
             digest,
             lines: Vec::with_capacity(CHUNK),
+            reached: (1, digest),
+            attempt: None,
+            has_gap: false,
             preparing: None,
             ids: 0..0,
             next_line: 2,
@@ -192,6 +203,13 @@ impl Gateway {
                     Some(_) => {}
                 }
             }
+        }
+        // Whoever sends tokens of a type has its key: the agreements say whose keys an agency may have.
+        // Tokens of old hash values have a rule of their own, row by row.
+        let granted = policies.granted_types(&header.agency);
+        let may_send = |it: &TokenType| granted.contains(it) || policies.match_keys().is_legacy(it);
+        if header.epochs.iter().flat_map(|epoch| epoch.key_checks.keys()).any(|it| !may_send(it)) {
+            return Err(FileFault::NotGranted.into());
         }
         if !self.has_checked_tokens(header, policies, now).await? {
             return Err(FileFault::UncheckedTokens.into());
@@ -261,8 +279,7 @@ impl OpenSubmission {
     ///
     /// [`AppError`] when rows could not be staged: give the submission up with [`Self::abandon`].
     pub async fn push(&mut self, line: Bytes) -> Result<(), AppError> {
-        self.digest.update(b"\n");
-        self.digest.update(&line);
+        self.digest.add(&line);
         let number = self.next_line;
         self.next_line += 1;
         if let Some(end) = self.end {
@@ -280,25 +297,12 @@ impl OpenSubmission {
         }
         if let Format::Csv(columns @ None) = &mut self.format {
             let refused = |_| AppError::RefusedFile { id: self.id, fault: FileFault::Columns };
-            *columns = Some(Arc::new(Columns::parse(&line).map_err(refused)?));
+            *columns = Some((Arc::new(Columns::parse(&line).map_err(refused)?), line));
             return Ok(());
         }
+        self.reached = (number, self.digest);
         self.lines.push((number, line));
         if self.lines.len() >= CHUNK { self.advance().await } else { Ok(()) }
-    }
-
-    /// Counts a line that was over the limit and never read.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError`] when rows could not be staged.
-    pub async fn push_too_long(&mut self) -> Result<(), AppError> {
-        let number = self.next_line;
-        self.next_line += 1;
-        self.digest.update(b"\n");
-        self.read += 1;
-        self.rejected += 1;
-        self.keep_errors(&[(number, vec![RowFault::new("", crate::domain::submission::TOO_LONG)])]).await
     }
 
     /// Ends the submission: the file was received whole.
@@ -326,8 +330,13 @@ impl OpenSubmission {
             self.fail(fault.code()).await?;
             return Err(AppError::RefusedFile { id: self.id, fault });
         }
-        let digest: [u8; 32] = self.digest.clone().finalize().into();
+        let digest = *self.digest.as_bytes();
         let mut tx = self.gateway.store().begin().await?;
+        if let Some(attempt) = self.attempt
+            && !tx.lock_upload(self.id, attempt).await?
+        {
+            return Err(AppError::Interrupted); // another connection goes on with it
+        }
         let (programme, header) = (self.gateway.programme(), &self.header);
         if tx.is_feed_suspended(programme, &header.agency, &header.feed).await? {
             drop(tx);
@@ -361,6 +370,11 @@ impl OpenSubmission {
 
     async fn fail(&self, code: &'static str) -> Result<(), AppError> {
         let mut tx = self.gateway.store().begin().await?;
+        if let Some(attempt) = self.attempt
+            && !tx.lock_upload(self.id, attempt).await?
+        {
+            return Ok(()); // another connection goes on with it
+        }
         tx.note_progress(self.id, (self.read, self.accepted, self.rejected)).await?;
         let now = tx.now().await?;
         tx.mark_failed(self.id, code, now).await?;
@@ -372,7 +386,7 @@ impl OpenSubmission {
     /// Sends the lines at hand to be prepared, and stages those that were sent before.
     async fn advance(&mut self) -> Result<(), AppError> {
         let lines = std::mem::take(&mut self.lines);
-        let count = lines.len() as i64;
+        let (count, reached) = (lines.len() as i64, self.reached);
         if self.ids.end - self.ids.start < count {
             let mut tx = self.gateway.store().begin().await?;
             let first = tx.take_record_ids(IDS).await?;
@@ -386,35 +400,46 @@ impl OpenSubmission {
         let header = Arc::clone(&self.header);
         let takes_legacy = self.takes_legacy;
         let columns = match &self.format {
-            Format::Csv(columns) => columns.clone(),
-            Format::Json => None,
+            Format::Csv(Some((columns, _))) => Some(Arc::clone(columns)),
+            Format::Csv(None) | Format::Json => None,
         };
         // Hashing and sealing thousands of rows would hold up every answer on this thread.
         let task = tokio::task::spawn_blocking(move || {
             prepare(&gateway, &policies, &header, takes_legacy, columns.as_deref(), &lines, first)
         });
         let staged = self.stage().await;
-        self.preparing = Some(Preparing { task, count });
+        self.preparing = Some(Preparing { task, count, reached });
         staged
     }
 
     /// Stages the lines that were sent to be prepared.
     async fn stage(&mut self) -> Result<(), AppError> {
-        let Some(Preparing { task, count }) = self.preparing.take() else {
+        let Some(Preparing { task, count, reached }) = self.preparing.take() else {
             return Ok(());
         };
+        if std::mem::replace(&mut self.has_gap, true) {
+            return Err(AppError::Interrupted);
+        }
         let mut prepared = task.await.map_err(|_| AppError::Interrupted)?;
         if count == 0 {
+            self.has_gap = false;
             return Ok(());
         }
         self.read += count;
         self.check_changes(&mut prepared).await?;
         let Prepared { records, numbers, retractions, mut faults } = prepared;
 
+        // Rows, what is wrong with others, and how far the file has come: one transaction, so that an
+        // upload that breaks off goes on at the line after the last that is here.
+        let mut tx = self.gateway.store().begin().await?;
+        if let Some(attempt) = self.attempt
+            && !tx.lock_upload(self.id, attempt).await?
+        {
+            return Err(AppError::Interrupted); // another connection goes on with it
+        }
         // Once a row is bad, an all-or-nothing file can only fail: the rest is checked, not stored.
         let is_hopeless = self.header.rows == RowsMode::AllOrNothing && (self.rejected > 0 || !faults.is_empty());
         if !is_hopeless {
-            let mut tx = self.gateway.store().begin().await?;
             if tx.blinding(&self.header.programme).await? != *self.policies.blinding() {
                 return Err(AppError::KeysChanging); // these rows were blinded as no stored row is any more
             }
@@ -427,14 +452,23 @@ impl OpenSubmission {
             let retractions: Vec<OpaqueRef> = retractions.into_iter().map(|(_, reference)| reference).collect();
             tx.add_retractions(self.id, &retractions).await?;
             self.accepted += (taken.len() + retractions.len()) as i64;
-            let progress = (self.read, self.accepted, self.rejected + faults.len() as i64);
-            if !tx.note_progress(self.id, progress).await? {
-                return Err(AppError::Interrupted); // given up by the clean-up while rows were still arriving
-            }
-            tx.commit().await?;
         }
         self.rejected += faults.len() as i64;
-        self.keep_errors(&faults).await
+        self.keep_errors(&mut tx, &faults).await?;
+        if !tx.note_progress(self.id, (self.read, self.accepted, self.rejected)).await? {
+            return Err(AppError::Interrupted); // given up by the clean-up while rows were still arriving
+        }
+        if let Some(attempt) = self.attempt {
+            let columns = match &self.format {
+                Format::Csv(Some((_, row))) => Some(&row[..]),
+                Format::Csv(None) | Format::Json => None,
+            };
+            let (line, digest) = reached;
+            tx.note_upload(self.id, attempt, (line, digest.as_bytes()), columns).await?;
+        }
+        tx.commit().await?;
+        self.has_gap = false;
+        Ok(())
     }
 
     /// Sorts out the rows of a delta that name a reference which an earlier row named, and retractions
@@ -484,7 +518,7 @@ impl OpenSubmission {
         Ok(())
     }
 
-    async fn keep_errors(&mut self, faults: &[(i64, Vec<RowFault>)]) -> Result<(), AppError> {
+    async fn keep_errors(&mut self, tx: &mut Tx, faults: &[(i64, Vec<RowFault>)]) -> Result<(), AppError> {
         let room = usize::try_from(MOST_ROW_ERRORS - self.errors_kept).unwrap_or(0);
         let errors: Vec<RowError> = faults
             .iter()
@@ -497,13 +531,10 @@ impl OpenSubmission {
             })
             .take(room)
             .collect();
-        if errors.is_empty() {
-            return Ok(());
+        if !errors.is_empty() {
+            self.errors_kept += errors.len() as i64;
+            tx.add_row_errors(self.id, &errors).await?;
         }
-        self.errors_kept += errors.len() as i64;
-        let mut tx = self.gateway.store().begin().await?;
-        tx.add_row_errors(self.id, &errors).await?;
-        tx.commit().await?;
         Ok(())
     }
 }
@@ -512,6 +543,7 @@ impl OpenSubmission {
 struct Preparing {
     task: tokio::task::JoinHandle<Prepared>,
     count: i64,
+    reached: (i64, LineDigest),
 }
 
 /// Rows ready to be stored, and what was wrong with the others.

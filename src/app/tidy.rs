@@ -63,6 +63,7 @@ impl Gateway {
         tidied.replies = tx.forget_replies(now).await?;
         tidied.screenings = tx.forget_screenings(now).await?;
         tx.forget_family_requests(now).await?;
+        tx.forget_uploads().await?;
         tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
         tx.commit().await?;
         Ok(tidied)

@@ -49,6 +49,8 @@ enum Command {
     CheckTokens(agency::check_tokens::CheckTokensArgs),
     /// Send a tokenised file to the gateway and follow it until it is visible
     Submit(agency::submit::SubmitArgs),
+    /// Show what became of the files that the agency sent, or take one back
+    Submissions(agency::submissions::SubmissionsArgs),
     /// Show which of the agency's feeds are due or late
     Feeds(agency::feeds::FeedsArgs),
     /// Ask the gateway about a person
@@ -116,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Tokenise(args) => agency::tokenise::run(args, &output),
         Command::CheckTokens(args) => agency::check_tokens::run(args, &output),
         Command::Submit(args) => agency::submit::run(args, &output),
+        Command::Submissions(args) => agency::submissions::run(args, &output),
         Command::Feeds(args) => agency::feeds::run(args, &output),
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),

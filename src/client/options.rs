@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
+use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::ClientError;
@@ -26,6 +27,8 @@ pub struct ClientOptions {
     pub address: String,
     /// The authority that signed the gateway's certificate, in PEM. No other is trusted.
     pub roots_pem: Vec<u8>,
+    /// Revocation lists of that authority, in PEM. None: the gateway's certificate is not looked up.
+    pub revocation_lists_pem: Vec<u8>,
     /// The client certificate, if there is one.
     pub identity: Option<ClientIdentity>,
     /// The longest wait for a connection.
@@ -44,12 +47,19 @@ impl ClientOptions {
         Self {
             address: address.into(),
             roots_pem: roots_pem.into(),
+            revocation_lists_pem: Vec::new(),
             identity: None,
             connect_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_mins(1),
             upload_timeout: Duration::from_hours(1),
             answer_bytes: 64 << 20,
         }
+    }
+
+    /// Adds revocation lists: a gateway whose certificate is on one is not spoken to.
+    pub fn with_revocation_lists(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.revocation_lists_pem = pem.into();
+        self
     }
 
     /// Adds the client certificate.
@@ -88,10 +98,23 @@ pub(super) fn tls_config(options: &ClientOptions) -> Result<ClientConfig, Client
         return Err(ClientError::Options("the roots file holds no certificate"));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|_| ClientError::Options("TLS 1.3 is not available"))?
-        .with_root_certificates(roots);
+        .map_err(|_| ClientError::Options("TLS 1.3 is not available"))?;
+    let lists: Vec<CertificateRevocationListDer<'static>> =
+        CertificateRevocationListDer::pem_slice_iter(&options.revocation_lists_pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_| ClientError::Options("the file of revocation lists is not PEM"))?;
+    let builder = if lists.is_empty() {
+        builder.with_root_certificates(roots)
+    } else {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .with_crls(lists)
+            .only_check_end_entity_revocation()
+            .build()
+            .map_err(|_| ClientError::Options("the revocation lists cannot be used with these roots"))?;
+        builder.with_webpki_verifier(verifier)
+    };
     let mut config = match &options.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {

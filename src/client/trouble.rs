@@ -37,6 +37,18 @@ pub enum Trouble {
         "gateway-certificate-lapsed: the gateway's certificate is outside its dates; check this machine's clock, then tell the operator"
     )]
     GatewayLapsed,
+    /// The gateway's certificate is on the authority's revocation list.
+    #[error(
+        "gateway-certificate-revoked: the gateway's certificate was revoked: whoever answers may not be the gateway; \
+             send nothing and tell the operator"
+    )]
+    GatewayRevoked,
+    /// The gateway's authority has no revocation list among those that this client was given.
+    #[error(
+        "gateway-revocation-unknown: the file of revocation lists has none of the authority that signed the gateway's \
+             certificate; fetch that authority's newest list"
+    )]
+    GatewayRevocationUnknown,
     /// The gateway wants a certificate and got none.
     #[error(
         "certificate-required: the gateway asked for a client certificate; give this client its certificate and key"
@@ -125,6 +137,8 @@ impl Trouble {
                 Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
                     Self::GatewayLapsed
                 }
+                Bad::Revoked => Self::GatewayRevoked,
+                Bad::UnknownRevocationStatus => Self::GatewayRevocationUnknown,
                 _ => Self::GatewayNotTrusted,
             },
             Tls::AlertReceived(alert) => match alert {
@@ -160,5 +174,7 @@ mod tests {
         assert_eq!(Trouble::of(&io::Error::other("odd")), Trouble::Lost);
         let lapsed = io::Error::other(Tls::InvalidCertificate(Bad::Expired));
         assert_eq!(Trouble::of(&lapsed), Trouble::GatewayLapsed);
+        let revoked = io::Error::other(Tls::InvalidCertificate(Bad::Revoked));
+        assert_eq!(Trouble::of(&revoked), Trouble::GatewayRevoked);
     }
 }

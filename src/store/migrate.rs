@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     step!(9, "families", "0009_families"),
     step!(10, "statistics", "0010_statistics"),
     step!(11, "claims", "0011_claims"),
+    step!(12, "uploads", "0012_uploads"),
     step!(14, "token checks", "0014_token_checks"),
 ];
 

@@ -28,6 +28,7 @@ mod statements;
 mod statistics;
 mod submissions;
 mod token_checks;
+mod uploads;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;
+pub use uploads::{NewUpload, Upload};
 
 use crate::domain::time::Timestamp;
 use postgres_pool::PostgresPool;
@@ -82,6 +84,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
+    ("uploads", uploads::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.

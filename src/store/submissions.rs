@@ -44,6 +44,8 @@ statements! {
     VISIBLE_OF_FEED =
         select!("programme = $1 AND agency = $2 AND feed = $3 AND state IN ('visible', 'withdrawing')
                  ORDER BY visible_from");
+    /// The newest first: identifiers grow with time.
+    OF_AGENCY = select!("programme = $1 AND agency = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
     ABANDONED = select!("state IN ('failed', 'replaced', 'withdrawn') AND holds_rows = 1 AND finished_at < $1 ORDER BY id LIMIT 8");
     STALLED = select!("state = 'staging' AND received_at < $1 ORDER BY id LIMIT 8");
     EMPTIED = "UPDATE submission SET holds_rows = 0 WHERE id = $1";
@@ -53,6 +55,7 @@ statements! {
     DROP_RETRACTIONS = "DELETE FROM retraction WHERE submission = $1";
     ROW_ERRORS = "SELECT row_number, field, code FROM row_error
                   WHERE submission = $1 AND row_number > $2 ORDER BY row_number, field, code LIMIT $3";
+    ERROR_COUNT = "SELECT COUNT(*) FROM row_error WHERE submission = $1";
     RECORD_BLOCK = "UPDATE counter SET next = next + $1 WHERE name = 'record' RETURNING next";
 }
 
@@ -239,6 +242,26 @@ impl Store {
         self.fetch_all(VISIBLE_OF_FEED, values).await?.iter().map(read).collect()
     }
 
+    /// An agency's submissions before one of them, or its newest, the newest first.
+    pub async fn submissions_of(
+        &self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        before: Option<SubmissionId>,
+        limit: i64,
+    ) -> Result<Vec<Submission>, StoreError> {
+        let last = [0xff; 16];
+        let before: &[u8] = before.as_ref().map_or(&last, |id| id.as_bytes());
+        let values = values![programme.as_str(), agency.as_str(), before, limit];
+        self.fetch_all(OF_AGENCY, values).await?.iter().map(read).collect()
+    }
+
+    /// How many row errors of a submission are kept.
+    pub async fn row_error_count(&self, id: SubmissionId) -> Result<i64, StoreError> {
+        let row = self.fetch_optional(ERROR_COUNT, values![id.as_bytes()]).await?;
+        row.ok_or(StoreError::Corrupt("count"))?.int(0)
+    }
+
     /// Whether a submission of a feed is received and not visible yet, or being taken back.
     pub async fn is_feed_under_way(
         &self,
@@ -360,8 +383,7 @@ impl Tx {
         digest: &[u8; 32],
     ) -> Result<Option<SubmissionId>, StoreError> {
         let row = self.fetch_optional(SAME, values![agency.as_str(), feed.as_str(), digest]).await?;
-        row.map(|row| SubmissionId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("submission id")))
-            .transpose()
+        row.as_ref().map(submission_id).transpose()
     }
 
     /// Says that every row has arrived.
@@ -429,9 +451,14 @@ impl Tx {
     }
 }
 
+/// The submission's id in a row's first column.
+pub(super) fn submission_id(row: &Row) -> Result<SubmissionId, StoreError> {
+    SubmissionId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("submission id"))
+}
+
 fn read(row: &Row) -> Result<Submission, StoreError> {
     Ok(Submission {
-        id: SubmissionId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("submission id"))?,
+        id: submission_id(row)?,
         programme: row.parsed(1, "programme")?,
         agency: row.parsed(2, "agency")?,
         feed: row.parsed(3, "feed")?,

@@ -44,6 +44,9 @@ pub enum FileFault {
         "this system has not shown that it makes the programme's tokens of every type in the header: run `porth check-tokens`"
     )]
     UncheckedTokens,
+    /// Tokens of a type whose key the agreements do not give the agency.
+    #[error("the file has tokens of a type that the agency's agreements do not give it the key of")]
+    NotGranted,
     /// The day described lies in the future.
     #[error("the day that the file describes lies in the future")]
     Future,
@@ -65,6 +68,12 @@ pub enum FileFault {
     /// The agency took the submission back before it was visible.
     #[error("the agency took the submission back before it was visible")]
     Retracted,
+    /// An upload is gone on with from another place than where it broke off, or with another file.
+    #[error("the lines do not go on where the upload broke off: ask what is held, or send the file from its beginning")]
+    Continuation,
+    /// Another file of the feed came before this one, which had broken off, went on.
+    #[error("the upload broke off, and another file of the feed was sent instead")]
+    Superseded,
     /// The last line is not the end line, or counts other rows.
     #[error("the file is incomplete: its end line is missing or counts other rows")]
     Truncated,
@@ -81,7 +90,7 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
@@ -95,6 +104,7 @@ impl FileFault {
         Self::FrozenKey,
         Self::RetiredKey,
         Self::UncheckedTokens,
+        Self::NotGranted,
         Self::Future,
         Self::Older,
         Self::NoSnapshot,
@@ -102,6 +112,8 @@ impl FileFault {
         Self::FeedBusy,
         Self::BaseChanged,
         Self::Retracted,
+        Self::Continuation,
+        Self::Superseded,
         Self::Truncated,
         Self::Columns,
         Self::Empty,
@@ -124,6 +136,7 @@ impl FileFault {
             Self::FrozenKey => "key.frozen",
             Self::RetiredKey => "key.retired",
             Self::UncheckedTokens => "key.unchecked",
+            Self::NotGranted => "key.not_granted",
             Self::Future => "file.future",
             Self::Older => "file.older",
             Self::NoSnapshot => "file.no_snapshot",
@@ -131,6 +144,8 @@ impl FileFault {
             Self::FeedBusy => "file.feed_busy",
             Self::BaseChanged => "file.base_changed",
             Self::Retracted => "file.retracted",
+            Self::Continuation => "upload.continuation",
+            Self::Superseded => "upload.superseded",
             Self::Truncated => "file.truncated",
             Self::Columns => "file.columns",
             Self::Empty => "file.empty",

@@ -33,6 +33,10 @@ pub struct Connection {
     pub issuer: String,
     /// The authority that signed the gateway's certificate, in PEM.
     pub root: PathBuf,
+    /// Revocation lists of that authority, in PEM; without them a stolen key of the gateway is good
+    /// until its certificate ends.
+    #[serde(default)]
+    pub revocation_lists: Option<PathBuf>,
     /// The client certificate, in PEM.
     pub certificate: PathBuf,
     /// Its private key, in PEM.
@@ -78,6 +82,7 @@ impl Connection {
         ] {
             *file = folder.join(&*file);
         }
+        connection.revocation_lists.iter_mut().for_each(|file| *file = folder.join(&*file));
         Ok(connection)
     }
 
@@ -91,6 +96,10 @@ impl Connection {
             private_key_pem: SecretString::from(private_key),
         };
         let options = ClientOptions::new(self.gateway.as_str(), read_file(&self.root)?).with_identity(identity);
+        let options = match &self.revocation_lists {
+            Some(path) => options.with_revocation_lists(read_file(path)?),
+            None => options,
+        };
         let client = Client::new(options).map_err(Failure::unusable)?;
         let pem = key_file::read_secret(&self.assertion_key).map_err(Failure::unusable)?;
         let refused =

@@ -25,9 +25,9 @@ pub struct EnquireArgs {
     /// The connection file: where the gateway is and how to prove who we are
     #[arg(long, short, required_unless_present = "dry_run")]
     connection: Option<PathBuf>,
-    /// The agency's key file
-    #[arg(long, short)]
-    keys: PathBuf,
+    /// The agency's key file; twice while the linkage key is being changed, with an epoch in each
+    #[arg(long, short, required = true)]
+    keys: Vec<PathBuf>,
     /// The programme's match-keys file, if not the one shipped with this program
     #[arg(long)]
     match_keys: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub struct EnquireArgs {
     /// What the answer is for
     #[arg(long)]
     purpose: PurposeCode,
-    /// In which form: eligible, areas or lead
+    /// In which form: eligible, count, areas, criteria or lead
     #[arg(long, value_parser = parse_mode)]
     mode: AnswerMode,
     /// Why this person now: `open_case`, referral, screening, `statutory_enquiry` or emergency
@@ -72,7 +72,7 @@ pub struct EnquireArgs {
 /// [`Failure`] with what went wrong and what to do next; exit code 3 if the gateway refused.
 pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
     let match_keys = read_match_keys(args.match_keys.as_deref())?;
-    let key_file = AgencyKeyFile::read(&args.keys).map_err(Failure::unusable)?;
+    let key_file = AgencyKeyFile::read_all(&args.keys).map_err(Failure::unusable)?;
     let person = args.person.tokenise(&match_keys, &key_file, output)?;
     let question = Question {
         programme: key_file.programme().clone(),

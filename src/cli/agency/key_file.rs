@@ -212,6 +212,24 @@ impl AgencyKeyFile {
         self.add(LinkageShare { programme: other.programme, epochs: other.epochs })
     }
 
+    /// Reads one key file, or the two of an agency while the linkage key is being changed, with an
+    /// epoch in each.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] as [`AgencyKeyFile::read`] and [`AgencyKeyFile::merge`] give it.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Self, KeyFileError> {
+        let [first, rest @ ..] = paths else { return Err(KeyFileError::NoLinkageKey) };
+        if rest.len() >= MOST_EPOCHS {
+            return Err(KeyFileError::Epochs);
+        }
+        let mut file = Self::read(first)?;
+        for path in rest {
+            file.merge(Self::read(path)?)?;
+        }
+        Ok(file)
+    }
+
     /// Forgets an epoch that is over; `false` if it is not there.
     pub fn remove_epoch(&mut self, epoch: u32) -> bool {
         let before = self.epochs.len();

@@ -10,6 +10,7 @@
 //! | [`doctor`] | what works on this machine and what does not |
 //! | [`check_tokens`] | whether this machine makes the tokens that the custodian registered |
 //! | [`submit`], [`enquire`], [`screen`] | what is sent, and what comes back in plain words |
+//! | [`submissions`] | what became of the files that were sent; taking one back |
 //! | [`feeds`] | which feeds are due or late |
 //! | [`possible_matches`] | records of the agency's own that it is asked to verify |
 //! | `retry` | what may pass by itself is tried again |
@@ -28,6 +29,7 @@ mod person;
 pub mod possible_matches;
 mod retry;
 pub mod screen;
+pub mod submissions;
 pub mod submit;
 pub mod tokenise;
 

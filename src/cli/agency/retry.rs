@@ -30,11 +30,19 @@ impl Retry {
     /// Waits before another try. False when there is no point in one: the gateway refused, or it was
     /// tried often enough.
     pub(super) async fn again(&mut self, error: &ClientError, session: &mut Session, output: &Output) -> bool {
-        if self.tries >= TRIES || !may_pass(error) {
+        if !may_pass(error) {
             return false;
         }
         if error.problem().is_some_and(|problem| problem.status == 401) {
             session.forget_token(); // it may have ended while we were busy
+        }
+        self.again_anyway(error, output).await
+    }
+
+    /// Likewise, for a refusal of which the caller knows that it may pass.
+    pub(super) async fn again_anyway(&mut self, error: &ClientError, output: &Output) -> bool {
+        if self.tries >= TRIES {
+            return false;
         }
         let wait = wait(self.tries, random_bytes::<1>(&SystemRandom::new())[0]);
         self.tries += 1;

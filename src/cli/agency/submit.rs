@@ -1,5 +1,6 @@
 //! `porth submit`: sends a batch and follows it until it is visible.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -7,18 +8,23 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio_util::io::InspectReader;
 
 use super::connection::{Connection, Session, failure};
+use super::key_file::hex;
 use super::retry::Retry;
+use crate::app::submit::{FileFault, LineDigest, file_line};
 use crate::cli::output::{Failure, Output};
 use crate::client::{Answer, ClientError};
 use crate::domain::submission::Header;
 
 /// How often the gateway is asked how far it is.
 const POLL: Duration = Duration::from_secs(1);
+
+/// The media type of calls without a stream.
+const JSON: &str = "application/json";
 
 /// The line that shows how much of a file is on its way.
 const SENDING: &str = "{bar:30} {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
@@ -103,29 +109,139 @@ fn idempotency_key(digest: &[u8; 32]) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
-/// Sends the file; a connection that breaks is tried again. The same file lands once, however often
-/// it is sent.
+/// Sends the file; a connection that breaks is tried again, and goes on after the last line that the
+/// gateway holds. The same file lands once, however often it is sent.
 async fn send(session: &mut Session, path: &Path, digest: &[u8; 32], output: &Output) -> Result<Value, Failure> {
     let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
-    let mut retry = Retry::new();
+    let key = idempotency_key(digest);
+    let (mut retry, mut held_before) = (Retry::new(), 0);
     loop {
-        let headers = session.headers(Some(idempotency_key(digest))).await?;
-        let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
-        let bar = ProgressBar::new(file.metadata().await.map_err(unreadable)?.len());
-        bar.set_style(ProgressStyle::with_template(SENDING).expect("a constant that a test renders"));
-        let sent = bar.clone();
-        let file = InspectReader::new(file, move |bytes: &[u8]| sent.inc(bytes.len() as u64));
-        let answer = session.client().post_stream("/v1/submissions", &headers, file).await;
-        bar.finish_and_clear();
-        match answer.and_then(|answer| read(&answer)) {
+        let sent = match find_held(session, &key).await? {
+            Ok(held) => {
+                // Checked here too: of another file not a line is sent.
+                let place = match &held {
+                    Some(held) => place_after(path, held).map_err(unreadable)?,
+                    None => None,
+                };
+                if let (Some(held), Some(place)) = (&held, place) {
+                    output.note(format_args!(
+                        "the gateway holds {} of {} bytes; the rest is sent",
+                        place,
+                        length(path)
+                    ));
+                    if held.line > held_before {
+                        retry.went_well(); // as long as each try brings lines, the file is on its way
+                        held_before = held.line;
+                    }
+                    send_rest(session, path, held, place, &key).await?
+                } else {
+                    send_whole(session, path, &key).await?
+                }
+            }
+            Err(error) => Err(error),
+        };
+        match sent {
             Ok(value) => return Ok(value),
             Err(error) if retry.again(&error, session, output).await => {}
+            // Another connection of ours was still storing lines when we asked.
+            Err(error) if is_other_place(&error) && retry.again_anyway(&error, output).await => {}
             Err(error) => {
                 print_problem_rows(&error, output);
                 return Err(failure(&error));
             }
         }
     }
+}
+
+/// What the gateway says that it holds of a file.
+struct Held {
+    id: String,
+    line: u64,
+    digest: String,
+}
+
+/// Asks what the gateway holds of the file; nothing, if it knows nothing of it.
+async fn find_held(session: &mut Session, key: &str) -> Result<Result<Option<Held>, ClientError>, Failure> {
+    let headers = session.headers(Some(key.to_owned())).await?;
+    let asked = session.client().post_bytes("/v1/submissions/held", &headers, JSON, bytes::Bytes::new()).await;
+    Ok(match asked.and_then(|answer| read(&answer)) {
+        Ok(found) => {
+            let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+            Ok(Some(Held { id: text("id"), line: found["line"].as_u64().unwrap_or(0), digest: text("digest") }))
+        }
+        // A gateway of an earlier release has no such path: the same as holding nothing.
+        Err(error) if error.problem().is_some_and(|problem| matches!(problem.status, 404 | 405)) => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+/// At which byte the line after those held begins; `None` if they are not this file's.
+fn place_after(path: &Path, held: &Held) -> std::io::Result<Option<u64>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let (mut digest, mut place, mut raw) = (None::<LineDigest>, 0, Vec::new());
+    for number in 1..=held.line {
+        raw.clear();
+        let read = file.read_until(b'\n', &mut raw)?;
+        if raw.pop_if(|last| *last == b'\n').is_none() {
+            return Ok(None); // the file ends before, or in the last of them
+        }
+        place += read as u64;
+        if let Some(line) = file_line(&raw, number == 1) {
+            match &mut digest {
+                None => digest = Some(LineDigest::of_header(line)),
+                Some(digest) => digest.add(line),
+            }
+        }
+    }
+    let is_ours = digest.is_some_and(|digest| hex(digest.as_bytes()) == held.digest);
+    Ok(is_ours.then_some(place))
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+async fn send_whole(session: &mut Session, path: &Path, key: &str) -> Result<Result<Value, ClientError>, Failure> {
+    stream(session, path, "/v1/submissions", (0, String::new()), key).await
+}
+
+async fn send_rest(
+    session: &mut Session,
+    path: &Path,
+    held: &Held,
+    place: u64,
+    key: &str,
+) -> Result<Result<Value, ClientError>, Failure> {
+    let first = format!("{}\n", json!({ "after": held.line, "digest": held.digest }));
+    stream(session, path, &format!("/v1/submissions/{}/lines", held.id), (place, first), key).await
+}
+
+/// Sends a line that is not the file's, if there is one, then the file from a byte on.
+async fn stream(
+    session: &mut Session,
+    path: &Path,
+    to: &str,
+    (place, first): (u64, String),
+    key: &str,
+) -> Result<Result<Value, ClientError>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let headers = session.headers(Some(key.to_owned())).await?;
+    let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    tokio::io::AsyncSeekExt::seek(&mut file, SeekFrom::Start(place)).await.map_err(unreadable)?;
+    let bar = ProgressBar::new(length(path));
+    bar.set_style(ProgressStyle::with_template(SENDING).expect("a constant that a test renders"));
+    bar.set_position(place);
+    let sent = bar.clone();
+    let file = InspectReader::new(file, move |bytes: &[u8]| sent.inc(bytes.len() as u64));
+    let body = tokio::io::AsyncReadExt::chain(std::io::Cursor::new(first.into_bytes()), file);
+    let answer = session.client().post_stream(to, &headers, body).await;
+    bar.finish_and_clear();
+    Ok(answer.and_then(|answer| read(&answer)))
+}
+
+/// The gateway holds another line than it said a moment ago.
+fn is_other_place(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.code.as_deref() == Some(FileFault::Continuation.code()))
 }
 
 fn read(answer: &Answer) -> Result<Value, ClientError> {
@@ -143,7 +259,7 @@ async fn follow(session: &mut Session, id: &str, most: Duration, output: &Output
             Ok(found) => {
                 retry.went_well();
                 let state = found["state"].as_str().unwrap_or("unknown").to_owned();
-                if matches!(state.as_str(), "visible" | "replaced" | "failed") {
+                if matches!(state.as_str(), "visible" | "replaced" | "withdrawn" | "failed") {
                     bar.finish_and_clear();
                     return Ok(found);
                 }
@@ -162,25 +278,41 @@ async fn follow(session: &mut Session, id: &str, most: Duration, output: &Output
 }
 
 fn print(id: &str, found: &Value, output: &Output) -> Result<(), Failure> {
-    let count = |name: &str| found[name].as_u64().unwrap_or(0);
-    let state = found["state"].as_str().unwrap_or("unknown");
-    let (read, accepted, rejected) = (count("rows_read"), count("rows_accepted"), count("rows_rejected"));
-    let mut page = format!("submission {id}: {state}\n{read} rows read, {accepted} accepted, {rejected} rejected");
-    let errors: Vec<RowError<'_>> = found["errors"].as_array().into_iter().flatten().map(RowError::of).collect();
-    if !errors.is_empty() {
+    let (read, accepted, rejected) =
+        (count(found, "rows_read"), count(found, "rows_accepted"), count(found, "rows_rejected"));
+    let mut page =
+        format!("submission {id}: {}\n{read} rows read, {accepted} accepted, {rejected} rejected", state_of(found));
+    if let Some(errors) = row_error_table(found) {
         page.push('\n');
-        page.push_str(&table(&errors));
-        if (errors.len() as u64) < rejected {
-            page.push_str("\nThere are more; they are listed once these are put right.");
+        page.push_str(&errors);
+        if found["next_after"].is_u64() {
+            let _ = write!(page, "\nThere are more: `porth submissions show {id}` lists them all.");
         }
     }
     output.result(&page, found);
-    if state == "failed" {
-        let reason = found["failure"].as_str().unwrap_or("the gateway gave no reason");
-        return Err(Failure::refused(format!("the submission failed: {reason}"))
+    if state_of(found) == "failed" {
+        let reason = found["failure"]["meaning"].as_str().unwrap_or("the gateway gave no reason");
+        let code = found["failure"]["code"].as_str().unwrap_or("failed");
+        return Err(Failure::refused(format!("{code}: the submission failed: {reason}"))
             .next("put the rows right at the source, tokenise again and submit; nothing of this file landed"));
     }
     Ok(())
+}
+
+/// Where a submission is in its life.
+pub(super) fn state_of(found: &Value) -> &str {
+    found["state"].as_str().unwrap_or("unknown")
+}
+
+/// A number of rows that the gateway tells.
+pub(super) fn count(found: &Value, name: &str) -> u64 {
+    found[name].as_u64().unwrap_or(0)
+}
+
+/// The row errors of a submission, if it has any.
+pub(super) fn row_error_table(found: &Value) -> Option<String> {
+    let errors: Vec<RowError<'_>> = found["errors"].as_array().into_iter().flatten().map(RowError::of).collect();
+    (!errors.is_empty()).then(|| table(&errors))
 }
 
 struct RowError<'a> {
@@ -199,7 +331,6 @@ impl<'a> RowError<'a> {
 }
 
 fn table(errors: &[RowError<'_>]) -> String {
-    use std::fmt::Write as _;
     let mut text = format!("\n{:>8}  {:<24}{:<24}meaning", "row", "field", "code");
     for RowError { row, field, code, meaning } in errors {
         let _ = write!(text, "\n{row:>8}  {field:<24}{code:<24}{meaning}");
@@ -243,6 +374,20 @@ mod tests {
             let failure = format!("{:?}", checked(&bad).expect_err("refused"));
             assert!(failure.contains("batch.malformed") && !failure.contains("Penrose"), "{failure}");
         }
+    }
+
+    #[test]
+    fn the_rest_begins_after_the_lines_that_are_held_if_they_are_this_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("batch.ndjson");
+        std::fs::write(&path, "\u{feff}head\r\n\none\ntwo\n{\"end\":2}\n").expect("writes");
+        let mut digest = LineDigest::of_header(b"head");
+        digest.add(b"one");
+        let held = |line, digest: &LineDigest| Held { id: String::new(), line, digest: hex(digest.as_bytes()) };
+        assert_eq!(place_after(&path, &held(3, &digest)).expect("reads"), Some(14));
+        assert_eq!(place_after(&path, &held(4, &digest)).expect("reads"), None, "another line");
+        assert_eq!(place_after(&path, &held(9, &digest)).expect("reads"), None, "beyond the end");
+        assert_eq!(place_after(&path, &held(3, &LineDigest::of_header(b"x"))).expect("reads"), None, "another file");
     }
 
     #[test]

@@ -349,16 +349,7 @@ fn supplies_fields(path: &Path, mapping: &Mapping) -> Result<bool, Failure> {
 
 /// Reads one key file, or two that hold an epoch each.
 fn read_keys(paths: &[PathBuf], mapping: &Mapping) -> Result<AgencyKeyFile, Failure> {
-    let (first, second) = match paths {
-        [first] => (first, None),
-        [first, second] => (first, Some(second)),
-        _ => return Err(Failure::failed("`--keys` names one key file, or two while the linkage key is being changed")),
-    };
-    let mut keys = AgencyKeyFile::read(first).map_err(Failure::unusable)?;
-    if let Some(second) = second {
-        let other = AgencyKeyFile::read(second).map_err(Failure::unusable)?;
-        keys.merge(other).map_err(Failure::unusable)?;
-    }
+    let keys = AgencyKeyFile::read_all(paths).map_err(Failure::unusable)?;
     if *keys.programme() != mapping.programme || *keys.agency() != mapping.agency {
         let sentence = "key_file.other: the key file is of another programme or agency than the mapping";
         return Err(Failure::unusable(sentence));

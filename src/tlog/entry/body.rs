@@ -493,7 +493,7 @@ pub struct Submission {
     pub rows_accepted: u64,
     /// Rows refused.
     pub rows_rejected: u64,
-    /// SHA-256 of the delivery as received.
+    /// Running SHA-256 over the lines of the delivery as received, as docs/submissions.md defines it.
     pub digest: Digest,
 }
 

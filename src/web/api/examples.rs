@@ -20,6 +20,7 @@ pub(super) fn request(path: &str) -> Value {
             "client_assertion": "header.payload.signature",
         }),
         "/v1/submissions" => Value::String(submission()),
+        "/v1/submissions/{id}/lines" => Value::String(rest_of_submission()),
         "/v1/enquiries" => enquiry(),
         "/v1/token-checks" => json!({
             "programme": "tff", "match_keys": "0".repeat(64), "epoch": 1, "people": { "1": { "k3": [TOKEN] } },
@@ -96,6 +97,12 @@ fn entry() -> Value {
     json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt() })
 }
 
+fn rest_of_submission() -> String {
+    let place = json!({ "after": 1, "digest": "0".repeat(64) });
+    let whole = submission();
+    format!("{place}\n{}", whole.split_once('\n').map_or("", |(_, rest)| rest))
+}
+
 fn submission() -> String {
     let header = json!({
         "programme": "tff", "agency": "education", "feed": "attendance", "agreement": "early-help-core/v1",
@@ -153,7 +160,12 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/oauth/token", _) => json!({
             "access_token": "header.payload.signature", "token_type": "Bearer", "expires_in": 300, "scope": "agency",
         }),
-        ("/v1/submissions", _) => json!({ "id": ID, "state": "staged", "is_repeat": false }),
+        ("/v1/submissions", "get") => json!({ "submissions": [answer("/v1/submissions/{id}/retract", "post")],
+            "next_before": null }),
+        ("/v1/submissions" | "/v1/submissions/{id}/lines", _) => {
+            json!({ "id": ID, "state": "staged", "is_repeat": false })
+        }
+        ("/v1/submissions/held", _) => json!({ "id": ID, "line": 501, "digest": "0".repeat(64) }),
         ("/v1/submissions/{id}/retract", _) => json!({
             "id": ID, "feed": "attendance", "agreement": "early-help-core/v1", "mode": "snapshot",
             "rows": "all_or_nothing", "as_at": "2026-09-18", "state": "withdrawing", "rows_read": 2, "rows_accepted": 2,
@@ -329,7 +341,7 @@ pub(super) fn decorated(path: &str, problem: Problem) -> Problem {
                 extras.error = Some("invalid_client");
             }),
         ("/oauth/token", "request-refused") => problem.with(|extras| extras.error = Some("invalid_request")),
-        ("/v1/submissions", "invalid-rows" | "body-incomplete") => {
+        ("/v1/submissions" | "/v1/submissions/{id}/lines", "invalid-rows" | "body-incomplete") => {
             problem.with(|extras| extras.submission = Some(ID.to_owned()))
         }
         ("/v1/submissions", "wrong-key-check") => problem.with(|extras| extras.code = Some("key.wrong")),
@@ -356,7 +368,9 @@ mod tests {
     };
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
-    use crate::web::api::submissions::{SubmissionReceived, SubmissionView};
+    use crate::web::api::submissions::{
+        ContinuationLine, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
+    };
     use crate::web::api::token::{TokenRequest, TokenView};
     use crate::web::api::token_checks::TokenCheckView;
 
@@ -373,6 +387,11 @@ mod tests {
         reads::<TermsToExplain>(request("/v1/policy/explain"));
         reads::<TokenView>(answer("/oauth/token", "post"));
         reads::<SubmissionReceived>(answer("/v1/submissions", "post"));
+        reads::<SubmissionReceived>(answer("/v1/submissions/{id}/lines", "post"));
+        reads::<SubmissionsView>(answer("/v1/submissions", "get"));
+        reads::<UploadView>(answer("/v1/submissions/held", "post"));
+        let text = rest_of_submission();
+        serde_json::from_str::<ContinuationLine>(text.lines().next().expect("a line")).expect("a place");
         reads::<SubmissionView>(answer("/v1/submissions/{id}", "get"));
         reads::<NewGrantBody>(request("/v1/relay/grants"));
         reads::<GrantTaken>(answer("/v1/relay/grants", "post"));

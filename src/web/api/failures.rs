@@ -131,7 +131,7 @@ impl From<FileFault> for Problem {
             }
             FileFault::Programme => kinds::UNKNOWN_PROGRAMME,
             FileFault::Feed => kinds::UNKNOWN_FEED,
-            FileFault::Agreement => kinds::NO_AGREEMENT,
+            FileFault::Agreement | FileFault::NotGranted => kinds::NO_AGREEMENT,
             FileFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             FileFault::MatchKeys => kinds::MATCH_KEYS_MISMATCH,
             FileFault::WrongKey => kinds::WRONG_KEY_CHECK,
@@ -143,6 +143,8 @@ impl From<FileFault> for Problem {
             | FileFault::FeedBusy
             | FileFault::BaseChanged
             | FileFault::Retracted
+            | FileFault::Continuation
+            | FileFault::Superseded
             | FileFault::Suspended => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
@@ -288,7 +290,8 @@ mod tests {
     fn only_what_follows_from_an_agreement_is_403() {
         for fault in FileFault::ALL {
             let is_forbidden = Problem::from(fault).status().as_u16() == 403;
-            assert_eq!(is_forbidden, fault == FileFault::Agreement, "{}", fault.code());
+            let follows = matches!(fault, FileFault::Agreement | FileFault::NotGranted);
+            assert_eq!(is_forbidden, follows, "{}", fault.code());
         }
     }
 }

@@ -99,9 +99,11 @@ impl FromRef<Api> for Gateway {
 pub fn router(gateway: Gateway, limits: Limits) -> Router {
     let routes = Router::new()
         .route("/oauth/token", post(token::create))
-        .route("/v1/submissions", post(submissions::create))
+        .route("/v1/submissions", post(submissions::create).get(submissions::list))
+        .route("/v1/submissions/held", post(submissions::held))
         .route("/v1/submissions/{id}", get(submissions::show))
         .route("/v1/feeds", get(feeds::list))
+        .route("/v1/submissions/{id}/lines", post(submissions::go_on))
         .route("/v1/submissions/{id}/retract", post(submissions::retract))
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/screenings", post(screenings::create))
@@ -133,7 +135,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .layer(Extension(BodyLimit::bytes(BODY_BYTES)))
         .with_state(Api::new(gateway, limits));
     let times = RequestLimits {
-        by_route: vec![("/v1/submissions", UPLOAD), ("/v1/screenings", UPLOAD)],
+        by_route: vec![("/v1/submissions", UPLOAD), ("/v1/submissions/{id}/lines", UPLOAD), ("/v1/screenings", UPLOAD)],
         ..RequestLimits::default()
     };
     super::grounded(routes, times)

@@ -31,6 +31,9 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
     paths(
         token::create,
         submissions::create,
+        submissions::list,
+        submissions::held,
+        submissions::go_on,
         submissions::show,
         feeds::list,
         submissions::retract,
@@ -63,7 +66,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         relay::acknowledge,
         show
     ),
-    components(schemas(Header, ScreeningHead, ScreeningQuestion, ProblemDocument)),
+    components(schemas(submissions::ContinuationLine, Header, ScreeningHead, ScreeningQuestion, ProblemDocument)),
     tags(
         (name = "access", description = "Who calls"),
         (name = "submissions", description = "Feeds are delivered"),
@@ -175,10 +178,11 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
     Some(match (path, status) {
         ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
-        ("/v1/submissions" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
+        ("/v1/submissions" | "/v1/submissions/{id}/lines" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
         (
-            "/v1/enquiries"
+            "/v1/submissions/held"
+            | "/v1/enquiries"
             | "/v1/screenings/{id}/rows"
             | "/v1/relay/grants"
             | "/v1/policy/preview"
@@ -193,7 +197,8 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/referrals/steps", "409") => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
-        ("/v1/submissions", "422") => kinds::INVALID_ROWS,
+        ("/v1/submissions/{id}/lines", "409") => kinds::STATE_CONFLICT,
+        ("/v1/submissions" | "/v1/submissions/{id}/lines", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,

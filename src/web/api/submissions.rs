@@ -1,25 +1,26 @@
 //! `/v1/submissions`: a feed is delivered line by line, and its fate is followed.
 
+mod receive;
+
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
+pub use self::receive::ContinuationLine;
+use self::receive::{Format, lines_of, receive, receive_rest};
 use super::idempotency::IdempotencyKey;
 use super::{Api, form};
 use crate::app::caller::AgencyCaller;
-use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::app::submit::{FileFault, OpenSubmission, Received};
+use crate::app::policies::hex;
+use crate::app::submit::{FileFault, Received};
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::ROW_CODES;
 use crate::store::{RowError, Submission};
-use crate::web::body::{BodyError, LineLimits, NdjsonLines};
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
 
-const NDJSON: &str = "application/x-ndjson";
-const CSV: &str = "text/csv";
 /// Row errors of a page, unless the caller asks for another number.
 const PAGE: i64 = 100;
 /// Most row errors that a caller may ask for.
@@ -39,6 +40,7 @@ const OTHER_FAILURES: &[(&str, &str)] = &[
     ("file.stalled", "the sender stopped long ago"),
     ("file.unpublishable", "the gateway could not make the change visible; tell its operator"),
     ("file.repeat", "the same file was received before"),
+    ("file.keys_changing", "the gateway's blinding key was being changed; send the file again"),
 ];
 
 /// A submission that was received whole.
@@ -114,11 +116,34 @@ pub struct RowErrorView {
     pub meaning: String,
 }
 
+/// What the gateway holds of a file whose connection broke off.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UploadView {
+    /// The submission.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: SubmissionId,
+    /// The last line of the file that is held; the header is line 1.
+    #[schema(example = 501)]
+    pub line: i64,
+    /// Running digest over the lines up to there, hexadecimal: docs/submissions.md says how it is made.
+    pub digest: String,
+}
+
+/// Some of the caller's submissions.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SubmissionsView {
+    /// The newest first, without their row errors.
+    pub submissions: Vec<SubmissionView>,
+    /// Pass it as `before` for the next page; absent on the last.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub next_before: Option<SubmissionId>,
+}
+
 /// Delivers a feed: a header line, one record a line, and an end line that counts the records.
 ///
 /// The file itself is the key of repeats: the same bytes of the same feed land once, whatever
-/// `Idempotency-Key` they come with. The header is required all the same, as of every call that
-/// changes something.
+/// `Idempotency-Key` they come with. When the connection breaks off, what came is held for a while
+/// under that key: see `/v1/submissions/held`.
 #[utoipa::path(post, path = "/v1/submissions", operation_id = "submit", tag = "submissions",
     security(("access_token" = [])),
     params(("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores")),
@@ -137,104 +162,82 @@ pub struct RowErrorView {
 pub async fn create(
     State(api): State<Api>,
     caller: AgencyCaller,
+    key: IdempotencyKey,
+    request: Request,
+) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
+    let (format, lines) = lines_of(&api, request)?;
+    let gateway = api.gateway().clone();
+    // A task of its own: a caller who hangs up must not leave the submission half open.
+    let received = tokio::spawn(receive(gateway.clone(), caller, key, format, lines).in_current_span());
+    let received = received.await.map_err(Problem::internal)??;
+    taken(&gateway, &received).await
+}
+
+/// Says what is held of a file whose connection broke off.
+///
+/// It is found by the `Idempotency-Key` of the call that delivered it, by the same system only. Lines
+/// are held until six hours after the first of them came, or until another file of the feed is sent.
+#[utoipa::path(post, path = "/v1/submissions/held", operation_id = "find_upload", tag = "submissions",
+    security(("access_token" = [])),
+    params(("Idempotency-Key" = String, Header, description = "The one of the call that delivered the file")),
+    responses(
+        (status = 200, description = "How many lines are held", body = UploadView),
+        (status = 400, description = "The Idempotency-Key is missing or malformed"),
+        (status = 404, description = "Nothing is held under the key: send the file from its beginning"),
+    ))]
+pub async fn held(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    key: IdempotencyKey,
+) -> Result<Json<UploadView>, Problem> {
+    let held = gateway.held_upload(&caller, key.as_str()).await?.ok_or_else(|| Problem::new(kinds::NOT_FOUND))?;
+    Ok(Json(UploadView { id: held.id, line: held.line, digest: hex(held.digest.as_bytes()) }))
+}
+
+/// Delivers the rest of a file whose connection broke off.
+///
+/// The first line says where it goes on: `{"after": <line>, "digest": "…"}`, as held by the gateway
+/// and computed anew by the caller from its own file. Then come the lines after that one, the end line
+/// last. It lands as the file would have landed without a break, once.
+#[utoipa::path(post, path = "/v1/submissions/{id}/lines", operation_id = "continue_submission", tag = "submissions",
+    security(("access_token" = [])),
+    params(
+        ("id" = String, Path, description = "The submission's id"),
+        ("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores"),
+    ),
+    request_body(content = String, content_type = "application/x-ndjson",
+        description = "Line 1: a `ContinuationLine`. Then the lines of the file that are not held yet. Or the same as `text/csv`."),
+    responses(
+        (status = 202, description = "Received whole; it becomes visible by itself", body = SubmissionReceived),
+        (status = 400, description = "The file is incomplete, or the Idempotency-Key is missing or malformed"),
+        (status = 403, description = "The agreement is no longer in force with a supply term of the caller"),
+        (status = 404, description = "Nothing is held of such a submission by this system"),
+        (status = 408, description = "The file arrived too slowly"),
+        (status = 409, description = "Another line or another file than what is held; or what refuses a file's header"),
+        (status = 413, description = "The file or a line of it is too long"),
+        (status = 415, description = "Neither newline-delimited JSON nor CSV"),
+        (status = 422, description = "Rows are bad and the file asked for all or nothing"),
+    ))]
+pub async fn go_on(
+    State(api): State<Api>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
     _key: IdempotencyKey,
     request: Request,
 ) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
-    let (parts, body) = request.into_parts();
-    let Some(format) = Format::of(&parts.headers) else {
-        let takes = "this path takes application/x-ndjson and text/csv";
-        return Err(Problem::new(kinds::UNSUPPORTED_MEDIA_TYPE).detail(takes));
-    };
-    let lines = NdjsonLines::new(&parts.headers, body, line_limits(&api, format))?;
+    let id: SubmissionId = id.parse().map_err(|_| Problem::new(kinds::NOT_FOUND))?;
+    let (format, lines) = lines_of(&api, request)?;
     let gateway = api.gateway().clone();
-    // A task of its own: a caller who hangs up must not leave the submission half open.
-    let received = tokio::spawn(receive(gateway.clone(), caller, format, lines).in_current_span());
+    let received = tokio::spawn(receive_rest(gateway.clone(), caller, id, format, lines).in_current_span());
     let received = received.await.map_err(Problem::internal)??;
+    taken(&gateway, &received).await
+}
+
+async fn taken(gateway: &Gateway, received: &Received) -> Result<(StatusCode, Json<SubmissionReceived>), Problem> {
     let state = gateway.store().submission(received.id).await?;
     let state = state.map_or("staged", |submission| submission.state.as_str()).to_owned();
     let view = SubmissionReceived { id: received.id, state, is_repeat: received.is_repeat };
     Ok((StatusCode::ACCEPTED, Json(view)))
-}
-
-fn line_limits(api: &Api, format: Format) -> LineLimits {
-    let limits = &api.parts.limits;
-    let around = match format {
-        Format::Json => 2, // the header and the end line
-        Format::Csv => 3,  // and the column names
-    };
-    LineLimits {
-        total_bytes: u64::from(limits.submission_mebibytes) << 20,
-        rows: u64::from(limits.submission_rows) + around,
-        ..LineLimits::default()
-    }
-}
-
-/// Reads a file line by line, no faster than its rows are stored.
-async fn receive(
-    gateway: Gateway,
-    caller: AgencyCaller,
-    format: Format,
-    mut lines: NdjsonLines,
-) -> Result<Received, Problem> {
-    let Some(first) = lines.next_line().await? else { return Err(FileFault::Header.into()) };
-    let header = match format {
-        Format::Json => Some(&first.bytes[..]),
-        Format::Csv => first.bytes.strip_prefix(b"#"),
-    };
-    let begun = match header {
-        Some(header) => gateway.begin_submission(&caller, header).await,
-        None => Err(FileFault::Header.into()),
-    };
-    let mut submission = match begun {
-        Ok(submission) if format == Format::Csv => submission.as_csv(),
-        Ok(submission) => submission,
-        Err(error) => {
-            lines.give_up();
-            return Err(error.into());
-        }
-    };
-    let id = submission.id();
-    match push_all(&mut submission, &mut lines).await {
-        Ok(()) => Ok(submission.finish().await?),
-        Err((code, problem)) => {
-            if let Err(error) = submission.abandon(code).await {
-                tracing::warn!(submission.id = %id, error = %error, "a submission stays open until it is tidied away");
-            }
-            lines.give_up();
-            Err(problem.with(|extras| {
-                extras.code = Some(code);
-                extras.submission = Some(id.to_string());
-            }))
-        }
-    }
-}
-
-async fn push_all(submission: &mut OpenSubmission, lines: &mut NdjsonLines) -> Result<(), (&'static str, Problem)> {
-    loop {
-        match lines.next_line().await {
-            Ok(Some(line)) => {
-                submission.at_line(line.number);
-                let pushed = submission.push(line.bytes).await;
-                pushed.map_err(|error| match &error {
-                    AppError::RefusedFile { fault, .. } => (fault.code(), Problem::from(error)),
-                    _ => ("file.interrupted", Problem::from(error)),
-                })?;
-            }
-            Ok(None) => return Ok(()),
-            Err(error) => return Err((failure_code(error), error.into())),
-        }
-    }
-}
-
-fn failure_code(error: BodyError) -> &'static str {
-    match error {
-        BodyError::TooLarge { .. } => "file.too_large",
-        BodyError::LineTooLong { .. } => "file.line_too_long",
-        BodyError::TooManyRows { .. } => "file.too_many_rows",
-        BodyError::TooSlow => "file.idle",
-        BodyError::Incomplete => "file.cut_off",
-        BodyError::Coded => "file.unsupported",
-    }
 }
 
 /// Whether a body says that it is newline-delimited JSON.
@@ -242,20 +245,31 @@ pub(super) fn is_ndjson(headers: &HeaderMap) -> bool {
     Format::of(headers) == Some(Format::Json)
 }
 
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Csv,
-}
-
-impl Format {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = value.split(';').next().unwrap_or_default().trim();
-        let known = [(NDJSON, Self::Json), (CSV, Self::Csv)];
-        known.into_iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name)).map(|(_, format)| format)
-    }
+/// Lists the submissions of the caller's own agency, the newest first.
+#[utoipa::path(get, path = "/v1/submissions", operation_id = "list_submissions", tag = "submissions",
+    security(("access_token" = [])),
+    params(
+        ("before" = Option<String>, Query, description = "Show those before this one: `next_before` of the page before"),
+        ("limit" = Option<i64>, Query, description = "How many, 1 to 1000"),
+    ),
+    responses(
+        (status = 200, description = "The submissions", body = SubmissionsView),
+        (status = 400, description = "`before` or `limit` is malformed"),
+    ))]
+pub async fn list(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    uri: Uri,
+) -> Result<Json<SubmissionsView>, Problem> {
+    let page = Page::parse(uri.query().unwrap_or_default(), "before")?;
+    let before = page.place.map(|place| place.parse().map_err(|_| Problem::new(kinds::INVALID_CURSOR))).transpose()?;
+    let (programme, limit) = (gateway.programme().clone(), page.limit);
+    let mut found = gateway.store().submissions_of(&programme, &caller.agency, before, limit + 1).await?;
+    let is_more = found.len() as i64 > limit;
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next_before = found.last().map(|last| last.id).filter(|_| is_more);
+    let submissions = found.iter().map(|submission| view_of(submission, Vec::new(), limit)).collect();
+    Ok(Json(SubmissionsView { submissions, next_before }))
 }
 
 /// Shows a submission of the caller's own agency, with a page of its row errors.
@@ -277,12 +291,13 @@ pub async fn show(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Json<SubmissionView>, Problem> {
-    let page = Page::parse(uri.query().unwrap_or_default())?;
+    let page = Page::parse(uri.query().unwrap_or_default(), "after")?;
+    let after = page.place.as_deref().map_or(Some(0), row_number).ok_or_else(|| Problem::new(kinds::INVALID_CURSOR))?;
     let not_found = || Problem::new(kinds::NOT_FOUND);
     let id: SubmissionId = id.parse().map_err(|_| not_found())?;
     let submission = gateway.store().submission(id).await?;
     let submission = submission.filter(|submission| submission.agency == caller.agency).ok_or_else(not_found)?;
-    let errors = gateway.store().row_errors(id, page.after, page.limit + MOST_OF_A_ROW).await?;
+    let errors = gateway.store().row_errors(id, after, page.limit + MOST_OF_A_ROW).await?;
     Ok(Json(view_of(&submission, errors, page.limit)))
 }
 
@@ -315,32 +330,39 @@ pub async fn retract(
     Ok((StatusCode::ACCEPTED, Json(view_of(&submission, errors, PAGE))))
 }
 
-/// Which row errors are asked for.
+/// Which part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Page {
-    after: i64,
+    /// What the page before named.
+    place: Option<String>,
     limit: i64,
 }
 
 impl Page {
-    fn parse(query: &str) -> Result<Self, Problem> {
+    fn parse(query: &str, cursor: &str) -> Result<Self, Problem> {
         let pairs = form::parse(query).map_err(|error| Problem::new(kinds::REQUEST_REFUSED).detail(error))?;
-        let mut page = Self { after: 0, limit: PAGE };
+        let mut page = Self { place: None, limit: PAGE };
         for (name, value) in &pairs {
-            let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-            let number: Option<i64> = value.parse().ok().filter(|_| is_number);
-            match (&**name, number) {
-                ("after", Some(after)) => page.after = after,
-                ("after", None) => return Err(Problem::new(kinds::INVALID_CURSOR)),
+            match (&**name, row_number(value)) {
+                (name, _) if name == cursor => page.place = Some(value.to_string()),
                 ("limit", Some(limit)) if (1..=MOST_A_PAGE).contains(&limit) => page.limit = limit,
                 ("limit", _) => {
                     return Err(Problem::new(kinds::REQUEST_REFUSED).detail("limit must be 1 to 1000"));
                 }
-                _ => return Err(Problem::new(kinds::REQUEST_REFUSED).detail("this path takes after and limit")),
+                _ => {
+                    let takes = format!("this path takes {cursor} and limit");
+                    return Err(Problem::new(kinds::REQUEST_REFUSED).detail(takes));
+                }
             }
         }
         Ok(page)
     }
+}
+
+/// A whole number in digits alone.
+fn row_number(text: &str) -> Option<i64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 fn view_of(submission: &Submission, mut errors: Vec<RowError>, limit: i64) -> SubmissionView {
@@ -390,7 +412,9 @@ fn failure_meaning(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::receive::failure_code;
     use super::*;
+    use crate::web::body::BodyError;
 
     fn errors(rows: &[i64]) -> Vec<RowError> {
         let error =
@@ -414,18 +438,15 @@ mod tests {
 
     #[test]
     fn a_query_has_after_and_limit_and_nothing_else() {
-        assert_eq!(Page::parse("").expect("none"), Page { after: 0, limit: PAGE });
-        assert_eq!(Page::parse("after=7&limit=1000").expect("both"), Page { after: 7, limit: 1000 });
-        for (bad, kind) in [
-            ("after=-1", "invalid-cursor"),
-            ("after=99999999999999999999", "invalid-cursor"),
-            ("after=", "invalid-cursor"),
-            ("limit=0", "request-refused"),
-            ("limit=1001", "request-refused"),
-            ("row=1", "request-refused"),
-            ("after=1&after=2", "request-refused"),
-        ] {
-            assert_eq!(Page::parse(bad).expect_err(bad).kind(), kind, "{bad}");
+        let page = |query: &str| Page::parse(query, "after");
+        assert_eq!(page("").expect("none"), Page { place: None, limit: PAGE });
+        let both = Page { place: Some("7".to_owned()), limit: 1000 };
+        assert_eq!(page("after=7&limit=1000").expect("both"), both);
+        for bad in ["limit=0", "limit=1001", "row=1", "after=1&after=2", "before=1"] {
+            assert_eq!(page(bad).expect_err(bad).kind(), "request-refused", "{bad}");
+        }
+        for bad in ["-1", "99999999999999999999", "", "+1"] {
+            assert_eq!(row_number(bad), None, "{bad}");
         }
     }
 
@@ -440,7 +461,7 @@ mod tests {
             BodyError::Coded,
         ];
         let codes = errors.map(failure_code).into_iter().chain(FileFault::ALL.map(FileFault::code));
-        for code in codes.chain(["file.interrupted", "file.stalled", "file.repeat"]) {
+        for code in codes.chain(["file.interrupted", "file.stalled", "file.repeat", "file.keys_changing"]) {
             assert!(!failure_meaning(code).is_empty(), "{code}");
         }
     }

@@ -183,3 +183,61 @@ async fn each_wrong_question_is_refused_by_kind_and_code_and_repeats_nothing() {
     assert_eq!((reply.status, reply.kind().as_str()), (400, "idempotency-key-missing"));
     home.stop().await;
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn counts_and_criteria_are_answered_to_those_whose_agreement_allows_the_mode(#[case] backend: Backend) {
+    let home = with_people(backend).await;
+    let hub = home.agency("early-help-hub").await;
+    let care = home.agency("childrens-social-care").await;
+
+    let count = async |person: &Person| {
+        let reply = hub.enquire(&hub.question("count", person)).await;
+        assert_eq!((reply.status, reply.body.len()), (201, 6144), "{reply:?}");
+        let answer = reply.json();
+        for other in ["areas", "criteria", "eligible", "lead"] {
+            assert_eq!(answer[other], Value::Null, "{other}");
+        }
+        (answer["count"]["met"].as_u64().expect("a number"), answer["count"]["open"].as_u64().expect("a number"))
+    };
+    let (known, unknown) = (count(&KNOWN).await, count(&UNKNOWN).await);
+    assert_eq!((known.0, unknown.0), (1, 0));
+    assert_eq!(known.0 + known.1, unknown.0 + unknown.1, "what is met is no longer open");
+
+    let question = |person: &Person| {
+        let mut question = care.question("criteria", person);
+        for (field, value) in [
+            ("agreement", "safeguarding-partners/v1"),
+            ("purpose", "safeguarding"),
+            ("role", "social-worker"),
+            ("relationship", "statutory_enquiry"),
+        ] {
+            question[field] = value.into();
+        }
+        question
+    };
+    let criteria = async |person: &Person| {
+        let reply = care.enquire(&question(person)).await;
+        assert_eq!((reply.status, reply.body.len()), (201, 6144), "{reply:?}");
+        reply.json()
+    };
+    let (known, unknown) = (criteria(&KNOWN).await, criteria(&UNKNOWN).await);
+    let states = |answer: &Value| -> Vec<(String, String)> {
+        let list = answer["criteria"].as_array().expect("criteria");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        list.iter().map(|found| (text(&found["code"]), text(&found["state"]))).collect()
+    };
+    let met: Vec<(String, String)> = states(&known).into_iter().filter(|(_, state)| state == "met").collect();
+    assert_eq!(met, [("E1".to_owned(), "met".to_owned())]);
+    let e1 = known["criteria"].as_array().expect("criteria").iter().find(|it| it["code"] == "E1").expect("E1").clone();
+    assert_eq!((&e1["area"], &e1["grade"]), (&"A2".into(), &"hard".into()), "{e1}");
+    assert!(states(&unknown).iter().all(|(_, state)| state != "met" && state != "not_met"), "{unknown}");
+    assert_eq!(states(&known).len(), states(&unknown).len());
+    assert_eq!(known["areas"], Value::Null);
+
+    let refused = hub.enquire(&hub.question("criteria", &KNOWN)).await;
+    assert_eq!((refused.status, refused.kind().as_str()), (403, "no-agreement"), "the Hub's clause allows no criteria");
+    home.stop().await;
+}

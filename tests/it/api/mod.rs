@@ -5,3 +5,4 @@ mod enquiries;
 mod log;
 mod screenings;
 mod submissions;
+mod uploads;

@@ -12,8 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 use crate::support::agency::{TestAgency, idempotency_key};
 use crate::support::connection::open_stream;
 use crate::support::database::Backend;
-use crate::support::gateway::TestGateway;
-use crate::support::people::{Person, file, flag, reference};
+use crate::support::gateway::{TestGateway, hexadecimal};
+use crate::support::people::{LINKING, Person, file, flag, reference, token, type_key};
 
 const FEED: &str = "attendance";
 const AGREEMENT: &str = "early-help-core/v1";
@@ -298,7 +298,7 @@ async fn a_file_without_its_end_or_with_another_count_fails_whole() {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_leaves_a_failed_submission_and_nothing_else() {
+async fn a_caller_who_hangs_up_leaves_an_open_submission_that_is_given_up_for_the_next_one() {
     let home = TestGateway::start(Backend::Sqlite).await;
     let education = home.agency("education").await;
     let header = education.header(FEED, AGREEMENT).await;
@@ -327,16 +327,22 @@ async fn a_caller_who_hangs_up_leaves_a_failed_submission_and_nothing_else() {
     let id = open.first().expect("the submission began").id;
     drop(stream);
 
+    let held = async || {
+        let mut tx = store.begin().await.expect("a transaction");
+        tx.held_uploads(&education.code, &FEED.parse().expect("a code")).await.expect("the database")
+    };
     for _ in 0..400 {
-        let found = store.submission(id).await.expect("the database").expect("it is there");
-        if found.state.as_str() == "failed" {
-            assert_eq!(found.failure.as_deref(), Some("file.cut_off"));
-            home.stop().await;
-            return;
+        if held().await == [id] {
+            break;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    panic!("the submission stayed open");
+    assert_eq!(held().await, [id]);
+    education.deliver(FEED, AGREEMENT, &rows(&home)).await;
+    let found = store.submission(id).await.expect("the database").expect("it is there");
+    assert_eq!((found.state.as_str(), found.failure.as_deref()), ("failed", Some("upload.superseded")));
+    assert_eq!(held().await, []);
+    home.stop().await;
 }
 
 #[tokio::test]
@@ -430,4 +436,70 @@ async fn an_agency_sees_its_own_feeds_and_what_came_last(#[case] backend: Backen
     let police = home.agency("police").await;
     let others = feeds(&police).await;
     assert!(others.as_array().expect("lines").iter().all(|line| line["feed"] != "attendance"), "{others}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn tokens_of_a_type_that_the_agreements_do_not_give_the_agency_are_refused(#[case] backend: Backend) {
+    let party = "agency = \"education\"\nrole";
+    let listed = "agency = \"education\"\ntoken_types = [\"uprn\", \"nhs\"]\nrole";
+    let edit = |text: &[u8]| {
+        let text = String::from_utf8(text.to_vec()).expect("UTF-8");
+        if text.contains("id = \"early-help-core\"") { text.replacen(party, listed, 1) } else { text }.into_bytes()
+    };
+    let home = TestGateway::start_edited(backend, "", &edit).await;
+    let education = home.agency("education").await;
+    let housing = home.agency("housing").await;
+
+    let refused = education.submit(FEED, AGREEMENT, &rows(&home)).await; // tokens of k3 and uprn
+    assert_eq!((refused.status, refused.kind().as_str()), (403, "no-agreement"), "{refused:?}");
+    assert_eq!(refused.json()["code"], "key.not_granted");
+    let later = home.now().await.plus_seconds(86_400);
+    assert!(home.gateway().store().stalled_submissions(later).await.expect("a list").is_empty(), "nothing is stored");
+
+    let others = housing.submit("tenancies", AGREEMENT, &[PIRAN.record(&home.linkage, "adult", json!([]))]).await;
+    assert_eq!(others.status, 202, "nothing is listed for this agency: {others:?}");
+
+    let mut header = education.header(FEED, AGREEMENT).await;
+    let checks = header["epochs"][0]["key_checks"].as_object_mut().expect("checks");
+    checks.remove(LINKING).expect("declared");
+    let mut row = rows(&home).remove(0);
+    let types = row["tokens"]["1"].as_object_mut().expect("types");
+    types.remove(LINKING).expect("there");
+    types.insert("nhs".to_owned(), json!([token(&home.linkage, "nhs", "9990000018")]));
+    let undeclared = education.submit_text(file(&header, &[row.clone()])).await;
+    assert_eq!(undeclared.kind(), "invalid-rows", "a type without a key check in the header: {undeclared:?}");
+    let nhs = type_key(&home.linkage, "nhs").key_check();
+    header["epochs"][0]["key_checks"]["nhs"] = hexadecimal(&nhs).into();
+    let taken = education.submit_text(file(&header, &[row])).await;
+    assert_eq!(taken.status, 202, "{taken:?}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_agency_lists_its_own_submissions_the_newest_first(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let education = home.agency("education").await;
+    let list = async |agency: &TestAgency<'_>, query: &str| {
+        agency.call("GET", &format!("/v1/submissions{query}"), &[], "").await
+    };
+    assert_eq!(list(&education, "").await.json(), json!({ "submissions": [], "next_before": null }));
+    let first = education.deliver(FEED, AGREEMENT, &rows(&home)).await;
+    let second = education.deliver(FEED, AGREEMENT, &rows(&home)[..1]).await;
+
+    let page = list(&education, "?limit=1").await.json();
+    assert_eq!((&page["submissions"][0]["id"], &page["next_before"]), (&json!(second), &json!(second)));
+    let rest = list(&education, &format!("?limit=1&before={second}")).await.json();
+    assert_eq!((&rest["submissions"][0]["id"], &rest["next_before"]), (&json!(first), &Value::Null));
+    assert_eq!(rest["submissions"][0]["state"], "replaced");
+    let housing = home.agency("housing").await;
+    assert_eq!(list(&housing, "").await.json()["submissions"], json!([]), "nobody else's");
+    assert_eq!(list(&education, "?before=Jenna").await.kind(), "invalid-cursor");
+    assert_eq!(list(&education, "?limit=0").await.kind(), "request-refused");
+    home.stop().await;
 }

@@ -114,3 +114,50 @@ fn a_batch_that_was_cut_off_is_not_sent() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("batch.malformed"));
 }
+
+#[test]
+fn two_key_files_give_one_question_of_two_epochs_and_one_with_both_gives_the_same() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    let keys = |epochs: &[(u32, &str)]| {
+        let linkage: Vec<String> =
+            epochs.iter().map(|(epoch, root)| format!(r#"{{ "epoch": {epoch}, "root": "{root}" }}"#)).collect();
+        let linkage = linkage.join(", ");
+        let start = super::tokenise::KEYS.split_once("\"linkage\"").expect("the linkage keys").0;
+        format!("{start}\"linkage\": [{linkage}] }}")
+    };
+    let root = "8f3a1c5e9b7d2046e1f0c3a597b86d42015ec9fa73d8b46e2a9c07f518d3be64";
+    let next = "2c6be81924f59ce0d83a7b16425d9efc01a86b37b3d1f07a55c8e29641aa0fd3";
+    for (name, epochs) in
+        [("one.json", &[(1, root)][..]), ("two.json", &[(2, next)]), ("both.json", &[(1, root), (2, next)])]
+    {
+        desk.write(name, keys(epochs));
+        std::fs::set_permissions(desk.path(name), std::fs::Permissions::from_mode(0o600)).expect("sets the mode");
+    }
+    desk.write("person.json", r#"{"nhs": "999 000 0018", "surname": "Trelawny", "dob": "2009-04-17"}"#);
+    let ask = |keys: &[&str]| {
+        let keys: Vec<&str> = keys.iter().flat_map(|name| ["-k", name]).collect();
+        let rest: Vec<&str> = ASK.into_iter().filter(|word| !["-k", "keys.json"].contains(word)).collect();
+        desk.porth(&[&rest[..], &keys, &["--person", "person.json"]].concat())
+    };
+    let question = |output: &std::process::Output| -> Question {
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let two = ask(&["one.json", "two.json"]);
+    let question_of_two = question(&two);
+    assert_eq!(question_of_two.epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(), [1, 2]);
+    let types = |epoch: u32| question_of_two.tokens[&epoch].keys().collect::<Vec<_>>();
+    assert_eq!(types(1), types(2));
+    assert_ne!(question_of_two.tokens[&1], question_of_two.tokens[&2]);
+    assert_eq!(ask(&["both.json"]).stdout, two.stdout);
+    assert_eq!(question(&ask(&["one.json"])).tokens[&1], question_of_two.tokens[&1]);
+    for (wrong, code) in [
+        (&["one.json", "one.json"][..], "key_file.epochs"),
+        (&["one.json", "both.json"], "key_file.epochs"),
+        (&["one.json", "two.json", "both.json"], "key_file.epochs"),
+    ] {
+        let output = ask(wrong);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(78) && said.contains(code), "{wrong:?}: {said}");
+    }
+}

@@ -5,6 +5,7 @@ mod enquire;
 pub(crate) mod gateway;
 mod guess;
 mod keys;
+mod live;
 mod log;
 mod messy;
 pub(crate) mod policy;

@@ -21,7 +21,7 @@ async fn deliver(agency: &TestAgency<'_>, feed: &str, name: &str) {
     let programme = ProgrammeCode::parse(PROGRAMME).expect("a code");
     let key = TypeKey::derive(linkage, &programme, EPOCH, &TokenType::parse(SUGGESTING).expect("a type"), 1);
     let check = (TokenType::parse(SUGGESTING).expect("a type"), key.key_check());
-    agency.home.gateway().register_key_checks(EPOCH, &[check], "custodian").await.expect("registered");
+    agency.home.gateway().register_key_checks(EPOCH, &[check], &[], "custodian").await.expect("registered");
     let mut header = agency.header(feed, AGREEMENT).await;
     header["epochs"][0]["key_checks"][SUGGESTING] = hexadecimal(&key.key_check()).into();
     let row = json!({

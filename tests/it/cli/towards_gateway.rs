@@ -86,6 +86,11 @@ fn connected(answers: Vec<(u16, Value)>) -> (Desk, Heard) {
     (desk, heard)
 }
 
+/// The gateway holds nothing of the file.
+fn nothing_held() -> (u16, Value) {
+    (404, json!({ "kind": "not-found", "status": 404, "title": "There is nothing here.", "next": "" }))
+}
+
 fn token() -> (u16, Value) {
     (200, json!({ "access_token": "an.access.token", "token_type": "Bearer", "expires_in": 300 }))
 }
@@ -120,6 +125,7 @@ const ENQUIRE: [&str; 21] = [
 fn a_submission_is_sent_whole_and_followed_until_it_is_visible() {
     let (desk, heard) = connected(vec![
         token(),
+        nothing_held(),
         (202, json!({ "id": "s-1", "state": "staging", "is_repeat": false })),
         (200, json!({ "id": "s-1", "state": "publishing", "rows_read": 2 })),
         (
@@ -137,20 +143,21 @@ fn a_submission_is_sent_whole_and_followed_until_it_is_visible() {
     let assertion = heard[0].1.split_once("client_assertion=").expect("an assertion").1;
     assert_eq!(UnverifiedAssertion::parse(assertion).expect("well-formed").client_id(), "education-batch");
     assert!(
-        heard[1].0.starts_with("post /v1/submissions ") && heard[1].0.contains("authorization: bearer an.access.token")
+        heard[2].0.starts_with("post /v1/submissions ") && heard[2].0.contains("authorization: bearer an.access.token")
     );
-    assert!(heard[1].0.contains("idempotency-key: "));
-    assert_eq!(heard[1].1, fs::read_to_string(desk.path("batch.ndjson")).expect("there"));
-    assert!(heard[2].0.starts_with("get /v1/submissions/s-1 "));
+    assert!(heard[1].0.starts_with("post /v1/submissions/held "));
+    assert!(heard[2].0.contains("idempotency-key: "));
+    assert_eq!(heard[2].1, fs::read_to_string(desk.path("batch.ndjson")).expect("there"));
+    assert!(heard[3].0.starts_with("get /v1/submissions/s-1 "));
 }
 
 #[test]
 fn a_refused_or_failed_submission_ends_with_code_three() {
     let refusal = json!({ "kind": "no-agreement", "status": 403, "title": "No agreement.", "next": "Ask for one." });
-    let failed = json!({ "id": "s-1", "state": "failed", "failure": "bad rows", "rows_read": 1, "errors": [] });
+    let failed = json!({ "id": "s-1", "state": "failed", "failure": { "code": "file.rows", "meaning": "bad rows" }, "rows_read": 1, "errors": [] });
     for (answers, said) in [
-        (vec![token(), (403, refusal)], "no-agreement"),
-        (vec![token(), (202, json!({ "id": "s-1" })), (200, failed)], "bad rows"),
+        (vec![token(), nothing_held(), (403, refusal)], "no-agreement"),
+        (vec![token(), nothing_held(), (202, json!({ "id": "s-1" })), (200, failed)], "bad rows"),
     ] {
         let (desk, _) = connected(answers);
         let output = desk.porth(&SUBMIT);
@@ -182,7 +189,9 @@ fn a_gateway_that_cannot_answer_now_is_asked_again_with_the_same_key() {
         json!({ "kind": "storage-unavailable", "status": 503, "title": "The database cannot be reached.", "next": "" });
     let (desk, heard) = connected(vec![
         token(),
+        nothing_held(),
         (503, busy.clone()),
+        nothing_held(),
         (202, json!({ "id": "s-1", "state": "staged", "is_repeat": true })),
         (503, busy),
         (200, json!({ "id": "s-1", "state": "visible", "rows_read": 0, "errors": [] })),
@@ -197,9 +206,9 @@ fn a_gateway_that_cannot_answer_now_is_asked_again_with_the_same_key() {
         let head: &str = &heard[at].0;
         head.lines().find(|line| line.starts_with("idempotency-key: ")).expect("a key").to_owned()
     };
-    assert!(heard[1].0.starts_with("post /v1/submissions ") && heard[2].0.starts_with("post /v1/submissions "));
-    assert_eq!(key(1), key(2));
-    assert_eq!(heard[1].1, heard[2].1, "the whole file again");
+    assert!(heard[2].0.starts_with("post /v1/submissions ") && heard[4].0.starts_with("post /v1/submissions "));
+    assert_eq!(key(2), key(4));
+    assert_eq!(heard[2].1, heard[4].1, "the whole file again");
 }
 
 #[test]
@@ -214,5 +223,84 @@ fn a_feed_that_is_overdue_is_named_and_ends_with_code_four() {
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains("attendance") && said.contains(&state.replace('_', " ")) && said.contains("2026-10-09"));
+    }
+}
+
+#[test]
+fn a_file_that_is_held_in_part_goes_on_after_the_last_line_that_is_held() {
+    let batch = |desk: &Desk| fs::read_to_string(desk.path("batch.ndjson")).expect("there");
+    let (desk, _) = connected(Vec::new());
+    let head = batch(&desk).lines().next().expect("a header").to_owned();
+    let digest = |header: &str| {
+        let digest = porth::app::submit::LineDigest::of_header(header.as_bytes());
+        porth::app::policies::hex(digest.as_bytes())
+    };
+    let taken = (202, json!({ "id": "s-1", "state": "staged", "is_repeat": false }));
+    let held = |digest: String| (200, json!({ "id": "s-1", "line": 1, "digest": digest }));
+    for (held, path) in [
+        (held(digest(&head)), "post /v1/submissions/s-1/lines "),
+        (held(digest("another file")), "post /v1/submissions "),
+    ] {
+        let (desk, heard) = connected(vec![token(), held, taken.clone()]);
+        let output = desk.porth(&[&SUBMIT[..], &["--no-wait"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let heard = heard.lock().expect("no panic");
+        assert!(heard[2].0.starts_with(path), "{}", heard[2].0);
+        let is_rest = path.contains("lines");
+        let expected = json!({ "after": 1, "digest": digest(&head) }).to_string() + "\n{\"end\":0}\n";
+        assert_eq!(heard[2].1, if is_rest { expected } else { batch(&desk) });
+    }
+}
+
+#[test]
+fn submissions_are_listed_shown_with_all_their_errors_and_taken_back() {
+    let one = |state: &str, errors: Value, next: Value| {
+        json!({ "id": "01990000-0000-7000-8000-000000000000", "feed": "attendance", "agreement": "core/v1",
+            "mode": "snapshot", "rows": "good_rows", "as_at": "2026-09-20", "state": state, "rows_read": 2,
+            "rows_accepted": 1, "rows_rejected": 1, "failure": null, "received_at": "2026-09-20T10:00:00.000000Z",
+            "finished_at": null, "errors": errors, "next_after": next })
+    };
+    let error = |row: u32| json!([{ "row": row, "field": "ref", "code": "row.duplicate_ref", "meaning": "Twice." }]);
+    let id = "01990000-0000-7000-8000-000000000000";
+    let ended = json!({ "kind": "state-conflict", "status": 409, "title": "It is over.", "next": "" });
+    let unseen = one("visible", json!([]), Value::Null);
+    for (answers, command, code, said, path) in [
+        (
+            vec![(200, json!({ "submissions": [unseen.clone()], "next_before": id }))],
+            vec!["list"],
+            0,
+            "visible",
+            "get /v1/submissions?limit=20 ",
+        ),
+        (
+            vec![(200, one("visible", error(3), json!(3))), (200, one("visible", error(9), Value::Null))],
+            vec!["show", id],
+            0,
+            "       9  ref",
+            "get /v1/submissions/01990000-0000-7000-8000-000000000000?limit=1000 ",
+        ),
+        (
+            vec![(202, one("withdrawing", json!([]), Value::Null)), (200, one("withdrawn", json!([]), Value::Null))],
+            vec!["retract", id],
+            0,
+            "withdrawn",
+            "post /v1/submissions/01990000-0000-7000-8000-000000000000/retract ",
+        ),
+        (vec![(409, ended)], vec!["retract", id], 3, "state-conflict", "post /v1/submissions/01990000"),
+        (
+            vec![(202, one("withdrawing", json!([]), Value::Null)), (200, unseen)],
+            vec!["retract", id],
+            1,
+            "seen as before",
+            "post /v1/submissions/01990000",
+        ),
+    ] {
+        let (desk, heard) = connected([vec![token()], answers].concat());
+        let output = desk.porth(&[&["submissions"][..], &command, &["-c", "connection.toml"]].concat());
+        let text = [&output.stdout[..], &output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {text}");
+        assert!(text.contains(said), "{command:?}: {text}");
+        assert!(heard.lock().expect("no panic")[1].0.starts_with(path), "{command:?}");
     }
 }

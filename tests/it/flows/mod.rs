@@ -10,4 +10,5 @@ mod febrl;
 mod legacy;
 mod main_job;
 mod referrals;
+mod uploads;
 mod weighing;

@@ -2,6 +2,7 @@
 
 mod blinding;
 mod docs;
+mod drills;
 mod fields;
 mod linkage;
 mod signing;

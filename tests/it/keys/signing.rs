@@ -24,9 +24,12 @@ fn rotate(gateway: &CliGateway, name: &str, more: &[&str]) -> crate::cli::gatewa
     gateway.run(&[["keys", "rotate", name, "--config", "porth.toml"].as_slice(), &WHY, more].concat())
 }
 
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
 #[tokio::test]
-async fn checkpoints_of_the_old_key_verify_on_and_an_auditor_without_it_notices() {
-    let gateway = CliGateway::ready(Backend::Sqlite, "pilot").await;
+async fn checkpoints_of_the_old_key_verify_on_and_an_auditor_without_it_notices(#[case] backend: Backend) {
+    let gateway = CliGateway::ready(backend, "pilot").await;
     let trust = |to: &str| {
         let text = gateway.run(&["log", "trust", "--config", "porth.toml"]).done().out;
         gateway.write(to, &text);
@@ -53,6 +56,10 @@ async fn checkpoints_of_the_old_key_verify_on_and_an_auditor_without_it_notices(
     assert_eq!(verify("new-trust.toml").done().json()["clean"], true, "the checkpoint held from before verifies too");
     assert_eq!(verify("old-trust.toml").code, 4, "the old key signs nothing new");
     assert!(!gateway.path("checkpoint/checkpoint.v1.json").exists());
+    // A log that ends where the old key signed last is shown up by any checkpoint that the new key signed.
+    let ended = ["--json", "log", "verify", "before", "--trust", "new-trust.toml", "--checkpoint", "after/checkpoint"];
+    let ended = gateway.run(&ended);
+    assert!(ended.code == 4 && ended.out.contains("rollback"), "{ended:?}");
 }
 
 #[tokio::test]

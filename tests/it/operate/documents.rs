@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use porth::config::{Config, Limits};
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -64,37 +62,6 @@ fn the_alert_rules_use_figures_that_there_are() {
     assert!(used.len() > 5, "{used:?}");
     let unknown: Vec<&String> = used.difference(&registered).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
-}
-
-#[test]
-fn the_configuration_page_gives_the_defaults_that_the_code_has() {
-    let page = page("docs/configuration.md");
-    let default = |key: &str| {
-        let row =
-            page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"));
-        let needed = row.split('|').nth(2).expect("a column").trim();
-        needed.strip_prefix("no, ").unwrap_or_else(|| panic!("{key} has no default on the page")).to_owned()
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("porth.toml");
-    let least = "mode = \"pilot\"\nprogramme = \"p\"\nissuer = \"i\"\nlog_origin = \"l\"\n[database]\nsqlite = \"d\"\n\
-                 [listen]\nagencies = \"a\"\n[tls]\ncertificate = \"c\"\nprivate_key = \"k\"\nclient_roots = []\n\
-                 revocation_lists = []\n[keys]\nfolder = \"keys\"\nkek_file = \"kek\"\nshield_public_key = \"s\"\n";
-    fs::write(&path, least).expect("writes");
-    let config = Config::read(&path).expect("the least that there can be");
-    let limits = Limits::default();
-    for (key, value) in [
-        ("database.connections", config.database.connections.to_string()),
-        ("listen.operator", config.listen.operator.clone()),
-        ("limits.submission_mebibytes", limits.submission_mebibytes.to_string()),
-        ("limits.submission_rows", limits.submission_rows.to_string()),
-        ("limits.burst", limits.burst.to_string()),
-        ("limits.requests_per_second", limits.requests_per_second.to_string()),
-    ] {
-        assert_eq!(default(key), value, "{key}");
-    }
-    assert_eq!(config.state_file(), folder.path().join("porth-log-state"));
-    assert!(default("state_file").contains("porth-log-state"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod backup;
 mod cli;
+mod configuration;
 mod doctor;
 mod documents;
 mod schema;

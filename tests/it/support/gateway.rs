@@ -59,6 +59,12 @@ impl TestGateway {
 
     /// Likewise, with another daily ceiling in every agreement: for load that no agreement gives room to.
     pub(crate) async fn start_under(backend: Backend, more: &str, daily_ceiling: Option<u32>) -> Self {
+        let edit = |text: &[u8]| daily_ceiling.map_or_else(|| text.to_vec(), |ceiling| with_ceiling(text, ceiling));
+        Self::start_edited(backend, more, &edit).await
+    }
+
+    /// Likewise, with agreements that say something else than the repository's.
+    pub(crate) async fn start_edited(backend: Backend, more: &str, edit: &dyn Fn(&[u8]) -> Vec<u8>) -> Self {
         let database = TestDatabase::create(backend).await;
         let now = database.store.now().await.expect("the database has a clock");
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -71,7 +77,7 @@ impl TestGateway {
 
         let prepared = runtime::prepare(&config).await.expect("the parts open");
         let linkage = LinkageKey::generate(&random());
-        policies::put_in_force(&prepared.gateway, &linkage, daily_ceiling).await;
+        policies::put_in_force(&prepared.gateway, &linkage, edit).await;
         let running = runtime::start(&config, prepared).await.expect("the gateway starts");
         Self { running, authority, linkage, shield, folder, _database: database, enrolled: AtomicU32::new(0) }
     }

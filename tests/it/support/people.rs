@@ -77,7 +77,8 @@ pub(crate) fn token(linkage: &LinkageKey, token_type: &str, value: &str) -> Stri
     type_key(linkage, token_type).token(value.as_bytes()).to_text()
 }
 
-fn type_key(linkage: &LinkageKey, token_type: &str) -> TypeKey {
+/// The key of a token type.
+pub(crate) fn type_key(linkage: &LinkageKey, token_type: &str) -> TypeKey {
     let programme = ProgrammeCode::parse(PROGRAMME).expect("a code");
     TypeKey::derive(linkage, &programme, EPOCH, &TokenType::parse(token_type).expect("a type"), NORM)
 }

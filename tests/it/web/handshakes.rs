@@ -106,6 +106,25 @@ async fn a_connection_made_under_an_older_revocation_list_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_under_an_authority_that_was_taken_out_is_closed_and_no_new_one_is_let_in() {
+    let gateway = TlsListener::start().await;
+    let (agency, next) = (gateway.agencies.client("housing"), Authority::new("Next authority"));
+    let mut stream = open(&gateway, &resuming_connector(&gateway, &agency)).await.expect("let in");
+    stream.write_all(b"GET /whoami HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    assert!(stream.read(&mut [0; 1024]).await.expect("answered") > 0);
+
+    gateway.replace_authority(&next);
+    assert!(gateway.reloader.reload().expect("good material"));
+
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+    closed.await.expect("closed in time").expect("closed in good order");
+    assert_eq!(trouble(gateway.client(Some(&agency))).await, Trouble::CertificateAuthority);
+    let second = next.client("housing");
+    gateway.client(Some(&second)).get("/whoami", &CallHeaders::default()).await.expect("let in");
+}
+
+#[tokio::test]
 async fn a_broken_reload_keeps_what_was_there() {
     let gateway = TlsListener::start().await;
     let agency = gateway.agencies.client("housing");

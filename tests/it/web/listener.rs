@@ -87,6 +87,7 @@ pub(crate) struct TlsListener {
     pub(crate) listener: Listener,
     pub(crate) reloader: Arc<TlsReloader>,
     list: Arc<Mutex<String>>,
+    roots: Arc<Mutex<String>>,
 }
 
 impl TlsListener {
@@ -97,14 +98,15 @@ impl TlsListener {
     pub(crate) async fn with_list(list: impl Fn(&Authority) -> String) -> Self {
         let (gateway_authority, agencies) = (Authority::new("Gateway authority"), Authority::new("Agency authority"));
         let list = Arc::new(Mutex::new(list(&agencies)));
-        let (server, roots, source) = (gateway_authority.server(), agencies.pem.clone(), Arc::clone(&list));
+        let roots = Arc::new(Mutex::new(agencies.pem.clone()));
+        let (server, trusted, source) = (gateway_authority.server(), Arc::clone(&roots), Arc::clone(&list));
         let material = move || {
             let named = |name: &str, text: &str| NamedBytes::new(name, text.as_bytes().to_vec());
             Ok(TlsMaterial {
                 certificate: named("gateway.pem", &server.certificate_pem),
                 private_key: named("gateway.key", &server.key_pem),
                 clients: Some(ClientTrust {
-                    roots: vec![named("agencies.pem", &roots)],
+                    roots: vec![named("agencies.pem", &trusted.lock().expect("one test"))],
                     revocation_lists: vec![named("agencies.crl", &source.lock().expect("one test"))],
                 }),
             })
@@ -112,11 +114,17 @@ impl TlsListener {
         let reloader = Arc::new(TlsReloader::new(material).expect("good material"));
         let limits = ServeLimits { handshake_timeout: Duration::from_secs(2), ..ServeLimits::default() };
         let listener = Listener::start(Transport::Tls(Arc::clone(&reloader)), limits).await;
-        Self { gateway_authority, agencies, listener, reloader, list }
+        Self { gateway_authority, agencies, listener, reloader, list, roots }
     }
 
     pub(crate) fn replace_list(&self, list: String) {
         *self.list.lock().expect("one test") = list;
+    }
+
+    /// Trusts another authority instead, with an empty list of it.
+    pub(crate) fn replace_authority(&self, authority: &Authority) {
+        authority.pem.clone_into(&mut self.roots.lock().expect("one test"));
+        self.replace_list(authority.list(&[]));
     }
 
     pub(crate) fn client(&self, identity: Option<&Identity>) -> Client {
