@@ -2,5 +2,6 @@
 -- records until these are delivered again: an older binary links by none of them.
 
 ALTER TABLE link DROP COLUMN apart;
+DROP TABLE pair_mark;
 DROP TABLE possible_match;
 DROP TABLE pair;

@@ -56,4 +56,10 @@ CREATE TABLE possible_match (
 );
 CREATE INDEX possible_match_by_agency ON possible_match (programme, agency, asked_at);
 
+-- Every decision moves the generation, whatever came of it: otherwise a lapsed reply would tell.
+CREATE TABLE pair_mark (
+    event              BLOB   PRIMARY KEY,  -- the decision's log entry
+    programme          TEXT   NOT NULL REFERENCES programme (code)
+);
+
 ALTER TABLE link ADD COLUMN apart BLOB; -- marks of recorded splits that the record's person carries, 16 bytes each

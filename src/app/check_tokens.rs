@@ -117,8 +117,9 @@ fn needed_checks<'a>(
     takes_legacy: bool,
 ) -> impl Iterator<Item = (u32, &'a TokenType)> {
     let types = header.epochs.iter().flat_map(|keys| keys.key_checks.keys().map(|name| (keys.epoch, name)));
-    types.filter(move |(epoch, name)| match policies.match_keys().is_legacy(name) {
-        true => takes_legacy, // without the agreement no such token is taken anyhow
-        false => policies.test_tokens(*epoch, name).is_some(),
+    types.filter(move |(epoch, name)| {
+        let is_legacy = policies.match_keys().is_legacy(name);
+        // Where the agreement takes no old hash values, no such token is taken anyhow.
+        if is_legacy { takes_legacy } else { policies.test_tokens(*epoch, name).is_some() }
     })
 }

@@ -110,7 +110,7 @@ pub async fn propose(gateway: Gateway, shutdown: CancellationToken) {
         }
         match gateway.propose_possible_matches(Pace::default()).await {
             Ok(found) => {
-                tracing::info!(new = found.new, asked = found.asked, "records were compared for possible matches")
+                tracing::info!(new = found.new, asked = found.asked, "records were compared for possible matches");
             }
             Err(error) => tracing::warn!(error = %error, "records could not be compared; that is tried again"),
         }

@@ -16,7 +16,8 @@ pub(super) static BY_REFERENCE: ListStatement = ListStatement::new(
     "SELECT record.id, record.agency, record.feed, record.reference,
             CASE WHEN record.agency <> $3 AND link.shielded = 1 THEN NULL ELSE record.tokens END,
             CASE WHEN record.agency <> $3 AND link.shielded = 1 THEN NULL ELSE record.households END,
-            CASE WHEN record.agency <> $3 AND link.shielded = 1 THEN NULL ELSE record.evidence END
+            CASE WHEN record.agency <> $3 AND link.shielded = 1 THEN NULL ELSE record.evidence END,
+            CASE WHEN record.agency <> $3 AND link.shielded = 1 THEN NULL ELSE link.apart END
      FROM submission
      JOIN record ON record.submission = submission.id AND record.reference IN ({list})
      JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1

@@ -54,6 +54,9 @@ statements! {
                         AND second_agency = $5 AND second_feed = $6 AND second_reference = $7
                         AND state IN ('proposed', 'in_force') ORDER BY id");
     TO_APPLY = select!("programme = $1 AND applied = 0 ORDER BY id LIMIT $2");
+    ADD_MARK = "INSERT INTO pair_mark (event, programme) VALUES ($1, $2)";
+    MARKS = "SELECT event FROM pair_mark WHERE programme = $1 ORDER BY event LIMIT $2";
+    DROP_MARK = "DELETE FROM pair_mark WHERE event = $1";
     ANY = "SELECT COUNT(*) FROM (SELECT id FROM pair WHERE programme = $1 LIMIT 1) one";
     APPLIED = "UPDATE pair SET applied = 1 WHERE id = $1 AND state = $2";
     SET_TOKENS = "UPDATE record SET tokens = $3 WHERE id = $1 AND tokens = $2";
@@ -135,6 +138,14 @@ impl Store {
     /// Pairs whose state the records do not carry yet.
     pub async fn pairs_to_apply(&self, programme: &ProgrammeCode, limit: i64) -> Result<Vec<StoredPair>, StoreError> {
         self.fetch_all(TO_APPLY, values![programme.as_str(), limit]).await?.iter().map(read_pair).collect()
+    }
+
+    /// Decisions for which no generation has moved yet.
+    pub async fn pair_marks(&self, programme: &ProgrammeCode, limit: i64) -> Result<Vec<EventId>, StoreError> {
+        let rows = self.fetch_all(MARKS, values![programme.as_str(), limit]).await?;
+        let read =
+            |row: &Row| EventId::from_slice(&row.bytes(0)?).map_err(|_| StoreError::Corrupt("mark of a decision"));
+        rows.iter().map(read).collect()
     }
 
     /// Every pair that was not reversed, in the order of the records.
@@ -242,6 +253,19 @@ impl Tx {
     /// Removes a proposal that nothing speaks for any more.
     pub async fn drop_proposed(&mut self, id: PairId) -> Result<(), StoreError> {
         self.execute(DROP_PROPOSED, values![id.as_bytes()]).await.map(drop)
+    }
+
+    /// Lets a generation move for a decision, whatever comes of it.
+    pub async fn add_pair_mark(&mut self, programme: &ProgrammeCode, event: EventId) -> Result<(), StoreError> {
+        self.execute(ADD_MARK, values![event.as_bytes(), programme.as_str()]).await.map(drop)
+    }
+
+    /// A generation has moved for these decisions.
+    pub async fn drop_pair_marks(&mut self, marks: &[EventId]) -> Result<(), StoreError> {
+        for mark in marks {
+            self.execute(DROP_MARK, values![mark.as_bytes()]).await?;
+        }
+        Ok(())
     }
 
     /// Notes that the records carry these pairs as they were read; one that changed since stays to be applied.

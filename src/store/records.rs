@@ -122,7 +122,7 @@ statements! {
             WHERE submission = $1 AND reference > $2 ORDER BY reference LIMIT $3";
     /// Every record in reach that no shield covers, the asker's own like any other.
     COHORT = "SELECT record.id, record.agency, record.feed, record.reference, record.tokens, record.households,
-                     record.evidence
+                     record.evidence, link.apart
               FROM record
               JOIN link ON link.record = record.id AND link.visible_from <= $1 AND link.visible_to + 0 > $1
               JOIN submission ON submission.id = record.submission

@@ -1,6 +1,7 @@
 //! Tables of counts as they were released, and the records that the next release counts.
 
 use super::bulk::BulkInsert;
+use super::links::read_marks;
 use super::records::{StoredToken, unpack};
 use super::statements::statements;
 use super::value::{Row, Value, values};
@@ -40,7 +41,7 @@ statements! {
     /// Records that may be counted, in the order of their components. Nothing that a shield reaches is
     /// ever counted, whoever asks.
     COUNTED = "SELECT link.component, record.id, record.agency, record.feed, record.reference, record.tokens,
-                      record.households, record.evidence
+                      record.households, record.evidence, link.apart
                FROM link
                JOIN record ON record.id = link.record
                JOIN submission ON submission.id = record.submission
@@ -110,6 +111,8 @@ pub struct CountedRecord {
     pub households: Vec<StoredToken>,
     /// Sealed evidence.
     pub evidence: Vec<u8>,
+    /// On which side of which splits the person stands.
+    pub apart: Vec<[u8; 16]>,
 }
 
 /// Sealed members of a release: programme, series, number and the sealed bytes.
@@ -248,5 +251,6 @@ fn read_record(row: &Row) -> Result<CountedRecord, StoreError> {
         tokens: unpack(&row.bytes(5)?)?,
         households: unpack(&row.bytes(6)?)?,
         evidence: row.bytes(7)?,
+        apart: read_marks(row.optional_bytes(8)?)?,
     })
 }

@@ -2,7 +2,7 @@
 //! same kind of entry as an enquiry about a person. Whoever is shielded is not there, and a family of
 //! which nothing may be seen is as one that never was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -97,7 +97,7 @@ struct FamilyOpening<'a, T> {
 
 impl Permission<'_> {
     /// The facts that decide what the people's evidence amounts to.
-    pub(in crate::app) fn facts<'p>(&'p self) -> Facts<'p> {
+    pub(in crate::app) fn facts(&self) -> Facts<'_> {
         Facts::new(self.asked.policies.programme(), &self.deliveries, &self.set, self.asked.view.now)
     }
 }
@@ -268,7 +268,7 @@ fn people_of(seen: &Seen, records: &BTreeSet<RecordName>, policies: &Policies, h
             reference: record.key.reference.clone(),
         })
         .collect();
-    let mut tokens: BTreeMap<(u16, u32, Blinded), ()> = BTreeMap::new();
+    let mut tokens: BTreeSet<(u16, u32, Blinded)> = BTreeSet::new();
     let mut people = Vec::new();
     for cluster in policies.persons(&seen.linkable) {
         if !cluster.members().iter().any(|&place| records.contains(&names[place])) {
@@ -279,13 +279,13 @@ fn people_of(seen: &Seen, records: &BTreeSet<RecordName>, policies: &Policies, h
             let (record, evidence) = (&seen.linkable[place], &seen.evidence[place]);
             let feed = (record.key.agency.clone(), record.key.feed.clone());
             dweller = dweller.with_record(feed, evidence.role, evidence.send_18_25, &record.households);
-            tokens.extend(record.tokens.iter().map(|token| ((token.kind, token.epoch, token.value), ())));
+            tokens.extend(record.tokens.iter().map(|token| (token.kind, token.epoch, token.value)));
         }
         let records = cluster.members().iter().map(|&place| names[place].clone()).collect();
         people.push(FamilyPerson { records, member: seen.member(&cluster), dweller });
     }
     people.sort_by(|a, b| a.records.iter().min().cmp(&b.records.iter().min()));
-    let tokens = tokens.into_keys().map(|(kind, epoch, blinded)| StoredToken { kind, epoch, blinded }).collect();
+    let tokens = tokens.into_iter().map(|(kind, epoch, blinded)| StoredToken { kind, epoch, blinded }).collect();
     FoundFamily { people, hidden, tokens }
 }
 

@@ -48,13 +48,16 @@ pub(super) struct Change {
     pub(super) history: Vec<(Tfid, FamilyEventKind, Option<Tfid>)>,
 }
 
+/// Which records belonged to which families.
+type Belongings = Vec<(Tfid, RecordName)>;
+
 /// Everything that one decision does.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     /// The families that change, as they were when it was decided.
     pub(super) touched: Vec<StoredFamily>,
     /// Records of these references, and to which families they belonged when it was decided.
-    pub(super) holders: Option<(Vec<OpaqueRef>, Vec<(Tfid, RecordName)>)>,
+    pub(super) holders: Option<(Vec<OpaqueRef>, Belongings)>,
     pub(super) changes: Vec<Change>,
 }
 

@@ -37,7 +37,7 @@ use crate::domain::agreement::AnswerMode;
 use crate::domain::family::{CHANGING_PURPOSE, RecordName};
 use crate::domain::ids::{AgencyCode, FeedCode};
 use crate::domain::item::Item;
-use crate::domain::submission::SCHEME;
+use crate::domain::submission::{SCHEME, TokensByEpoch};
 use crate::domain::tfid::Tfid;
 use crate::domain::token::encode_base64url;
 use crate::linkage::standing_family::{Dweller, FeedName, standing_families};
@@ -205,8 +205,8 @@ impl Gateway {
             scheme: SCHEME.to_owned(),
             norm: policies.norm(),
             epochs: Vec::new(),
-            tokens: Default::default(),
-            household: Default::default(),
+            tokens: TokensByEpoch::default(),
+            household: TokensByEpoch::default(),
         })
     }
 

@@ -71,6 +71,7 @@ impl Gateway {
         let who = (&caller.agency, caller.client.as_str());
         let entry = self.decision_entry((id, event, now), who, words, &asked.record, &effects)?;
         tx.add_events(&[&entry]).await?;
+        tx.add_pair_mark(self.programme(), event).await?;
         tx.commit().await?;
         self.wake_sequencer();
         self.wake_publisher();
@@ -190,6 +191,7 @@ impl Gateway {
         let who = (&caller.agency, caller.client.as_str());
         let entry = self.decision_entry((id, event, now), who, words, &asked.record, &effects)?;
         tx.add_events(&[&entry]).await?;
+        tx.add_pair_mark(self.programme(), event).await?;
         tx.commit().await?;
         self.wake_sequencer();
         self.wake_publisher();
@@ -225,10 +227,8 @@ async fn reverse_pair(
         PairState::InForce | PairState::Refused => {
             // A pair that the other holder keeps apart by itself stays apart.
             let parts = |side: &PairSide| matches!(side.answer, Some(Decision::Reject | Decision::Split));
-            let is_kept = pair.state == PairState::InForce
-                && answer != Some(Decision::Confirm)
-                && pair.origin == PairOrigin::Apart
-                && parts(&pair.sides[1 - mine]);
+            let is_kept =
+                pair.state == PairState::InForce && pair.origin == PairOrigin::Apart && parts(&pair.sides[1 - mine]);
             if is_kept {
                 pair.sides[mine] = PairSide::default();
                 tx.change_pair(&pair, PairChange::None).await?;

@@ -105,6 +105,7 @@ impl Gateway {
         let who = (&caller.agency, caller.client.as_str());
         let entry = self.decision_entry((id, event, now), who, words, &record, &effects)?;
         tx.add_events(&[&entry]).await?;
+        tx.add_pair_mark(self.programme(), event).await?;
         tx.commit().await?;
         self.wake_sequencer();
         self.wake_publisher();

@@ -25,14 +25,16 @@ const PAIRS: i64 = 1000;
 
 impl Gateway {
     /// Applies pairs that came into force or were reversed: the components that they touch are linked
-    /// anew, as a generation of its own. Gives the generation; `None` when nothing waits or visible
-    /// records are not touched, or somebody else is at the next generation.
+    /// anew, as a generation of its own. A decision moves the generation even where nothing came of it:
+    /// kept replies lapse with the generation, and whether they do must not tell what came of it. Gives
+    /// the generation; `None` when nothing waits, or somebody else is at the next generation.
     ///
     /// # Errors
     ///
     /// [`AppError`]; the pairs wait and are tried again.
     pub async fn publish_pairs(&self) -> Result<Option<i64>, AppError> {
-        if self.store().pairs_to_apply(self.programme(), 1).await?.is_empty() {
+        let (store, programme) = (self.store(), self.programme());
+        if store.pairs_to_apply(programme, 1).await?.is_empty() && store.pair_marks(programme, 1).await?.is_empty() {
             return Ok(None);
         }
         let policies = self.current_policies().await?;
@@ -68,6 +70,8 @@ impl Gateway {
 
     async fn apply_pairs(&self, claim: &Claim, policies: &Arc<Policies>) -> Result<Option<i64>, AppError> {
         let store = self.store();
+        // Read first: a decision that comes later moves a generation of its own.
+        let marks = store.pair_marks(self.programme(), PAIRS).await?;
         let pairs = store.pairs_to_apply(self.programme(), PAIRS).await?;
         let ids = self.shown_records_of(claim, &pairs).await?;
         let records = store.linkable_records(&ids).await?;
@@ -90,7 +94,8 @@ impl Gateway {
             }
         }
         tx.mark_applied(&pairs).await?;
-        if records.is_empty() {
+        tx.drop_pair_marks(&marks).await?;
+        if records.is_empty() && marks.is_empty() {
             if !tx.keep_claim(claim, now).await? {
                 return Err(AppError::ClaimLost);
             }

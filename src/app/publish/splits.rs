@@ -18,7 +18,9 @@ pub(super) fn without_splits<K: Clone>(records: &[LinkRecord<K>]) -> Option<Vec<
         return None;
     }
     let mut records = records.to_vec();
-    records.iter_mut().for_each(|record| record.tokens.retain(|token| !parts(token)));
+    for record in &mut records {
+        record.tokens.retain(|token| !parts(token));
+    }
     Some(records)
 }
 

@@ -12,7 +12,7 @@ use crate::app::enquire::supplier_feed;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
-use crate::app::publish::link_tokens;
+use crate::app::publish::{link_tokens, parted_tokens};
 use crate::domain::evidence::{Assessment, Contribution, Deliveries, EvidenceState, Facts, Member, Statement};
 use crate::domain::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode};
 use crate::domain::item::Item;
@@ -155,7 +155,7 @@ impl Reader {
         let homes = if shows_home { household_tokens(&matching(&record.households)) } else { Vec::new() };
         let key =
             RecordKey { agency: record.agency.clone(), feed: record.feed.clone(), reference: record.reference.clone() };
-        let tokens = link_tokens(&matching(&record.tokens));
+        let tokens = [link_tokens(&matching(&record.tokens)), parted_tokens(&record.apart)].concat();
         Ok(Some((LinkRecord { key, tokens, households: homes }, evidence)))
     }
 
@@ -169,9 +169,9 @@ impl Reader {
         // What a family meets is what any of its members meets, so each is judged alone.
         let assessed = Assessment::of(&[member], facts);
         let met = assessed.areas.into_iter().filter(|found| found.state == EvidenceState::Met);
-        let resident = records
-            .iter()
-            .fold(Resident::default(), |resident, (link, said)| resident.with_record(said.role, &link.households));
+        let resident = records.iter().fold(Resident::default(), |resident, (link, said)| {
+            resident.with_record(said.role, &link.households).with_young_person(said.send_18_25)
+        });
         let tag = |link: &LinkRecord| {
             let RecordKey { agency, feed, reference } = &link.key;
             self.gateway.keys().tagger.counted_record(agency.as_str(), feed.as_str(), reference.as_str())

@@ -98,6 +98,8 @@ fn test_tokens(match_keys: &MatchKeys, epoch: EpochTypeKeys) -> TestTokens {
 }
 
 fn say(view: &TokenCheckView) -> String {
+    use std::fmt::Write as _;
+
     let of = |wanted: TypeOutcome| -> Vec<&str> {
         view.types.iter().filter(|(_, outcome)| **outcome == wanted).map(|(name, _)| name.as_str()).collect()
     };
@@ -108,7 +110,7 @@ fn say(view: &TokenCheckView) -> String {
     let mut text = format!("Epoch {}: {} types are equal.", view.epoch, of(TypeOutcome::Equal).len());
     for (names, what) in [(differs, "differ"), (missing, "were not made: this machine lacks the key or the field")] {
         if !names.is_empty() {
-            text.push_str(&format!(" {} {what}.", names.join(", ")));
+            let _ = write!(text, " {} {what}.", names.join(", "));
         }
     }
     text

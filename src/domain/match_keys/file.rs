@@ -93,7 +93,8 @@ impl MatchKey {
             return Err(MatchKeysProblem::Household);
         }
         if has(&|field, _| field == Normaliser::LegacyHash) {
-            return self.check_legacy(&has);
+            let is_dated = has(&|field, taken| matches!(field, Normaliser::Date(_)) && taken == Derivation::Exact);
+            return self.check_legacy(is_dated);
         }
         check_tier(&self.components, self.tier, fields, test_set)?;
         if self.conflict == Some(Conflict::Strong) {
@@ -108,11 +109,7 @@ impl MatchKey {
 
     /// Nobody can see of a hash what was hashed, a filler perhaps, so that it says nothing against a
     /// link and only links together with the date of birth.
-    fn check_legacy(
-        &self,
-        has: &dyn Fn(&dyn Fn(Normaliser, Derivation) -> bool) -> bool,
-    ) -> Result<(), MatchKeysProblem> {
-        let is_dated = has(&|field, taken| matches!(field, Normaliser::Date(_)) && taken == Derivation::Exact);
+    fn check_legacy(&self, is_dated: bool) -> Result<(), MatchKeysProblem> {
         let links_alone = self.tier == Tier::Link && !is_dated;
         if self.conflict.is_some() || self.tier == Tier::Household || links_alone {
             return Err(MatchKeysProblem::Legacy);

@@ -202,8 +202,7 @@ mod x86 {
             for half in 0..2 {
                 unsafe { _mm256_storeu_si256(sums[half].as_mut_ptr().cast(), self.0[half]) };
             }
-            let [[a, b, c, d], [e, f, g, h]] = sums;
-            [a, b, c, d, e, f, g, h]
+            std::array::from_fn(|lane| sums[lane / (LANES / 2)][lane % (LANES / 2)])
         }
     }
 }

@@ -1,14 +1,18 @@
 //! What entries say, one struct for each type: the only place that fixes their fields.
 //!
 //! Integers and strings only; a field that does not apply is absent, never `null`. A new type is a
-//! struct here and a line in the table of [`Body`].
+//! struct here, or in a file below for its noun, and a line in the table of [`Body`].
+
+mod families;
+mod matches;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
+pub use self::matches::{AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments};
 use super::{Code, EntryError};
 use crate::domain::ids::{
-    AgencyCode, AgreementRef, EventId, FeedCode, PossibleMatchId, ProgrammeCode, PurposeCode, ReferralId, RoleCode,
-    SubmissionId,
+    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -343,68 +347,6 @@ impl From<bool> for YesNo {
     }
 }
 
-/// A step of a referral. Nothing in clear is about a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReferralStep {
-    /// Which referral.
-    pub referral: ReferralId,
-    /// What was done.
-    pub step: Code,
-    /// Where the referral was; absent when it came in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Code>,
-    /// Where the step leads.
-    pub to: Code,
-    /// Who took it.
-    pub agency: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// The agreement version named; absent when none such exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<AgreementRef>,
-    /// SHA-256 of that agreement's signed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement_sha256: Option<Digest>,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force, which gives the step its purpose.
-    pub programme_sha256: Digest,
-    /// What the step is for.
-    pub purpose: PurposeCode,
-    /// The agency's relationship with the family, as stated.
-    pub relationship: Code,
-    /// The role of the person who acted.
-    pub role: RoleCode,
-    /// The entry of the enquiry that the step rests on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<EventId>,
-    /// With whom the referral was shared, or to whom the family was assigned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub with: Option<AgencyCode>,
-    /// To which team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<Code>,
-    /// Taken, or refused and why.
-    pub outcome: Outcome,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: ReferralCommitments,
-}
-
-/// The salted commitments of a referral's step. Each has one opening, kept outside the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReferralCommitments {
-    /// The person who acted.
-    pub actor: Commitment,
-    /// The agency's case, when the referral came in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub case: Option<Commitment>,
-    /// The family's reference, when it was issued.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub family: Option<Commitment>,
-}
-
 /// Length of every shield opening: 32 bytes of encapsulated key, 208 of padded text, 16 of tag.
 pub const SHIELD_OPENING_BYTES: usize = 256;
 
@@ -434,43 +376,6 @@ impl From<ShieldOpening> for String {
     fn from(opening: ShieldOpening) -> Self {
         encode_base64url(&opening.0[..])
     }
-}
-
-/// Something that became of a family. Which family, which records and who decided are commitments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FamilyChange {
-    /// What: `issued`, `records_added`, `attached`, `engaged`, `merged`, `split`, `lead_started`,
-    /// `lead_ended` or `continuity_alert`.
-    pub action: Code,
-    /// Whose people decided.
-    pub agency: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// In which role.
-    pub role: RoleCode,
-    /// Under which agreement version.
-    pub agreement: AgreementRef,
-    /// For what.
-    pub purpose: PurposeCode,
-    /// Why.
-    pub reason: Code,
-    /// The entry of the disclosure that it was decided on.
-    pub disclosure: EventId,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: FamilyCommitments,
-}
-
-/// The salted commitments of a family's change. Each has one opening, kept outside the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FamilyCommitments {
-    /// The numbers of the families, the one that changed first.
-    pub families: Commitment,
-    /// What changed: records, a lead or months of contact.
-    pub change: Commitment,
-    /// The user who decided.
-    pub actor: Commitment,
 }
 
 /// One delivery of a feed.
@@ -705,113 +610,6 @@ pub struct LogRestore {
     pub by: Code,
     /// Why.
     pub reason: Code,
-}
-
-/// An agency is asked to verify records of its own: from this entry on it may read them in its queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchAsk {
-    /// Who is asked.
-    pub recipient: AgencyCode,
-    /// What for.
-    pub purpose: PurposeCode,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force.
-    pub programme_sha256: Digest,
-    /// SHA-256 over every agency's file in force.
-    pub agencies_sha256: Digest,
-    /// SHA-256 of the match keys in force.
-    pub match_keys_sha256: Digest,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: AskCommitments,
-}
-
-/// The salted commitment of a [`MatchAsk`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskCommitments {
-    /// The possible matches, each with the agency's own reference and the fields to verify.
-    pub asked: Commitment,
-}
-
-/// An agency decided about a record of its own, or took its decision back. No field depends on what
-/// the other holder said or on what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchDecision {
-    /// The possible match.
-    pub possible_match: PossibleMatchId,
-    /// Who decided.
-    pub agency: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// `confirm`, `reject`, `split`, `merge` or `reversal`.
-    pub action: Code,
-    /// The role of the person who decided.
-    pub role: RoleCode,
-    /// Why.
-    pub reason: Code,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: DecisionCommitments,
-}
-
-/// The salted commitments of a [`MatchDecision`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionCommitments {
-    /// The pairs that changed, and how.
-    pub effect: Commitment,
-    /// The agency's own record.
-    pub record: Commitment,
-}
-
-/// Possible matches were shown, or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchView {
-    /// Who asked.
-    pub recipient: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// The agreement version named in the request; absent when it names none that exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<AgreementRef>,
-    /// SHA-256 of that agreement's signed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement_sha256: Option<Digest>,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force.
-    pub programme_sha256: Digest,
-    /// SHA-256 over every agency's file in force.
-    pub agencies_sha256: Digest,
-    /// SHA-256 of the match keys in force.
-    pub match_keys_sha256: Digest,
-    /// What they are for.
-    pub purpose: PurposeCode,
-    /// The recipient's relationship with the persons, as stated.
-    pub relationship: Code,
-    /// The role of the person who asked.
-    pub role: RoleCode,
-    /// Shown, or refused and why.
-    pub outcome: Outcome,
-    /// Every (supplier, item), decided before any record was read.
-    pub decisions: Vec<Decision>,
-    /// The feeds of the permitted set, and how fresh they were.
-    pub feeds: Vec<Feed>,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: ViewCommitments,
-}
-
-/// The salted commitments of a [`MatchView`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ViewCommitments {
-    /// The user who asked.
-    pub actor: Commitment,
-    /// What was shown.
-    pub shown: Commitment,
 }
 
 /// Weights of weighed fields were learned from the visible records, and frozen.

@@ -73,6 +73,6 @@ fn no_path_of_the_api_takes_a_family_s_number() {
     let document = porth::web::api::openapi::document();
     let paths: Vec<&String> = document["paths"].as_object().expect("paths").keys().collect();
     let about_families: Vec<_> = paths.iter().filter(|path| path.starts_with("/v1/families")).collect();
-    assert_eq!(about_families.len(), 4);
+    assert_eq!(about_families.len(), 6);
     assert!(about_families.iter().all(|path| !path.contains('{')));
 }

@@ -79,7 +79,8 @@ pub(super) fn run(args: &DesignArgs, output: Output) -> Result<(), Failure> {
     }
     let sample = sample(&keys, &parts, args)?;
     if args.weigh_only {
-        return weigh(&keys, &parts, &sample, output);
+        weigh(&keys, &parts, &sample, output);
+        return Ok(());
     }
     let settings =
         Settings { margin_millibits: args.margin_bits.saturating_mul(1000), keys: args.keys, ..Settings::default() };
@@ -179,7 +180,7 @@ fn unreadable<E: std::fmt::Display>(path: &std::path::Path) -> impl Fn(E) -> Fai
 }
 
 /// Says what each key of the file is worth.
-fn weigh(keys: &MatchKeys, parts: &[Part], sample: &Sample, output: Output) -> Result<(), Failure> {
+fn weigh(keys: &MatchKeys, parts: &[Part], sample: &Sample, output: Output) {
     let entropy = Entropy::independent_of_people(sample);
     for key in keys.keys() {
         let place = |component: &Component| parts.iter().position(|part| part.component == *component);
@@ -191,7 +192,6 @@ fn weigh(keys: &MatchKeys, parts: &[Part], sample: &Sample, output: Output) -> R
             &serde_json::json!({ "name": key.name.as_str(), "evidence_millibits": millibits }),
         );
     }
-    Ok(())
 }
 
 fn print(design: &Design, parts: &[Part], sample: &Sample, output: Output) {

@@ -93,6 +93,10 @@ pub fn rules_of(keys: &MatchKeys) -> Result<LinkRules, LinkRulesError> {
 }
 
 /// Lets six agencies describe a society, links what they say, and compares.
+///
+/// # Panics
+///
+/// Never: a file of match keys that was read names the strong key of each key with a date.
 pub fn measure(keys: &MatchKeys, society: &Society, seed: u64) -> Figures {
     let entries = entries(society, seed);
     let records = records(keys, &entries);
