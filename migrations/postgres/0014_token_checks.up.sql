@@ -1,5 +1,5 @@
 -- Whether agencies' systems make the tokens that they should: what the key custodian registered for the
--- test people, and which agencies came to the same.
+-- test people, and which systems came to the same.
 
 CREATE TABLE test_token (
     programme TEXT NOT NULL REFERENCES programme (code),
@@ -12,10 +12,10 @@ CREATE TABLE test_token (
 
 CREATE TABLE token_check (
     programme TEXT NOT NULL REFERENCES programme (code),
-    agency TEXT NOT NULL,  -- whose system came to the registered tokens
+    client TEXT NOT NULL,  -- the system that came to the registered tokens
     epoch BIGINT NOT NULL,  -- in which epoch
     token_type TEXT NOT NULL,  -- of which type
     norm BIGINT NOT NULL,  -- normalisation version
     checked_at BIGINT NOT NULL,  -- when it last did
-    PRIMARY KEY (programme, agency, epoch, token_type, norm)
+    PRIMARY KEY (programme, client, epoch, token_type, norm)
 );

@@ -8,7 +8,7 @@ use super::enrol::key_event;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::{NORM, Policies};
-use crate::domain::ids::{AgencyCode, TokenType};
+use crate::domain::ids::TokenType;
 use crate::domain::submission::Header;
 use crate::domain::time::Timestamp;
 use crate::domain::token_check::{MOST_TEST_PEOPLE, TokenCheck, TypeOutcome, digests};
@@ -73,7 +73,7 @@ impl Gateway {
     ) -> Result<(), AppError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        let whose = (self.programme(), &caller.agency);
+        let whose = (self.programme(), caller.client.as_str());
         for (token_type, outcome) in outcomes {
             let passed_at = match outcome {
                 TypeOutcome::Equal => Some(now),
@@ -82,9 +82,14 @@ impl Gateway {
             };
             tx.note_token_check(whose, (epoch, token_type, NORM), passed_at).await?;
         }
-        let differs = outcomes.values().any(|outcome| *outcome == TypeOutcome::Differs);
+        let has = |wanted| outcomes.values().any(|outcome| *outcome == wanted);
+        let action = match (has(TypeOutcome::Differs), has(TypeOutcome::Missing), has(TypeOutcome::Equal)) {
+            (true, ..) => "differed",
+            (false, true, true) => "incomplete",
+            (false, false, _) => "passed",
+            (false, true, false) => return Ok(()), // nothing was sent: nothing is noted
+        };
         let key = format!("{}/epoch-{epoch}", caller.agency);
-        let action = if differs { "differed" } else { "passed" };
         let body = key_event(&key, "test-tokens", action, None, &caller.client, "token-check")?;
         tx.add_events(&[&self.event(now, body)?]).await?;
         tx.commit().await?;
@@ -92,10 +97,11 @@ impl Gateway {
         Ok(())
     }
 
-    /// Whether the agency's system has shown, for every epoch and type of a header, that it makes the
+    /// Whether the calling system has shown, for every epoch and type of a header, that it makes the
     /// right tokens. Types of old hash values need it always, all others once something is registered.
     pub(super) async fn has_checked_tokens(
         &self,
+        caller: &AgencyCaller,
         header: &Header,
         policies: &Policies,
         now: Timestamp,
@@ -105,8 +111,7 @@ impl Gateway {
         if needed.is_empty() {
             return Ok(true);
         }
-        let agency: &AgencyCode = &header.agency;
-        let passed = self.store().token_checks(self.programme(), agency, NORM).await?;
+        let passed = self.store().token_checks(self.programme(), &caller.client, NORM).await?;
         Ok(needed.into_iter().all(|(epoch, token_type)| passed.contains(&(epoch, token_type.clone()))))
     }
 }

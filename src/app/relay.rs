@@ -87,6 +87,9 @@ impl Policies {
         let agreements = self.book().agreements().filter(|agreement| live(agreement.status));
         let parties = agreements.flat_map(|agreement| agreement.text.parties());
         let own: Vec<&Party> = parties.filter(|party| party.agency == *agency).collect();
+        if own.is_empty() {
+            return BTreeSet::new(); // an agency without any agreement has no use for a key
+        }
         let listed: BTreeSet<&TokenType> = own.iter().flat_map(|party| &party.token_types).collect();
         let takes_legacy = own.iter().any(|party| party.legacy_tokens.is_some());
         let is_granted = |token_type: &&TokenType| {

@@ -211,7 +211,7 @@ impl Gateway {
         if header.epochs.iter().flat_map(|epoch| epoch.key_checks.keys()).any(|it| !may_send(it)) {
             return Err(FileFault::NotGranted.into());
         }
-        if !self.has_checked_tokens(header, policies, now).await? {
+        if !self.has_checked_tokens(caller, header, policies, now).await? {
             return Err(FileFault::UncheckedTokens.into());
         }
         if header.as_at > today {

@@ -1,11 +1,11 @@
-//! What the key custodian registered for the test people, and which agencies' systems came to the same.
+//! What the key custodian registered for the test people, and which systems came to the same.
 
 use std::collections::BTreeSet;
 
 use super::statements::statements;
 use super::value::values;
 use super::{Store, StoreError, Tx};
-use crate::domain::ids::{AgencyCode, ProgrammeCode, TokenType};
+use crate::domain::ids::{ProgrammeCode, TokenType};
 use crate::domain::time::Timestamp;
 
 statements! {
@@ -14,11 +14,11 @@ statements! {
     TEST_TOKEN = "SELECT digest FROM test_token WHERE programme = $1 AND epoch = $2 AND token_type = $3 AND norm = $4";
     TEST_TOKENS = "SELECT epoch, token_type, digest FROM test_token WHERE programme = $1 AND norm = $2
                    ORDER BY epoch, token_type";
-    PASS = "INSERT INTO token_check (programme, agency, epoch, token_type, norm, checked_at)
+    PASS = "INSERT INTO token_check (programme, client, epoch, token_type, norm, checked_at)
             VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (programme, agency, epoch, token_type, norm) DO UPDATE SET checked_at = excluded.checked_at";
-    FAIL = "DELETE FROM token_check WHERE programme = $1 AND agency = $2 AND epoch = $3 AND token_type = $4 AND norm = $5";
-    PASSED = "SELECT epoch, token_type FROM token_check WHERE programme = $1 AND agency = $2 AND norm = $3
+            ON CONFLICT (programme, client, epoch, token_type, norm) DO UPDATE SET checked_at = excluded.checked_at";
+    FAIL = "DELETE FROM token_check WHERE programme = $1 AND client = $2 AND epoch = $3 AND token_type = $4 AND norm = $5";
+    PASSED = "SELECT epoch, token_type FROM token_check WHERE programme = $1 AND client = $2 AND norm = $3
               ORDER BY epoch, token_type";
 }
 
@@ -51,7 +51,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// The epochs and types in which an agency's system came to the registered tokens.
+    /// The epochs and types in which a system came to the registered tokens.
     ///
     /// # Errors
     ///
@@ -59,10 +59,10 @@ impl Store {
     pub async fn token_checks(
         &self,
         programme: &ProgrammeCode,
-        agency: &AgencyCode,
+        client: &str,
         norm: u16,
     ) -> Result<BTreeSet<(u32, TokenType)>, StoreError> {
-        let rows = self.fetch_all(PASSED, values![programme.as_str(), agency.as_str(), i64::from(norm)]).await?;
+        let rows = self.fetch_all(PASSED, values![programme.as_str(), client, i64::from(norm)]).await?;
         let read = |row: &super::value::Row| {
             let epoch = u32::try_from(row.int(0)?).map_err(|_| StoreError::Corrupt("epoch"))?;
             Ok((epoch, row.parsed(1, "token type")?))
@@ -90,25 +90,25 @@ impl Tx {
         Ok(row.ok_or(StoreError::Corrupt("test tokens"))?.array::<32>(0, "test tokens")? == test.digest)
     }
 
-    /// Notes whether an agency's system came to the registered tokens of a type.
+    /// Notes whether a system came to the registered tokens of a type.
     ///
     /// # Errors
     ///
     /// [`StoreError`] from the database.
     pub async fn note_token_check(
         &mut self,
-        (programme, agency): (&ProgrammeCode, &AgencyCode),
+        (programme, client): (&ProgrammeCode, &str),
         (epoch, token_type, norm): (u32, &TokenType, u16),
         passed_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let (programme, agency) = (programme.as_str(), agency.as_str());
+        let programme = programme.as_str();
         let (epoch, norm, token_type) = (i64::from(epoch), i64::from(norm), token_type.as_str());
         match passed_at {
             Some(at) => {
-                self.execute(PASS, values![programme, agency, epoch, token_type, norm, at.as_micros()]).await?;
+                self.execute(PASS, values![programme, client, epoch, token_type, norm, at.as_micros()]).await?;
             }
             None => {
-                self.execute(FAIL, values![programme, agency, epoch, token_type, norm]).await?;
+                self.execute(FAIL, values![programme, client, epoch, token_type, norm]).await?;
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ use crate::cli::agency::key_file::{AgencyKeyFile, LinkageShare, hex};
 use crate::cli::agency::tokenise::read_match_keys;
 use crate::cli::operator::keys::files;
 use crate::cli::output::{Failure, Output};
+use crate::crypto::seal::SealKeyPair;
 use crate::domain::ids::TokenType;
 
 /// Arguments of `porth join finish`.
@@ -85,15 +86,25 @@ pub(super) fn run(args: &FinishArgs, output: Output) -> Result<(), Failure> {
         let answer = session.client().get("/v1/relay/grants", &headers).await.map_err(|error| failure(&error))?;
         let waiting: Waiting = answer.json().map_err(|error| failure(&error))?;
         let mut taken: Vec<(u32, TokenType)> = Vec::new();
+        let mut faults = Vec::new();
         for grant in waiting.grants.iter().filter(|grant| grant.sealing_key == key_id) {
-            let sealed = URL_SAFE_NO_PAD.decode(&grant.sealed).map_err(|_| not_ours())?;
-            let share = LinkageShare::from_sealed(&sealing, keys.agency(), &sealed).map_err(|_| not_ours())?;
-            check(&share, &reply, fingerprint)?;
+            // What is not ours, or not what the custodian read out, stays where it is: it must not keep
+            // the right keys from us.
+            let share = match opened(grant, &sealing, &keys, &reply, fingerprint) {
+                Ok(share) => share,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
             taken.extend(share.key_checks().into_iter().map(|(epoch, token_type, _)| (epoch, token_type)));
             keys.add(share).map_err(Failure::unusable)?;
             // Kept first: what was acknowledged cannot be fetched again.
             keys.replace(&folder.join(KEYS)).map_err(Failure::unusable)?;
             acknowledge(&mut session, &grant.id).await?;
+        }
+        if let Some(fault) = faults.into_iter().next().filter(|_| taken.is_empty()) {
+            return Err(fault);
         }
         Ok(taken)
     })?;
@@ -107,7 +118,7 @@ pub(super) fn run(args: &FinishArgs, output: Output) -> Result<(), Failure> {
         }
         _ => Vec::new(),
     };
-    if let Some(differs) = checked.iter().find(|view| !view.passed) {
+    if let Some(differs) = checked.iter().find(|view| check_tokens::has_other_tokens(view)) {
         return Err(Failure::faulty(format!("join.tokens: epoch {}: this machine's test tokens are not the registered ones", differs.epoch))
             .next("the keys were kept; run `porth check-tokens`, and ask the custodian which program and match keys are current"));
     }
@@ -153,6 +164,20 @@ fn keep(folder: &Path, reply: &JoinReply) -> Result<(), Failure> {
         files::replace_public(&folder.join(name), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// The keys of a grant, once they are known to be the right ones.
+fn opened(
+    grant: &Grant,
+    sealing: &SealKeyPair,
+    keys: &AgencyKeyFile,
+    reply: &JoinReply,
+    wanted: Fingerprint,
+) -> Result<LinkageShare, Failure> {
+    let sealed = URL_SAFE_NO_PAD.decode(&grant.sealed).map_err(|_| not_ours())?;
+    let share = LinkageShare::from_sealed(sealing, keys.agency(), &sealed).map_err(|_| not_ours())?;
+    check(&share, reply, wanted)?;
+    Ok(share)
 }
 
 /// What was opened must be what the custodian sent: an operator who sealed keys of its own making could
