@@ -42,10 +42,10 @@ pub fn run(args: CheckTokensArgs, output: &Output) -> Result<(), Failure> {
     let mut session = Connection::read(&args.connection)?.open()?;
     let found = crate::cli::block_on(check(&mut session, &keys, &match_keys))?;
     output.result(found.iter().map(say).collect::<Vec<_>>().join("\n"), &found);
-    if found.iter().all(|view| view.passed) {
+    if !found.iter().any(differs) {
         return Ok(());
     }
-    Err(Failure::faulty("check-tokens.differs: this machine does not make the registered tokens of every type").next(
+    Err(Failure::faulty("check-tokens.differs: this machine does not make the registered tokens").next(
         "compare the match-keys file, the keys' epoch and the version of this program with the key custodian's; the \
          gateway takes no delivery before they agree",
     ))
@@ -95,6 +95,12 @@ fn test_tokens(match_keys: &MatchKeys, epoch: EpochTypeKeys) -> TestTokens {
         people.insert(number, types);
     }
     people
+}
+
+/// Whether this machine makes other tokens than the registered ones. A type whose key it does not hold
+/// is no fault: it delivers no tokens of that type.
+pub(super) fn differs(view: &TokenCheckView) -> bool {
+    view.types.values().any(|outcome| *outcome == TypeOutcome::Differs)
 }
 
 fn say(view: &TokenCheckView) -> String {
