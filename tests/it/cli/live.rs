@@ -292,7 +292,7 @@ async fn a_file_whose_connection_is_cut_in_the_middle_is_sent_on_from_there_and_
         cutter.was_cut.notified().await;
         for _ in 0..1200 {
             let mut tx = store.begin().await.expect("a transaction");
-            if !tx.held_uploads(&education.agency.code, &feed).await.expect("the database").is_empty() {
+            if !tx.held_uploads(&education.agency.code, &feed, None).await.expect("the database").is_empty() {
                 return;
             }
             drop(tx);
