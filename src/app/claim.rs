@@ -207,7 +207,7 @@ impl Gateway {
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
         let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &family.agreement, view.now);
-        self.check_question(family, &policies, takes_legacy)?;
+        self.check_question(&caller.agency, family, &policies, takes_legacy)?;
         let rules = policies.programme().claim().ok_or(ClaimError::NotAClaim)?;
         if family.mode != AnswerMode::Criteria || family.purpose != rules.purpose {
             return Err(ClaimError::NotAClaim);

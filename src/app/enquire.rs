@@ -149,6 +149,9 @@ pub enum QuestionFault {
     /// No key check is registered for an epoch and type.
     #[error("no key check is registered for an epoch and type of the question")]
     UnknownKey,
+    /// The agreements do not give the agency the key of a token type.
+    #[error("the agreements do not give the asker the key of a token type of the question")]
+    NotGranted,
     /// The epoch is frozen: its key may be in wrong hands.
     #[error("the linkage key's epoch is frozen: ask with the next epoch's key alone")]
     FrozenKey,
@@ -185,6 +188,7 @@ impl QuestionFault {
             Self::Scheme => "scheme.unknown",
             Self::WrongKey => "key.wrong",
             Self::UnknownKey => "key.unregistered",
+            Self::NotGranted => "key.not_granted",
             Self::FrozenKey => "key.frozen",
             Self::RetiredKey => "key.retired",
             Self::TokenType => "token.type",
@@ -266,7 +270,7 @@ impl Gateway {
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
         let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &question.agreement, view.now);
-        self.check_question(question, &policies, takes_legacy)?;
+        self.check_question(&caller.agency, question, &policies, takes_legacy)?;
         let request_hash = self.request_hash(&caller.client, question)?;
         if let Some(kept) = kept {
             return self.replay(&kept, &request_hash, view, &policies).await.map(Some);
@@ -369,6 +373,7 @@ impl Gateway {
 
     pub(super) fn check_question(
         &self,
+        asker: &AgencyCode,
         question: &Question,
         policies: &Policies,
         takes_legacy: bool,
@@ -399,6 +404,12 @@ impl Gateway {
                     Some(_) => {}
                 }
             }
+        }
+        // Whoever asks with tokens of a type has its key: the same rule as for a submission's header.
+        let granted = policies.granted_types(asker);
+        let may_ask = |it: &TokenType| granted.contains(it) || policies.match_keys().is_legacy(it);
+        if question.epochs.iter().flat_map(|epoch| epoch.key_checks.keys()).any(|it| !may_ask(it)) {
+            return Err(QuestionFault::NotGranted);
         }
         let count = |tokens: &TokensByEpoch| tokens.values().flat_map(|types| types.values()).map(Vec::len).sum();
         let (tokens, households): (usize, usize) = (count(&question.tokens), count(&question.household));

@@ -17,7 +17,9 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
-use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, ScreeningId};
+use crate::domain::ids::{
+    AgencyCode, AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, ScreeningId,
+};
 use crate::domain::programme::Relationship;
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::policy::rules::RuleHit;
@@ -198,6 +200,7 @@ pub struct OpenScreening {
     policies: std::sync::Arc<Policies>,
     id: ScreeningId,
     client: String,
+    asker: AgencyCode,
     head: ScreeningHead,
     /// Whether the agreement takes tokens made of old hash values from the asker.
     takes_legacy: bool,
@@ -258,6 +261,7 @@ impl Gateway {
             policies,
             id: new.id,
             client: new.client,
+            asker: new.agency,
             takes_legacy,
             head: parsed,
             earlier,
@@ -455,7 +459,7 @@ impl OpenScreening {
         let Ok(row) = serde_json::from_slice::<ScreeningQuestion>(line) else {
             return Ok(fault("row.malformed", "not a question: case, user and tokens, each well-formed"));
         };
-        match self.gateway.check_question(&self.head.question(row), &self.policies, self.takes_legacy) {
+        match self.gateway.check_question(&self.asker, &self.head.question(row), &self.policies, self.takes_legacy) {
             Ok(()) => Ok(None),
             Err(QuestionFault::NoTokens) => Ok(fault("token.none", "the question carries no token")),
             Err(QuestionFault::TooManyTokens) => Ok(fault("token.too_many", "more tokens than one person has")),

@@ -18,7 +18,9 @@ use x509_parser::prelude::FromDer as _;
 use zeroize::Zeroizing;
 
 use self::summary::DEVELOPMENT_ONLY;
-pub use self::summary::{CertificateSummary, der_of_pem, fingerprint, summarise};
+pub use self::summary::{
+    CertificateSummary, RevocationSummary, der_of_pem, fingerprint, revocation_lists_of_pem, subject, summarise,
+};
 use super::random::{Random, random_bytes};
 use crate::domain::ids::AgencyCode;
 use crate::domain::time::Timestamp;

@@ -22,7 +22,7 @@ statements! {
     LOCK = "UPDATE upload SET attempt = attempt WHERE submission = $1 AND attempt = $2";
     HELD_OF_FEED = "SELECT upload.submission FROM upload JOIN submission ON submission.id = upload.submission
                     WHERE submission.agency = $1 AND submission.feed = $2 AND submission.state = 'staging'
-                      AND upload.held_at IS NOT NULL ORDER BY upload.submission";
+                      AND (upload.held_at IS NOT NULL OR upload.client = $3) ORDER BY upload.submission";
     FORGET = "DELETE FROM upload WHERE submission IN (SELECT id FROM submission WHERE state <> 'staging')";
 }
 
@@ -103,13 +103,16 @@ impl Tx {
         Ok(self.execute(LOCK, values![id.as_bytes(), attempt]).await? == 1)
     }
 
-    /// The submissions of a feed whose upload broke off.
+    /// The submissions of a feed whose upload broke off, and those of one system whether they did or not:
+    /// nobody noted the end of an upload when its gateway died.
     pub async fn held_uploads(
         &mut self,
         agency: &AgencyCode,
         feed: &FeedCode,
+        client: Option<&str>,
     ) -> Result<Vec<SubmissionId>, StoreError> {
-        let rows = self.fetch_all(HELD_OF_FEED, values![agency.as_str(), feed.as_str()]).await?;
+        let values = values![agency.as_str(), feed.as_str(), client.unwrap_or_default()];
+        let rows = self.fetch_all(HELD_OF_FEED, values).await?;
         rows.iter().map(submission_id).collect()
     }
 

@@ -158,7 +158,9 @@ const CSV: &str = "csv";
 
 impl OpenSubmission {
     /// Keeps what arrives if the connection breaks off, so that the client can go on under the same
-    /// idempotency key. What was held of earlier files of the feed is given up.
+    /// idempotency key. What was held of earlier files of the feed is given up, and whatever the same
+    /// system began before: it sends one file of a feed at a time, so the earlier connection is gone,
+    /// though a gateway that died with it could not say so.
     ///
     /// # Errors
     ///
@@ -166,7 +168,7 @@ impl OpenSubmission {
     pub async fn make_resumable(&mut self, caller: &AgencyCaller, key: &str, header: &[u8]) -> Result<(), AppError> {
         let mut tx = self.gateway.store().begin().await?;
         let now = tx.now().await?;
-        for held in tx.held_uploads(&self.header.agency, &self.header.feed).await? {
+        for held in tx.held_uploads(&self.header.agency, &self.header.feed, Some(&caller.client)).await? {
             tx.mark_failed(held, FileFault::Superseded.code(), now).await?;
         }
         tx.insert_upload(&NewUpload {

@@ -45,7 +45,7 @@ pub fn run(args: CheckTokensArgs, output: &Output) -> Result<(), Failure> {
     if !found.iter().any(has_other_tokens) {
         return Ok(());
     }
-    Err(Failure::faulty("check-tokens.differs: this machine does not make the registered tokens of every type").next(
+    Err(Failure::faulty("check-tokens.differs: this machine does not make the registered tokens").next(
         "compare the match-keys file, the keys' epoch and the version of this program with the key custodian's; the \
          gateway takes no delivery before they agree",
     ))

@@ -15,6 +15,7 @@ use super::key_file;
 use super::tokenise::read_file;
 use crate::cli::output::Failure;
 use crate::client::{CallHeaders, Client, ClientError, ClientIdentity, ClientOptions};
+use crate::crypto::certs::revocation_lists_of_pem;
 use crate::crypto::jwt::{ClientKey, make_assertion};
 use crate::crypto::random::SystemRandom;
 use crate::domain::policy_file;
@@ -97,7 +98,17 @@ impl Connection {
         };
         let options = ClientOptions::new(self.gateway.as_str(), read_file(&self.root)?).with_identity(identity);
         let options = match &self.revocation_lists {
-            Some(path) => options.with_revocation_lists(read_file(path)?),
+            Some(path) => {
+                let lists = read_file(path)?;
+                // Without a list nothing would be looked up, and the connection would be made all the same.
+                if !revocation_lists_of_pem(&lists).is_ok_and(|lists| !lists.is_empty()) {
+                    let said = format!("connection.revocation_lists: {} holds no revocation list", path.display());
+                    return Err(Failure::unusable(said).next(
+                        "name the file of the authority's list, as the operator publishes it: PEM, `BEGIN X509 CRL`",
+                    ));
+                }
+                options.with_revocation_lists(lists)
+            }
             None => options,
         };
         let client = Client::new(options).map_err(Failure::unusable)?;
@@ -120,6 +131,14 @@ impl Session {
 
     /// The headers of a call, with an access token that lasts a while yet.
     pub(in crate::cli) async fn headers(&mut self, idempotency_key: Option<String>) -> Result<CallHeaders, Failure> {
+        self.try_headers(idempotency_key).await.map_err(|error| failure(&error))
+    }
+
+    /// Likewise, for callers that try again: fetching the token is a call like any other.
+    pub(in crate::cli) async fn try_headers(
+        &mut self,
+        idempotency_key: Option<String>,
+    ) -> Result<CallHeaders, ClientError> {
         let is_good = |token: &Token| token.ends.saturating_duration_since(Instant::now()) > SPARE;
         let token = match self.token.take().filter(is_good) {
             Some(token) => token,
@@ -130,13 +149,14 @@ impl Session {
         Ok(CallHeaders { bearer, idempotency_key })
     }
 
-    /// Forgets the access token: the gateway did not take it.
-    pub(in crate::cli) fn forget_token(&mut self) {
-        self.token = None;
+    /// Forgets the access token: the gateway did not take it. False when there was none, so that another
+    /// try would be the same.
+    pub(in crate::cli) fn forget_token(&mut self) -> bool {
+        self.token.take().is_some()
     }
 
-    async fn fetch_token(&self) -> Result<Token, Failure> {
-        let cannot_sign = |_| Failure::unusable("the assertion key cannot sign");
+    async fn fetch_token(&self) -> Result<Token, ClientError> {
+        let cannot_sign = |_| ClientError::Options("the assertion key cannot sign");
         let assertion =
             make_assertion(&self.key, &self.kid, &self.client_id, &self.issuer, now(), &SystemRandom::new())
                 .map_err(cannot_sign)?;
@@ -148,13 +168,9 @@ impl Session {
         );
         let media_type = "application/x-www-form-urlencoded";
         let asked = Instant::now();
-        let answer = self
-            .client
-            .post_bytes("/oauth/token", &CallHeaders::default(), media_type, form.into())
-            .await
-            .map_err(|error| failure(&error))?;
-        let value: Value = answer.json().map_err(|error| failure(&error))?;
-        let text = value["access_token"].as_str().ok_or_else(|| Failure::failed("the gateway gave no access token"))?;
+        let answer = self.client.post_bytes("/oauth/token", &CallHeaders::default(), media_type, form.into()).await?;
+        let value: Value = answer.json()?;
+        let text = value["access_token"].as_str().ok_or(ClientError::NotUnderstood { what: "answer" })?;
         let seconds = value["expires_in"].as_u64().unwrap_or(60);
         Ok(Token { text: text.to_owned(), ends: asked + Duration::from_secs(seconds) })
     }

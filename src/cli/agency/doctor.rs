@@ -1,7 +1,10 @@
 //! `porth doctor agency`: everything that an agency's machine needs, looked at one by one. A line says
-//! `ok`, `warn` or `fail`, and what to do next. Nothing is changed and nobody is asked about.
+//! `ok`, `warn` or `fail`, and what to do next. Nothing is changed but that the gateway notes the token
+//! check, and nobody is asked about.
 
 mod reach;
+mod revocation;
+mod test_tokens;
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +14,13 @@ use serde::Serialize;
 use super::connection::{Connection, now};
 use super::join::reply::JoinReply;
 use super::join::{CERTIFICATE, CONNECTION, FOLDER, KEYS, REPLY, ROOT};
-use super::key_file::{AgencyKeyFile, hex};
+use super::key_file::{AgencyKeyFile, EpochTypeKeys, hex};
 use super::tokenise::{golden_vectors, read_file, read_match_keys};
 use crate::cli::output::{Failure, Output};
 use crate::client::is_signed_by;
 use crate::crypto::certs::{der_of_pem, summarise};
+use crate::domain::match_keys::MatchKeys;
+use test_tokens::TokenKeys;
 
 /// Days before its end from which a certificate is warned about.
 const RENEW_DAYS: i64 = 30;
@@ -84,10 +89,14 @@ impl Finding {
 /// [`Failure`] with exit code 4 if a check failed.
 pub fn run(args: &AgencyDoctorArgs, output: Output) -> Result<(), Failure> {
     let mut findings = vec![vectors(), folder(&args.folder)];
-    findings.extend(keys(args));
+    let (found, token_keys) = keys(args);
+    findings.extend(found);
     findings.push(certificate(&args.folder));
     match Connection::read(&args.folder.join(CONNECTION)) {
-        Ok(connection) => findings.extend(reach::look(&connection)),
+        Ok(connection) => {
+            findings.push(revocation::look(&connection, now()));
+            findings.extend(reach::look(&connection, token_keys.as_ref()));
+        }
         Err(failure) => findings.push(Finding::of("connection", &failure)),
     }
     let failed = findings.iter().filter(|finding| finding.is_fail()).count();
@@ -135,44 +144,50 @@ fn folder(folder: &Path) -> Finding {
     }
 }
 
-/// The key file, the match keys, and whether both are what the gateway has registered.
-fn keys(args: &AgencyDoctorArgs) -> Vec<Finding> {
-    let path = args.folder.join(KEYS);
-    let file = match AgencyKeyFile::read(&path) {
+/// The key file, the match keys, and whether both are what the gateway has registered; what tokens can be
+/// made with, if there is something.
+fn keys(args: &AgencyDoctorArgs) -> (Vec<Finding>, Option<TokenKeys>) {
+    let without = |finding: Finding, because: &str| (vec![finding, Finding::skipped("key-check", because)], None);
+    let file = match AgencyKeyFile::read(&args.folder.join(KEYS)) {
         Ok(file) => file,
         Err(error) => {
             let next = "`porth join request` makes the file; a key file is readable by its owner alone";
-            return vec![Finding::fail("keys", error.to_string(), next), Finding::skipped("key-check", "the key file")];
+            return without(Finding::fail("keys", error.to_string(), next), "the key file");
         }
     };
     let match_keys = match read_match_keys(args.match_keys.as_deref()) {
         Ok(match_keys) => match_keys,
-        Err(failure) => {
-            return vec![Finding::of("keys", &failure), Finding::skipped("key-check", "the match-keys file")];
-        }
+        Err(failure) => return without(Finding::of("keys", &failure), "the match-keys file"),
     };
     let epochs = match file.type_keys(&match_keys) {
         Ok(epochs) => epochs,
         Err(error) => {
             let next = "ask the key custodian for the keys, then `porth join finish`";
-            return vec![Finding::fail("keys", error.to_string(), next), Finding::skipped("key-check", "the key file")];
+            return without(Finding::fail("keys", error.to_string(), next), "the key file");
         }
     };
     let types: usize = epochs.iter().map(|epoch| epoch.keys.iter().flatten().count()).sum();
     let keys = Finding::ok("keys", format!("{types} token type key(s) in {} epoch(s)", epochs.len()));
+    let check = key_check(&args.folder, &match_keys, &epochs);
+    let epochs = epochs.len();
+    (vec![keys, check], Some(TokenKeys { file, match_keys, epochs }))
+}
 
+/// Whether keys and match keys are the ones that the operator's reply names.
+fn key_check(folder: &Path, match_keys: &MatchKeys, epochs: &[EpochTypeKeys]) -> Finding {
+    const CHECK: &str = "key-check";
     let reply: Option<JoinReply> =
-        std::fs::read(args.folder.join(REPLY)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        std::fs::read(folder.join(REPLY)).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let Some(reply) = reply else {
         let next = "the gateway refuses a wrong key with `wrong-key-check`; keep the operator's reply in the folder";
-        return vec![keys, Finding::warn("key-check", "there is no operator's reply to compare with", next)];
+        return Finding::warn(CHECK, "there is no operator's reply to compare with", next);
     };
     if reply.match_keys != hex(match_keys.sha256()) {
         let next = "take the programme's current file with --match-keys; the gateway refuses tokens of any other";
-        return vec![keys, Finding::fail("key-check", "the match-keys file is not the programme's", next)];
+        return Finding::fail(CHECK, "the match-keys file is not the programme's", next);
     }
     let (mut same, mut unknown) = (0, 0);
-    for epoch in &epochs {
+    for epoch in epochs {
         for (match_key, key) in match_keys.keys().iter().zip(&epoch.keys) {
             let Some(key) = key else { continue };
             match reply.key_checks.get(&epoch.epoch).and_then(|types| types.get(&match_key.name)) {
@@ -181,19 +196,17 @@ fn keys(args: &AgencyDoctorArgs) -> Vec<Finding> {
                     let said =
                         format!("the key of {} in epoch {} is not the registered one", match_key.name, epoch.epoch);
                     let next = "ask the key custodian which linkage key is current; make no tokens until then";
-                    return vec![keys, Finding::fail("key-check", said, next)];
+                    return Finding::fail(CHECK, said, next);
                 }
                 None => unknown += 1,
             }
         }
     }
-    let check = if unknown == 0 {
-        Finding::ok("key-check", format!("{same} key check(s) are the registered ones"))
-    } else {
-        let said = format!("{same} key check(s) are the registered ones, {unknown} were not registered at enrolment");
-        Finding::warn("key-check", said, "ask the operator whether the epoch's key checks are registered by now")
-    };
-    vec![keys, check]
+    if unknown == 0 {
+        return Finding::ok(CHECK, format!("{same} key check(s) are the registered ones"));
+    }
+    let said = format!("{same} key check(s) are the registered ones, {unknown} were not registered at enrolment");
+    Finding::warn(CHECK, said, "ask the operator whether the epoch's key checks are registered by now")
 }
 
 fn certificate(folder: &Path) -> Finding {

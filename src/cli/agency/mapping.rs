@@ -69,6 +69,8 @@ pub struct Mapping {
     pub coverage: Option<Choice<Coverage>>,
     /// Whether the agency shields the person.
     pub restricted: Option<Choice<bool>>,
+    /// Whether the person is 18 to 25 years old with special educational needs or a disability.
+    pub send_18_25: Option<Choice<bool>>,
     /// Whether former names and addresses must not be used, as after an adoption.
     pub current_only: Option<Choice<bool>>,
     /// Part of the district.

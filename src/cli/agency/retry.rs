@@ -33,8 +33,10 @@ impl Retry {
         if !may_pass(error) {
             return false;
         }
-        if error.problem().is_some_and(|problem| problem.status == 401) {
-            session.forget_token(); // it may have ended while we were busy
+        let is_unauthorised = error.problem().is_some_and(|problem| problem.status == 401);
+        // A token may have ended while we were busy. Where none was given, the next try would say the same.
+        if is_unauthorised && !session.forget_token() {
+            return false;
         }
         self.again_anyway(error, output).await
     }

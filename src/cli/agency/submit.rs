@@ -116,7 +116,7 @@ async fn send(session: &mut Session, path: &Path, digest: &[u8; 32], output: &Ou
     let key = idempotency_key(digest);
     let (mut retry, mut held_before) = (Retry::new(), 0);
     loop {
-        let sent = match find_held(session, &key).await? {
+        let sent = match find_held(session, &key).await {
             Ok(held) => {
                 // Checked here too: of another file not a line is sent.
                 let place = match &held {
@@ -161,10 +161,10 @@ struct Held {
 }
 
 /// Asks what the gateway holds of the file; nothing, if it knows nothing of it.
-async fn find_held(session: &mut Session, key: &str) -> Result<Result<Option<Held>, ClientError>, Failure> {
-    let headers = session.headers(Some(key.to_owned())).await?;
+async fn find_held(session: &mut Session, key: &str) -> Result<Option<Held>, ClientError> {
+    let headers = session.try_headers(Some(key.to_owned())).await?;
     let asked = session.client().post_bytes("/v1/submissions/held", &headers, JSON, bytes::Bytes::new()).await;
-    Ok(match asked.and_then(|answer| read(&answer)) {
+    match asked.and_then(|answer| read(&answer)) {
         Ok(found) => {
             let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
             Ok(Some(Held { id: text("id"), line: found["line"].as_u64().unwrap_or(0), digest: text("digest") }))
@@ -172,7 +172,7 @@ async fn find_held(session: &mut Session, key: &str) -> Result<Result<Option<Hel
         // A gateway of an earlier release has no such path: the same as holding nothing.
         Err(error) if error.problem().is_some_and(|problem| matches!(problem.status, 404 | 405)) => Ok(None),
         Err(error) => Err(error),
-    })
+    }
 }
 
 /// At which byte the line after those held begins; `None` if they are not this file's.
@@ -225,7 +225,10 @@ async fn stream(
     key: &str,
 ) -> Result<Result<Value, ClientError>, Failure> {
     let unreadable = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
-    let headers = session.headers(Some(key.to_owned())).await?;
+    let headers = match session.try_headers(Some(key.to_owned())).await {
+        Ok(headers) => headers,
+        Err(error) => return Ok(Err(error)),
+    };
     let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     tokio::io::AsyncSeekExt::seek(&mut file, SeekFrom::Start(place)).await.map_err(unreadable)?;
     let bar = ProgressBar::new(length(path));
@@ -254,8 +257,11 @@ async fn follow(session: &mut Session, id: &str, most: Duration, output: &Output
     let began = Instant::now();
     let mut retry = Retry::new();
     loop {
-        let headers = session.headers(None).await?;
-        match session.client().get(&path, &headers).await.and_then(|answer| read(&answer)) {
+        let asked = match session.try_headers(None).await {
+            Ok(headers) => session.client().get(&path, &headers).await.and_then(|answer| read(&answer)),
+            Err(error) => Err(error),
+        };
+        match asked {
             Ok(found) => {
                 retry.went_well();
                 let state = found["state"].as_str().unwrap_or("unknown").to_owned();

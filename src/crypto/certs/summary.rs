@@ -1,7 +1,7 @@
 //! What the gateway stores and checks of a certificate.
 
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use sha2::{Digest as _, Sha256};
 
 use super::{CertError, Validity};
@@ -52,6 +52,41 @@ pub fn summarise(der: &[u8]) -> Result<CertificateSummary, CertError> {
             .iter()
             .any(|extension| extension.oid.as_bytes() == DEVELOPMENT_ONLY_DER),
     })
+}
+
+/// What is read of a revocation list. This verifies nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationSummary {
+    /// Whose list it is: the authority's name in DER.
+    pub issuer: Vec<u8>,
+    /// When the next list is due; none where the list does not say.
+    pub next_update: Option<Timestamp>,
+}
+
+/// The revocation lists of a PEM text: none, if it holds other things alone.
+///
+/// # Errors
+///
+/// [`CertError::Malformed`] if one of them cannot be read.
+pub fn revocation_lists_of_pem(pem: &[u8]) -> Result<Vec<RevocationSummary>, CertError> {
+    let read = |der: Result<CertificateRevocationListDer<'_>, _>| {
+        let der = der.map_err(|_| CertError::Malformed)?;
+        let (_, list) = x509_parser::parse_x509_crl(&der).map_err(|_| CertError::Malformed)?;
+        let next_update =
+            list.next_update().map(|time| Timestamp::from_micros(time.timestamp().saturating_mul(1_000_000)));
+        Ok(RevocationSummary { issuer: list.issuer().as_raw().to_vec(), next_update })
+    };
+    CertificateRevocationListDer::pem_slice_iter(pem).map(read).collect()
+}
+
+/// The name of a certificate's holder, in DER.
+///
+/// # Errors
+///
+/// [`CertError::Malformed`] if it is no certificate.
+pub fn subject(der: &[u8]) -> Result<Vec<u8>, CertError> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).map_err(|_| CertError::Malformed)?;
+    Ok(certificate.subject().as_raw().to_vec())
 }
 
 /// The DER of the first certificate in a PEM text.

@@ -159,6 +159,7 @@ impl From<QuestionFault> for Problem {
             QuestionFault::Programme => kinds::UNKNOWN_PROGRAMME,
             QuestionFault::Scheme => kinds::UNSUPPORTED_SCHEME,
             QuestionFault::WrongKey => kinds::WRONG_KEY_CHECK,
+            QuestionFault::NotGranted => kinds::NO_AGREEMENT,
             QuestionFault::UnknownKey
             | QuestionFault::FrozenKey
             | QuestionFault::RetiredKey

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::support::agency::{TestAgency, idempotency_key};
 use crate::support::connection::Reply;
 use crate::support::database::Backend;
-use crate::support::gateway::TestGateway;
-use crate::support::people::{Person, flag};
+use crate::support::gateway::{TestGateway, hexadecimal};
+use crate::support::people::{Person, flag, token, type_key};
 
 const AGREEMENT: &str = "early-help-core/v1";
 const KNOWN: Person = Person::new("Known", "1 Quay");
@@ -188,4 +188,37 @@ async fn a_bad_row_is_named_by_number_and_code_and_nothing_is_taken() {
     let cut = screen(&hub, cut, &key).await;
     assert_eq!((cut.status, cut.kind().as_str()), (400, "body-incomplete"), "{cut:?}");
     assert_eq!(screen(&hub, good, &key).await.status, 202, "the key is free: nothing was taken before");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nobody_asks_with_tokens_of_a_type_that_the_agreements_do_not_give(#[case] backend: Backend) {
+    let party = "agency = \"early-help-hub\"\nrole";
+    let listed = "agency = \"early-help-hub\"\ntoken_types = [\"uprn\", \"nhs\"]\nrole";
+    let edit = |text: &[u8]| {
+        let text = String::from_utf8(text.to_vec()).expect("UTF-8");
+        if text.contains("id = \"early-help-core\"") { text.replacen(party, listed, 1) } else { text }.into_bytes()
+    };
+    let home = TestGateway::start_edited(backend, "", &edit).await;
+    let hub = home.agency("early-help-hub").await;
+
+    let question = hub.question("areas", &UNKNOWN); // tokens of k3 and uprn
+    let alone = hub.enquire(&question).await;
+    let many = screen(&hub, file(&hub, &[&UNKNOWN, &KNOWN]), &idempotency_key()).await;
+    for refused in [alone, many] {
+        assert_eq!((refused.status, refused.kind().as_str()), (403, "no-agreement"), "{refused:?}");
+        assert_eq!(refused.json()["code"], "key.not_granted");
+    }
+    assert_eq!(home.events("enquiry", "answered").await, 0, "nobody was looked for");
+
+    let mut granted = question;
+    let nhs = hexadecimal(&type_key(&home.linkage, "nhs").key_check());
+    granted["epochs"] = json!([{ "epoch": 1, "key_checks": { "nhs": nhs } }]);
+    granted["tokens"] = json!({ "1": { "nhs": [token(&home.linkage, "nhs", "9990000018")] } });
+    granted["household"] = json!({});
+    let reply = hub.enquire(&granted).await;
+    assert_eq!(reply.status, 201, "the types that are listed: {reply:?}");
+    home.stop().await;
 }

@@ -329,7 +329,7 @@ async fn a_caller_who_hangs_up_leaves_an_open_submission_that_is_given_up_for_th
 
     let held = async || {
         let mut tx = store.begin().await.expect("a transaction");
-        tx.held_uploads(&education.code, &FEED.parse().expect("a code")).await.expect("the database")
+        tx.held_uploads(&education.code, &FEED.parse().expect("a code"), None).await.expect("the database")
     };
     for _ in 0..400 {
         if held().await == [id] {

@@ -174,6 +174,32 @@ async fn of_two_connections_that_send_one_file_the_later_alone_goes_on(#[case] b
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
 #[tokio::test]
+async fn the_next_file_of_a_system_gives_up_one_whose_end_nobody_noted(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let education = home.agency("education").await;
+    let second_system = home.agency("education").await;
+    let header = education.header(FEED, AGREEMENT).await;
+    let rows: Vec<Value> = (0..1100).map(|number| row(&home, number, "met")).collect();
+    let key = idempotency_key();
+    // The connection stays: for the database it is as if the gateway had died in the middle.
+    let left = begin(&education, "/v1/submissions", &key, NDJSON, &first_lines(&file(&header, &rows), 1101)).await;
+    let id = wait_held(&education, &key, 501).await;
+
+    second_system.deliver(FEED, AGREEMENT, &rows[..1]).await;
+    let seen = education.submission(&id, "").await.json();
+    assert_eq!(seen["state"], "staging", "another system's file does not touch one that is arriving");
+    education.deliver(FEED, AGREEMENT, &rows[..2]).await;
+    let seen = education.submission(&id, "").await.json();
+    assert_eq!((&seen["state"], &seen["failure"]["code"]), (&"failed".into(), &"upload.superseded".into()));
+    assert_eq!(held(&education, &key).await.kind(), "not-found");
+    drop(left);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
 async fn a_delta_that_was_cut_off_goes_on_unless_its_feed_changed_meanwhile(#[case] backend: Backend) {
     let home = TestGateway::start(backend).await;
     let education = home.agency("education").await;

@@ -1,14 +1,20 @@
 //! An agency's commands one after the other towards a gateway that listens: a file of people in, its
-//! effect out; deltas and a key changeover.
+//! effect out; deltas, a key changeover, and a connection that breaks.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use porth::crypto::token::{LinkageKey, TypeKey};
 use porth::domain::ids::ProgrammeCode;
 use rstest::rstest;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 
 use super::screen;
 use super::tokenise::{Desk, MAPPING};
@@ -182,5 +188,158 @@ async fn during_a_key_changeover_one_question_with_two_key_files_finds_records_o
     assert_eq!(met(&["keys.json", "next.json"]), [true, true]);
     assert_eq!(met(&["keys.json"]), [true, false]);
     assert_eq!(met(&["next.json"]), [false, true]);
+    home.stop().await;
+}
+
+/// Stands between an agency and the gateway: cuts the first connection on which the agency sent more
+/// than so many bytes, lets no other begin until it is told to, and counts what comes on those.
+struct Cutter {
+    port: u16,
+    was_cut: Arc<Notify>,
+    goes_on: watch::Sender<bool>,
+    after: Arc<AtomicU64>,
+}
+
+impl Cutter {
+    async fn before(gateway: std::net::SocketAddr, bytes: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let (was_cut, after) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+        let cutter =
+            Self { port, was_cut: Arc::clone(&was_cut), goes_on: watch::channel(true).0, after: Arc::clone(&after) };
+        let (goes_on, is_cut) = (cutter.goes_on.clone(), Arc::new(AtomicBool::new(false)));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                let (was_cut, after, is_cut) = (Arc::clone(&was_cut), Arc::clone(&after), Arc::clone(&is_cut));
+                let goes_on = goes_on.clone();
+                tokio::spawn(async move {
+                    goes_on.subscribe().wait_for(|goes_on| *goes_on).await.expect("the sender lives");
+                    if is_cut.load(Ordering::SeqCst) {
+                        pass(stream, gateway, u64::MAX, &after).await;
+                    } else if pass(stream, gateway, bytes, &AtomicU64::new(0)).await {
+                        is_cut.store(true, Ordering::SeqCst);
+                        goes_on.send_replace(false);
+                        was_cut.notify_one();
+                    }
+                });
+            }
+        });
+        cutter
+    }
+}
+
+/// Passes bytes both ways until one side ends, or until the agency has sent more than so many: then
+/// both connections end, and the answer is `true`.
+async fn pass(mut agency: TcpStream, gateway: std::net::SocketAddr, most: u64, count: &AtomicU64) -> bool {
+    let mut gateway = TcpStream::connect(gateway).await.expect("the gateway listens");
+    let (mut up, mut down) = (vec![0; 16 << 10], vec![0; 16 << 10]);
+    loop {
+        tokio::select! {
+            read = agency.read(&mut up) => {
+                let Ok(read @ 1..) = read else { return false };
+                if gateway.write_all(&up[..read]).await.is_err() {
+                    return false;
+                }
+                if count.fetch_add(read as u64, Ordering::Relaxed) + read as u64 > most {
+                    return true;
+                }
+            }
+            read = gateway.read(&mut down) => {
+                let Ok(read @ 1..) = read else { return false };
+                if agency.write_all(&down[..read]).await.is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// Has the agency's connection lead through a cutter; `porth submit` as it then runs.
+fn submit_through(cutter: &Cutter, education: &Machine<'_>) -> tokio::process::Command {
+    let connection = fs::read_to_string(education.desk.path("connection.toml")).expect("reads");
+    let port = education.agency.home.running.agencies.port().to_string();
+    education.desk.write("connection.toml", connection.replace(&port, &cutter.port.to_string()));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_porth"));
+    command.args(["--json", "submit", "batch.ndjson", "-c", "connection.toml"]);
+    command.current_dir(education.desk.folder.path()).kill_on_drop(true);
+    command
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_whose_connection_is_cut_in_the_middle_is_sent_on_from_there_and_lands_once(#[case] backend: Backend) {
+    const PUPILS: u32 = 2000;
+    let home = TestGateway::start(backend).await;
+    let education = Machine::of(&home, "education").await;
+    let mut rows = vec![pupil(&home, 1, ADA, "Y", "").await];
+    for number in 2..=PUPILS {
+        let born = 2005 + number % 15;
+        rows.push(format!("P-{number},,Jowan,Trelawny,,17/04/{born},1000{number},,Y,N,,,"));
+    }
+    education.tokenise("mapping.toml", "keys.json", &rows).await;
+    let batch = fs::read_to_string(education.desk.path("batch.ndjson")).expect("the batch");
+    assert_eq!(batch.lines().count(), 2 + PUPILS as usize, "every row of the export is in it");
+    let length = batch.len() as u64;
+    let cutter = Cutter::before(home.running.agencies, length * 2 / 3).await;
+    let mut submit = submit_through(&cutter, &education);
+
+    let store = home.gateway().store();
+    let feed = "attendance".parse().expect("a code");
+    let held = async {
+        cutter.was_cut.notified().await;
+        for _ in 0..1200 {
+            let mut tx = store.begin().await.expect("a transaction");
+            if !tx.held_uploads(&education.agency.code, &feed, None).await.expect("the database").is_empty() {
+                return;
+            }
+            drop(tx);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("nothing is held");
+    };
+    let mut sent = std::pin::pin!(submit.output());
+    tokio::select! {
+        () = held => {}
+        ended = sent.as_mut() => panic!("it gave up: {}", String::from_utf8_lossy(&ended.expect("porth runs").stderr)),
+    }
+    cutter.goes_on.send_replace(true);
+    let sent = sent.await.expect("porth runs");
+    let said = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert!(sent.status.success(), "{said}");
+    assert!(said.contains("trying again") && said.contains("the rest is sent"), "{said}");
+    let found: Value = serde_json::from_slice(&sent.stdout).expect("JSON");
+    assert_eq!((&found["state"], &found["rows_accepted"]), (&"visible".into(), &PUPILS.into()), "{found}");
+    let after = cutter.after.load(Ordering::Relaxed);
+    assert!(after < length / 2, "{after} of {length} bytes came after the cut: it went on where it was");
+
+    let again = education.porth(&["--json", "submit", "batch.ndjson", "-c", "connection.toml"]);
+    let again: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(again["id"], found["id"], "the same file lands once");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_before_the_access_token_came_is_tried_again(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let education = Machine::of(&home, "education").await;
+    education.tokenise("mapping.toml", "keys.json", &[pupil(&home, 1, ADA, "Y", "").await]).await;
+    let cutter = Cutter::before(home.running.agencies, 16).await; // in the first message of TLS
+    let mut submit = submit_through(&cutter, &education);
+    let let_go = async {
+        cutter.was_cut.notified().await;
+        cutter.goes_on.send_replace(true);
+    };
+    let (sent, ()) = tokio::join!(submit.output(), let_go);
+    let sent = sent.expect("porth runs");
+    let said = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert!(sent.status.success() && said.contains("trying again"), "{said}");
+    let found: Value = serde_json::from_slice(&sent.stdout).expect("JSON");
+    assert_eq!((&found["state"], &found["rows_accepted"]), (&"visible".into(), &1.into()), "{found}");
     home.stop().await;
 }

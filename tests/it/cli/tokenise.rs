@@ -382,6 +382,35 @@ fn field_tokens_are_made_where_the_agreement_says_so_and_of_nobody_restricted() 
 }
 
 #[test]
+fn somebody_of_18_to_25_with_special_needs_is_marked_and_nobody_unborn_is() {
+    let desk = Desk::new();
+    let marks = "[send_18_25]\ncolumn = \"Notes\"\nvalues = { EHCP = true, none = false }\n\
+                 [role]\ncolumn = \"From\"\nvalues = { adult = \"adult\", unborn = \"unborn\" }\n";
+    let at = MAPPING.find("[[criterion]]").expect("criteria stand last");
+    desk.write("mapping.toml", format!("{}{marks}", &MAPPING[..at]));
+    let row =
+        |id: u8, role: &str, mark: &str| format!("P-{id},,Jowan,Trelawny,,17/04/2006,10012345,,Y,N,,{role},{mark}");
+    let rows = [
+        row(1, "adult", "EHCP"),
+        row(2, "adult", "none"),
+        row(3, "adult", ""),
+        row(4, "unborn", "none"),
+        row(5, "unborn", "EHCP"),
+        row(6, "adult", "perhaps"),
+    ];
+    let (report, records) = desk.records(&rows.each_ref().map(String::as_str));
+    let marks: Vec<&Value> = records.iter().map(|record| &record["send_18_25"]).collect();
+    assert_eq!(marks, [&Value::Bool(true), &Value::Null, &Value::Null, &Value::Null]);
+    assert_eq!(records[0]["role"], "adult", "the mark stands beside the role");
+    let record: RecordLine = serde_json::from_value(records[0].clone()).expect("as the gateway reads it");
+    assert!(record.send_18_25);
+    let said = report.to_string();
+    for code in ["role.send_18_25", "cell.unknown_word"] {
+        assert!(said.contains(code), "{code}: {said}");
+    }
+}
+
+#[test]
 fn fuzzy_encodings_are_made_only_where_the_agreement_says_so_and_never_of_a_shielded_person() {
     use porth::domain::clk::Clk;
 

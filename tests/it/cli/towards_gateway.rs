@@ -304,3 +304,27 @@ fn submissions_are_listed_shown_with_all_their_errors_and_taken_back() {
         assert!(heard.lock().expect("no panic")[1].0.starts_with(path), "{command:?}");
     }
 }
+
+#[test]
+fn a_token_request_is_made_again_when_the_gateway_is_busy_and_not_when_it_refuses_the_client() {
+    let problem =
+        |status: u16, kind: &str| (status, json!({ "kind": kind, "status": status, "title": "No.", "next": "" }));
+    let (desk, heard) = connected(vec![
+        problem(503, "storage-unavailable"),
+        token(),
+        nothing_held(),
+        (202, json!({ "id": "s-1", "state": "staged", "is_repeat": false })),
+        (200, json!({ "id": "s-1", "state": "visible", "rows_read": 0, "errors": [] })),
+    ]);
+    let output = desk.porth(&SUBMIT);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("trying again"), "{said}");
+    assert_eq!(heard.lock().expect("no panic").len(), 5);
+
+    let (desk, heard) = connected(vec![problem(401, "client-not-authenticated")]);
+    let output = desk.porth(&SUBMIT);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("client-not-authenticated") && !said.contains("trying again"), "{said}");
+    assert_eq!(heard.lock().expect("no panic").len(), 1, "the same assertion key is refused the same way");
+}

@@ -31,7 +31,26 @@ async fn a_machine_that_works_is_all_ok_and_every_trouble_is_told_apart() {
     let keys = town.grant("hearth", &fingerprint, "nhs,uprn", "childrens-social-care/connection.toml").done().json();
     town.finish("hearth", keys["fingerprint"].as_str()).done();
     let good = look().done();
-    let names = ["vectors", "folder", "keys", "key-check", "certificate", "dns", "tcp", "tls", "clock", "token"];
+    assert_eq!(verdict(&good, "revocation"), "warn", "no list is named");
+    let list = std::fs::read_to_string(town.gateway.path("authority/revocation-list.pem")).expect("reads");
+    town.gateway.write("hearth/list.pem", &list);
+    let connection = std::fs::read_to_string(town.gateway.path("hearth/connection.toml")).expect("reads");
+    town.gateway.write("hearth/connection.toml", &format!("{connection}revocation_lists = \"list.pem\"\n"));
+    let good = look().done();
+    let names = [
+        "vectors",
+        "folder",
+        "keys",
+        "key-check",
+        "certificate",
+        "revocation",
+        "dns",
+        "tcp",
+        "tls",
+        "clock",
+        "token",
+        "test-tokens",
+    ];
     let ok: Vec<(String, String)> = names.iter().map(|name| ((*name).to_owned(), "ok".to_owned())).collect();
     assert_eq!(verdicts(&good), ok);
 
@@ -62,6 +81,15 @@ async fn a_machine_that_works_is_all_ok_and_every_trouble_is_told_apart() {
             .as_str()
             .expect("a key check")
             .to_owned();
+    let none = spoil("list.pem", &list, &root);
+    assert_eq!((verdict(&none, "revocation"), verdict(&none, "tls")), ("fail".to_owned(), "fail".to_owned()));
+    let kept = std::fs::read_to_string(town.gateway.path("hearth/agency-keys.json")).expect("reads");
+    let of_nhs = serde_json::from_str::<Value>(&kept).expect("JSON")["linkage"][0]["types"]["nhs"].clone();
+    let of_nhs = of_nhs.as_str().expect("a key").to_owned();
+    let other_key = spoil("agency-keys.json", &of_nhs, &of_nhs.chars().rev().collect::<String>());
+    assert_eq!(verdict(&other_key, "test-tokens"), "fail", "the key of another linkage key: {other_key:?}");
+    assert!(other_key.out.contains("porth check-tokens"), "{other_key:?}");
+    assert_eq!(verdict(&look(), "test-tokens"), "ok");
     let key = spoil("reply.json", &registered, "0000000000000000");
     assert_eq!(verdict(&key, "key-check"), "fail");
 

@@ -132,7 +132,7 @@ async fn an_agency_joins_with_two_files_and_three_telephone_calls(#[case] backen
     let keys = granted["fingerprint"].as_str().expect("a fingerprint");
     let joined = town.finish("hearth", Some(keys)).done().json();
     assert_eq!(joined["types"], 2);
-    assert_eq!(town.events(backend).await.len(), before + 3, "granted, fetched, acknowledged");
+    assert_eq!(town.events(backend).await.len(), before + 4, "granted, fetched, acknowledged, checked");
 
     let held: serde_json::Value =
         serde_json::from_slice(&std::fs::read(town.gateway.path("hearth/agency-keys.json")).expect("there"))

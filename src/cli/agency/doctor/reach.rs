@@ -1,4 +1,4 @@
-//! The way to the gateway, step by step: name, connection, TLS, clock, access token.
+//! The way to the gateway, step by step: name, connection, TLS, clock, access token, test tokens.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::header;
 
-use super::Finding;
+use super::test_tokens::TokenKeys;
+use super::{Finding, test_tokens};
 use crate::cli::agency::connection::{Connection, Session, now};
 use crate::client::{CallHeaders, ClientError};
 
@@ -17,32 +18,40 @@ const REFUSED_SECONDS: i64 = 30;
 const NOTICED_SECONDS: i64 = 10;
 
 /// Goes the way as far as it leads; what lies behind the first step that fails is not looked at.
-pub(super) fn look(connection: &Connection) -> Vec<Finding> {
+pub(super) fn look(connection: &Connection, keys: Option<&TokenKeys>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let addresses = match resolve(&connection.gateway) {
         Ok((finding, addresses)) => {
             findings.push(finding);
             addresses
         }
-        Err(finding) => return with_rest(vec![finding], "the name", &["tcp", "tls", "clock", "token"]),
+        Err(finding) => {
+            return with_rest(vec![finding], "the name", &["tcp", "tls", "clock", "token", test_tokens::CHECK]);
+        }
     };
     let reached = connect(&addresses);
     let is_reached = !reached.is_fail();
     findings.push(reached);
     if !is_reached {
-        return with_rest(findings, "the connection", &["tls", "clock", "token"]);
+        return with_rest(findings, "the connection", &["tls", "clock", "token", test_tokens::CHECK]);
     }
     let mut session = match connection.open() {
         Ok(session) => session,
         Err(failure) => {
             findings.push(Finding::of("tls", &failure));
-            return with_rest(findings, "the certificate and its key", &["clock", "token"]);
+            return with_rest(findings, "the certificate and its key", &["clock", "token", test_tokens::CHECK]);
         }
     };
     let talked = crate::cli::block_on(async {
         let (tls, clock) = handshake(&session).await;
         let token = if tls.is_fail() { Finding::skipped("token", "TLS") } else { token(&mut session).await };
-        Ok(vec![tls, clock, token])
+        let tokens = match keys {
+            _ if tls.is_fail() => Finding::skipped(test_tokens::CHECK, "TLS"),
+            _ if token.is_fail() => Finding::skipped(test_tokens::CHECK, "the access token"),
+            None => Finding::skipped(test_tokens::CHECK, "the key file"),
+            Some(keys) => test_tokens::look(&mut session, keys).await,
+        };
+        Ok(vec![tls, clock, token, tokens])
     });
     match talked {
         Ok(more) => findings.extend(more),

@@ -21,6 +21,7 @@ pub(in crate::cli::agency) struct Plan {
     pub(in crate::cli::agency) parental_responsibility: Option<Choose<ParentalResponsibility>>,
     pub(in crate::cli::agency) coverage: Option<Choose<Coverage>>,
     pub(in crate::cli::agency) restricted: Option<Choose<bool>>,
+    pub(in crate::cli::agency) send_18_25: Option<Choose<bool>>,
     pub(in crate::cli::agency) current_only: Option<Choose<bool>>,
     pub(in crate::cli::agency) locality: Option<Choose<LocalityCode>>,
     pub(in crate::cli::agency) assessable_until: Option<DateColumn>,
@@ -144,6 +145,7 @@ impl Mapping {
             parental_responsibility: headings.optional(self.parental_responsibility.as_ref())?,
             coverage: headings.optional(self.coverage.as_ref())?,
             restricted: headings.optional(self.restricted.as_ref())?,
+            send_18_25: headings.optional(self.send_18_25.as_ref())?,
             current_only: headings.optional(self.current_only.as_ref())?,
             locality: headings.optional(self.locality.as_ref())?,
             assessable_until: self.assessable_until.as_ref().map(month).transpose()?,
@@ -170,6 +172,7 @@ impl Mapping {
         names.extend(of(self.parental_responsibility.as_ref()));
         names.extend(of(self.coverage.as_ref()));
         names.extend(of(self.restricted.as_ref()));
+        names.extend(of(self.send_18_25.as_ref()));
         names.extend(of(self.current_only.as_ref()));
         names.extend(of(self.locality.as_ref()));
         names.extend(self.assessable_until.as_ref().map(|month| month.column.as_str()));

@@ -15,7 +15,7 @@ use crate::domain::clk::Clk;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::profile::MOST_FIELD_TOKENS;
-use crate::domain::record::{Attendance, Coverage, Flag, Service, ServiceStatus};
+use crate::domain::record::{Attendance, Coverage, Flag, Role, Service, ServiceStatus};
 use crate::domain::submission::{self, MOST_FLAGS, MOST_TOKENS};
 use crate::domain::time::Month;
 use crate::domain::token::decode_base64url;
@@ -222,6 +222,10 @@ impl<'a> RowWriter<'a> {
         let role = choose(plan.role.as_ref(), cells, "role")?.copied().unwrap_or(defaults.role);
         let responsibility = choose(plan.parental_responsibility.as_ref(), cells, "parental_responsibility")?;
         let responsibility = responsibility.copied().unwrap_or(defaults.parental_responsibility);
+        let is_send_18_25 = choose(plan.send_18_25.as_ref(), cells, "send_18_25")?.copied().unwrap_or(false);
+        if is_send_18_25 && role == Role::Unborn {
+            return Err(Refusal::new("send_18_25", submission::SEND_ROLE));
+        }
         out.extend_from_slice(b"{\"ref\":\"");
         out.extend_from_slice(reference.as_str().as_bytes());
         out.push(b'"');
@@ -250,6 +254,9 @@ impl<'a> RowWriter<'a> {
         member(out, "coverage", &coverage);
         if is_restricted {
             member(out, "restricted", &true);
+        }
+        if is_send_18_25 {
+            member(out, "send_18_25", &true);
         }
         let locality = choose(plan.locality.as_ref(), cells, "locality")?.or(defaults.locality.as_ref());
         if let Some(locality) = locality {

@@ -39,7 +39,7 @@ pub(super) struct GrantArgs {
     /// The token types that the agency's agreements give it, with commas between
     #[arg(long, value_delimiter = ',', value_name = "TYPES", required_unless_present = "all_types")]
     types: Vec<TokenType>,
-    /// Every type of the match-keys file
+    /// Every type of the match-keys file but those of legacy hashes, which are named one by one
     #[arg(long, conflicts_with = "types")]
     all_types: bool,
     /// How to reach the gateway as the custodian's own agency
@@ -61,7 +61,7 @@ pub(super) fn run(args: &GrantArgs, output: Output) -> Result<(), Failure> {
     }
     let match_keys = read_match_keys(&args.match_keys)?;
     let types: BTreeSet<TokenType> =
-        if args.all_types { match_keys.token_types().cloned().collect() } else { args.types.iter().cloned().collect() };
+        if args.all_types { match_keys.token_types().filter(|it| !match_keys.is_legacy(it)).cloned().collect() } else { args.types.iter().cloned().collect() };
     if let Some(unknown) = types.iter().find(|name| match_keys.token_types().all(|known| known != *name)) {
         return Err(Failure::failed(format!("the match-keys file has no token type {unknown}")));
     }
