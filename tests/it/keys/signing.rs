@@ -2,6 +2,7 @@
 
 use porth::app::authenticate::AuthError;
 use porth::app::enrol::Enrolment;
+use porth::app::suspend::Suspendable;
 use porth::crypto::jwt::{AccessGrant, ClientKey};
 use porth::crypto::keyring::{Keyring, Role};
 use porth::crypto::random::SystemRandom;
