@@ -210,13 +210,10 @@ mod tests {
             let first = lines.next_line().await.expect("within limits").expect("a line");
             lines.count_earlier(earlier.0, earlier.1);
             let mut last = Ok(first.number);
-            while let Ok(number) = last {
+            while last.is_ok() {
                 match lines.next_line().await {
                     Ok(Some(line)) => last = Ok(line.number),
-                    Ok(None) => {
-                        last = Ok(number);
-                        break;
-                    }
+                    Ok(None) => break,
                     Err(error) => last = Err(error),
                 }
             }
