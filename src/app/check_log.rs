@@ -41,6 +41,14 @@ pub enum LogFault {
     /// A checkpoint's signature.
     #[error("the checkpoint of size {0} is not signed by a trusted log key")]
     Signature(u64),
+    /// The newest entries are under no checkpoint: who put them there cannot be told.
+    #[error("the log has {size} entries, but its newest checkpoint covers {signed}: the others are under no signature")]
+    Unsigned {
+        /// Entries that have a place.
+        size: u64,
+        /// Entries that the newest checkpoint covers; 0 when there is none.
+        signed: u64,
+    },
     /// The head.
     #[error("the log is damaged: its head does not follow from the entries")]
     Head,
@@ -84,7 +92,7 @@ pub struct CheckedLog {
     pub roots: BTreeMap<u64, Hash>,
 }
 
-/// Checks everything. `at` are sizes whose roots are wanted; without `keys` signatures are not looked at.
+/// Checks everything; the newest checkpoint has to cover every entry that has a place. `at` are sizes whose roots are wanted; without `keys` signatures are not looked at.
 ///
 /// # Errors
 ///
@@ -93,7 +101,7 @@ pub async fn check_log(tx: &mut Tx, keys: &[&dyn NoteVerifier], at: &BTreeSet<u6
     let stored = tx.log_head().await?.ok_or(LogFault::NoLog)?;
     let mut head = Head::empty(&stored.origin);
     let mut roots = BTreeMap::new();
-    let mut checkpoints = 0;
+    let (mut checkpoints, mut signed) = (0, 0);
     let mut due = tx.checkpoints_from(0, CHECKPOINTS).await?.into_iter().peekable();
     loop {
         let here = head.size();
@@ -102,7 +110,7 @@ pub async fn check_log(tx: &mut Tx, keys: &[&dyn NoteVerifier], at: &BTreeSet<u6
         }
         while let Some((size, note)) = due.next_if(|(size, _)| *size <= here) {
             check_checkpoint(size, &note, &head, &stored.origin, keys)?;
-            checkpoints += 1;
+            (checkpoints, signed) = (checkpoints + 1, size);
             if due.peek().is_none() {
                 due = tx.checkpoints_from(size + 1, CHECKPOINTS).await?.into_iter().peekable();
             }
@@ -116,6 +124,11 @@ pub async fn check_log(tx: &mut Tx, keys: &[&dyn NoteVerifier], at: &BTreeSet<u6
     }
     if let Some((size, _)) = due.next() {
         return Err(LogFault::Checkpoint(size)); // of more entries than there are
+    }
+    // A place in the log and the checkpoint over it are written in one transaction: a log that goes on
+    // behind its newest checkpoint was not written by its sequencer.
+    if signed < stored.size {
+        return Err(LogFault::Unsigned { size: stored.size, signed });
     }
     let edge: Vec<u8> = head.edge().roots().iter().flat_map(|root| *root.as_bytes()).collect();
     if edge != stored.edge {

@@ -140,16 +140,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Revokes a system's assertion key from its next request for a token on.
+    /// Revokes a system's assertion key for good: it gets no token any more, and access tokens that were
+    /// issued for it are refused from the next request on.
     ///
     /// # Errors
     ///
-    /// [`AppError::Policy`] when the system has no active key of that id.
+    /// [`AppError::Policy`] when the system has no key of that id that is not revoked.
     pub async fn revoke_client_key(&self, client: &str, kid: &str, by: &str, reason: &str) -> Result<(), AppError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         if !tx.revoke_client_key(client, kid).await? {
-            return Err(AppError::Policy("the system has no active key of that id".to_owned()));
+            return Err(AppError::Policy("the system has no key of that id that is not revoked".to_owned()));
         }
         // A key's id may begin with a sign that no code begins with.
         let name = format!("{client}/{kid}");

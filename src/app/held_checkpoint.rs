@@ -1,7 +1,8 @@
 //! The newest checkpoint that this machine has seen, in a small file of its own.
 //!
 //! A database can be taken back to an older state without a trace in it. A process that remembers a
-//! checkpoint outside the database notices: it does not serve, or sequence, on a log that is behind.
+//! checkpoint outside the database notices: it does not start to serve, or to sequence, on a log that
+//! is behind. If the log falls behind while it runs, it goes on, and says that it is not ready.
 
 use std::fs;
 use std::io::{self, Write as _};

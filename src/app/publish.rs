@@ -28,7 +28,7 @@ use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
 use crate::linkage::shield::shielded;
 use crate::store::{
-    Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission, SubmissionState, Turnover,
+    Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission, SubmissionState, Turnover, Tx,
 };
 use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionMode};
 
@@ -121,6 +121,7 @@ impl Gateway {
         let policies = self.current_policies().await?;
         let store = self.store();
         let turnover = self.turnover(claim, submission).await?;
+        refuse_suspended(&mut store.begin_snapshot().await?, submission).await?; // before the work, and after it
         if let Some(arriving) = turnover.arriving {
             self.add_pair_tokens(claim, arriving, &policies).await?;
         }
@@ -284,6 +285,7 @@ impl Gateway {
         if !tx.advance_generation(claim, turnover, now).await? {
             return Err(AppError::ClaimLost);
         }
+        refuse_suspended(&mut tx, submission).await?;
         let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
         let body = Body::Submission(SubmissionEntry {
             submission: submission.id,
@@ -323,6 +325,14 @@ impl Gateway {
         );
         Ok(())
     }
+}
+
+/// Nothing of a suspended agency becomes visible; what it takes back goes all the same.
+async fn refuse_suspended(tx: &mut Tx, submission: &Submission) -> Result<(), AppError> {
+    if submission.state == SubmissionState::Withdrawing || tx.is_sender_active(&submission.agency, "").await? {
+        return Ok(());
+    }
+    Err(AppError::RefusedFile { id: submission.id, fault: FileFault::SenderSuspended })
 }
 
 /// Renews a claim between two steps of reading.

@@ -13,7 +13,8 @@ use crate::crypto::random::uuid_v7;
 use crate::crypto::seal;
 use crate::domain::agreement::{AgreementStatus, Party};
 use crate::domain::ids::{AgencyCode, GrantId, TokenType};
-use crate::store::{NewGrant, StoreError, WaitingGrant};
+use crate::domain::time::Timestamp;
+use crate::store::{NewGrant, StoreError, Tx, WaitingGrant};
 use crate::tlog::digest::Digest;
 
 /// What the keys in a grant are padded to: room for every type of the largest match-key file.
@@ -23,7 +24,7 @@ pub const GRANT_BYTES: usize = GRANT_PADDED + seal::OVERHEAD;
 /// Grants that may wait for one agency at a time.
 const MOST_WAITING: i64 = 8;
 /// How long a grant waits for its agency, in seconds: thirty days.
-pub(super) const LONGEST_WAIT_SECONDS: i64 = 30 * 86_400;
+const LONGEST_WAIT_SECONDS: i64 = 30 * 86_400;
 
 /// Why a grant is not passed on.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +202,23 @@ impl Gateway {
         tx.commit().await?;
         self.wake_sequencer();
         Ok(())
+    }
+}
+
+/// Who lets grants lapse, in the log.
+const CLEAN_UP: &str = "gateway:clean-up";
+
+impl Gateway {
+    /// Removes the ciphertext of grants that waited too long; each is an entry. Returns whether there
+    /// were any.
+    pub(super) async fn lapse_grants(&self, tx: &mut Tx, now: Timestamp) -> Result<bool, AppError> {
+        let lapsed = tx.lapse_grants(now.plus_seconds(-LONGEST_WAIT_SECONDS), now).await?;
+        for grant in &lapsed {
+            let digest = Digest::new(grant.digest);
+            let event = grant_event("lapsed", grant.epoch, CLEAN_UP, &grant.recipient, digest)?;
+            tx.add_events(&[&self.event(now, event)?]).await?;
+        }
+        Ok(!lapsed.is_empty())
     }
 }
 

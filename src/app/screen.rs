@@ -150,7 +150,7 @@ pub enum ScreeningError {
     /// Too many screenings of this system are waiting or remembered.
     #[error("this system has {MOST_UNDER_WAY} screenings that are not forgotten yet")]
     TooManyUnderWay,
-    /// The idempotency key was used for another file, or its file is still arriving.
+    /// The idempotency key was used for another file, or another connection began with it a moment ago.
     #[error("the idempotency key was used for another screening")]
     KeyReused,
     /// Something failed inside.
@@ -243,11 +243,20 @@ impl Gateway {
             expires_at: view.now.plus_seconds(KEPT_SECONDS),
         };
         let earlier = self.store().screening_by_tag(&caller.client, &tag).await?;
+        // One that never came whole, after a crash or on a connection that hangs, gives way.
+        let (earlier, broken) = match earlier {
+            Some(earlier) if earlier.is_open => (Some(earlier), None),
+            broken => (None, broken),
+        };
         if earlier.is_none() {
-            if self.store().screenings_of(&caller.client, view.now).await? >= MOST_UNDER_WAY {
+            let others = self.store().screenings_of(&caller.client, view.now).await? - i64::from(broken.is_some());
+            if others >= MOST_UNDER_WAY {
                 return Err(ScreeningError::TooManyUnderWay);
             }
             let mut tx = self.store().begin().await?;
+            if let Some(broken) = &broken {
+                tx.drop_screening(broken.id).await?;
+            }
             if !tx.add_screening(&new).await? {
                 return Err(ScreeningError::KeyReused); // another connection was first, a moment ago
             }
@@ -484,7 +493,9 @@ impl OpenScreening {
 
     async fn store_rows(&mut self) -> Result<(), ScreeningError> {
         let mut tx = self.gateway.store().begin().await?;
-        tx.add_screening_rows(self.id, self.stored as i64 + 1, &self.sealed).await?;
+        if !tx.add_screening_rows(self.id, self.stored as i64 + 1, &self.sealed).await? {
+            return Err(AppError::Interrupted.into()); // another connection sends it anew
+        }
         tx.commit().await?;
         self.stored += self.sealed.len();
         self.sealed.clear();
@@ -521,7 +532,7 @@ impl OpenScreening {
         let digest = self.digest.clone().finalize();
         let digest = self.gateway.keys().tagger.reply(&self.client, "screening", &digest);
         if let Some(earlier) = &self.earlier {
-            let is_same = earlier.is_open && earlier.digest == Some(digest);
+            let is_same = earlier.digest == Some(digest);
             return if is_same { Ok((earlier.id, true)) } else { Err(ScreeningError::KeyReused) };
         }
         if !self.sealed.is_empty() {

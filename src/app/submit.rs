@@ -2,6 +2,7 @@
 //! that nobody sees. The result depends on the submission's own rows alone.
 
 mod fault;
+mod landing;
 mod progress;
 mod resume;
 mod sealing;
@@ -58,11 +59,15 @@ pub struct OpenSubmission {
     takes_legacy: bool,
     format: Format,
     id: SubmissionId,
+    /// Which system sends it.
+    client: String,
     digest: LineDigest,
     /// Lines that nobody has looked at yet, with their numbers.
     lines: Vec<(i64, Bytes)>,
-    /// The last of them, with the digest up to there.
-    reached: (i64, LineDigest),
+    /// The last of them, with the digest and the bytes up to there.
+    reached: (i64, LineDigest, i64),
+    /// How many bytes came, line ends included.
+    bytes: i64,
     /// Which connection of the upload this is, when the upload can be resumed.
     attempt: Option<i64>,
     /// Rows could not be stored: none after them may be, or the file would have a hole.
@@ -143,9 +148,11 @@ impl Gateway {
             header: Arc::new(parsed),
             format: Format::Json,
             id,
+            client: caller.client.clone(),
             digest,
             lines: Vec::with_capacity(CHUNK),
-            reached: (1, digest),
+            reached: (1, digest, header.len() as i64 + 1),
+            bytes: header.len() as i64 + 1,
             attempt: None,
             has_gap: false,
             preparing: None,
@@ -261,6 +268,11 @@ impl OpenSubmission {
         self.id
     }
 
+    /// How many rows and bytes of the file came so far; of an upload that went on, in every connection.
+    pub fn taken(&self) -> (u64, u64) {
+        (self.read.unsigned_abs(), self.bytes.unsigned_abs())
+    }
+
     /// Says that the rows are CSV: a row of column names comes first, and the end line begins with `#`.
     #[must_use]
     pub fn as_csv(mut self) -> Self {
@@ -280,6 +292,7 @@ impl OpenSubmission {
     /// [`AppError`] when rows could not be staged: give the submission up with [`Self::abandon`].
     pub async fn push(&mut self, line: Bytes) -> Result<(), AppError> {
         self.digest.add(&line);
+        self.bytes += line.len() as i64 + 1;
         let number = self.next_line;
         self.next_line += 1;
         if let Some(end) = self.end {
@@ -300,63 +313,9 @@ impl OpenSubmission {
             *columns = Some((Arc::new(Columns::parse(&line).map_err(refused)?), line));
             return Ok(());
         }
-        self.reached = (number, self.digest);
+        self.reached = (number, self.digest, self.bytes);
         self.lines.push((number, line));
         if self.lines.len() >= CHUNK { self.advance().await } else { Ok(()) }
-    }
-
-    /// Ends the submission: the file was received whole.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::File`] when the file is incomplete, empty, or has bad rows and asked for all or nothing.
-    pub async fn finish(mut self) -> Result<Received, AppError> {
-        self.advance().await?;
-        self.stage().await?;
-        // An epoch that was frozen while rows arrived takes nothing any more.
-        let frozen = check_epochs(&self.header, &*self.gateway.current_policies().await?).err();
-        let fault = if frozen.is_some() {
-            frozen
-        } else if self.end != Some(self.read) {
-            Some(FileFault::Truncated)
-        } else if self.rejected > 0 && self.header.rows == RowsMode::AllOrNothing {
-            Some(FileFault::Rows)
-        } else if self.accepted == 0 {
-            Some(FileFault::Empty)
-        } else {
-            None
-        };
-        if let Some(fault) = fault {
-            self.fail(fault.code()).await?;
-            return Err(AppError::RefusedFile { id: self.id, fault });
-        }
-        let digest = *self.digest.as_bytes();
-        let mut tx = self.gateway.store().begin().await?;
-        if let Some(attempt) = self.attempt
-            && !tx.lock_upload(self.id, attempt).await?
-        {
-            return Err(AppError::Interrupted); // another connection goes on with it
-        }
-        let (programme, header) = (self.gateway.programme(), &self.header);
-        if tx.is_feed_suspended(programme, &header.agency, &header.feed).await? {
-            drop(tx);
-            let fault = FileFault::Suspended; // while its rows were arriving
-            self.fail(fault.code()).await?;
-            return Err(AppError::RefusedFile { id: self.id, fault });
-        }
-        let earlier = tx.submission_with_digest(&self.header.agency, &self.header.feed, &digest).await?;
-        if let Some(earlier) = earlier {
-            let now = tx.now().await?;
-            tx.mark_failed(self.id, "file.repeat", now).await?;
-            tx.commit().await?;
-            return Ok(Received { id: earlier, is_repeat: true });
-        }
-        if !tx.mark_staged(self.id, &digest).await? {
-            return Err(AppError::Interrupted); // given up by the clean-up meanwhile
-        }
-        tx.commit().await?;
-        self.gateway.wake_publisher();
-        Ok(Received { id: self.id, is_repeat: false })
     }
 
     /// Gives the submission up: nothing of it is ever seen.
@@ -463,8 +422,8 @@ impl OpenSubmission {
                 Format::Csv(Some((_, row))) => Some(&row[..]),
                 Format::Csv(None) | Format::Json => None,
             };
-            let (line, digest) = reached;
-            tx.note_upload(self.id, attempt, (line, digest.as_bytes()), columns).await?;
+            let (line, digest, bytes) = reached;
+            tx.note_upload(self.id, attempt, (line, digest.as_bytes(), bytes), columns).await?;
         }
         tx.commit().await?;
         self.has_gap = false;
@@ -543,7 +502,7 @@ impl OpenSubmission {
 struct Preparing {
     task: tokio::task::JoinHandle<Prepared>,
     count: i64,
-    reached: (i64, LineDigest),
+    reached: (i64, LineDigest, i64),
 }
 
 /// Rows ready to be stored, and what was wrong with the others.

@@ -17,7 +17,8 @@ use crate::tlog::entry::{AgreementState, Body, Standing};
 /// What can be suspended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suspendable {
-    /// An agency: none of its systems is let in.
+    /// An agency: none of its systems is let in, and no file of it that is on its way becomes visible.
+    /// What it delivered before goes on contributing to answers: suspend its feeds to stop that.
     Agency(AgencyCode),
     /// A client certificate, by the SHA-256 of its DER.
     Certificate([u8; 32]),

@@ -1,14 +1,20 @@
 //! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
 //! used-up assertions, kept replies, screenings whose time is over, and sealed keys that nobody fetched.
 
+use std::time::{Duration, Instant};
+
 use super::error::AppError;
 use super::gateway::Gateway;
+use crate::domain::time::Timestamp;
 use crate::store::Submission;
 
 /// How long replaced rows stay for answers that are under way, in seconds.
 const GRACE_SECONDS: i64 = 15 * 60;
 /// How long a submission may be under way before it is given up, in seconds.
 const LONGEST_UPLOAD_SECONDS: i64 = 6 * 3600;
+/// How long one run goes on with submissions that are given up or whose rows go. It then does the rest of
+/// its work; the next run goes on.
+const BUDGET: Duration = Duration::from_secs(20);
 /// Records that are removed in one transaction.
 const PAGE: i64 = 500;
 
@@ -40,16 +46,11 @@ impl Gateway {
     pub async fn tidy(&self) -> Result<Tidied, AppError> {
         let now = self.store().now().await?;
         let mut tidied = Tidied::default();
-        for stalled in self.store().stalled_submissions(now.plus_seconds(-LONGEST_UPLOAD_SECONDS)).await? {
-            let mut tx = self.store().begin().await?;
-            tx.mark_failed(stalled.id, "file.stalled", now).await?;
-            tx.commit().await?;
-        }
+        let until = Instant::now() + BUDGET;
+        self.give_up_stalled(now, until).await?;
         tidied.swept = self.sweep_retired().await?;
         let before = now.plus_seconds(-GRACE_SECONDS);
-        for submission in self.store().abandoned_submissions(before).await? {
-            tidied.submissions += u64::from(self.remove_rows(&submission).await?);
-        }
+        tidied.submissions = self.remove_abandoned(before, until).await?;
         if let Some(view) = self.store().view(self.programme()).await?
             && let Some(generation) = self.generation_before(before, now, view.generation)
         {
@@ -64,9 +65,44 @@ impl Gateway {
         tidied.screenings = tx.forget_screenings(now).await?;
         tx.forget_family_requests(now).await?;
         tx.forget_uploads().await?;
-        tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
+        let has_lapsed = self.lapse_grants(&mut tx, now).await?;
         tx.commit().await?;
+        if has_lapsed {
+            self.wake_sequencer();
+        }
         Ok(tidied)
+    }
+
+    async fn give_up_stalled(&self, now: Timestamp, until: Instant) -> Result<(), AppError> {
+        loop {
+            let stalled = self.store().stalled_submissions(now.plus_seconds(-LONGEST_UPLOAD_SECONDS)).await?;
+            for stalled in &stalled {
+                let mut tx = self.store().begin().await?;
+                tx.mark_failed(stalled.id, "file.stalled", now).await?;
+                tx.commit().await?;
+            }
+            if stalled.is_empty() || Instant::now() >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes the rows of every submission that was given up or replaced. A few at a time are read:
+    /// whoever fails many files must not be ahead of the clean-up.
+    async fn remove_abandoned(&self, before: Timestamp, until: Instant) -> Result<u64, AppError> {
+        let mut removed = 0;
+        loop {
+            let abandoned = self.store().abandoned_submissions(before).await?;
+            for submission in &abandoned {
+                if !self.remove_rows(submission).await? {
+                    return Ok(removed);
+                }
+                removed += 1;
+            }
+            if abandoned.is_empty() || Instant::now() >= until {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn remove_departed(&self, before: i64) -> Result<u64, AppError> {

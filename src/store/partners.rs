@@ -15,7 +15,7 @@ statements! {
     ADD_CLIENT_KEY = "INSERT INTO client_key (client, kid, jwk, status) VALUES ($1, $2, $3, 'active')";
     ADD_CERTIFICATE = "INSERT INTO certificate (sha256, agency, not_after, status) VALUES ($1, $2, $3, 'active')";
     REVOKE_CERTIFICATE = "UPDATE certificate SET status = 'revoked' WHERE sha256 = $1";
-    REVOKE_CLIENT_KEY = "UPDATE client_key SET status = 'revoked' WHERE client = $1 AND kid = $2 AND status = 'active'";
+    REVOKE_CLIENT_KEY = "UPDATE client_key SET status = 'revoked' WHERE client = $1 AND kid = $2 AND status <> 'revoked'";
     ADD_SIGNATORY = "INSERT INTO signatory (key_id, agency, public_key, status, enrolled_at)
                      VALUES ($1, $2, $3, 'active', $4)";
     SIGNATORY = "SELECT agency, public_key FROM signatory WHERE key_id = $1 AND status = 'active'";
@@ -145,7 +145,7 @@ impl Tx {
         Ok(self.execute(REVOKE_CERTIFICATE, values![sha256]).await? == 1)
     }
 
-    /// Revokes a client's key from the next assertion on. Returns whether it was active.
+    /// Revokes a client's key, active or suspended, for good. Returns whether that changed anything.
     pub async fn revoke_client_key(&mut self, client: &str, kid: &str) -> Result<bool, StoreError> {
         Ok(self.execute(REVOKE_CLIENT_KEY, values![client, kid]).await? == 1)
     }

@@ -1,7 +1,7 @@
 //! Sealed linkage keys on their way from a custodian to an agency: ciphertext that nobody here opens.
 
 use super::statements::statements;
-use super::value::values;
+use super::value::{Row, values};
 use super::{StoreError, Tx};
 use crate::domain::ids::{AgencyCode, GrantId};
 use crate::domain::time::Timestamp;
@@ -22,7 +22,7 @@ statements! {
     ACKNOWLEDGE = "UPDATE relay_grant SET sealed = NULL, state = 'acknowledged', ended_at = $2
                    WHERE id = $1 AND state = 'waiting'";
     LAPSE = "UPDATE relay_grant SET sealed = NULL, state = 'lapsed', ended_at = $2
-             WHERE state = 'waiting' AND posted_at < $1";
+             WHERE state = 'waiting' AND posted_at < $1 RETURNING sender, recipient, epoch, digest, fetched_at";
 }
 
 /// A sealed grant as a custodian brings it.
@@ -162,14 +162,7 @@ impl Tx {
 
     /// What is kept of a grant.
     pub async fn grant(&mut self, id: GrantId) -> Result<Option<StoredGrant>, StoreError> {
-        let Some(row) = self.fetch_optional(GRANT, values![id.as_bytes()]).await? else { return Ok(None) };
-        Ok(Some(StoredGrant {
-            sender: row.parsed(0, "agency")?,
-            recipient: row.parsed(1, "agency")?,
-            epoch: u32::try_from(row.int(2)?).map_err(|_| StoreError::Corrupt("epoch"))?,
-            digest: row.array(3, "grant digest")?,
-            is_fetched: row.int(4)? != 0,
-        }))
+        self.fetch_optional(GRANT, values![id.as_bytes()]).await?.as_ref().map(read_grant).transpose()
     }
 
     /// Removes the ciphertext of a grant that its agency has. Returns whether it was still there.
@@ -177,10 +170,22 @@ impl Tx {
         Ok(self.execute(ACKNOWLEDGE, values![id.as_bytes(), now.as_micros()]).await? == 1)
     }
 
-    /// Removes the ciphertext of grants that arrived before a moment and were never acknowledged.
-    pub async fn lapse_grants(&mut self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        self.execute(LAPSE, values![before.as_micros(), now.as_micros()]).await
+    /// Removes the ciphertext of grants that arrived before a moment and were never acknowledged. Gives
+    /// what is kept of them.
+    pub async fn lapse_grants(&mut self, before: Timestamp, now: Timestamp) -> Result<Vec<StoredGrant>, StoreError> {
+        let rows = self.fetch_all(LAPSE, values![before.as_micros(), now.as_micros()]).await?;
+        rows.iter().map(read_grant).collect()
     }
+}
+
+fn read_grant(row: &Row) -> Result<StoredGrant, StoreError> {
+    Ok(StoredGrant {
+        sender: row.parsed(0, "agency")?,
+        recipient: row.parsed(1, "agency")?,
+        epoch: u32::try_from(row.int(2)?).map_err(|_| StoreError::Corrupt("epoch"))?,
+        digest: row.array(3, "grant digest")?,
+        is_fetched: row.int(4)? != 0,
+    })
 }
 
 fn id(bytes: &[u8]) -> Result<GrantId, StoreError> {

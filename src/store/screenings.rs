@@ -32,6 +32,7 @@ statements! {
     DROP_ROWS = "DELETE FROM screening_row WHERE screening IN (SELECT id FROM screening WHERE expires_at <= $1)";
     DROP_EXPIRED = "DELETE FROM screening WHERE expires_at <= $1";
     DROP_ROWS_OF = "DELETE FROM screening_row WHERE screening = $1";
+    HOLD_RECEIVING = "UPDATE screening SET state = state WHERE id = $1 AND state = 'receiving'";
     DROP_ONE = "DELETE FROM screening WHERE id = $1 AND state = 'receiving'";
 }
 
@@ -193,13 +194,16 @@ impl Tx {
         Ok(self.execute(ADD, values).await? == 1)
     }
 
-    /// Adds questions, numbered from `first`.
+    /// Adds questions, numbered from `first`. False when the screening is not being received any more.
     pub async fn add_screening_rows(
         &mut self,
         id: ScreeningId,
         first: i64,
         sealed: &[Vec<u8>],
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        if self.execute(HOLD_RECEIVING, values![id.as_bytes()]).await? == 0 {
+            return Ok(false);
+        }
         let values: Vec<Value<'_>> = sealed
             .iter()
             .zip(first..)
@@ -208,7 +212,8 @@ impl Tx {
                 [id.as_bytes().into(), number.into(), question.into(), waiting.into(), Value::NoBytes]
             })
             .collect();
-        self.insert_many(&ADD_ROWS, &values).await.map(drop)
+        self.insert_many(&ADD_ROWS, &values).await?;
+        Ok(true)
     }
 
     /// Says that a screening was received whole. False when it no longer waits for that.
@@ -239,8 +244,11 @@ impl Tx {
         self.execute(SET_QUESTION, values![id.as_bytes(), number, old, new]).await.map(drop)
     }
 
-    /// Removes a screening that was not received whole.
+    /// Removes a screening that was not received whole; one that was stays.
     pub async fn drop_screening(&mut self, id: ScreeningId) -> Result<(), StoreError> {
+        if self.execute(HOLD_RECEIVING, values![id.as_bytes()]).await? == 0 {
+            return Ok(());
+        }
         self.execute(DROP_ROWS_OF, values![id.as_bytes()]).await?;
         self.execute(DROP_ONE, values![id.as_bytes()]).await.map(drop)
     }

@@ -20,6 +20,8 @@ statements! {
     RESUME_FEED = "DELETE FROM suspended_feed WHERE programme = $1 AND agency = $2 AND feed = $3";
     SUSPENDED_FEED = "SELECT since FROM suspended_feed WHERE programme = $1 AND agency = $2 AND feed = $3";
     ENDING = "SELECT COUNT(*) FROM certificate WHERE status = 'active' AND not_after > $1 AND not_after < $2";
+    SENDER = "SELECT agency.status, client.status FROM agency LEFT JOIN client ON client.id = $2
+              WHERE agency.code = $1";
     SUSPENDED_FEEDS = "SELECT agency, feed FROM suspended_feed WHERE programme = $1 ORDER BY agency, feed";
 }
 
@@ -114,5 +116,13 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let values = values![programme.as_str(), agency.as_str(), feed.as_str()];
         Ok(self.fetch_optional(SUSPENDED_FEED, values).await?.is_some())
+    }
+
+    /// Whether neither an agency nor, where one is named, its client is suspended, as this transaction
+    /// sees it. Clients that are not registered are for whoever lets them in.
+    pub async fn is_sender_active(&mut self, agency: &AgencyCode, client: &str) -> Result<bool, StoreError> {
+        let Some(row) = self.fetch_optional(SENDER, values![agency.as_str(), client]).await? else { return Ok(false) };
+        let client_is_active = row.optional_text(1)?.is_none_or(|status| status == "active");
+        Ok(row.text(0)? == "active" && client_is_active)
     }
 }

@@ -27,8 +27,20 @@ statements! {
     PROGRESS = "UPDATE submission SET rows_read = $2, rows_accepted = $3, rows_rejected = $4
                 WHERE id = $1 AND state = 'staging'";
     STAGED = "UPDATE submission SET state = 'staged', digest = $2 WHERE id = $1 AND state = 'staging'";
-    SAME = "SELECT id FROM submission WHERE agency = $1 AND feed = $2 AND digest = $3";
-    FAIL = "UPDATE submission SET state = 'failed', failure = $2, finished_at = $3, digest = NULL
+    /// What the feed shows, or will once it has caught up, deltas upon it aside: nothing takes its place,
+    /// and nothing that came upon it was taken back.
+    SAME = "SELECT same.id FROM submission AS same
+            WHERE same.agency = $1 AND same.feed = $2 AND same.digest = $3
+              AND same.state IN ('staged', 'publishing', 'visible')
+              AND NOT EXISTS (SELECT 1 FROM submission AS other
+                              WHERE other.agency = $1 AND other.feed = $2 AND (
+                                other.state = 'withdrawing'
+                                OR (other.state = 'withdrawn' AND other.id > same.id)
+                                OR (other.state IN ('staged', 'publishing') AND other.mode = 'snapshot'
+                                    AND other.id <> same.id AND (same.state = 'visible' OR other.id > same.id))))
+            ORDER BY same.id DESC LIMIT 1";
+    FAIL = "UPDATE submission SET state = 'failed', failure = $2, finished_at = $3, digest = NULL,
+                holds_rows = CASE WHEN rows_accepted = 0 THEN 0 ELSE holds_rows END
             WHERE id = $1 AND state IN ('staging', 'staged', 'publishing')";
     PUBLISHING = "UPDATE submission SET state = 'publishing' WHERE id = $1 AND state IN ('staged', 'publishing')";
     SHOW = "UPDATE submission SET state = 'visible', visible_from = $2, visible_to = $3, finished_at = $4
@@ -375,7 +387,7 @@ impl Tx {
         self.insert_many(&ADD_ROW_ERRORS, &values).await.map(drop)
     }
 
-    /// A submission of this feed with the same bytes, if there is one.
+    /// A submission of this feed with the same bytes, if the feed shows or will show just that.
     pub async fn submission_with_digest(
         &mut self,
         agency: &AgencyCode,
@@ -386,16 +398,12 @@ impl Tx {
         row.as_ref().map(submission_id).transpose()
     }
 
-    /// Says that every row has arrived.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Conflict`] when the same bytes were submitted before.
+    /// Says that every row has arrived. Returns false when the submission takes none any more.
     pub async fn mark_staged(&mut self, id: SubmissionId, digest: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.execute(STAGED, values![id.as_bytes(), digest]).await? == 1)
     }
 
-    /// Gives a submission up, with the reason's code.
+    /// Gives a submission up, with the reason's code. One of which no row was taken has none to remove.
     pub async fn mark_failed(&mut self, id: SubmissionId, code: &str, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.execute(FAIL, values![id.as_bytes(), code, now.as_micros()]).await? == 1)
     }

@@ -8,16 +8,17 @@ use crate::domain::ids::{AgencyCode, FeedCode, SubmissionId};
 use crate::domain::time::Timestamp;
 
 statements! {
-    ADD = "INSERT INTO upload (submission, client, idempotency_tag, header, format, line, digest, attempt)
-           VALUES ($1, $2, $3, $4, $5, 1, $6, 1)";
-    FIND = "SELECT submission, header, format, columns, line, digest, attempt FROM upload
+    ADD = "INSERT INTO upload (submission, client, idempotency_tag, header, format, line, digest, attempt, bytes)
+           VALUES ($1, $2, $3, $4, $5, 1, $6, 1, $7)";
+    ATTEMPT = "SELECT attempt FROM upload WHERE submission = $1";
+    FIND = "SELECT submission, header, format, columns, line, digest, attempt, bytes FROM upload
             WHERE client = $1 AND idempotency_tag = $2
               AND EXISTS (SELECT 1 FROM submission WHERE id = upload.submission AND state = 'staging')
             ORDER BY submission DESC LIMIT 1";
     TAKE_OVER = "UPDATE upload SET attempt = attempt + 1, held_at = NULL WHERE submission = $1 AND client = $2
                    AND EXISTS (SELECT 1 FROM submission WHERE id = upload.submission AND state = 'staging')
-                 RETURNING submission, header, format, columns, line, digest, attempt";
-    NOTE = "UPDATE upload SET line = $3, digest = $4, columns = $5 WHERE submission = $1 AND attempt = $2";
+                 RETURNING submission, header, format, columns, line, digest, attempt, bytes";
+    NOTE = "UPDATE upload SET line = $3, digest = $4, bytes = $5, columns = $6 WHERE submission = $1 AND attempt = $2";
     HOLD = "UPDATE upload SET held_at = $3 WHERE submission = $1 AND attempt = $2";
     LOCK = "UPDATE upload SET attempt = attempt WHERE submission = $1 AND attempt = $2";
     HELD_OF_FEED = "SELECT upload.submission FROM upload JOIN submission ON submission.id = upload.submission
@@ -60,6 +61,8 @@ pub struct Upload {
     pub digest: [u8; 32],
     /// Which connection it is, from 1.
     pub attempt: i64,
+    /// How many bytes the lines up to there have, with their ends.
+    pub bytes: i64,
 }
 
 impl Store {
@@ -67,12 +70,20 @@ impl Store {
     pub async fn upload(&self, client: &str, tag: &[u8; 32]) -> Result<Option<Upload>, StoreError> {
         self.fetch_optional(FIND, values![client, tag]).await?.as_ref().map(read).transpose()
     }
+
+    /// Whether an upload is still a connection's own, as far as anybody knows without holding it.
+    pub async fn is_attempt(&self, id: SubmissionId, attempt: i64) -> Result<bool, StoreError> {
+        let row = self.fetch_optional(ATTEMPT, values![id.as_bytes()]).await?;
+        Ok(row.map(|row| row.int(0)).transpose()? == Some(attempt))
+    }
 }
 
 impl Tx {
     /// Begins to note how far an upload has come.
     pub async fn insert_upload(&mut self, new: &NewUpload<'_>) -> Result<(), StoreError> {
-        let values = values![new.submission.as_bytes(), new.client, &new.tag, new.header, new.format, &new.digest];
+        let bytes = new.header.len() as i64 + 1;
+        let values =
+            values![new.submission.as_bytes(), new.client, &new.tag, new.header, new.format, &new.digest, bytes];
         self.execute(ADD, values).await.map(drop)
     }
 
@@ -87,10 +98,10 @@ impl Tx {
         &mut self,
         id: SubmissionId,
         attempt: i64,
-        (line, digest): (i64, &[u8; 32]),
+        (line, digest, bytes): (i64, &[u8; 32], i64),
         columns: Option<&[u8]>,
     ) -> Result<(), StoreError> {
-        self.execute(NOTE, values![id.as_bytes(), attempt, line, digest, columns]).await.map(drop)
+        self.execute(NOTE, values![id.as_bytes(), attempt, line, digest, bytes, columns]).await.map(drop)
     }
 
     /// Notes that an upload's connection broke off. Returns false when another connection took it over.
@@ -131,5 +142,6 @@ fn read(row: &Row) -> Result<Upload, StoreError> {
         line: row.int(4)?,
         digest: row.bytes(5)?.try_into().map_err(|_| StoreError::Corrupt("digest"))?,
         attempt: row.int(6)?,
+        bytes: row.int(7)?,
     })
 }

@@ -21,6 +21,11 @@ pub enum FileFault {
     /// The operator suspended the feed.
     #[error("the feed is suspended: ask the gateway's operator why")]
     Suspended,
+    /// The operator suspended who sent the file.
+    #[error(
+        "the agency or the system that sent the file is suspended: ask the gateway's operator why, then send it again"
+    )]
+    SenderSuspended,
     /// Another token scheme or normalisation version.
     #[error("the token scheme or normalisation version is not the programme's")]
     Scheme,
@@ -90,13 +95,14 @@ pub enum FileFault {
 
 impl FileFault {
     /// Every fault.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Header,
         Self::Programme,
         Self::Agency,
         Self::Feed,
         Self::Agreement,
         Self::Suspended,
+        Self::SenderSuspended,
         Self::Scheme,
         Self::MatchKeys,
         Self::WrongKey,
@@ -129,6 +135,7 @@ impl FileFault {
             Self::Feed => "file.feed",
             Self::Agreement => "file.agreement",
             Self::Suspended => "feed.suspended",
+            Self::SenderSuspended => "sender.suspended",
             Self::Scheme => "file.scheme",
             Self::MatchKeys => "file.match_keys",
             Self::WrongKey => "key.wrong",

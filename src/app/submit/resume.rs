@@ -97,9 +97,11 @@ impl Gateway {
             header: Arc::new(header),
             format,
             id,
+            client: caller.client.clone(),
             digest,
             lines: Vec::new(),
-            reached: (upload.line, digest),
+            reached: (upload.line, digest, upload.bytes),
+            bytes: upload.bytes,
             attempt: Some(upload.attempt),
             has_gap: false,
             preparing: None,
@@ -113,7 +115,7 @@ impl Gateway {
             base: None,
         };
         let checked = match self.check_header(caller, &open.header, &policies, now).await {
-            Ok(base) => self.same_base(base, &stored).await,
+            Ok(base) => self.same_base(base, &stored, upload.attempt).await,
             Err(error) => Err(error),
         };
         match checked {
@@ -129,14 +131,16 @@ impl Gateway {
     }
 
     /// What a delta applies to, if that is still what it applied to when it began, with the references
-    /// that its earlier lines named.
-    async fn same_base(&self, base: Option<Base>, stored: &Submission) -> Result<Option<Base>, AppError> {
+    /// that its earlier lines named. They are read into memory: for one connection of an upload at a
+    /// time, the one before stops.
+    async fn same_base(&self, base: Option<Base>, stored: &Submission, attempt: i64) -> Result<Option<Base>, AppError> {
         let Some(mut base) = base else { return Ok(None) };
         if base.submissions.last() != stored.base.as_ref() {
             return Err(FileFault::BaseChanged.into());
         }
         let mut last: Option<OpaqueRef> = None;
         loop {
+            self.refuse_overtaken(stored.id, attempt).await?;
             let page = self.store().submission_records(stored.id, last.as_ref(), PAGE).await?;
             let Some(end) = page.last() else { break };
             last = Some(end.reference.clone());
@@ -144,12 +148,17 @@ impl Gateway {
         }
         let mut last: Option<OpaqueRef> = None;
         loop {
+            self.refuse_overtaken(stored.id, attempt).await?;
             let page = self.store().retractions(stored.id, last.as_ref(), PAGE).await?;
             let Some(end) = page.last() else { break };
             last = Some(end.clone());
             base.named.extend(page);
         }
         Ok(Some(base))
+    }
+
+    async fn refuse_overtaken(&self, id: SubmissionId, attempt: i64) -> Result<(), AppError> {
+        if self.store().is_attempt(id, attempt).await? { Ok(()) } else { Err(AppError::Interrupted) }
     }
 }
 

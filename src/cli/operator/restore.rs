@@ -92,8 +92,17 @@ pub fn run(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
         // The loss is accepted, and in the log: what this machine remembers is what there is now.
         forget_later(&config, &restored)?;
     }
-    tell(&restored, engine, !keys.is_empty(), output);
+    tell(&restored, engine, Evidence { signatures: !keys.is_empty(), newest: !known.is_empty() }, output);
     Ok(())
+}
+
+/// What the backup was held against.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// Keys from a trust file.
+    signatures: bool,
+    /// A checkpoint from elsewhere, or the one that this machine remembers.
+    newest: bool,
 }
 
 /// What is known of the log from outside the backup: the given files, and what this machine remembers.
@@ -126,7 +135,7 @@ fn forget_later(config: &Config, restored: &Restored) -> Result<(), Failure> {
     }
 }
 
-fn tell(restored: &Restored, engine: &'static str, signatures_checked: bool, output: &Output) {
+fn tell(restored: &Restored, engine: &'static str, held_against: Evidence, output: &Output) {
     let missing = restored.loss.map_or(0, |loss| loss.missing);
     let done = Done {
         rows: restored.rows,
@@ -138,7 +147,7 @@ fn tell(restored: &Restored, engine: &'static str, signatures_checked: bool, out
         log_root: restored.log.root.to_string(),
         log_pending: restored.log.pending,
         checkpoints: restored.log.checkpoints,
-        signatures_checked,
+        signatures_checked: held_against.signatures,
         missing,
     };
     let text = format!(
@@ -152,9 +161,24 @@ fn tell(restored: &Restored, engine: &'static str, signatures_checked: bool, out
              whoever holds a later checkpoint or a receipt; on other machines remove the file that `state_file` names."
         ));
     }
-    if !signatures_checked {
+    if !held_against.signatures {
         output.note("Signatures of checkpoints were not checked: --trust names the keys.");
     }
+    if !held_against.newest {
+        output.note(
+            "Nobody can tell whether this is the newest backup: there was no --checkpoint from elsewhere, and this \
+             machine remembers none.",
+        );
+    }
+    if done.log_pending > 0 {
+        output.note("Entries that wait are under no checkpoint yet: nothing shows that they are as they were written.");
+    }
+    output.note(format_args!(
+        "Whatever was changed after {} is as it was before. Before you start: suspend and revoke again what was suspended \
+         or revoked since, and have agencies send again the feeds whose shields are newer. The checklist is in \
+         docs/operations.md.",
+        done.made_at
+    ));
 }
 
 fn failure(error: RestoreError) -> Failure {

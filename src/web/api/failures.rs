@@ -145,7 +145,8 @@ impl From<FileFault> for Problem {
             | FileFault::Retracted
             | FileFault::Continuation
             | FileFault::Superseded
-            | FileFault::Suspended => kinds::STATE_CONFLICT,
+            | FileFault::Suspended
+            | FileFault::SenderSuspended => kinds::STATE_CONFLICT,
             FileFault::Truncated => kinds::BODY_INCOMPLETE,
             FileFault::Rows => kinds::INVALID_ROWS,
         };

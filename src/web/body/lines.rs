@@ -69,6 +69,13 @@ impl NdjsonLines {
         Ok(None)
     }
 
+    /// Lowers the limits by what came in earlier bodies of the same file. What this body brought already
+    /// counts on.
+    pub fn count_earlier(&mut self, rows: u64, bytes: u64) {
+        self.limits.rows = self.limits.rows.saturating_sub(rows);
+        self.pieces.limit = self.pieces.limit.saturating_sub(bytes);
+    }
+
     /// Gives up on the rest, so that the caller gets to read why.
     pub fn give_up(mut self) {
         self.pieces.linger();
@@ -186,6 +193,32 @@ mod tests {
             }
         }
         assert!(lines_of(vec![b"1234\n1234\n\n".to_vec()], limits).await.is_ok(), "exactly at the limits");
+    }
+
+    #[tokio::test]
+    async fn what_came_in_earlier_bodies_counts() {
+        let limits = LineLimits { rows: 5, total_bytes: 8, ..LineLimits::default() };
+        for (earlier, expected) in [
+            ((3, 0), Err(BodyError::TooManyRows { limit: 2 })),
+            ((2, 0), Ok(3)),
+            ((0, 2), Ok(3)),
+            ((0, 3), Err(BodyError::TooLarge { limit: 5 })),
+            ((9, 0), Err(BodyError::TooManyRows { limit: 0 })),
+        ] {
+            let pieces = b"1\n2\n3\n".chunks(2).map(<[u8]>::to_vec).collect();
+            let mut lines = NdjsonLines::new(&HeaderMap::new(), body_of(pieces), limits).expect("within limits");
+            let first = lines.next_line().await.expect("within limits").expect("a line");
+            lines.count_earlier(earlier.0, earlier.1);
+            let mut last = Ok(first.number);
+            while last.is_ok() {
+                match lines.next_line().await {
+                    Ok(Some(line)) => last = Ok(line.number),
+                    Ok(None) => break,
+                    Err(error) => last = Err(error),
+                }
+            }
+            assert_eq!(last, expected, "{earlier:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

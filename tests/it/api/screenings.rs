@@ -1,5 +1,9 @@
 //! An agency asks about many people at once: each row decided and logged like a single enquiry.
 
+use bytes::Bytes;
+use porth::app::caller::AgencyCaller;
+use porth::app::error::AppError;
+use porth::app::screen::ScreeningError;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -166,6 +170,35 @@ async fn a_screening_is_its_systems_own_and_the_same_file_is_taken_once() {
     assert_eq!(education.call("POST", &format!("{path}/rows"), &headers, "{}").await.status, 404);
     assert_eq!(hub.call("GET", &format!("{path}/rows"), &[], "").await.status, 405, "reading decides nothing");
     assert_eq!(home.events("enquiry", "answered").await, 0);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_screening_that_broke_off_inside_is_sent_again_under_its_key(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let hub = with_people(&home).await;
+    let (key, text) = (idempotency_key(), file(&hub, &[&KNOWN, &UNKNOWN]));
+    let caller = AgencyCaller { agency: hub.code.clone(), client: hub.client.clone() };
+    let mut lines = text.lines().map(|line| Bytes::from(line.to_owned()));
+    let head = lines.next().expect("a head");
+    let mut broken = home.gateway().begin_screening(&caller, &head, &key).await.expect("begun");
+    for line in lines {
+        broken.push(&line).await.expect("taken");
+    }
+
+    // As after a crash: nobody gave it up. Should it live nevertheless, it has been overtaken.
+    let again = screen(&hub, text.clone(), &key).await;
+    assert_eq!(again.status, 202, "{again:?}");
+    let id = again.json()["id"].as_str().expect("an id").to_owned();
+    let late = broken.finish().await;
+    assert!(matches!(late, Err(ScreeningError::App(AppError::Interrupted))), "{late:?}");
+    let repeat = screen(&hub, text, &key).await.json();
+    assert_eq!((&repeat["id"], &repeat["is_repeat"]), (&json!(id), &json!(true)));
+    let (rows, _) = collect(&hub, &id, json!({})).await;
+    assert_eq!(rows.len(), 2, "every row, once");
+    home.stop().await;
 }
 
 #[tokio::test]

@@ -330,6 +330,39 @@ async fn a_csv_file_goes_on_with_the_columns_that_came_before_the_cut() {
     home.stop().await;
 }
 
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_file_in_pieces_may_have_no_more_rows_and_bytes_than_one_in_one_piece(#[case] backend: Backend) {
+    let home =
+        TestGateway::start_under(backend, "[limits]\nsubmission_rows = 20\nsubmission_mebibytes = 1", None).await;
+    let education = home.agency("education").await;
+    let header = education.header(FEED, AGREEMENT).await;
+    let rows: Vec<Value> = (0..21).map(|number| row(&home, number, "met")).collect();
+    let send = async |text: String, held: usize| {
+        let key = idempotency_key();
+        drop(begin(&education, "/v1/submissions", &key, NDJSON, &(first_lines(&text, held) + "{")).await);
+        let id = wait_held(&education, &key, held).await;
+        (go_on(&education, &id, rest(&text, held)).await, id)
+    };
+    let (reply, id) = send(file(&header, &rows), 4).await;
+    assert_eq!((reply.status, &reply.json()["code"]), (413, &"file.too_many_rows".into()), "{reply:?}");
+    assert_eq!(education.submission(&id, "").await.json()["failure"]["code"], "file.too_many_rows");
+    let (reply, id) = send(file(&header, &rows[..20]), 3).await;
+    assert_eq!(reply.status, 202, "exactly as many as one piece may have: {reply:?}");
+    education.wait_visible(&id).await;
+
+    // Spaces make rows long: each of the two pieces is below a mebibyte, the file is not.
+    let mut lines: Vec<String> = file(&header, &rows[..18]).lines().map(str::to_owned).collect();
+    lines[1] += &" ".repeat(40_000);
+    lines[2..19].iter_mut().for_each(|line| *line += &" ".repeat(60_000 - line.len()));
+    let (reply, id) = send(lines.join("\n") + "\n", 2).await;
+    assert_eq!((reply.status, &reply.json()["code"]), (413, &"file.too_large".into()), "{reply:?}");
+    assert_eq!(education.submission(&id, "").await.json()["failure"]["code"], "file.too_large");
+    home.stop().await;
+}
+
 #[tokio::test]
 async fn a_caller_who_is_still_there_is_told_what_is_held() {
     let home = TestGateway::start(Backend::Sqlite).await;

@@ -53,6 +53,9 @@ async fn rows_that_could_not_be_stored_leave_no_hole_when_the_upload_goes_on(#[c
     let place = Continuation { after: held.line, digest: held.digest };
     let open = gateway.resume_submission(&caller, held.id, &place).await.expect("goes on");
     let mut open = open.expect("it is there");
+    let attempts = [1, 2].map(|attempt| gateway.store().is_attempt(held.id, attempt));
+    let attempts = futures_util::future::try_join_all(attempts).await.expect("the database");
+    assert_eq!(attempts, [false, true], "the connection before knows that it was overtaken");
     push(&mut open, &rows[500..]).await.expect("stored");
     open.push(Bytes::from(json!({ "end": 1700 }).to_string())).await.expect("taken");
     let received = open.finish().await.expect("whole");

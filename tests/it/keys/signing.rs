@@ -2,6 +2,7 @@
 
 use porth::app::authenticate::AuthError;
 use porth::app::enrol::Enrolment;
+use porth::app::suspend::Suspendable;
 use porth::crypto::jwt::{AccessGrant, ClientKey};
 use porth::crypto::keyring::{Keyring, Role};
 use porth::crypto::random::SystemRandom;
@@ -136,7 +137,11 @@ async fn a_revoked_assertion_key_gets_no_token_and_the_second_one_does(#[case] b
     token(&keys[0], [1; 32]).await.expect("the overlap: the first still works");
     token(&keys[1], [2; 32]).await.expect("and so does the second");
     let kid = keys[0].public().thumbprint();
+    // A key that is suspected first and found stolen later: suspended, then revoked for good.
+    let suspended = Suspendable::ClientKey { client: "housing-system".to_owned(), kid: kid.clone() };
+    gateway.set_standing(&suspended, false, "ops-1", "suspected").await.expect("suspended");
     gateway.revoke_client_key("housing-system", &kid, "ops-1", "key-lost").await.expect("revoked");
+    assert!(gateway.set_standing(&suspended, true, "ops-1", "over").await.is_err(), "it stays revoked");
     gateway.revoke_certificate(&[1; 32], "ops-1", "key-lost").await.expect("revoked");
     assert!(matches!(token(&keys[0], [2; 32]).await, Err(AuthError::Client)), "the old key");
     assert!(matches!(token(&keys[1], [1; 32]).await, Err(AuthError::CertificateEnded)), "the old certificate");

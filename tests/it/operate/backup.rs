@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use porth::app::backup::back_up;
-use porth::app::check_log::check_log;
+use porth::app::check_log::{LogFault, check_log};
 use porth::app::held_checkpoint::{self, HeldError, parse_checkpoint};
 use porth::app::restore::{Acceptance, Loss, RestoreError, RestoreTerms, inspect, restore};
 use porth::app::signers::KeyVerifier;
@@ -287,6 +287,41 @@ async fn damaged_and_foreign_backups_are_refused_and_leave_nothing_behind(#[case
     restore(&empty.store, &good, terms(&[checkpoint]), &random()).await.expect("the good one");
     let again = restore(&empty.store, &good, terms(&[]), &random()).await.expect_err("in use");
     assert!(matches!(again, RestoreError::NotEmpty));
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn entries_behind_the_newest_checkpoint_and_a_log_without_any_are_refused(#[case] backend: Backend) {
+    let programme = lived_in(backend).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (forged, good) = (folder.path().join("forged"), file(&folder));
+    let (signed, _) = newest(programme.gateway.store()).await;
+    programme.ask(HUB_AREAS, CHILD, &[]).await.expect("permitted");
+    programme.sequencer.drain().await.expect("sequenced");
+    back_up(programme.gateway.store(), &good).await.expect("backed up");
+    let (checkpoint, _) = newest(programme.gateway.store()).await;
+    let key = KeyVerifier::new(ORIGIN, programme.checkpoint_key());
+    let keys: [&dyn NoteVerifier; 1] = [&key];
+    let empty = TestDatabase::create_empty(backend).await;
+
+    // Tree, tiles and head agree in both: only the signature over the last entries is missing.
+    for (kept, left) in [(signed.size, signed.size), (0, 0)] {
+        forge(&good, &forged, "log_checkpoint", |rows| {
+            rows.retain(|row| matches!(row[0], Cell::Int(size) if size as u64 <= kept));
+        });
+        for log_keys in [&keys[..], &[]] {
+            let refused = restore(&empty.store, &forged, RestoreTerms { log_keys, ..terms(&[]) }, &random()).await;
+            let Err(RestoreError::Log(LogFault::Unsigned { size, signed })) = refused else {
+                panic!("refused: {refused:?}")
+            };
+            assert_eq!((size, signed), (checkpoint.size, left));
+        }
+        assert_eq!(empty.store.event_counts().await.expect("counts"), [], "nothing was restored");
+    }
+    let terms = RestoreTerms { log_keys: &keys, ..terms(&[]) };
+    restore(&empty.store, &good, terms, &random()).await.expect("the one that was made");
 }
 
 #[tokio::test]

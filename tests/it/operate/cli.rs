@@ -119,7 +119,9 @@ async fn a_gateway_does_not_serve_on_an_older_database_than_it_remembers(#[case]
     assert!(refused.err.contains("4 entries are missing"), "{refused:?}");
     let blind = gateway.path("elsewhere");
     fs::rename(gateway.path("porth-log-state"), &blind).expect("moves");
-    gateway.run(&restore).done(); // nothing newer is known to this command
+    let blindly = gateway.run(&restore).done(); // nothing newer is known to this command
+    assert!(blindly.err.contains("Nobody can tell whether this is the newest backup"), "{blindly:?}");
+    assert!(blindly.err.contains("suspend and revoke again"), "{blindly:?}");
     fs::rename(&blind, gateway.path("porth-log-state")).expect("moves");
     for command in
         [["serve", "--config", "porth.toml"].as_slice(), &["sequence", "--config", "sequencer.toml", "--once"]]

@@ -119,7 +119,12 @@ pub(super) async fn receive_rest(
     };
     match gateway.resume_submission(&caller, id, &place).await {
         // The line that says where to go on stands before the one after `after`.
-        Ok(Some(submission)) => take_lines(submission, lines, place.after - 1).await,
+        Ok(Some(submission)) => {
+            // The limits are the file's, however many connections it takes.
+            let (rows, bytes) = submission.taken();
+            lines.count_earlier(rows, bytes);
+            take_lines(submission, lines, place.after - 1).await
+        }
         Ok(None) => {
             lines.give_up();
             Err(Problem::new(kinds::NOT_FOUND))
