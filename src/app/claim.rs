@@ -20,7 +20,7 @@ use super::proof::ProvedEntry;
 use super::writer::{Disclosure, Written};
 use crate::crypto::random::uuid_v7;
 use crate::domain::agreement::AnswerMode;
-use crate::domain::claim::{ClaimCheck, Person, RecordName, Route, Seen};
+use crate::domain::claim::{ClaimCheck, Person, RecordName, Route, Seen, Whereabouts};
 use crate::domain::enquiry::Answered;
 use crate::domain::evidence::Facts;
 use crate::domain::ids::EventId;
@@ -269,9 +269,9 @@ impl Gateway {
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let said = match (&past, ask) {
             (Some((engagement, past)), Ask::Check(_, route)) => {
-                self.compared(asked, found, &facts, route, engagement, past)?
+                self.compared((asked, permitted), found, &facts, route, engagement, past)?
             }
-            (_, Ask::Engage(day)) => engaged(asked, found, &answered, day),
+            (_, Ask::Engage(day)) => engaged(asked, permitted, found, &answered, day),
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
         let aside = Aside { records: Some(&found.records), claim: Some(&said) };
@@ -321,7 +321,7 @@ impl Gateway {
     /// The comparison, with people under the recipient's pseudonyms.
     fn compared(
         &self,
-        asked: &Asked<'_>,
+        (asked, permitted): (&Asked<'_>, &Permitted),
         found: &Found,
         facts: &Facts<'_>,
         route: Route,
@@ -333,9 +333,11 @@ impl Gateway {
         let before = past.facts();
         let check = ClaimCheck::of(route, Seen { persons: &then, facts: &before }, Seen { persons: &now, facts })
             .ok_or(ClaimError::NotAClaim)?;
-        let pseudonym = |who: &crate::domain::claim::Whereabouts| {
-            let person = who.then.and_then(|at| then.get(at)).or_else(|| who.now.and_then(|at| now.get(at)));
-            self.claim_pseudonym(asked, person.map_or(&[], |person| &person.records))
+        // Whoever is not found now has no name either.
+        let pseudonym = |who: &Whereabouts| {
+            let found = now.get(who.now?)?;
+            let person = who.then.and_then(|at| then.get(at)).unwrap_or(found);
+            Some(self.claim_pseudonym(asked, &person.records))
         };
         let bundle = Bundle {
             pseudonyms: check.people.iter().map(pseudonym).collect(),
@@ -353,7 +355,7 @@ impl Gateway {
                 criteria_version: &check.criteria_version_now,
                 programme_sha256: super::policies::hex(asked.policies.programme_sha256()),
             },
-            submissions: submissions(asked),
+            submissions: submissions(asked, permitted),
             check: &check,
         };
         Ok(serde_json::to_value(&bundle).map_err(|_| AppError::Internal("a claim's finding cannot be written"))?)
@@ -413,7 +415,7 @@ impl Gateway {
 }
 
 /// What was found at engagement: enough to see that the right family is meant and what is relevant.
-fn engaged(asked: &Asked<'_>, found: &Found, answered: &Answered, engaged_on: Date) -> Value {
+fn engaged(asked: &Asked<'_>, permitted: &Permitted, found: &Found, answered: &Answered, engaged_on: Date) -> Value {
     let assessment = answered.assessment.as_ref();
     serde_json::json!({
         "engaged_on": engaged_on,
@@ -424,7 +426,7 @@ fn engaged(asked: &Asked<'_>, found: &Found, answered: &Answered, engaged_on: Da
         "not_covered": assessment.map(|assessment| &assessment.not_covered),
         "criteria_version": asked.policies.programme().criteria_at(asked.view.now.date()).name(),
         "programme_sha256": super::policies::hex(asked.policies.programme_sha256()),
-        "submissions": submissions(asked),
+        "submissions": submissions(asked, permitted),
     })
 }
 
@@ -433,14 +435,15 @@ fn persons_of(found: &Found) -> Vec<Person> {
     named.map(|(records, member)| Person { records: records.clone(), member: member.clone() }).collect()
 }
 
-/// The deliveries that were looked at: of every feed that contributes, the same for every family.
-fn submissions(asked: &Asked<'_>) -> Vec<Value> {
+/// The deliveries that were looked at: of every feed in the set, the same for every family.
+fn submissions(asked: &Asked<'_>, permitted: &Permitted) -> Vec<Value> {
     let line = |feed: &crate::store::FeedState| {
         serde_json::json!({
             "agency": feed.agency, "feed": feed.feed, "submission": feed.submission, "as_at": feed.as_at.date(),
         })
     };
-    asked.feeds.iter().map(line).collect()
+    let heard = asked.feeds.iter().filter(|feed| permitted.includes(&enquire::supplier_feed(feed)));
+    heard.map(line).collect()
 }
 
 /// What a claim check gives: the comparison and what it stands on.
@@ -448,8 +451,8 @@ fn submissions(asked: &Asked<'_>) -> Vec<Value> {
 struct Bundle<'a> {
     #[serde(flatten)]
     check: &'a ClaimCheck,
-    /// The recipient's pseudonyms of `people`, in their order.
-    pseudonyms: Vec<String>,
+    /// The recipient's pseudonyms of `people`, in their order; none for somebody who is not found now.
+    pseudonyms: Vec<Option<String>>,
     engagement: Side<'a>,
     now: Side<'a>,
     submissions: Vec<Value>,

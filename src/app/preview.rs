@@ -3,6 +3,9 @@
 //!
 //! The permitted set is that of statistics, decided on the agreements in force; the families are those
 //! of the present records; only the file by which they are judged differs. Nothing changes for anybody.
+//!
+//! Counts are coarse, and what two previews tell when compared is bounded: all of one day rest on one
+//! state of records and agreements, and a recipient may try a few different files a day.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +25,21 @@ use crate::domain::ids::{AgreementRef, AreaCode, EventId, OpaqueRef, PurposeCode
 use crate::domain::programme::{Programme, Relationship};
 use crate::domain::submission::SCHEME;
 use crate::policy::decide::contributors_for_statistics;
-use crate::policy::decision::{Permitted, SupplierFeed};
+use crate::policy::decision::{Permitted, Refusal, SupplierFeed};
+use crate::policy::rules::RuleHit;
+use crate::store::CeilingKey;
 use crate::tlog::digest::Digest;
 
 /// How often a preview is decided anew because something changed meanwhile.
 const MOST_TRIES: usize = 4;
-/// Counts below this are hidden, none among them: each is about few families.
+/// Counts below this are hidden, none among them: each is about few families. Others are given to the
+/// nearest multiple of it.
 pub const SMALLEST_COUNT: usize = 5;
+/// Most different programme files that a recipient may try on a day.
+const MOST_FILES_A_DAY: i64 = 5;
+/// Why a preview has to wait until tomorrow.
+const HELD: (&str, &str) =
+    ("V01", "Records or agreements changed since the day's first preview: the next is possible tomorrow (UTC).");
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -78,7 +89,7 @@ impl From<crate::store::StoreError> for PreviewError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Count {
-    /// As counted.
+    /// To the nearest multiple of [`SMALLEST_COUNT`].
     Shown(usize),
     /// Fewer than [`SMALLEST_COUNT`], none among them.
     Hidden(Hidden),
@@ -94,7 +105,11 @@ pub enum Hidden {
 
 impl Count {
     fn of(count: usize) -> Self {
-        if count < SMALLEST_COUNT { Self::Hidden(Hidden::Few) } else { Self::Shown(count) }
+        if count < SMALLEST_COUNT {
+            Self::Hidden(Hidden::Few)
+        } else {
+            Self::Shown((count + SMALLEST_COUNT / 2) / SMALLEST_COUNT * SMALLEST_COUNT)
+        }
     }
 }
 
@@ -192,9 +207,38 @@ impl Gateway {
             Ok(permitted) => permitted,
             Err(refusal) => return Ok(self.refused(&asked, &refusal).await?),
         };
+        // Read after the state that this is decided on, so that what was previewed on another is seen.
+        let tried = self.store().used_on_day(&self.preview_account(), day(&asked)).await?;
+        if tried.iter().any(|tried| !tried.clause.starts_with(&state_of(&asked))) {
+            let hits = vec![RuleHit { rule: HELD.0.to_owned(), say: HELD.1.to_owned() }];
+            let held = Refusal { hits, decisions: permitted.decisions, valid_until: None };
+            return Ok(self.refused(&asked, &held).await?);
+        }
         let families = self.cohort(&asked, &permitted).await?;
         let previewed = compare(&asked, &permitted, &families, other);
-        self.keep_preview(&asked, &permitted, previewed).await
+        let file = CeilingKey {
+            agreement: self.preview_account(),
+            clause: format!("{}{}", state_of(&asked), previewed.other_sha256),
+            recipient: caller.agency.to_string(),
+            day: day(&asked),
+        };
+        let mut ceilings = vec![(enquire::ceiling_key(&asked, &permitted), i64::from(permitted.charge.daily_ceiling))];
+        if !tried.contains(&file) {
+            let files = CeilingKey { agreement: self.preview_files(), clause: String::new(), ..file.clone() };
+            ceilings.push((files, MOST_FILES_A_DAY));
+        }
+        ceilings.push((file, i64::MAX));
+        self.keep_preview(&asked, &permitted, previewed, ceilings).await
+    }
+
+    /// Under which name the day's previews are counted, file by file. No agreement has such a name.
+    fn preview_account(&self) -> String {
+        format!("preview {}", self.programme())
+    }
+
+    /// Under which name the day's different files are counted.
+    fn preview_files(&self) -> String {
+        format!("preview files {}", self.programme())
     }
 
     async fn keep_preview(
@@ -202,6 +246,7 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         previewed: Previewed,
+        ceilings: Vec<(CeilingKey, i64)>,
     ) -> Result<Option<LoggedPreview>, PreviewError> {
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let opening = serde_json::to_vec(&previewed).map_err(|_| AppError::Internal("a preview cannot be written"))?;
@@ -211,7 +256,7 @@ impl Gateway {
         let disclosure = Disclosure {
             entry,
             decided_on: asked.decided_on(self.programme()),
-            ceilings: vec![(enquire::ceiling_key(asked, permitted), i64::from(permitted.charge.daily_ceiling))],
+            ceilings,
             over_ceiling: Some(over_ceiling),
             reply: None,
             engagement: None,
@@ -230,6 +275,16 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The day of a preview, in days since 1970, UTC.
+fn day(asked: &Asked<'_>) -> i64 {
+    asked.view.now.as_seconds().div_euclid(86_400)
+}
+
+/// The state of agreements and records that a preview rests on.
+fn state_of(asked: &Asked<'_>) -> String {
+    format!("{}/{}/", asked.view.policy_revision, asked.view.generation)
 }
 
 /// The terms of a preview as a question that carries nobody.
@@ -300,12 +355,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_of_few_families_is_hidden_and_so_is_none() {
+    fn a_count_of_few_families_is_hidden_and_so_is_none_and_others_are_rounded() {
         let text = |count| serde_json::to_string(&Count::of(count)).expect("plain data");
         for few in 0..5 {
             assert_eq!(text(few), "\"fewer_than_5\"");
         }
-        assert_eq!(text(5), "5");
+        for (count, shown) in [(5, "5"), (7, "5"), (8, "10"), (12, "10"), (13, "15"), (102, "100")] {
+            assert_eq!(text(count), shown);
+        }
         assert_eq!(serde_json::from_str::<Count>("\"fewer_than_5\"").expect("reads"), Count::of(0));
     }
 }

@@ -1,5 +1,7 @@
 //! A referral comes in and is taken step by step to where it ends; each step is decided, logged with
-//! its own purpose, and moves the referral only from the state that it was decided on.
+//! its own purpose, and moves the referral only from the state that it was decided on. Every step carries
+//! the referral's case on in its sealed opening; a step that rests on an answer needs one for that case.
+//! What is refused is logged too: by agreement, not due, unknown, or without its ground.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, OpaqueRef, PurposeCode, ReferralId, RoleCode, TeamRoute};
 use crate::domain::programme::Relationship;
 use crate::domain::referral::{Door, Event, State, Step};
+use crate::domain::tfid::Tfid;
 use crate::domain::time::Timestamp;
 use crate::policy::decision::{SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
@@ -26,6 +29,8 @@ const MOST_TRIES: usize = 4;
 /// How long a reply is kept for a caller who repeats the request.
 const REPLY_SECONDS: i64 = 24 * 3600;
 const REFERENCE_LENGTH: usize = 96;
+/// Where a refused step leads, in its entry.
+const NOWHERE: &str = "nowhere";
 
 /// Under what a step is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -81,9 +86,10 @@ pub struct NewStep {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub team: Option<TeamRoute>,
-    /// The family's reference, in the step that issues it.
+    /// The family's number, in the step that notes it: issued before, and of a family that stands.
     #[serde(default)]
-    pub tfid: Option<String>,
+    #[schema(value_type = Option<String>, example = "TF-0000-0000-0000-0011")]
+    pub tfid: Option<Tfid>,
     /// Under what.
     pub ground: Ground,
 }
@@ -120,9 +126,14 @@ pub enum ReferralError {
     /// The route has no such branch from where the referral is, or somebody else was first.
     #[error("the referral is not where this step begins")]
     NotDue,
-    /// The entry named is no answer to the caller for the step's purpose since the referral came in.
-    #[error("the entry named is no answer to this agency for the purpose of the step since the referral came in")]
+    /// The entry named is no answer to the caller for the step's purpose and case since the referral came in.
+    #[error(
+        "the entry named is no answer to this agency for the purpose and the case of the step since the referral came in"
+    )]
     NoAnswer,
+    /// No family of this number stands.
+    #[error("no family of this number stands")]
+    NoFamily,
     /// No agency has such a team.
     #[error("no agency of the programme has such a team")]
     NoTeam,
@@ -150,6 +161,19 @@ pub enum ReferralError {
 impl From<StoreError> for ReferralError {
     fn from(error: StoreError) -> Self {
         Self::App(error.into())
+    }
+}
+
+impl ReferralError {
+    /// The word in the log for what the referral itself stands against; `None` for what is not logged.
+    fn logged_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => Some("unknown"),
+            Self::NotDue => Some("not-due"),
+            Self::NoAnswer => Some("no-answer"),
+            Self::NoFamily => Some("no-family"),
+            _ => None,
+        }
     }
 }
 
@@ -181,6 +205,15 @@ struct Move {
     from: Option<StoredReferral>,
     id: ReferralId,
     to: State,
+    /// The referral's case, as its entries carry it.
+    case: Vec<u8>,
+}
+
+/// What an entry says of a step, taken or not.
+struct Attempt<'m> {
+    referral: ReferralId,
+    step: Option<&'m Move>,
+    outcome: Outcome,
 }
 
 impl Gateway {
@@ -254,29 +287,51 @@ impl Gateway {
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let feeds: Vec<SupplierFeed> = feeds.iter().map(super::enquire::supplier_feed).collect();
         let decision = self.decisions().contributors(policies.book(), &terms, &feeds, view.now);
-        let step = self.referral_move(caller, asked, &policies, purpose, view).await?;
-        let event = EventId::new(uuid_v7(view.now, self.random()));
-        let outcome = match &decision {
-            Ok(_) => Outcome::Answered,
-            Err(refusal) => Outcome::Refused(code(refusal.hits.first().map_or("refused", |hit| &hit.rule))?),
+        let (step, refused) = match self.referral_move(caller, asked, &policies, purpose, view).await {
+            Ok(step) => (Some(step), None),
+            Err(error) => match error.logged_as() {
+                Some(word) => (None, Some((word, error))),
+                None => return Err(error),
+            },
         };
-        let entry = self.step_entry(event, caller, asked, &policies, purpose, &step, outcome, view.now)?;
+        let event = EventId::new(uuid_v7(view.now, self.random()));
+        let outcome = match (&decision, &refused) {
+            (_, Some((word, _))) => Outcome::Refused(code(word)?),
+            (Err(refusal), None) => Outcome::Refused(code(refusal.hits.first().map_or("refused", |hit| &hit.rule))?),
+            (Ok(_), None) => Outcome::Answered,
+        };
+        let referral = match (&step, asked) {
+            (Some(step), _) => step.id,
+            (None, Asked::Step(new)) => new.referral,
+            (None, Asked::Receive(_)) => return Err(AppError::Internal("a new referral leads nowhere").into()),
+        };
+        let attempt = Attempt { referral, step: step.as_ref(), outcome };
+        let entry = self.step_entry(event, caller, asked, &policies, purpose, attempt, view.now)?;
         let receipt = self.receipt(event, entry.leaf_hash, view.now)?;
 
         let mut tx = self.store().begin().await?;
         if tx.decided_on(self.programme()).await? != Some((view.policy_revision, view.generation)) {
             return Ok(None);
         }
-        if let Err(refusal) = decision {
+        if let (Err(refusal), None) = (&decision, &refused) {
             tx.add_events(&[&entry]).await?;
             tx.commit().await?;
             self.wake_sequencer();
             return Err(ReferralError::NotPermitted { disclosure: event, hits: refusal.hits.clone(), receipt });
         }
+        let step = match (step, refused) {
+            (Some(step), None) => step,
+            (_, refused) => {
+                tx.add_events(&[&entry]).await?;
+                tx.commit().await?;
+                self.wake_sequencer();
+                return Err(refused.map_or(ReferralError::Unknown, |(_, error)| error));
+            }
+        };
         match (&step.from, asked) {
             (Some(from), _) => {
                 if !tx.move_referral(from, step.to.as_str(), event, view.now).await? {
-                    return Err(ReferralError::NotDue);
+                    return Ok(None); // somebody else was first: decided anew, on where it is now
                 }
             }
             (None, Asked::Receive(new)) => {
@@ -295,7 +350,9 @@ impl Gateway {
             (None, Asked::Step(_)) => return Err(ReferralError::Unknown),
         }
         tx.add_events(&[&entry]).await?;
-        tx.add_replies(&[&reply(event)]).await?;
+        if tx.add_replies(&[&reply(event)]).await?.is_empty() {
+            return Ok(None); // the same key was first: nothing of this is kept, and its reply is given
+        }
         tx.commit().await?;
         self.wake_sequencer();
         let next = step.to.next().and_then(|next| Some((next, rules.purpose(next)?.clone())));
@@ -312,9 +369,10 @@ impl Gateway {
         view: View,
     ) -> Result<Move, ReferralError> {
         let new = match asked {
-            Asked::Receive(_) => {
+            Asked::Receive(new) => {
                 let id = ReferralId::new(uuid_v7(view.now, self.random()));
-                return Ok(Move { from: None, id, to: State::Received });
+                let case = new.case.as_str().as_bytes().to_vec();
+                return Ok(Move { from: None, id, to: State::Received, case });
             }
             Asked::Step(new) => new,
         };
@@ -334,10 +392,27 @@ impl Gateway {
                 return Err(ReferralError::NoTeam);
             }
         }
+        let case = self.sealed_case(from.last_event).await?;
         if let Some(answer) = new.answer {
             self.check_answer(caller, answer, purpose, from.received_at).await?;
+            // A case that was erased is nobody's.
+            if case.is_none() || self.sealed_case(answer).await? != case {
+                return Err(ReferralError::NoAnswer);
+            }
         }
-        Ok(Move { from: Some(from), id: new.referral, to })
+        if let Some(tfid) = &new.tfid {
+            let family = self.store().family(self.programme(), tfid).await?;
+            if family.is_none_or(|family| family.merged_into.is_some()) {
+                return Err(ReferralError::NoFamily);
+            }
+        }
+        Ok(Move { from: Some(from), id: new.referral, to, case: case.unwrap_or_default() })
+    }
+
+    /// The case that an entry's sealed opening holds; `None` where it was erased.
+    async fn sealed_case(&self, event: EventId) -> Result<Option<Vec<u8>>, ReferralError> {
+        let entry = self.store().sealed_entry(event, "case").await?;
+        Ok(entry.map(|entry| self.open_field(event, "case", &entry.sealed)).transpose()?)
     }
 
     /// The entry has to be an answer to the caller, for the step's purpose, since the referral came in.
@@ -371,8 +446,7 @@ impl Gateway {
         asked: Asked<'_>,
         policies: &Policies,
         purpose: &PurposeCode,
-        step: &Move,
-        outcome: Outcome,
+        attempt: Attempt<'_>,
         now: Timestamp,
     ) -> Result<NewEvent, AppError> {
         let ground = asked.ground();
@@ -383,19 +457,22 @@ impl Gateway {
             openings.push((field, sealed));
             Ok(Some(commitment))
         };
-        let (case, new) = match asked {
-            Asked::Receive(new) => (Some(new.case.as_str()), None),
-            Asked::Step(new) => (None, Some(new)),
+        let new = match asked {
+            Asked::Receive(_) => None,
+            Asked::Step(new) => Some(new),
         };
+        let Attempt { referral, step, outcome } = attempt;
+        let case = step.map(|step| String::from_utf8_lossy(&step.case)).filter(|case| !case.is_empty());
+        let tfid = new.and_then(|new| new.tfid.as_ref()).map(Tfid::to_text);
         let actor = commit("actor", Some(ground.user.as_str()))?.ok_or(AppError::Internal("an actor"))?;
-        let case = commit("case", case)?;
-        let family = commit("family", new.and_then(|new| new.tfid.as_deref()))?;
+        let case = commit("case", case.as_deref())?;
+        let family = commit("family", tfid.as_deref())?;
         let agreement = policies.book().agreement(&ground.agreement).map(|agreement| &agreement.text);
         let body = ReferralStep {
-            referral: step.id,
+            referral,
             step: code(asked.step().as_str())?,
-            from: step.from.as_ref().map(|from| code(&from.state)).transpose()?,
-            to: code(step.to.as_str())?,
+            from: step.and_then(|step| step.from.as_ref()).map(|from| code(&from.state)).transpose()?,
+            to: code(step.map_or(NOWHERE, |step| step.to.as_str()))?,
             agency: caller.agency.clone(),
             client: code(&caller.client)?,
             agreement: agreement.map(|text| text.reference().clone()),
@@ -445,14 +522,10 @@ impl Gateway {
 /// Each step has its fields, and no others.
 fn check_fields(new: &NewStep) -> Result<(), ReferralError> {
     let names_a_team = matches!(new.step, Step::Share | Step::Assign);
-    let is_reference = |tfid: &str| {
-        (1..=32).contains(&tfid.len()) && tfid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
     let fits = new.answer.is_some() == new.step.rests_on_an_answer()
         && new.agency.is_some() == names_a_team
         && new.team.is_some() == names_a_team
-        && new.tfid.is_some() == (new.step == Step::IssueTfid)
-        && new.tfid.as_deref().is_none_or(is_reference);
+        && new.tfid.is_some() == (new.step == Step::IssueTfid);
     if fits { Ok(()) } else { Err(ReferralError::Form) }
 }
 

@@ -1,8 +1,11 @@
 //! Whether a result may be claimed for a family: what was met at engagement, what is met now, and
 //! what the evidence cannot say.
 //!
-//! The check compares two views of one family, as at engagement and as at now, each through its own
-//! permitted set. It never takes silence for progress: a criterion counts as ended, or as never met,
+//! The check compares two views of one family, as at engagement and as at now. Both are seen through
+//! the permitted set of now, and of the past only what the records say that are still found: whoever is
+//! shielded since, or whose agreement was withdrawn since, is as silent about the past as about today.
+//! Where nobody is found of those who were engaged, the finding is that of an unknown family. The check
+//! never takes silence for progress: a criterion counts as ended, or as never met,
 //! only where every supplier that the calendar expects says so now, in date, of that very person, and
 //! where everybody who said that it was met at engagement has spoken again. Whoever aged out, moved,
 //! left the records or is disputed goes to a person to decide.
@@ -84,7 +87,7 @@ pub enum Change {
     NewSince,
     /// Met at engagement and still met.
     StillMet,
-    /// Whoever it is about moved, died, left the records, or the agency closed its record.
+    /// Whoever it is about moved or died, or the agency closed its record.
     Moved,
     /// Aged out, or the criterion no longer applies to the person.
     NotAssessable,
@@ -138,7 +141,7 @@ pub struct Said {
 /// One criterion of one person, then and now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Position of the person in [`ClaimCheck::people`].
+    /// Position in [`ClaimCheck::people`] of a person who is found now.
     pub person: usize,
     /// Which criterion.
     pub criterion: CriterionCode,
@@ -146,7 +149,7 @@ pub struct Pair {
     pub area: AreaCode,
     /// What was found at engagement; absent when it did not concern the person then.
     pub then: Option<EvidenceState>,
-    /// What is found now; absent when it does not concern the person, or the person is gone.
+    /// What is found now; absent when it does not concern the person.
     pub now: Option<EvidenceState>,
     /// How firm the evidence at engagement was, when `met`.
     pub grade_then: Option<EvidenceGrade>,
@@ -210,7 +213,7 @@ pub struct ClaimCheck {
     pub areas: Vec<AreaChange>,
     /// Areas without a criterion then and now: they count neither way.
     pub not_covered: Vec<AreaCode>,
-    /// Criterion by criterion and person by person.
+    /// Criterion by criterion and person by person, of those who are found now.
     pub pairs: Vec<Pair>,
     /// Who is meant, at engagement and now.
     pub people: Vec<Whereabouts>,
@@ -230,20 +233,36 @@ impl ClaimCheck {
     /// `None` when the programme has no rules for claims.
     pub fn of(route: Route, then: Seen<'_>, now: Seen<'_>) -> Option<Self> {
         let rules = now.facts.programme.claim()?;
-        let (before, after) = (View::of(then), View::of(now));
-        let (people, is_muddled) = matched(&before, &after);
+        let set = then.facts.set.within(now.facts.set);
+        let facts = then.facts.with_set(&set);
+        let (mut was, mut after) = (View::of(Seen { facts: &facts, ..then }), View::of(now));
+        let (mut people, mut is_muddled) = matched(&was, &after);
+        if !people.iter().any(|who| who.then.is_some() && who.now.is_some()) {
+            // Another family's tokens, a family that is gone, nobody: one finding for all of them.
+            was = View::of(Seen { persons: &[], facts: &facts });
+            after = View::of(Seen { persons: &[], ..now });
+            (people, is_muddled) = (Vec::new(), false);
+        }
+        let before = was.still_found(&after);
         let pairs = pairs_of(&people, &before, &after, rules);
         let attendance = AttendanceFinding::of(&people, &before, &after, rules.attendance_terms);
         let (areas, not_covered) = areas(&pairs, &before, &after);
 
-        let mut reasons = reasons_of_people(&people, &before, &after, is_muddled);
+        let mut reasons = reasons_of_people(&people, [&was, &before, &after], is_muddled);
         reasons.extend(reasons_of_areas(route, &areas, &pairs));
+        reasons.extend(reasons_of_definitions(&pairs, &before, &after));
+        let is_narrowed = set != *then.facts.set;
+        if is_narrowed {
+            reasons.push(reason("heard-no-longer", true));
+        }
         if !attendance.is_certified {
             reasons.push(reason("attendance-not-certified", false));
         }
         let relevant = areas.iter().filter(|area| area.is_relevant).count();
         let threshold = usize::from(then.facts.programme.eligibility().threshold_areas);
-        if relevant < threshold.max(1) {
+        // Not known where part of what was said at engagement is not told.
+        let is_told = !is_narrowed && !people.is_empty() && before.tells_as_much_as(&was);
+        if is_told && relevant < threshold.max(1) {
             reasons.push(reason("not-eligible-at-engagement", false));
         }
         let is_work_confirmed = (route == Route::Employment).then(|| {
@@ -260,6 +279,11 @@ impl ClaimCheck {
             (false, true) => Verdict::HumanReview,
             (false, false) => Verdict::NotReady,
         };
+        let people = people.into_iter().map(|who| Whereabouts {
+            then: who.then.map(|then| was.persons[then].place),
+            now: who.now.map(|now| after.persons[now].place),
+        });
+        let people = people.collect();
         Some(Self {
             route,
             verdict,
@@ -299,9 +323,10 @@ fn matched(before: &View<'_>, after: &View<'_>) -> (Vec<Whereabouts>, bool) {
     (people, is_muddled)
 }
 
-fn reasons_of_people(people: &[Whereabouts], before: &View<'_>, after: &View<'_>, is_muddled: bool) -> Vec<Reason> {
+/// From who was there at engagement, what of it is still told, and who is there now.
+fn reasons_of_people(people: &[Whereabouts], [was, before, after]: [&View<'_>; 3], is_muddled: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if before.persons.is_empty() || after.persons.is_empty() {
+    if people.is_empty() {
         reasons.push(reason("family-not-known", true));
     }
     if is_muddled {
@@ -309,7 +334,7 @@ fn reasons_of_people(people: &[Whereabouts], before: &View<'_>, after: &View<'_>
     }
     for (place, who) in people.iter().enumerate() {
         let of_person = |code: &str| Reason { person: Some(place), ..reason(code, true) };
-        let Some(then) = who.then.map(|then| &before.persons[then]) else { continue };
+        let Some(then) = who.then.map(|then| &was.persons[then]) else { continue };
         let Some(now) = who.now.map(|now| &after.persons[now]) else {
             reasons.push(of_person("person-gone"));
             continue;
@@ -322,9 +347,9 @@ fn reasons_of_people(people: &[Whereabouts], before: &View<'_>, after: &View<'_>
         let ended = |person: &pairs::Shown<'_>| {
             person.statements.iter().any(|(_, said)| said.evidence.coverage != Coverage::Current)
         };
-        let was = who.then.is_some_and(|then| ended(&before.persons[then]));
+        let had_ended = who.then.is_some_and(|then| ended(&before.persons[then]));
         // A record that was closed before engagement says nothing about what ended since.
-        if !was && who.now.is_some_and(|now| ended(&after.persons[now])) {
+        if !had_ended && who.now.is_some_and(|now| ended(&after.persons[now])) {
             reasons.push(Reason { person: Some(place), ..reason("coverage-ended", true) });
         }
     }
@@ -349,6 +374,24 @@ fn reasons_of_areas(route: Route, areas: &[AreaChange], pairs: &[Pair]) -> Vec<R
         }
     }
     reasons
+}
+
+/// Where a criterion is defined otherwise than at engagement, a change of the rule looks like a change of
+/// the family.
+fn reasons_of_definitions(pairs: &[Pair], before: &View<'_>, after: &View<'_>) -> Vec<Reason> {
+    let criteria: BTreeSet<(&AreaCode, &CriterionCode)> =
+        pairs.iter().map(|pair| (&pair.area, &pair.criterion)).collect();
+    let is_redefined = |code: &CriterionCode| {
+        let defined = [before, after].map(|view| view.facts.version().criterion(code));
+        matches!(defined, [Some(then), Some(now)] if !then.is_defined_as(now))
+    };
+    let redefined = criteria.into_iter().filter(|(_, code)| is_redefined(code));
+    let of_criterion = |(area, criterion): (&AreaCode, &CriterionCode)| Reason {
+        area: Some(area.clone()),
+        criterion: Some(criterion.clone()),
+        ..reason("criterion-redefined", true)
+    };
+    redefined.map(of_criterion).collect()
 }
 
 fn code_of(change: Change) -> &'static str {

@@ -78,6 +78,18 @@ impl Criterion {
         self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
     }
 
+    /// Whether another wording of it asks for the same: area, words, people, window and what counts as
+    /// evidence. Dates and notes do not matter.
+    pub fn is_defined_as(&self, other: &Self) -> bool {
+        let dates_aside = Self {
+            effective_from: self.effective_from,
+            effective_to: self.effective_to,
+            note: self.note.clone(),
+            ..other.clone()
+        };
+        *self == dates_aside
+    }
+
     /// Whether it may apply to somebody of 18 to 25 with special educational needs: an adult, and a
     /// child where the criterion says so. Whatever role a record gives, such a person is no younger.
     pub fn may_apply_to_send_18_25(&self, parental_responsibility: ParentalResponsibility) -> bool {

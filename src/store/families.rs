@@ -6,7 +6,7 @@ use super::statements::{ListStatement, statements};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::family::{FamilyEventKind, IdentificationRoute, LeadSpell, RecordName};
-use crate::domain::ids::{EventId, OpaqueRef, ProgrammeCode};
+use crate::domain::ids::{AgencyCode, EventId, OpaqueRef, ProgrammeCode};
 use crate::domain::tfid::Tfid;
 use crate::domain::time::{Month, Timestamp};
 
@@ -62,7 +62,7 @@ statements! {
                  SELECT $1, CAST(COALESCE(MAX(n), 0) + 1 AS BIGINT), $2, $3, $4, $5 FROM family_event WHERE family = $1";
     ADD_LEAD = "INSERT INTO family_lead (family, n, agency, team_route, since, ended)
                 SELECT $1, CAST(COALESCE(MAX(n), 0) + 1 AS BIGINT), $2, $3, $4, '' FROM family_lead WHERE family = $1";
-    END_LEAD = "UPDATE family_lead SET ended = $2 WHERE family = $1 AND ended = ''";
+    END_LEAD = "UPDATE family_lead SET ended = $2 WHERE family = $1 AND agency = $3 AND ended = ''";
     NOTE_CONTACT = "INSERT INTO family_contact (family, agency, feed, reference, first_month, last_month, noted_at)
                     VALUES ($1, $2, $3, $4, $5, $5, $6)
                     ON CONFLICT (family, agency, feed, reference)
@@ -183,18 +183,28 @@ impl Store {
 
     /// The records in reach that agencies know under these references, whichever agency it is.
     pub async fn joined_by_reference(&self, reach: Reach<'_>, references: &[OpaqueRef]) -> Result<Joined, StoreError> {
-        let references = &references[..references.len().min(ListStatement::MOST)];
         let feeds = reach.feeds_text();
-        let (sql, length) = BY_REFERENCE.text(references.len());
-        let mut values: Vec<Value<'_>> = vec![
-            reach.generation.into(),
-            reach.programme.as_str().into(),
-            reach.asker.as_str().into(),
-            (&feeds).into(),
-            reach.limit.into(),
-        ];
-        values.extend((0..length).map(|n| Value::Text(references.get(n).map_or("", OpaqueRef::as_str))));
-        read_joined(&self.fetch_all(sql, &values).await?, reach.limit)
+        let mut joined = Joined { records: Vec::new(), hidden: 0, is_cut_off: false };
+        // At least one look, so that a family without records is asked about like any other.
+        let pieces = references.len().div_ceil(ListStatement::MOST).max(1);
+        for piece in 0..pieces {
+            let piece = references.iter().skip(piece * ListStatement::MOST).take(ListStatement::MOST);
+            let piece: Vec<&OpaqueRef> = piece.collect();
+            let (sql, length) = BY_REFERENCE.text(piece.len());
+            let mut values: Vec<Value<'_>> = vec![
+                reach.generation.into(),
+                reach.programme.as_str().into(),
+                reach.asker.as_str().into(),
+                (&feeds).into(),
+                reach.limit.into(),
+            ];
+            values.extend((0..length).map(|n| Value::Text(piece.get(n).map_or("", |reference| reference.as_str()))));
+            let part = read_joined(&self.fetch_all(sql, &values).await?, reach.limit)?;
+            joined.records.extend(part.records);
+            joined.hidden += part.hidden;
+            joined.is_cut_off |= part.is_cut_off;
+        }
+        Ok(joined)
     }
 
     /// What was decided under an idempotency key: the request's hash and its results.
@@ -301,10 +311,18 @@ impl Tx {
         self.execute(ADD_LEAD, values).await.map(drop)
     }
 
-    /// Ends the lead. False when nobody led.
-    pub async fn end_family_lead(&mut self, tfid: &Tfid, ended: Month) -> Result<bool, StoreError> {
+    /// Ends the running leads of agencies; those of others run on.
+    pub async fn end_family_leads(
+        &mut self,
+        tfid: &Tfid,
+        ended: Month,
+        agencies: &[AgencyCode],
+    ) -> Result<(), StoreError> {
         let ended = ended.to_string();
-        Ok(self.execute(END_LEAD, values![stored(tfid), &ended]).await? > 0)
+        for agency in agencies {
+            self.execute(END_LEAD, values![stored(tfid), &ended, agency.as_str()]).await?;
+        }
+        Ok(())
     }
 
     /// Notes the newest contact that a record tells of.

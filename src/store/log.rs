@@ -66,6 +66,8 @@ statements! {
     CHARGE = "INSERT INTO ceiling (agreement, clause, recipient, day, used) VALUES ($1, $2, $3, $4, $5)
               ON CONFLICT (agreement, clause, recipient, day) DO UPDATE SET used = ceiling.used + excluded.used
               RETURNING used";
+    USED_ON = "SELECT clause, recipient FROM ceiling WHERE agreement = $1 AND day = $2 AND used > 0
+               ORDER BY recipient, clause";
     REFUND = "UPDATE ceiling SET used = used - $5
               WHERE agreement = $1 AND clause = $2 AND recipient = $3 AND day = $4";
     REPLY = "SELECT request_hash, event, policy_revision, generation FROM reply
@@ -177,6 +179,16 @@ pub struct PendingEvent {
 }
 
 impl Store {
+    /// What was charged under a name on a day, by anybody.
+    pub async fn used_on_day(&self, agreement: &str, day: i64) -> Result<Vec<CeilingKey>, StoreError> {
+        let rows = self.fetch_all(USED_ON, values![agreement, day]).await?;
+        let key = |row: &Row| {
+            let (clause, recipient) = (row.text(0)?, row.text(1)?);
+            Ok(CeilingKey { agreement: agreement.to_owned(), clause, recipient, day })
+        };
+        rows.iter().map(key).collect()
+    }
+
     /// The log's head; `None` before the log is opened.
     pub async fn log_head(&self) -> Result<Option<StoredHead>, StoreError> {
         self.fetch_optional(HEAD, values![]).await?.as_ref().map(read_head).transpose()

@@ -292,10 +292,16 @@ impl Gateway {
 
     /// Reads back what the sealed opening of an answer holds, or as much of it as is asked for.
     pub(in crate::app) fn open_answer<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
-        let plain = self.keys().fields.open("opening", "answer", id.as_bytes(), sealed);
-        let plain = plain.map_err(|_| AppError::Internal("a sealed answer does not open"))?;
-        let value = plain.get(SALT_BYTES..).ok_or(AppError::Internal("a sealed answer is too short"))?;
-        serde_json::from_slice(value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
+        let value = self.open_field(id, "answer", sealed)?;
+        serde_json::from_slice(&value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
+    }
+
+    /// Reads back the value that a sealed opening holds.
+    pub(in crate::app) fn open_field(&self, id: EventId, field: &str, sealed: &[u8]) -> Result<Vec<u8>, AppError> {
+        let plain = self.keys().fields.open("opening", field, id.as_bytes(), sealed);
+        let plain = plain.map_err(|_| AppError::Internal("a sealed opening does not open"))?;
+        let value = plain.get(SALT_BYTES..).ok_or(AppError::Internal("a sealed opening is too short"))?;
+        Ok(value.to_vec())
     }
 
     /// The true path, sealed to the shield officers: the same length in every entry.

@@ -13,7 +13,7 @@ use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
 use crate::domain::family::{FamilyEventKind, IdentificationRoute, LeadSpell, RecordName};
-use crate::domain::ids::{EventId, OpaqueRef};
+use crate::domain::ids::{AgencyCode, EventId, OpaqueRef};
 use crate::domain::tfid::Tfid;
 use crate::domain::time::{Month, Timestamp};
 use crate::store::{FamilyRequest, NewEvent, StoreError, StoredFamily, StoredFamilyEvent, Tx};
@@ -30,8 +30,10 @@ pub(super) enum Step {
     Leave(Tfid, Vec<RecordName>),
     Attach(Tfid),
     Merge(Box<StoredFamily>, Tfid),
-    StartLead(Tfid, LeadSpell),
-    EndLead(Tfid, Month),
+    /// Ends the running leads of these agencies, and notes a new one.
+    StartLead(Tfid, LeadSpell, Vec<AgencyCode>),
+    /// Ends the running leads of these agencies.
+    EndLead(Tfid, Month, Vec<AgencyCode>),
     NoteContact(Tfid, RecordName, Month),
 }
 
@@ -229,11 +231,11 @@ async fn take(tx: &mut Tx, step: &Step, gateway: &Gateway, now: Timestamp) -> Re
         Step::Leave(tfid, records) => tx.leave_family(tfid, records, now).await,
         Step::Attach(tfid) => tx.attach_family(tfid, now).await,
         Step::Merge(from, into) => tx.merge_family(from, into).await,
-        Step::StartLead(tfid, lead) => {
-            tx.end_family_lead(tfid, lead.since).await?;
+        Step::StartLead(tfid, lead, others) => {
+            tx.end_family_leads(tfid, lead.since, others).await?;
             tx.add_family_lead(tfid, lead).await
         }
-        Step::EndLead(tfid, ended) => tx.end_family_lead(tfid, *ended).await.map(drop),
+        Step::EndLead(tfid, ended, agencies) => tx.end_family_leads(tfid, *ended, agencies).await,
         Step::NoteContact(tfid, record, month) => tx.note_family_contact(tfid, record, *month, now).await,
     }
 }

@@ -310,7 +310,9 @@ fn merge(
     if !is_one {
         return (vec![Decided::of(Outcome::NotOneFamily, &into)], Plan::default());
     }
-    let records: Vec<RecordName> = others.records.iter().cloned().collect();
+    // Of people who were not seen nothing was judged: their records stay with the old number's row.
+    let seen = |name: &&RecordName| found.people.iter().any(|person| person.records.contains(name));
+    let records: Vec<RecordName> = others.records.iter().filter(seen).cloned().collect();
     let change = Change {
         action: FamilyEventKind::Merged,
         families: vec![into, from],

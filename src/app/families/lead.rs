@@ -1,6 +1,8 @@
 //! Who leads for a family is noted: an agency and a team, since when; and that nobody does any more.
 //! When a lead ends while areas are still met, that is an alert, in the same step.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::change::{Applied, Change, Ground, Plan, Repeatable, Step};
@@ -67,8 +69,10 @@ impl Gateway {
         let outcome = match (looks.family(), &before) {
             (None, _) => Outcome::Unknown,
             (Some(_), Some(results)) => results.first().map_or(Outcome::Already, |result| result.outcome),
-            (Some(_), None) => outcome(&request.lead, leads.last(), heard),
+            (Some(_), None) => outcome(&request.lead, &leads, heard),
         };
+        let running = leads.iter().filter(|spell| spell.ended.is_none() && heard(&spell.agency));
+        let ending: BTreeSet<AgencyCode> = running.map(|spell| spell.agency.clone()).collect();
         let is_new = outcome == Outcome::Done && before.is_none();
         let ends = is_new && matches!(request.lead, LeadChange::End { .. });
         // Whoever else leads by the records leads on; the spell that ends here is over.
@@ -84,7 +88,7 @@ impl Gateway {
         let alert_told = looks.family().map(|_| continuity_alert);
         let Some(entries) = self.release_twice(&looks, &(&results, alert_told)).await? else { return Ok(None) };
         if let Some(family) = looks.family().filter(|_| is_new) {
-            let mut changes = vec![change(tfid, &request.lead)];
+            let mut changes = vec![change(tfid, &request.lead, ending.into_iter().collect())];
             if ends && continuity_alert {
                 changes.push(alert(tfid));
             }
@@ -118,9 +122,9 @@ fn check_lead(lead: &LeadChange, policies: &Policies, now: Timestamp) -> Result<
     }
 }
 
-/// Only a lead that the asker may hear of is noted or ended.
-fn outcome(lead: &LeadChange, newest: Option<&LeadSpell>, heard: impl Fn(&AgencyCode) -> bool) -> Outcome {
-    let running = newest.filter(|spell| spell.ended.is_none() && heard(&spell.agency));
+/// Only a lead that the asker may hear of is noted or ended; one that they may not runs on beside it.
+fn outcome(lead: &LeadChange, leads: &[LeadSpell], heard: impl Fn(&AgencyCode) -> bool) -> Outcome {
+    let running = leads.iter().rev().find(|spell| spell.ended.is_none() && heard(&spell.agency));
     match lead {
         LeadChange::Start { agency, .. } if !heard(agency) => Outcome::Withheld,
         LeadChange::Start { agency, team_route, since } => match running {
@@ -140,7 +144,7 @@ fn leads_by_records(looks: &BothLooks<'_>) -> bool {
     let (permission, found) = &looks.work;
     let members = found.members();
     let statements = members.iter().flat_map(|member| &member.statements);
-    let agencies: std::collections::BTreeSet<&AgencyCode> = statements.map(|said| &said.agency).collect();
+    let agencies: BTreeSet<&AgencyCode> = statements.map(|said| &said.agency).collect();
     let mut facts = agencies.iter().filter_map(|agency| {
         crate::domain::family::service_facts(&members, agency, |agency, feed| {
             permission.set.has(agency, feed, &Item::Lead)
@@ -149,14 +153,15 @@ fn leads_by_records(looks: &BothLooks<'_>) -> bool {
     facts.any(|facts| facts.leads)
 }
 
-fn change(tfid: Tfid, lead: &LeadChange) -> Change {
+/// The change, with the agencies whose running leads it ends.
+fn change(tfid: Tfid, lead: &LeadChange, ending: Vec<AgencyCode>) -> Change {
     let (action, step) = match lead {
         LeadChange::Start { agency, team_route, since } => {
             let spell =
                 LeadSpell { agency: agency.clone(), team_route: team_route.clone(), since: *since, ended: None };
-            (FamilyEventKind::LeadStarted, Step::StartLead(tfid, spell))
+            (FamilyEventKind::LeadStarted, Step::StartLead(tfid, spell, ending))
         }
-        LeadChange::End { ended } => (FamilyEventKind::LeadEnded, Step::EndLead(tfid, *ended)),
+        LeadChange::End { ended } => (FamilyEventKind::LeadEnded, Step::EndLead(tfid, *ended, ending)),
     };
     Change { action, families: vec![tfid], what: json!(lead), steps: vec![step], history: vec![(tfid, action, None)] }
 }

@@ -164,7 +164,10 @@ fn say(found: &Value) -> String {
     for reason in found["reasons"].as_array().into_iter().flatten() {
         let about: Vec<String> =
             ["area", "criterion"].iter().filter_map(|name| reason[*name].as_str()).map(str::to_owned).collect();
-        let person = reason["person"].as_u64().map(|at| text(&found["pseudonyms"][at as usize]));
+        let person = reason["person"].as_u64().map(|at| match &found["pseudonyms"][at as usize] {
+            Value::Null => "somebody who is not found now".to_owned(),
+            pseudonym => text(pseudonym),
+        });
         let about = [about, person.into_iter().collect()].concat().join(", ");
         lines.push(format!("  In the way: {} ({about})", text(&reason["code"])));
     }

@@ -15,6 +15,7 @@ use crate::crypto::random::{SystemRandom, uuid_v7};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, ReferralId, RoleCode, TeamRoute};
 use crate::domain::programme::Relationship;
 use crate::domain::referral::{Door, Step};
+use crate::domain::tfid::Tfid;
 
 /// Arguments of `porth referral`.
 #[derive(Debug, Args)]
@@ -113,7 +114,8 @@ pub fn run(args: ReferralArgs, output: &Output) -> Result<(), Failure> {
                 let text = std::fs::read_to_string(path);
                 text.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
             };
-            let tfid = args.tfid_file.as_ref().map(read).transpose()?.map(|text| text.trim().to_owned());
+            let tfid = args.tfid_file.as_ref().map(read).transpose()?;
+            let tfid = tfid.map(|text| Tfid::parse(&text)).transpose().map_err(Failure::failed)?;
             let new = NewStep {
                 referral: args.referral,
                 step: args.step,

@@ -11,6 +11,8 @@ use crate::domain::record::{Coverage, EvidenceGrade, Flag, FlagState};
 
 /// A person as the permitted set shows them.
 pub(super) struct Shown<'a> {
+    /// The position among the persons that were given.
+    pub(super) place: usize,
     /// The statements of the set, each with the name of its record.
     pub(super) statements: Vec<(&'a RecordName, &'a Statement)>,
 }
@@ -24,7 +26,7 @@ impl<'a> Shown<'a> {
 /// A family as at a day, judged.
 pub(super) struct View<'a> {
     pub(super) facts: &'a Facts<'a>,
-    /// Those of whom the set shows anything: the members that the assessment counts.
+    /// Those of whom the set shows anything.
     pub(super) persons: Vec<Shown<'a>>,
     assessment: Assessment,
     judgements: BTreeMap<(usize, CriterionCode), Judgement>,
@@ -33,23 +35,45 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn of(seen: Seen<'a>) -> Self {
         let mut persons = Vec::new();
-        for person in seen.persons {
+        for (place, person) in seen.persons.iter().enumerate() {
             let named = person.records.iter().zip(&person.member.statements);
             let statements: Vec<_> =
                 named.filter(|(_, said)| seen.facts.set.has_feed(&said.agency, &said.feed)).collect();
             if !statements.is_empty() {
-                persons.push(Shown { statements });
+                persons.push(Shown { place, statements });
             }
         }
+        Self::judged(seen.facts, persons)
+    }
+
+    /// The same persons, with nothing but what the records say that the other view shows too.
+    pub(super) fn still_found(&self, other: &View<'_>) -> Self {
+        let found: BTreeSet<&RecordName> = other.persons.iter().flat_map(Shown::records).collect();
+        let of_person = |person: &Shown<'a>| Shown {
+            place: person.place,
+            statements: person.statements.iter().filter(|(name, _)| found.contains(name)).copied().collect(),
+        };
+        Self::judged(self.facts, self.persons.iter().map(of_person).collect())
+    }
+
+    /// Whether it has every statement of the view that it was made from.
+    pub(super) fn tells_as_much_as(&self, whole: &Self) -> bool {
+        let count = |view: &Self| view.persons.iter().map(|person| person.statements.len()).sum::<usize>();
+        count(self) == count(whole)
+    }
+
+    fn judged(facts: &'a Facts<'a>, persons: Vec<Shown<'a>>) -> Self {
         let member = |shown: &Shown<'_>| Member {
             statements: shown.statements.iter().map(|(_, statement)| (*statement).clone()).collect(),
         };
-        let members: Vec<Member> = persons.iter().map(member).collect();
-        let assessment = Assessment::of(&members, seen.facts);
+        // The assessment counts only those of whom something is told.
+        let told: Vec<usize> = (0..persons.len()).filter(|&at| !persons[at].statements.is_empty()).collect();
+        let members: Vec<Member> = told.iter().map(|&at| member(&persons[at])).collect();
+        let assessment = Assessment::of(&members, facts);
         // Of nobody, the assessment speaks as of a person of whom nothing is known.
-        let of_somebody = assessment.judgements.iter().filter(|judgement| judgement.member < persons.len());
-        let judgements = of_somebody.map(|found| ((found.member, found.criterion.clone()), found.clone())).collect();
-        Self { facts: seen.facts, persons, assessment, judgements }
+        let of_somebody = assessment.judgements.iter().filter_map(|found| Some((*told.get(found.member)?, found)));
+        let judgements = of_somebody.map(|(at, found)| ((at, found.criterion.clone()), found.clone())).collect();
+        Self { facts, persons, assessment, judgements }
     }
 
     /// What was found of an area; `None` when it has no criterion.
@@ -107,17 +131,17 @@ impl<'a> View<'a> {
     }
 }
 
-/// Every criterion that concerned, or concerns, each person; what became of each.
+/// Every criterion that concerned, or concerns, each person who is found now; what became of each. Of
+/// those who are not, nothing is told.
 pub(super) fn pairs_of(people: &[Whereabouts], before: &View<'_>, after: &View<'_>, rules: &ClaimRules) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (place, who) in people.iter().enumerate() {
+    for (place, who) in people.iter().enumerate().filter(|(_, who)| who.now.is_some()) {
         for (criterion, area) in concerning(*who, before, after) {
             let (then, now) = (before.judgement(who.then, &criterion), after.judgement(who.now, &criterion));
             let (said_then, said_now) =
                 (before.said(who.then, &area, &criterion), after.said(who.now, &area, &criterion));
             let was_met = then.is_some_and(|found| found.state == EvidenceState::Met);
             let change = match now.map(|found| found.state) {
-                _ if who.now.is_none() => Change::Moved,
                 None if !after.has_criterion(&criterion) => Change::NotCovered,
                 Some(EvidenceState::Met) if was_met => Change::StillMet,
                 Some(EvidenceState::Met) => Change::NewSince,

@@ -180,8 +180,8 @@ fn each_thing_that_can_be_in_the_way_is_named() {
         ("A1", ended(Coverage::Deceased), Change::Moved, "moved", Verdict::HumanReview),
         ("A1", aged_out, Change::NotAssessable, "not-assessable", Verdict::HumanReview),
         ("A2", grown_up, Change::NotAssessable, "not-assessable", Verdict::HumanReview),
-        ("A2", clear()[1..].to_vec(), Change::Moved, "person-gone", Verdict::HumanReview),
-        ("A1", vec![], Change::Moved, "family-not-known", Verdict::HumanReview),
+        ("A2", clear()[1..].to_vec(), Change::Clear, "person-gone", Verdict::HumanReview),
+        ("A1", vec![], Change::NotKnown, "family-not-known", Verdict::HumanReview),
     ];
     for (number, (area, family, expected, code, verdict)) in cases.into_iter().enumerate() {
         let found = check(&family);
@@ -240,6 +240,91 @@ fn who_said_it_was_met_has_to_say_that_it_no_longer_is() {
     let silent = found(&silent);
     assert_eq!((silent.verdict, change(&silent, "A2")), (Verdict::NotReady, Change::NotKnown));
     assert!(codes(&found(&clear())).contains(&"record-gone"));
+}
+
+/// Everything that a finding tells, as it leaves.
+fn told(found: &ClaimCheck) -> String {
+    serde_json::to_string(found).expect("plain data")
+}
+
+#[test]
+fn of_somebody_who_is_gone_nothing_is_told_but_that() {
+    // The elder child, alone in missing school and in need, is shielded since.
+    let found = check(&clear()[1..]);
+    assert_eq!((found.verdict, codes(&found)), (Verdict::HumanReview, vec!["attendance-not-certified", "person-gone"]));
+    assert!(found.pairs.iter().all(|pair| pair.person != 0) && found.people[0].now.is_none());
+    assert!(found.areas.iter().all(|area| !area.is_relevant || area.area.as_str() == "A4"), "{:?}", found.areas);
+    assert_eq!(found.attendance.children, [(1, Good)]);
+    // Of a record that is gone neither, though the person is there.
+    let mut without_school = clear();
+    without_school[0].records.remove(0);
+    without_school[0].member.statements.remove(0);
+    let found = check(&without_school);
+    assert!(codes(&found).contains(&"record-gone"));
+    let of_child = found.pairs.iter().filter(|pair| pair.person == 0);
+    let said = of_child.flat_map(|pair| &pair.said_then).map(|said| said.feed.as_str());
+    assert!(said.clone().count() > 0 && said.into_iter().all(|feed| feed != "attendance"));
+}
+
+#[test]
+fn whoever_shares_no_record_with_the_engagement_is_as_unknown_as_nobody() {
+    let stranger = vec![
+        with(vec![person(9, Role::Adult, &OF_MOTHER)], 0, "C2", FlagState::Met).remove(0),
+        person(8, Role::Child, &OF_CHILD),
+    ];
+    let found = check(&stranger);
+    assert_eq!(found, check(&[]), "asked with another family's tokens");
+    assert!(found.pairs.is_empty() && found.people.is_empty() && codes(&found).contains(&"family-not-known"));
+    assert!(!told(&found).contains("\"met\""), "{}", told(&found));
+}
+
+#[test]
+fn what_may_be_heard_no_longer_is_not_told_of_the_past() {
+    let programme = programme();
+    let (all, delivered) = (everything(&programme), deliveries(&programme));
+    let heard = |withdrawn: &str| -> Contribution {
+        let feeds =
+            programme.feeds().iter().filter(|feed| feed.is_effective(TODAY) && feed.agency.as_str() != withdrawn);
+        let items = feeds.flat_map(|feed| {
+            programme.items_of(feed, TODAY).into_iter().map(|item| (feed.agency.clone(), feed.code.clone(), item))
+        });
+        items.collect()
+    };
+    let then = Facts::new(&programme, &delivered, &all, Timestamp::start_of(TODAY));
+    for withdrawn in ["jobcentre-feed", "education"] {
+        let set = heard(withdrawn);
+        let now = Facts::new(&programme, &delivered, &set, Timestamp::start_of(TODAY));
+        let (was, is) = (engaged(), clear());
+        let found =
+            ClaimCheck::of(Route::Outcomes, Seen { persons: &was, facts: &then }, Seen { persons: &is, facts: &now })
+                .expect("claims");
+        assert!(codes(&found).contains(&"heard-no-longer"), "{withdrawn}");
+        assert_ne!(found.verdict, Verdict::Ready);
+        let said = found.pairs.iter().flat_map(|pair| &pair.said_then);
+        assert!(said.clone().count() > 0 && said.into_iter().all(|said| said.agency.as_str() != withdrawn));
+        assert!(!told(&found).contains(withdrawn), "{withdrawn}");
+    }
+}
+
+#[test]
+fn a_criterion_that_was_redefined_since_is_for_a_person_to_look_at() {
+    let shipped = std::str::from_utf8(include_bytes!("../../../policies/programme.toml")).expect("UTF-8");
+    let criterion = shipped.find("code = \"E1\"").expect("listed");
+    let check_by = |from: &str, to: &str| {
+        let other = format!("{}{}", &shipped[..criterion], shipped[criterion..].replacen(from, to, 1));
+        assert_ne!(other, shipped, "the replacement must find its text");
+        let (before, after) = (programme(), Programme::parse(other.as_bytes()).expect("well-formed"));
+        let (set, delivered) = (everything(&before), deliveries(&before));
+        let facts = [&before, &after].map(|file| Facts::new(file, &delivered, &set, Timestamp::start_of(TODAY)));
+        let (was, is) = (engaged(), clear());
+        let [then, now] = [(&was, &facts[0]), (&is, &facts[1])].map(|(persons, facts)| Seen { persons, facts });
+        ClaimCheck::of(Route::Outcomes, then, now).expect("claims")
+    };
+    let found = check_by("plain = \"", "plain = \"At last: ");
+    assert_eq!((found.verdict, codes(&found)), (Verdict::HumanReview, vec!["criterion-redefined"]));
+    assert_eq!(found.reasons[0].criterion.as_ref().map(CriterionCode::as_str), Some("E1"));
+    let found = check_by("effective_from = ", "note = \"as before\"\neffective_from = ");
+    assert_eq!(codes(&found), Vec::<&str>::new(), "a note changes nothing");
 }
 
 #[test]

@@ -34,6 +34,12 @@ impl Contribution {
         self.0.iter().any(|(supplier, permitted, _)| supplier == agency && permitted == feed)
     }
 
+    /// What another set lets contribute as well.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     /// The feeds that may contribute an item.
     pub fn feeds_of(&self, item: &Item) -> BTreeSet<(&AgencyCode, &FeedCode)> {
         self.0.iter().filter(|(_, _, permitted)| permitted == item).map(|(agency, feed, _)| (agency, feed)).collect()
@@ -67,6 +73,14 @@ impl<'p> Facts<'p> {
     /// The facts as at an instant; the criteria are those that hold on its day.
     pub fn new(programme: &'p Programme, deliveries: &'p Deliveries, set: &'p Contribution, now: Timestamp) -> Self {
         Self { programme, version: programme.criteria_at(now.date()), deliveries, set, now }
+    }
+
+    /// The same facts through another set.
+    pub(in crate::domain) fn with_set<'s>(&self, set: &'s Contribution) -> Facts<'s>
+    where
+        'p: 's,
+    {
+        Facts::new(self.programme, self.deliveries, set, self.now)
     }
 
     /// The criteria used.

@@ -189,8 +189,8 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/policy/preview", _) => json!({
             "disclosure": ID, "receipt": "gw.example/2026\n…",
             "counts": {
-                "families": 1966, "would_become_eligible": 41, "would_cease": "fewer_than_5",
-                "areas": [{ "area": "A2", "would_meet": 57, "would_cease": "fewer_than_5" }],
+                "families": 1965, "would_become_eligible": 40, "would_cease": "fewer_than_5",
+                "areas": [{ "area": "A2", "would_meet": 55, "would_cease": "fewer_than_5" }],
                 "criteria_version": "2017-04-01", "other_version": "2026-10-01", "other_sha256": "0".repeat(64),
             },
         }),

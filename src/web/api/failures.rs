@@ -254,7 +254,7 @@ impl From<PreviewError> for Problem {
 impl From<ReferralError> for Problem {
     fn from(error: ReferralError) -> Self {
         match error {
-            ReferralError::Form | ReferralError::NoAnswer | ReferralError::NoTeam => {
+            ReferralError::Form | ReferralError::NoAnswer | ReferralError::NoFamily | ReferralError::NoTeam => {
                 Self::new(kinds::INVALID_FIELD).detail(error)
             }
             ReferralError::Undeclared => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),

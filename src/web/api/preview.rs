@@ -13,7 +13,7 @@ use crate::domain::ids::EventId;
 use crate::web::json::Json;
 use crate::web::problem::Problem;
 
-/// What would change. A count is a number, or `fewer_than_5`.
+/// What would change. A count is a number to the nearest 5, or `fewer_than_5`.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PreviewView {
     /// The log entry.

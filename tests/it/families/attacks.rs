@@ -2,6 +2,7 @@
 
 use porth::app::enquire::EnquiryError;
 use porth::app::families::{FamilyError, Outcome};
+use porth::domain::family::{IdentificationRoute, RecordName};
 use rstest::rstest;
 use serde_json::json;
 
@@ -92,6 +93,33 @@ async fn a_shielded_member_is_not_there_and_a_shielded_family_is_as_a_number_nev
         assert_eq!(decide(&programme, decision).await, [(Outcome::Unknown, None)]);
     }
     assert_eq!(issue(&programme, "referral", &[CHILD_AT_SCHOOL]).await, (Outcome::Unknown, None));
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_merge_moves_no_record_of_somebody_who_was_not_seen(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    a_family(&programme).await;
+    let shielded = programme.row(1, &CHILD[..1], json!({ "role": "child", "restricted": true }));
+    programme.deliver("housing", "tenancies", "early-help-core/v1", &[shielded]).await;
+    let name = |of| serde_json::from_value::<RecordName>(record(of)).expect("a name");
+    let [one, other] = [7, 8].map(|byte| Tfid::random(|bytes| bytes.fill(byte)));
+    let store = programme.gateway.store();
+    let mut tx = store.begin().await.expect("a transaction");
+    let now = store.now().await.expect("the clock");
+    for (tfid, records) in [(&one, vec![MOTHER_IN_CARE, CHILD_IN_CARE]), (&other, vec![MOTHER_IN_CARE])] {
+        let records: Vec<RecordName> = records.into_iter().map(name).collect();
+        tx.add_family(&programme.code, tfid, IdentificationRoute::Referral, now).await.expect("issued");
+        tx.join_family(tfid, &records, now).await.expect("joined");
+    }
+    tx.commit().await.expect("kept");
+
+    let merged = decide(&programme, json!({ "kind": "merge", "into": other, "from": one })).await;
+    assert_eq!(merged, [(Outcome::Done, Some(other))], "the mother is in both");
+    assert_eq!(store.family_records(&other).await.expect("records"), [name(MOTHER_IN_CARE)]);
+    assert_eq!(store.family_records(&one).await.expect("records"), [name(CHILD_IN_CARE)], "stays where it was");
 }
 
 #[rstest]

@@ -3,6 +3,8 @@
 use porth::app::enquire::EnquiryError;
 use porth::app::families::{FamilyError, Outcome};
 use porth::domain::evidence::EvidenceState;
+use porth::domain::ids::OpaqueRef;
+use porth::store::Reach;
 use rstest::rstest;
 use serde_json::json;
 
@@ -125,4 +127,28 @@ async fn a_repeated_request_is_done_once_and_a_key_is_good_for_one(#[case] backe
     let other = json!({ "kind": "issue", "route": "referral", "candidates": [[record(MOTHER_IN_CARE)]] });
     let refused = decide_under(&programme, other, "a-key-of-sixteen-letters").await;
     assert!(matches!(refused, Err(FamilyError::Enquiry(EnquiryError::KeyReused))), "{refused:?}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_look_by_more_references_than_one_statement_takes_finds_the_last_of_them(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    a_family(&programme).await;
+    let store = programme.gateway.store();
+    let reference = |number| OpaqueRef::parse(&opaque(number)).expect("a reference");
+    let references: Vec<OpaqueRef> = (10_000..11_500).chain([1]).map(reference).collect();
+    let feeds = [("education".parse().expect("a code"), "attendance".parse().expect("a code"))];
+    let reach = Reach {
+        generation: store.view(&programme.code).await.expect("asked").expect("loaded").generation,
+        programme: &programme.code,
+        asker: &"programme-team".parse().expect("a code"),
+        feeds: &feeds,
+        limit: 2000,
+    };
+    let found = store.joined_by_reference(reach, &references).await.expect("asked");
+    assert_eq!(found.records.len(), 1);
+    assert_eq!(found.records[0].reference, reference(1));
+    assert!(store.joined_by_reference(reach, &references[..1500]).await.expect("asked").records.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use porth::app::families::Outcome;
 use porth::app::families::engagement::EngagementReply;
-use porth::domain::family::LeadState;
+use porth::domain::family::{LeadSpell, LeadState};
 use porth::domain::time::{Month, Timestamp};
 use porth::store::StoredFamily;
 use rstest::rstest;
@@ -140,4 +140,31 @@ async fn a_lead_whose_own_records_say_that_its_work_is_over_has_ended(#[case] ba
     assert!(engagement(&programme, tfid).await.family.expect("known").continuity_alert, "said as long as it holds");
     let events = programme.gateway.store().family_history(&tfid).await.expect("a history");
     assert_eq!(events.iter().filter(|event| event.kind.as_str() == "continuity_alert").count(), 1);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_lead_that_the_team_may_not_hear_of_is_not_ended_by_another(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let tfid = issued(&programme).await;
+    let store = programme.gateway.store();
+    let unheard = LeadSpell {
+        agency: "early-help-hub".parse().expect("a code"),
+        team_route: "early-help-west".parse().expect("a route"),
+        since: "2026-01".parse().expect("a month"),
+        ended: None,
+    };
+    let mut tx = store.begin().await.expect("a transaction");
+    tx.add_family_lead(&tfid, &unheard).await.expect("noted");
+    tx.commit().await.expect("kept");
+
+    let start = json!({ "kind": "start", "agency": "childrens-social-care", "team_route": "mash", "since": "2026-02" });
+    assert_eq!(lead(&programme, tfid, start).await.0, Outcome::Done);
+    let month = this_month(&programme).await;
+    assert_eq!(lead(&programme, tfid, json!({ "kind": "end", "ended": month })).await.0, Outcome::Done);
+    let leads = store.family_leads(&tfid).await.expect("leads");
+    assert_eq!(leads[0], unheard, "it runs on");
+    assert_eq!(leads[1].ended.map(|month| month.to_string()), Some(month));
 }

@@ -194,3 +194,45 @@ async fn a_claim_is_refused_under_other_terms_and_for_engagements_of_others() {
     let early = programme.gateway.engage(&team(), &early, "terms-key-0000005").await;
     assert!(matches!(early, Err(ClaimError::Future)));
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_check_tells_nothing_of_people_who_are_shielded_since_or_of_another_family(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    deliver_all(&programme, &["E1", "H2", "W1"]).await;
+    let engagement = engage(&programme).await;
+
+    // The child is shielded; the mother is still found.
+    let shielded = json!({ "role": "child", "restricted": true });
+    let home = programme.tokens(HOME);
+    let mother = json!({ "role": "adult", "parental_responsibility": "yes", "household": home });
+    let rows = [programme.row(1, CHILD, shielded.clone()), programme.row(2, MOTHER, mother)];
+    programme.deliver("housing", "tenancies", "early-help-core/v1", &rows).await;
+    let found = check(&programme, &engagement, "check-key-shield-1").await.found;
+    assert!(codes(&found).contains(&"person-gone"), "{found}");
+    let told = found["pairs"].to_string();
+    assert!(told.contains("W1") && !told.contains("E1") && !told.contains("education"), "{told}");
+    let pseudonyms = found["pseudonyms"].as_array().expect("pseudonyms");
+    assert_eq!(pseudonyms.iter().filter(|pseudonym| pseudonym.is_null()).count(), 1);
+
+    // Another person's tokens, tokens of nobody, and those of a family that is shielded: all the same.
+    let stranger = programme.row(9, &[("nhs", "9990000042")], json!({ "role": "adult" }));
+    programme.deliver("police", "outcomes", "safeguarding-partners/v1", &[stranger]).await;
+    let with_tokens = async |tokens: &[(&str, &str)], key: &str| {
+        let family = Question { relationship: Relationship::Screening, ..programme.question(CLAIM, tokens, &[]) };
+        let new = NewClaimCheck { family, engagement: engagement.disclosure, route: Route::Outcomes };
+        let mut found = programme.gateway.check_claim(&team(), &new, key).await.expect("permitted").found;
+        found["now"]["at"] = Value::Null;
+        found["submissions"] = Value::Null;
+        found
+    };
+    let unknown = with_tokens(&[("nhs", "9990000050")], "check-key-nobody-1").await;
+    assert!(codes(&unknown).contains(&"family-not-known"), "{unknown}");
+    assert_eq!((&unknown["pairs"], &unknown["people"]), (&json!([]), &json!([])));
+    assert_eq!(with_tokens(&[("nhs", "9990000042")], "check-key-strange1").await, unknown);
+    let rows = [programme.row(1, CHILD, shielded.clone()), programme.row(2, MOTHER, shielded)];
+    programme.deliver("housing", "tenancies", "early-help-core/v1", &rows).await;
+    assert_eq!(with_tokens(MOTHER, "check-key-shield-2").await, unknown);
+}

@@ -102,24 +102,22 @@ async fn another_programme_file_is_counted_over_the_cohort_and_few_families_are_
     let team = AgencyCaller { agency: "programme-team".parse().expect("a code"), client: "data-team".to_owned() };
     let ask = async |new: NewPreview| programme.gateway.preview(&team, &new).await;
     let one_is_enough = || changed("threshold_areas = 2", "threshold_areas = 1");
-    families(&programme, 6).await;
+    families(&programme, 8).await;
 
     let few = Count::Hidden(Hidden::Few);
     let counted = ask(preview(one_is_enough(), "data-analyst")).await.expect("permitted");
     let found = counted.previewed;
     assert_eq!(
         (found.families, found.would_become_eligible, found.would_cease),
-        (Count::Shown(6), Count::Shown(6), few)
+        (Count::Shown(10), Count::Shown(10), few),
+        "eight families, to the nearest five"
     );
     let adults = changed("applies_to = \"child\"", "applies_to = \"adult\"");
     let found = ask(preview(adults, "data-analyst")).await.expect("permitted").previewed;
     let school = found.areas.iter().find(|area| area.area.as_str() == "A2").expect("an area");
-    assert_eq!((school.would_meet, school.would_cease), (few, Count::Shown(6)));
+    assert_eq!((school.would_meet, school.would_cease), (few, Count::Shown(10)));
     let same = ask(preview(policy_files(), "data-analyst")).await.expect("permitted").previewed;
     assert!(same.areas.iter().all(|area| (area.would_meet, area.would_cease) == (few, few)));
-    families(&programme, 4).await;
-    let found = ask(preview(one_is_enough(), "data-analyst")).await.expect("permitted").previewed;
-    assert_eq!((found.families, found.would_become_eligible), (few, few), "four families are few");
     let entry = programme.gateway.store().event_body(counted.disclosure).await.expect("the database");
     let entry = String::from_utf8(entry.expect("in the log")).expect("UTF-8");
     assert!(entry.contains("\"mode\":\"preview\"") && entry.contains("\"purpose\":\"statistics\""));
@@ -128,6 +126,38 @@ async fn another_programme_file_is_counted_over_the_cohort_and_few_families_are_
     assert!(matches!(refused, Err(PreviewError::Enquiry(EnquiryError::NotPermitted { .. }))), "{refused:?}");
     let broken = NewPreview { programme_file: "programme = 1".to_owned(), ..preview(policy_files(), "data-analyst") };
     assert!(matches!(ask(broken).await, Err(PreviewError::File(_))));
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn previews_of_a_day_rest_on_one_state_and_try_few_files(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let team = AgencyCaller { agency: "programme-team".parse().expect("a code"), client: "data-team".to_owned() };
+    let ask = async |new: NewPreview| programme.gateway.preview(&team, &new).await;
+    let file = |number: usize| {
+        let mut files = policy_files();
+        files.programme.extend_from_slice(format!("\n# {number}\n").as_bytes());
+        preview(files, "data-analyst")
+    };
+    families(&programme, 4).await;
+    let found = ask(file(1)).await.expect("permitted").previewed;
+    assert_eq!(found.families, Count::Hidden(Hidden::Few), "four families are few");
+    for number in 2..=5 {
+        ask(file(number)).await.expect("five different files");
+    }
+    ask(file(3)).await.expect("a file that was tried before");
+    let sixth = ask(file(6)).await;
+    assert!(matches!(sixth, Err(PreviewError::Enquiry(EnquiryError::CeilingReached { .. }))), "{sixth:?}");
+
+    families(&programme, 6).await;
+    let held = ask(file(1)).await;
+    let Err(PreviewError::Enquiry(EnquiryError::NotPermitted { disclosure, hits, .. })) = held else {
+        panic!("{held:?}");
+    };
+    assert_eq!(hits[0].rule, "V01", "the records changed since the day's first preview");
+    assert!(programme.gateway.store().event_body(disclosure).await.expect("the database").is_some());
 }
 
 #[rstest]

@@ -2,9 +2,11 @@
 
 use porth::app::caller::AgencyCaller;
 use porth::app::referral::{Ground, NewReferral, NewStep, ReferralError, Referred};
+use porth::domain::family::IdentificationRoute;
 use porth::domain::ids::{EventId, OpaqueRef, ReferralId};
 use porth::domain::programme::Relationship;
 use porth::domain::referral::{Door, State, Step};
+use porth::domain::tfid::Tfid;
 use rstest::rstest;
 
 use crate::support::database::Backend;
@@ -45,13 +47,25 @@ fn step(referral: ReferralId, step: Step, ground: Ground) -> NewStep {
     NewStep { referral, step, finding: None, answer: None, agency: None, team: None, tfid: None, ground }
 }
 
+fn new_referral() -> NewReferral {
+    NewReferral { door: Door::EarlyHelp, case: OpaqueRef::parse(&opaque(7)).expect("a reference"), ground: of_hub() }
+}
+
 async fn refer(programme: &TestProgramme) -> Referred {
-    let new = NewReferral {
-        door: Door::EarlyHelp,
-        case: OpaqueRef::parse(&opaque(7)).expect("a reference"),
-        ground: of_hub(),
+    programme.gateway.refer(&hub(), &new_referral(), &key()).await.expect("permitted")
+}
+
+/// The Hub asks what a screening asks, about another case; gives the entry of the answer.
+async fn answered_for(programme: &TestProgramme, case: u32) -> EventId {
+    let purpose = "early-help-screening";
+    let (agency, agreement) = ("early-help-hub", "early-help-core/v1");
+    let ask = Ask { agency, agreement, purpose, mode: "eligible", role: "hub-screener" };
+    let question = porth::app::enquire::Question {
+        relationship: Relationship::Referral,
+        case: OpaqueRef::parse(&opaque(case)).expect("a reference"),
+        ..programme.question(ask, NOBODY, &[])
     };
-    programme.gateway.refer(&hub(), &new, &key()).await.expect("permitted")
+    programme.gateway.enquire(&hub(), &question, &key()).await.expect("permitted").disclosure
 }
 
 /// The Hub asks for the purpose of a step; gives the entry of the answer.
@@ -117,7 +131,14 @@ async fn every_branch_leads_to_its_end_and_each_step_is_logged_with_its_purpose(
             assert_eq!((qualified.state, qualified.next), (State::StatutoryOnly, None));
             continue;
         }
-        let issue = NewStep { tfid: Some("TF-0001-X".to_owned()), ..step(unknown, Step::IssueTfid, of_team()) };
+        let tfid: Tfid = "TF-0000-0000-0000-0011".parse().expect("well-formed");
+        let issue = NewStep { tfid: Some(tfid), ..step(unknown, Step::IssueTfid, of_team()) };
+        let early = gateway.take_step(&team(), &issue, &key()).await;
+        assert!(matches!(early, Err(ReferralError::NoFamily)), "no family has this number yet: {early:?}");
+        let mut tx = gateway.store().begin().await.expect("a transaction");
+        let now = gateway.store().now().await.expect("the clock");
+        tx.add_family(gateway.programme(), &tfid, IdentificationRoute::Referral, now).await.expect("issued");
+        tx.commit().await.expect("kept");
         gateway.take_step(&team(), &issue, &key()).await.expect("permitted");
         let assign = with_team(step(unknown, Step::Assign, role.clone()));
         let assigned = gateway.take_step(&hub(), &assign, &key()).await.expect("permitted");
@@ -125,7 +146,7 @@ async fn every_branch_leads_to_its_end_and_each_step_is_logged_with_its_purpose(
         let entry = gateway.store().event_body(assigned.disclosure).await.expect("the database").expect("in the log");
         let entry = String::from_utf8(entry).expect("UTF-8");
         assert!(entry.contains("\"purpose\":\"family-support\"") && entry.contains("\"from\":\"tfid_issued\""));
-        assert!(!entry.contains("TF-0001-X"), "the family's reference is in no entry");
+        assert!(!entry.contains("TF-0000"), "the family's reference is in no entry");
     }
 }
 
@@ -140,6 +161,14 @@ async fn a_step_that_is_not_due_or_lacks_its_ground_changes_nothing(#[case] back
     let received = refer(&programme).await;
     let referral = received.referral;
     let take = async |caller: AgencyCaller, new: NewStep| gateway.take_step(&caller, &new, &key()).await;
+    let refusals = async || {
+        let counts = gateway.store().event_counts().await.expect("counts");
+        counts
+            .iter()
+            .filter(|(kind, outcome, _)| kind == "referral.step" && outcome == "refused")
+            .map(|it| it.2)
+            .sum::<i64>()
+    };
 
     assert!(matches!(take(hub(), with_team(step(referral, Step::Assign, of_hub()))).await, Err(ReferralError::NotDue)));
     let check = |answer| NewStep { finding: Some(true), answer, ..step(referral, Step::CheckTracker, of_hub()) };
@@ -150,6 +179,10 @@ async fn a_step_that_is_not_due_or_lacks_its_ground_changes_nothing(#[case] back
     let answer = asked(&programme, "early-help-screening", "eligible").await;
     let housing = AgencyCaller { agency: "housing".parse().expect("a code"), client: "housing".to_owned() };
     assert!(matches!(take(housing, check(Some(answer))).await, Err(ReferralError::Unknown)));
+    assert_eq!(refusals().await, 4, "what is not due, unknown or without ground is logged");
+    let other_case = answered_for(&programme, 17).await;
+    let refused = take(hub(), check(Some(other_case))).await;
+    assert!(matches!(refused, Err(ReferralError::NoAnswer)), "an answer about another case: {refused:?}");
     let auditor = Ground { role: "auditor".parse().expect("a code"), ..of_hub() };
     let refused = take(hub(), NewStep { ground: auditor, ..check(Some(answer)) }).await;
     let Err(ReferralError::NotPermitted { disclosure, .. }) = refused else { panic!("{refused:?}") };
@@ -160,6 +193,13 @@ async fn a_step_that_is_not_due_or_lacks_its_ground_changes_nothing(#[case] back
     let first = [&one, &two].into_iter().filter(|taken| taken.is_ok()).count();
     let late = [&one, &two].into_iter().filter(|taken| matches!(taken, Err(ReferralError::NotDue))).count();
     assert_eq!((first, late), (1, 1), "{one:?} {two:?}");
+
+    // Two send the same request under one key: it is taken once, and both get its answer.
+    let (new, once) = (new_referral(), key());
+    let (hub_one, hub_two) = (hub(), hub());
+    let (one, two) = tokio::join!(gateway.refer(&hub_one, &new, &once), gateway.refer(&hub_two, &new, &once));
+    let (one, two) = (one.expect("permitted"), two.expect("the same"));
+    assert_eq!((one.referral, one.disclosure), (two.referral, two.disclosure));
 
     // Repeated under its key it is taken once.
     let again = refer(&programme).await.referral;
