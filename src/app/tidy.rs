@@ -64,6 +64,7 @@ impl Gateway {
         tidied.screenings = tx.forget_screenings(now).await?;
         tx.forget_family_requests(now).await?;
         tx.forget_uploads().await?;
+        tx.forget_retirements(self.programme()).await?;
         tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
         tx.commit().await?;
         Ok(tidied)

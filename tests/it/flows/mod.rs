@@ -10,5 +10,6 @@ mod febrl;
 mod legacy;
 mod main_job;
 mod referrals;
+mod retired_tokens;
 mod uploads;
 mod weighing;
