@@ -57,7 +57,7 @@ async fn a_retired_token_bridges_nothing_and_who_asks_with_it_is_answered_as_for
     assert_eq!(asked(&programme, OLD).await.1, [Met, Met]);
     assert_eq!(asked(&programme, NEW_BY_NAME).await.1, [Met, Met]);
     let stranger = asked(&programme, STRANGER).await;
-    assert_eq!(stranger.1, [NotKnown, NotKnown]);
+    assert!(!stranger.1.contains(&Met));
 
     deliver(&programme, &naming(&programme, &bridge, OLD)).await;
 
@@ -80,7 +80,7 @@ async fn a_retired_token_bridges_nothing_and_who_asks_with_it_is_answered_as_for
 #[case::postgres(Backend::Postgres)]
 #[tokio::test]
 async fn a_retired_token_carries_no_shield_and_makes_no_conflict(#[case] backend: Backend) {
-    use EvidenceState::{Met, NotKnown};
+    use EvidenceState::Met;
     let programme = TestProgramme::start(backend).await;
     let [_, bridge, _] = rows(&programme).await;
     let flags = json!([{ "criterion": "E1", "state": "met", "from": bridge["flags"][0]["from"] }]);
@@ -89,7 +89,7 @@ async fn a_retired_token_carries_no_shield_and_makes_no_conflict(#[case] backend
     let renamed = programme.row(4, &[NEW, NEW_BY_NAME].concat(), json!({ "role": "child", "flags": flags }));
     programme.deliver("education", "attendance", "early-help-core/v1", &[shielded, renamed]).await;
     deliver(&programme, &bridge).await;
-    assert_eq!(asked(&programme, NEW).await.1[1], NotKnown, "two numbers: two people, and one of them shielded");
+    assert_ne!(asked(&programme, NEW).await.1[1], Met, "two numbers: two people, and one of them shielded");
 
     deliver(&programme, &naming(&programme, &bridge, OLD)).await;
     assert_eq!(asked(&programme, NEW).await.1, [Met, Met], "without the old number they are one person");
