@@ -1,6 +1,6 @@
 //! The policy documents in use, read from the database and parsed once for each revision.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::error::AppError;
@@ -12,12 +12,13 @@ use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKey, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Blinded;
 use crate::linkage::cluster::{Cluster, clusters_where};
 use crate::linkage::record::LinkRecord;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature};
+use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature, StoredToken};
 use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
@@ -49,6 +50,8 @@ pub struct Policies {
     key_checks: BTreeMap<(u32, TokenType), String>,
     test_tokens: BTreeMap<(u32, TokenType), [u8; 32]>,
     suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
+    /// Tokens that match nothing any more: few, of people who were adopted.
+    retired: HashSet<Blinded>,
     /// Feeds that are declared to have one record a person, ascending.
     one_each: Vec<(AgencyCode, FeedCode)>,
     epochs: BTreeMap<u32, EpochState>,
@@ -128,6 +131,7 @@ impl Policies {
         let test_tokens = store.test_tokens(&programme_code, NORM).await?;
         let test_tokens = test_tokens.into_iter().map(|test| ((test.epoch, test.token_type), test.digest)).collect();
         let suspended_feeds = store.suspended_feeds(&programme_code).await?.into_iter().collect();
+        let retired = store.retired_tokens(&programme_code).await?.into_iter().collect();
         Ok(Self {
             revision,
             programme_sha256: programme_document.sha256,
@@ -141,10 +145,18 @@ impl Policies {
             key_checks,
             test_tokens,
             suspended_feeds,
+            retired,
             one_each,
             epochs,
             blinding,
         })
+    }
+
+    /// As they are from the moment at which more tokens are retired.
+    #[must_use]
+    pub fn with_retired(mut self, tokens: &[Blinded]) -> Self {
+        self.retired.extend(tokens);
+        self
     }
 
     /// The revision that these documents belong to.
@@ -202,6 +214,23 @@ impl Policies {
     /// Whether a shield still reaches over tokens of an epoch: it does until the epoch is retired.
     pub fn shields_in(&self, epoch: u32) -> bool {
         epoch == PAIR_EPOCH || matches!(self.epoch(epoch), Some(EpochState::Active | EpochState::Frozen))
+    }
+    /// Whether an agency retired a token: it is as if no record and no question had it.
+    pub fn is_retired(&self, token: Blinded) -> bool {
+        !self.retired.is_empty() && self.retired.contains(&token)
+    }
+    /// Whether a stored token matches.
+    pub fn matches(&self, token: &StoredToken) -> bool {
+        self.matches_in(token.epoch) && !self.is_retired(token.blinded)
+    }
+    /// Whether a shield reaches over a stored token.
+    pub fn shields(&self, token: &StoredToken) -> bool {
+        self.shields_in(token.epoch) && !self.is_retired(token.blinded)
+    }
+    /// Whether a record tells of an identity that its person left: no comparison of likenesses may
+    /// lead from it to another.
+    pub fn holds_retired(&self, tokens: &[StoredToken]) -> bool {
+        tokens.iter().any(|token| self.is_retired(token.blinded))
     }
     /// Whether an epoch is frozen: until it is retired, no shield lifts.
     pub fn has_frozen_epoch(&self) -> bool {

@@ -118,21 +118,37 @@ impl Gateway {
     }
 
     async fn publish(&self, claim: &Claim, submission: &Submission) -> Result<Published, AppError> {
-        let policies = self.current_policies().await?;
-        let store = self.store();
         let turnover = self.turnover(claim, submission).await?;
+<<<<<<< HEAD
         refuse_suspended(&mut store.begin_snapshot().await?, submission).await?; // before the work, and after it
+=======
+        let (policies, retiring) = self.policies_from_then_on(&turnover).await?;
+        let store = self.store();
+>>>>>>> quality
         if let Some(arriving) = turnover.arriving {
             self.add_pair_tokens(claim, arriving, &policies).await?;
         }
 
         let mut graph = Graph::default();
         graph.rejoin_neighbours(store, claim, &turnover, &policies).await?;
+        graph.rejoin_holders(store, claim, &turnover, &policies, &retiring).await?;
         graph.add_submission(store, claim, &turnover, &policies).await?;
         let links = self.link_all(claim, &policies, graph).await?;
         self.end_records(claim, &turnover).await?;
-        self.show(claim, submission, &turnover).await?;
+        self.show(claim, submission, &turnover, retiring.len() as u64).await?;
         Ok(Published { submission: submission.id, generation: claim.generation + 1, links })
+    }
+
+    /// The policies as they will be when the submission is seen, with the tokens that it retires.
+    async fn policies_from_then_on(&self, turnover: &Turnover) -> Result<(Arc<Policies>, Vec<Blinded>), AppError> {
+        let policies = self.current_policies().await?;
+        let Some(arriving) = turnover.arriving else { return Ok((policies, Vec::new())) };
+        let retiring = self.store().newly_retired(self.programme(), arriving).await?;
+        if retiring.is_empty() {
+            return Ok((policies, retiring));
+        }
+        let policies = Policies::load(self.store(), policies.revision()).await?.with_retired(&retiring);
+        Ok((Arc::new(policies), retiring))
     }
 
     /// Clusters every component of a graph, a page of records at a time.
@@ -279,13 +295,28 @@ impl Gateway {
         Ok(links.len())
     }
 
-    async fn show(&self, claim: &Claim, submission: &Submission, turnover: &Turnover) -> Result<(), AppError> {
+    async fn show(
+        &self,
+        claim: &Claim,
+        submission: &Submission,
+        turnover: &Turnover,
+        tokens_retired: u64,
+    ) -> Result<(), AppError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         if !tx.advance_generation(claim, turnover, now).await? {
             return Err(AppError::ClaimLost);
         }
+<<<<<<< HEAD
         refuse_suspended(&mut tx, submission).await?;
+=======
+        if let Some(arriving) = turnover.arriving {
+            tx.retire_tokens(&claim.programme, arriving).await?;
+        }
+        if tokens_retired > 0 {
+            tx.raise_policy_revision(Some(&claim.programme)).await?;
+        }
+>>>>>>> quality
         let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
         let body = Body::Submission(SubmissionEntry {
             submission: submission.id,
@@ -300,6 +331,7 @@ impl Gateway {
             as_at: submission.as_at,
             rows_accepted: submission.rows_accepted as u64,
             rows_rejected: submission.rows_rejected as u64,
+            tokens_retired,
             digest: crate::tlog::digest::Digest::new(digest),
         });
         let event = self.event(now, body)?;
@@ -351,11 +383,11 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
     let Some(component) = records.iter().map(|record| record.id).min() else {
         return Vec::new();
     };
-    let tokens_of = |is_used: &dyn Fn(u32) -> bool| -> Vec<LinkRecord<_>> {
+    let tokens_of = |is_used: &dyn Fn(&StoredToken) -> bool| -> Vec<LinkRecord<_>> {
         records.iter().map(|record| link_record(record, is_used)).collect()
     };
-    let matching = tokens_of(&|epoch| policies.matches_in(epoch));
-    let shielding = tokens_of(&|epoch| policies.shields_in(epoch));
+    let matching = tokens_of(&|token| policies.matches(token));
+    let shielding = tokens_of(&|token| policies.shields(token));
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
     let persons = policies.persons(&matching);
     // A split never lifts a shield: that reaches as far as if nobody had parted anybody.
@@ -382,9 +414,9 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
 /// A stored record as linkage sees it.
 fn link_record(
     record: &LinkableRecord,
-    is_used: &dyn Fn(u32) -> bool,
+    is_used: &dyn Fn(&StoredToken) -> bool,
 ) -> LinkRecord<crate::linkage::record::RecordKey> {
-    let tokens: Vec<StoredToken> = record.tokens.iter().filter(|token| is_used(token.epoch)).copied().collect();
+    let tokens: Vec<StoredToken> = record.tokens.iter().filter(|token| is_used(token)).copied().collect();
     LinkRecord {
         key: crate::linkage::record::RecordKey {
             agency: record.agency.clone(),
@@ -467,6 +499,25 @@ impl Graph {
         Ok(())
     }
 
+    /// The components of those who hold tokens that are about to be retired: what these joined may fall apart.
+    async fn rejoin_holders(
+        &mut self,
+        store: &Store,
+        claim: &Claim,
+        turnover: &Turnover,
+        policies: &Policies,
+        retiring: &[Blinded],
+    ) -> Result<(), AppError> {
+        let holders = store.token_holders(claim, turnover, retiring).await?;
+        let shown = holders.iter().filter(|holder| holder.component.is_some());
+        let ids: BTreeSet<i64> = shown.map(|holder| holder.record).collect();
+        let ids: Vec<i64> = ids.into_iter().collect();
+        for piece in ids.chunks(PAGE) {
+            self.rejoin_components_of(store, claim, turnover, policies, piece).await?;
+        }
+        Ok(())
+    }
+
     async fn rejoin_components_of(
         &mut self,
         store: &Store,
@@ -526,7 +577,7 @@ impl Graph {
         let mut tokens: Vec<Blinded> = Vec::new();
         for record in records {
             self.place(record.id);
-            let is_joining = |token: &&StoredToken| policies.joins(token.kind) && policies.shields_in(token.epoch);
+            let is_joining = |token: &&StoredToken| policies.joins(token.kind) && policies.shields(token);
             let joining = record.tokens.iter().filter(is_joining);
             tokens.extend(joining.map(|token| token.blinded));
         }

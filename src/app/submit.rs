@@ -5,6 +5,7 @@ mod fault;
 mod landing;
 mod progress;
 mod resume;
+mod retire;
 mod sealing;
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use self::fault::FileFault;
 pub use self::progress::{LineDigest, file_line};
 pub use self::resume::{Continuation, HeldUpload};
+pub(super) use self::retire::PLACE as RETIRED;
 use self::sealing::Sealing;
 pub(super) use self::sealing::place as profile_place;
 use super::caller::AgencyCaller;
@@ -32,6 +34,7 @@ use crate::domain::submission::{
     SubmissionMode, TokensByEpoch, parse_line,
 };
 use crate::domain::time::Timestamp;
+use crate::domain::token::Blinded;
 use crate::store::{NewRecord, NewSubmission, RowError, StoredToken, Tx};
 
 /// Rows that are staged in one transaction.
@@ -386,7 +389,7 @@ impl OpenSubmission {
         }
         self.read += count;
         self.check_changes(&mut prepared).await?;
-        let Prepared { records, numbers, retractions, mut faults } = prepared;
+        let Prepared { records, numbers, retired, retractions, mut faults } = prepared;
 
         // Rows, what is wrong with others, and how far the file has come: one transaction, so that an
         // upload that breaks off goes on at the line after the last that is here.
@@ -403,6 +406,7 @@ impl OpenSubmission {
                 return Err(AppError::KeysChanging); // these rows were blinded as no stored row is any more
             }
             let taken = tx.stage_records(self.id, &self.header.agency, &self.header.feed, &records).await?;
+            self.stage_retired(&mut tx, &retired, &taken).await?;
             for (record, number) in records.iter().zip(&numbers) {
                 if taken.binary_search(&record.id).is_err() {
                     faults.push((*number, vec![RowFault::new("ref", DUPLICATE_REF)]));
@@ -510,6 +514,8 @@ struct Prepared {
     records: Vec<NewRecord>,
     /// Line number of each record.
     numbers: Vec<i64>,
+    /// Tokens that records retire, with the records' ids.
+    retired: Vec<(i64, Blinded)>,
     /// References whose record goes, with their line numbers.
     retractions: Vec<(i64, OpaqueRef)>,
     faults: Vec<(i64, Vec<RowFault>)>,
@@ -559,6 +565,7 @@ fn prepare(
     let mut prepared = Prepared {
         records: Vec::with_capacity(lines.len()),
         numbers: Vec::new(),
+        retired: Vec::new(),
         retractions: Vec::new(),
         faults: Vec::new(),
     };
@@ -575,6 +582,8 @@ fn prepare(
         match parsed {
             Ok(Line::Record(row)) => {
                 prepared.numbers.push(*number);
+                let retired = policies.blind(gateway, &row.retired);
+                prepared.retired.extend(retired.into_iter().map(|token| (id, token.blinded)));
                 prepared.records.push(new_record(gateway, policies, &sealing, id, *row));
             }
             Ok(Line::Retract(reference)) => prepared.retractions.push((*number, reference)),

@@ -96,6 +96,9 @@ impl Gateway {
             for weighable in page {
                 let record = weighable.record;
                 let Some(feed) = numbers.get(&(record.agency.clone(), record.feed.clone())) else { continue };
+                if policies.holds_retired(&record.tokens) {
+                    continue;
+                }
                 let place = profile_place(self.programme(), record.id);
                 let plain = key.open(PROFILE_BLOB, &place, &weighable.sealed);
                 let plain = plain.map_err(|_| AppError::Policy(ANOTHER_KEY.to_owned()))?;

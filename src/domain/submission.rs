@@ -137,6 +137,9 @@ pub struct RecordLine {
     /// Household tokens.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub household: TokensByEpoch,
+    /// Those among `tokens` that stand for an identity which the person left: from now on they match nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retired: TokensByEpoch,
     /// Tokens of single fields (privacy profile B): sealed on arrival, never stored or indexed as such.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: TokensByEpoch,
@@ -248,6 +251,7 @@ row_codes! {
     TOKEN_EPOCH = "token.epoch", "The epoch is not one of the header's.";
     TOO_MANY_TOKENS = "token.too_many", "The record carries more tokens than the limit.";
     NO_TOKENS = "token.none", "The record carries no token: nothing could ever match it.";
+    NOT_ITS_OWN = "retired.not_own", "A retired token has to stand among the record's own `tokens` as well: an agency retires what its own record carries.";
     PROFILE = "profile.not_agreed", "The agency's supply terms in the agreement do not have the privacy profile of this evidence (B for field tokens, C for fuzzy encodings).";
     PROFILE_UNSEALED = "profile.unavailable", "The gateway has no key to seal this evidence to: its operator has to configure the match run's public key.";
     NOT_A_CLK = "clk.malformed", "The encoding is not base64url of at most 512 bytes.";
@@ -340,6 +344,10 @@ fn check(record: &RecordLine, rules: &RowRules<'_>) -> Vec<RowFault> {
     if record.send_18_25 && record.role == Role::Unborn {
         faults.push(RowFault::new("send_18_25", SEND_ROLE));
     }
+    check_tokens(&record.retired, "retired", rules.header, rules.links, &mut faults);
+    if !carries(&record.tokens, &record.retired) {
+        faults.push(RowFault::new("retired", NOT_ITS_OWN));
+    }
     check_profile(record, rules, &mut faults);
     check_flags(record, rules, &mut faults);
     check_attendance(record, rules, &mut faults);
@@ -373,6 +381,16 @@ fn check_profile(record: &RecordLine, rules: &RowRules<'_>, faults: &mut Vec<Row
     if record.clk.is_some() {
         faults.extend(rules.refuses_clk.map(|code| RowFault::new("clk", code)));
     }
+}
+
+/// Whether every token of the second is one of the first.
+fn carries(own: &TokensByEpoch, named: &TokensByEpoch) -> bool {
+    let of = |epoch, token_type| own.get(epoch).and_then(|types: &BTreeMap<_, Vec<Token>>| types.get(token_type));
+    named.iter().all(|(epoch, types)| {
+        types.iter().all(|(token_type, tokens)| {
+            tokens.iter().all(|token| of(epoch, token_type).is_some_and(|held| held.contains(token)))
+        })
+    })
 }
 
 /// Checks types and epochs; returns how many tokens there are.
@@ -463,7 +481,7 @@ fn diagnose(line: &[u8]) -> Vec<RowFault> {
     for (name, value) in &fields {
         let code = match name.as_str() {
             "ref" => bad::<OpaqueRef>(value, NOT_A_REF),
-            "tokens" | "household" | "fields" => tokens_fault(value),
+            "tokens" | "household" | "fields" | "retired" => tokens_fault(value),
             "clk" => bad::<Option<Clk>>(value, NOT_A_CLK),
             "retract" => Some(RETRACT_MISPLACED),
             "role" => bad::<Role>(value, MALFORMED),
@@ -594,6 +612,9 @@ mod tests {
     #[test]
     fn every_fault_has_its_field_and_code() {
         let flag = |body: &str| row(&format!(r#","flags":[{{"criterion":"E1","state":"met",{body}}}]"#));
+        let retired = |token: &str| row(&format!(r#","retired":{{"1":{{"nhs":["{token}"]}}}}"#));
+        assert!(parse(&retired(TOKEN)).is_ok());
+        let other = TOKEN.replace('7', "8");
         for (line, field, code) in [
             ("{".to_owned(), "", NOT_JSON),
             ("[]".to_owned(), "", NOT_JSON),
@@ -606,6 +627,9 @@ mod tests {
             (row("").replace(TOKEN, &"9f".repeat(32)), "tokens", RAW_HASH),
             (row("").replace("\"nhs\"", "\"legacy\""), "tokens", LEGACY_TOKEN),
             (row(r#","household":"TR1 1AA""#), "household", MALFORMED),
+            (retired(&other), "retired", NOT_ITS_OWN),
+            (retired("Jowan"), "retired", NOT_A_TOKEN),
+            (retired(TOKEN).replace(r#""retired":{"1""#, r#""retired":{"2""#), "retired", TOKEN_EPOCH),
             (row("").replace("nhs", "upn"), "tokens", TOKEN_TYPE),
             (row("").replace("nhs", "uprn"), "tokens", TOKEN_TYPE),
             (row("").replace(r#""1":"#, r#""2":"#), "tokens", TOKEN_EPOCH),

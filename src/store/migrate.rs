@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     step!(10, "statistics", "0010_statistics"),
     step!(11, "claims", "0011_claims"),
     step!(12, "uploads", "0012_uploads"),
+    step!(13, "retired tokens", "0013_retired_tokens"),
     step!(14, "token checks", "0014_token_checks"),
     step!(16, "submissions", "0016_submissions"),
 ];

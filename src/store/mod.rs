@@ -21,6 +21,7 @@ mod profiles;
 mod programme;
 mod records;
 mod relay;
+mod retired_tokens;
 mod screenings;
 mod snapshot;
 mod standing;
@@ -53,6 +54,7 @@ pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
+pub use retired_tokens::RetiredToken;
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
@@ -83,6 +85,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("standing", standing::STATEMENTS),
     ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
+    ("retired tokens", retired_tokens::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
     ("uploads", uploads::STATEMENTS),
 ];
@@ -124,6 +127,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("tokens", &records::ADD_TOKENS),
     ("households", &records::ADD_HOUSEHOLDS),
     ("profiles", &profiles::ADD_PROFILES),
+    ("retired tokens", &retired_tokens::STAGE),
     ("links", &links::ADD_LINKS),
     ("departed", &links::ADD_DEPARTED),
     ("retractions", &submissions::ADD_RETRACTIONS),

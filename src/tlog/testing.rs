@@ -360,6 +360,7 @@ pub(super) fn submission(number: usize) -> Body {
         as_at: at(0),
         rows_accepted: number as u64,
         rows_rejected: 0,
+        tokens_retired: 0,
         digest: Digest::of(b"delivery"),
     })
 }

@@ -62,7 +62,10 @@ impl Gateway {
     /// Looks for the person and the family. The same looks are made whoever is asked about.
     pub(in crate::app) async fn find(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<Found, AppError> {
         let policies = asked.policies;
-        let tokens = policies.blind(self, &asked.question.tokens);
+        let asked_about = policies.blind(self, &asked.question.tokens);
+        // A retired token finds nobody; the entry is written with it, as for any stranger.
+        let tokens: Vec<StoredToken> =
+            asked_about.iter().filter(|token| !policies.is_retired(token.blinded)).copied().collect();
         let carried = policies.blind(self, &asked.question.household);
         let feeds: Vec<(AgencyCode, FeedCode)> =
             permitted.feeds().into_iter().filter(|(agency, _)| *agency != asked.caller.agency).collect();
@@ -88,7 +91,7 @@ impl Gateway {
 
         let (persons, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
         let (members, records) = persons.into_iter().map(|person| (person.member, person.records)).unzip();
-        let asked_with = [tokens, carried].concat();
+        let asked_with = [asked_about, carried].concat();
         Ok(Found { members, records, is_known, is_family, hidden, tokens: asked_with })
     }
 
@@ -200,13 +203,14 @@ pub(super) struct Look<'a> {
 }
 
 /// Without records of suspended feeds, the asker's own among them, which are not even stepping stones;
-/// and of the others only the tokens that match: those of a frozen or retired epoch are as if never stored.
+/// and of the others only the tokens that match: those of a frozen or retired epoch, and those that an
+/// agency retired, are as if never stored.
 pub(super) fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
     let policies = look.asked.policies;
     records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
     for record in &mut records {
-        record.tokens.retain(|token| policies.matches_in(token.epoch));
-        record.households.retain(|token| policies.matches_in(token.epoch));
+        record.tokens.retain(|token| policies.matches(token));
+        record.households.retain(|token| policies.matches(token));
     }
     records
 }

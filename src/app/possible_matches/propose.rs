@@ -103,7 +103,10 @@ impl Gateway {
             after = last.record.id;
             for member in page {
                 let record = member.record;
-                if member.link.is_shielded || !ground.may_use(&record.agency, &record.feed) {
+                if member.link.is_shielded
+                    || !ground.may_use(&record.agency, &record.feed)
+                    || ground.policies.holds_retired(&record.tokens)
+                {
                     continue;
                 }
                 let matches = |token: &StoredToken| ground.policies.matches_in(token.epoch);

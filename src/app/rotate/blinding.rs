@@ -110,6 +110,11 @@ impl Gateway {
         if !blinding.records_are_done() {
             let before = tx.tokens_after(programme, blinding.records_to, PAGE).await?;
             let Some(last) = before.last().map(|record| record.record) else {
+                // Few, and in the transaction that says so: none goes through a key twice.
+                for retired in tx.every_retired_token(programme).await? {
+                    let next = self.keys().blinder.restack(layers, retired.blinded).ok_or(AppError::KeysChanging)?;
+                    tx.set_retired_token(&retired.id, next).await?;
+                }
                 tx.put_blinding(programme, &blinding.with_records_done()).await?;
                 tx.commit().await?;
                 return Ok(Step::Records(0));

@@ -7,6 +7,7 @@ use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::screen::row_place;
 use crate::app::statistics::member_place;
+use crate::app::submit::RETIRED;
 use crate::store::StoreError;
 
 /// Fields that are sealed again in one transaction.
@@ -23,8 +24,8 @@ pub struct Resealed {
 
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
-    /// sealed: records' evidence, openings of log entries, questions of screenings and those counted in
-    /// statistics.
+    /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
+    /// statistics and who retired a token.
     ///
     /// # Errors
     ///
@@ -35,6 +36,7 @@ impl Gateway {
         self.reseal_openings(&mut done, true).await?;
         self.reseal_questions(&mut done, true).await?;
         self.reseal_members(&mut done, true).await?;
+        self.reseal_retirements(&mut done, true).await?;
         Ok(done)
     }
 
@@ -49,6 +51,7 @@ impl Gateway {
         self.reseal_openings(&mut seen, false).await?;
         self.reseal_questions(&mut seen, false).await?;
         self.reseal_members(&mut seen, false).await?;
+        self.reseal_retirements(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 
@@ -145,6 +148,28 @@ impl Gateway {
                 let again = again.map_err(does_not_open)?;
                 let mut tx = self.store().begin().await?;
                 tx.replace_members(&row, &again).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gateway {
+    /// There are few of these: an agency retires tokens of people who were adopted.
+    async fn reseal_retirements(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        for token in self.store().every_retired_token(self.programme()).await? {
+            if fields.is_current(&token.provenance) {
+                done.current += 1;
+                continue;
+            }
+            done.resealed += 1;
+            if changes {
+                let again = fields.reseal(self.random(), RETIRED.0, RETIRED.1, &token.id, &token.provenance);
+                let again = again.map_err(does_not_open)?;
+                let mut tx = self.store().begin().await?;
+                tx.replace_provenance(&token, &again).await?;
                 tx.commit().await?;
             }
         }

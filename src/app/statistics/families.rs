@@ -150,7 +150,7 @@ impl Reader {
         let shows_home = (may(&Item::Household) || is_own) && evidence.coverage == Coverage::Current;
         cut_down(&mut evidence, may, &self.areas, &self.attendance);
         let matching = |tokens: &[crate::store::StoredToken]| -> Vec<crate::store::StoredToken> {
-            tokens.iter().filter(|token| self.policies.matches_in(token.epoch)).copied().collect()
+            tokens.iter().filter(|token| self.policies.matches(token)).copied().collect()
         };
         let homes = if shows_home { household_tokens(&matching(&record.households)) } else { Vec::new() };
         let key =

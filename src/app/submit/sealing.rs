@@ -47,8 +47,8 @@ impl Sealing {
         let key = gateway.keys().match_run.as_ref().filter(|_| self.takes_fields || self.takes_clk)?;
         let fields = std::mem::take(&mut row.fields);
         let clk = row.clk.take();
-        // Whoever is restricted takes part in no match run.
-        let is_kept = !row.restricted;
+        // Whoever is restricted, or left an identity behind, takes part in no match run.
+        let is_kept = !row.restricted && row.retired.is_empty();
         let blinded = if is_kept { policies.blind(gateway, &fields) } else { Vec::new() };
         let evidence = ProfileEvidence {
             layers: policies.blinding().layers,

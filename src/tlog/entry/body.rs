@@ -398,8 +398,16 @@ pub struct Submission {
     pub rows_accepted: u64,
     /// Rows refused.
     pub rows_rejected: u64,
+    /// Tokens that it retired, so that nothing matches by them any more. Whose is sealed elsewhere.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub tokens_retired: u64,
     /// Running SHA-256 over the lines of the delivery as received, as docs/submissions.md defines it.
     pub digest: Digest,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a submission does to the records of its feed.

@@ -11,5 +11,6 @@ mod landing;
 mod legacy;
 mod main_job;
 mod referrals;
+mod retired_tokens;
 mod uploads;
 mod weighing;

@@ -5,7 +5,7 @@ use jiff::ToSpan as _;
 use super::super::names::mistyped;
 use super::super::places::{HomeId, neighbouring};
 use super::super::random::Random;
-use super::people::{Person, Society};
+use super::people::{Addresses, Person, Society};
 use crate::domain::record::Role;
 
 /// An agency: whom it knows, which fields it keeps, how often each is wrong, all in ten thousand.
@@ -20,6 +20,7 @@ pub struct Agency {
     upn: u32,
     nino: u32,
     uprn: u32,
+    uprn_matched: u32,
     postcode: u32,
     wrong_number: u32,
     forename_mistyped: u32,
@@ -44,7 +45,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 0,
         upn: 9_900,
         nino: 0,
-        uprn: 9_800,
+        uprn: 8_500,
+        uprn_matched: 9_800,
         postcode: 9_800,
         wrong_number: 4,
         forename_mistyped: 60,
@@ -66,7 +68,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 7_000,
         upn: 5_000,
         nino: 1_000,
-        uprn: 9_800,
+        uprn: 9_000,
+        uprn_matched: 9_800,
         postcode: 9_500,
         wrong_number: 6,
         forename_mistyped: 120,
@@ -88,7 +91,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 9_700,
         upn: 0,
         nino: 0,
-        uprn: 9_800,
+        uprn: 9_000,
+        uprn_matched: 9_800,
         postcode: 9_900,
         wrong_number: 2,
         forename_mistyped: 60,
@@ -110,7 +114,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 0,
         upn: 0,
         nino: 5_000,
-        uprn: 9_980,
+        uprn: 9_800,
+        uprn_matched: 9_980,
         postcode: 9_900,
         wrong_number: 5,
         forename_mistyped: 150,
@@ -132,7 +137,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 0,
         upn: 0,
         nino: 0,
-        uprn: 9_000,
+        uprn: 6_000,
+        uprn_matched: 9_000,
         postcode: 7_500,
         wrong_number: 0,
         forename_mistyped: 300,
@@ -154,7 +160,8 @@ pub const AGENCIES: [Agency; 6] = [
         nhs: 0,
         upn: 0,
         nino: 9_900,
-        uprn: 9_800,
+        uprn: 8_000,
+        uprn_matched: 9_800,
         postcode: 9_900,
         wrong_number: 3,
         forename_mistyped: 50,
@@ -310,7 +317,11 @@ impl Agency {
                 homes.push(former);
             }
         }
-        let (has_uprn, has_postcode) = (random.chance(self.uprn), random.chance(self.postcode));
+        let uprn = match society.addresses {
+            Addresses::Matched => self.uprn_matched,
+            Addresses::AsHeld => self.uprn,
+        };
+        let (has_uprn, has_postcode) = (random.chance(uprn), random.chance(self.postcode));
         for home in homes {
             let home = &society.homes[home.0];
             if has_uprn {
@@ -332,7 +343,7 @@ mod tests {
 
     #[test]
     fn each_agency_knows_its_own_people_in_its_own_way() {
-        let society = Society::generate(3_000, 2);
+        let society = Society::generate(3_000, 2, Addresses::Matched);
         let entries = entries(&society, 2);
         for (place, agency) in AGENCIES.iter().enumerate() {
             let own: Vec<&Entry> = entries.iter().filter(|entry| entry.agency == place).collect();

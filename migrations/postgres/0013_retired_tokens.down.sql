@@ -1,0 +1,3 @@
+-- What was retired matches again.
+
+DROP TABLE retired_token;
