@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
     step!(11, "claims", "0011_claims"),
     step!(12, "uploads", "0012_uploads"),
     step!(14, "token checks", "0014_token_checks"),
+    step!(15, "match runs", "0015_match_runs"),
 ];
 
 /// The schema version that this binary was built for.

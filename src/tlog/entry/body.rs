@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, EntryError};
 use crate::domain::ids::{
-    AgencyCode, AgreementRef, EventId, FeedCode, PossibleMatchId, ProgrammeCode, PurposeCode, ReferralId, RoleCode,
-    SubmissionId,
+    AgencyCode, AgreementRef, EventId, FeedCode, MatchRunId, PossibleMatchId, ProgrammeCode, PurposeCode, ReferralId,
+    RoleCode, SubmissionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -85,6 +85,10 @@ bodies! {
     MatchView(Box<MatchView>) = "match.view";
     /// Weights of weighed fields were learned from the visible records.
     WeightsLearned(WeightsLearned) = "weights.learn";
+    /// A match run was begun, or refused.
+    MatchRun(Box<MatchRun>) = "match.run";
+    /// A step of a match run.
+    MatchRunStep(Box<MatchRunStep>) = "match.run.step";
 }
 
 impl Body {
@@ -105,6 +109,17 @@ impl Body {
                 view.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 view.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
                 view.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+            }
+            Self::MatchRun(run) => {
+                run.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                run.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
+                run.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+                run.inputs.sort_by_key(|input| input.submission);
+            }
+            Self::MatchRunStep(step) => {
+                step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+                step.counts.sort_by(|a, b| a.of.cmp(&b.of));
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
@@ -132,6 +147,17 @@ impl Body {
                 any(&view.decisions, |a, b| a.key() == b.key())
                     || any(&view.feeds, |a, b| a.key() == b.key())
                     || view.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+            }
+            Self::MatchRun(run) => {
+                any(&run.decisions, |a, b| a.key() == b.key())
+                    || any(&run.feeds, |a, b| a.key() == b.key())
+                    || run.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+                    || any(&run.inputs, |a, b| a.submission == b.submission)
+            }
+            Self::MatchRunStep(step) => {
+                any(&step.decisions, |a, b| a.key() == b.key())
+                    || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+                    || any(&step.counts, |a, b| a.of == b.of)
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
@@ -832,4 +858,123 @@ pub struct WeightsLearned {
     pub false_links_per_10000_in_thousandths: u64,
     /// The account that ran the command; never a person's name.
     pub by: Code,
+}
+
+/// A match run was begun, or refused: everything that its result will depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchRun {
+    /// Its random id.
+    pub run: MatchRunId,
+    /// The data team's agency.
+    pub recipient: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named in the request; absent when it names none that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// Version of the criteria in force.
+    pub criteria_version: Code,
+    /// What it is for.
+    pub purpose: PurposeCode,
+    /// The recipient's relationship with the persons, as stated.
+    pub relationship: Code,
+    /// The role of the person who began it.
+    pub role: RoleCode,
+    /// Begun, or refused and why.
+    pub outcome: Outcome,
+    /// The generation whose records it reads; absent when it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// Every (supplier, item), decided before any record was read.
+    pub decisions: Vec<Decision>,
+    /// The feeds of the permitted set, and how fresh they were.
+    pub feeds: Vec<Feed>,
+    /// The submissions whose records it reads; none when it was refused.
+    pub inputs: Vec<RunInput>,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: RunCommitments,
+}
+
+/// A submission that a match run reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInput {
+    /// Whose feed.
+    pub agency: AgencyCode,
+    /// Which feed.
+    pub feed: FeedCode,
+    /// The submission.
+    pub submission: SubmissionId,
+    /// The day that it describes.
+    pub as_at: Timestamp,
+    /// SHA-256 of its lines.
+    pub digest: Digest,
+}
+
+/// The salted commitments of a [`MatchRun`] and its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCommitments {
+    /// The user who acted.
+    pub actor: Commitment,
+}
+
+/// A step of a match run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchRunStep {
+    /// The run.
+    pub run: MatchRunId,
+    /// `list`, `reply`, `close`, `families`, `repeat` or `failed`.
+    pub step: Code,
+    /// Who took it.
+    pub agency: AgencyCode,
+    /// Through which enrolled client.
+    pub client: Code,
+    /// The agreement version named, where the step discloses or supplies something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// SHA-256 of that agreement's signed text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_sha256: Option<Digest>,
+    /// SHA-256 of the rule book in force.
+    pub rules_sha256: Digest,
+    /// The role of the person who took it.
+    pub role: RoleCode,
+    /// Done, or refused and why.
+    pub outcome: Outcome,
+    /// SHA-256 of what was given, taken or found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// SHA-256 over the snapshot, of a step that computes from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_sha256: Option<Digest>,
+    /// What was counted.
+    pub counts: Vec<RunCount>,
+    /// Every (supplier, item) of a disclosure, decided before any record was read.
+    pub decisions: Vec<Decision>,
+    /// Commitments to what the entry must not say in clear.
+    pub commitments: RunCommitments,
+}
+
+/// A count of a match run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCount {
+    /// What is counted.
+    pub of: Code,
+    /// How many.
+    pub count: u64,
 }
