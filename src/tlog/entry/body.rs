@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::matching::{MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, WeightsLearned};
 use super::{Code, EntryError};
 use crate::domain::ids::{
-    AgencyCode, AgreementRef, EventId, FeedCode, MatchRunId, PossibleMatchId, ProgrammeCode, PurposeCode, ReferralId,
-    RoleCode, SubmissionId,
+    AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, ReferralId, RoleCode, SubmissionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -314,7 +314,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn key(&self) -> (&AgencyCode, &FeedCode, &Code) {
+    pub(super) fn key(&self) -> (&AgencyCode, &FeedCode, &Code) {
         (&self.supplier, &self.feed, &self.item)
     }
 }
@@ -348,7 +348,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    fn key(&self) -> (&AgencyCode, &FeedCode) {
+    pub(super) fn key(&self) -> (&AgencyCode, &FeedCode) {
         (&self.supplier, &self.feed)
     }
 }
@@ -731,250 +731,4 @@ pub struct LogRestore {
     pub by: Code,
     /// Why.
     pub reason: Code,
-}
-
-/// An agency is asked to verify records of its own: from this entry on it may read them in its queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchAsk {
-    /// Who is asked.
-    pub recipient: AgencyCode,
-    /// What for.
-    pub purpose: PurposeCode,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force.
-    pub programme_sha256: Digest,
-    /// SHA-256 over every agency's file in force.
-    pub agencies_sha256: Digest,
-    /// SHA-256 of the match keys in force.
-    pub match_keys_sha256: Digest,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: AskCommitments,
-}
-
-/// The salted commitment of a [`MatchAsk`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskCommitments {
-    /// The possible matches, each with the agency's own reference and the fields to verify.
-    pub asked: Commitment,
-}
-
-/// An agency decided about a record of its own, or took its decision back. No field depends on what
-/// the other holder said or on what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchDecision {
-    /// The possible match.
-    pub possible_match: PossibleMatchId,
-    /// Who decided.
-    pub agency: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// `confirm`, `reject`, `split`, `merge` or `reversal`.
-    pub action: Code,
-    /// The role of the person who decided.
-    pub role: RoleCode,
-    /// Why.
-    pub reason: Code,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: DecisionCommitments,
-}
-
-/// The salted commitments of a [`MatchDecision`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionCommitments {
-    /// The pairs that changed, and how.
-    pub effect: Commitment,
-    /// The agency's own record.
-    pub record: Commitment,
-}
-
-/// Possible matches were shown, or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchView {
-    /// Who asked.
-    pub recipient: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// The agreement version named in the request; absent when it names none that exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<AgreementRef>,
-    /// SHA-256 of that agreement's signed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement_sha256: Option<Digest>,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force.
-    pub programme_sha256: Digest,
-    /// SHA-256 over every agency's file in force.
-    pub agencies_sha256: Digest,
-    /// SHA-256 of the match keys in force.
-    pub match_keys_sha256: Digest,
-    /// What they are for.
-    pub purpose: PurposeCode,
-    /// The recipient's relationship with the persons, as stated.
-    pub relationship: Code,
-    /// The role of the person who asked.
-    pub role: RoleCode,
-    /// Shown, or refused and why.
-    pub outcome: Outcome,
-    /// Every (supplier, item), decided before any record was read.
-    pub decisions: Vec<Decision>,
-    /// The feeds of the permitted set, and how fresh they were.
-    pub feeds: Vec<Feed>,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: ViewCommitments,
-}
-
-/// The salted commitments of a [`MatchView`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ViewCommitments {
-    /// The user who asked.
-    pub actor: Commitment,
-    /// What was shown.
-    pub shown: Commitment,
-}
-
-/// Weights of weighed fields were learned from the visible records, and frozen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeightsLearned {
-    /// SHA-256 of the artefact.
-    pub weights_sha256: Digest,
-    /// SHA-256 of the match keys that declare the fields.
-    pub match_keys_sha256: Digest,
-    /// The generation whose records were read.
-    pub generation: u64,
-    /// How many records took part.
-    pub records: u64,
-    /// How many pairs the weights accept among them.
-    pub accepted: u64,
-    /// False links to be expected among ten thousand of these, in thousandths.
-    pub false_links_per_10000_in_thousandths: u64,
-    /// The account that ran the command; never a person's name.
-    pub by: Code,
-}
-
-/// A match run was begun, or refused: everything that its result will depend on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchRun {
-    /// Its random id.
-    pub run: MatchRunId,
-    /// The data team's agency.
-    pub recipient: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// The agreement version named in the request; absent when it names none that exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<AgreementRef>,
-    /// SHA-256 of that agreement's signed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement_sha256: Option<Digest>,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// SHA-256 of the programme file in force.
-    pub programme_sha256: Digest,
-    /// SHA-256 over every agency's file in force.
-    pub agencies_sha256: Digest,
-    /// SHA-256 of the match keys in force.
-    pub match_keys_sha256: Digest,
-    /// Version of the criteria in force.
-    pub criteria_version: Code,
-    /// What it is for.
-    pub purpose: PurposeCode,
-    /// The recipient's relationship with the persons, as stated.
-    pub relationship: Code,
-    /// The role of the person who began it.
-    pub role: RoleCode,
-    /// Begun, or refused and why.
-    pub outcome: Outcome,
-    /// The generation whose records it reads; absent when it was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generation: Option<u64>,
-    /// Every (supplier, item), decided before any record was read.
-    pub decisions: Vec<Decision>,
-    /// The feeds of the permitted set, and how fresh they were.
-    pub feeds: Vec<Feed>,
-    /// The submissions whose records it reads; none when it was refused.
-    pub inputs: Vec<RunInput>,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: RunCommitments,
-}
-
-/// A submission that a match run reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunInput {
-    /// Whose feed.
-    pub agency: AgencyCode,
-    /// Which feed.
-    pub feed: FeedCode,
-    /// The submission.
-    pub submission: SubmissionId,
-    /// The day that it describes.
-    pub as_at: Timestamp,
-    /// SHA-256 of its lines.
-    pub digest: Digest,
-}
-
-/// The salted commitments of a [`MatchRun`] and its steps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunCommitments {
-    /// The user who acted.
-    pub actor: Commitment,
-}
-
-/// A step of a match run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchRunStep {
-    /// The run.
-    pub run: MatchRunId,
-    /// `list`, `reply`, `close`, `families`, `repeat` or `failed`.
-    pub step: Code,
-    /// Who took it.
-    pub agency: AgencyCode,
-    /// Through which enrolled client.
-    pub client: Code,
-    /// The agreement version named, where the step discloses or supplies something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<AgreementRef>,
-    /// SHA-256 of that agreement's signed text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement_sha256: Option<Digest>,
-    /// SHA-256 of the rule book in force.
-    pub rules_sha256: Digest,
-    /// The role of the person who took it.
-    pub role: RoleCode,
-    /// Done, or refused and why.
-    pub outcome: Outcome,
-    /// SHA-256 of what was given, taken or found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
-    /// SHA-256 over the snapshot, of a step that computes from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot_sha256: Option<Digest>,
-    /// What was counted.
-    pub counts: Vec<RunCount>,
-    /// Every (supplier, item) of a disclosure, decided before any record was read.
-    pub decisions: Vec<Decision>,
-    /// Commitments to what the entry must not say in clear.
-    pub commitments: RunCommitments,
-}
-
-/// A count of a match run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunCount {
-    /// What is counted.
-    pub of: Code,
-    /// How many.
-    pub count: u64,
 }

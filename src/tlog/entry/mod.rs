@@ -8,15 +8,19 @@
 
 mod body;
 mod code;
+mod matching;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement,
-    LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, Outcome, PolicyLoad, PreviousLog,
-    ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening,
-    Standing, Statistics, Submission, SubmissionMode, ViewCommitments, WeightsLearned, YesNo,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, Body, Commitments, Contribution, Decision,
+    Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement, LogOpen, LogRestore, Outcome,
+    PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing,
+    Statistics, Submission, SubmissionMode, YesNo,
 };
 pub use code::{Code, CodeError};
+pub use matching::{
+    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, RunCommitments,
+    RunCount, RunInput, ViewCommitments, WeightsLearned,
+};
 
 use serde::Serialize;
 
