@@ -233,11 +233,19 @@ pub fn candidate_families(people: &[RunPerson], word: Option<&BenefitsWord>, bas
 pub fn output(families: &[CandidateFamily]) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = Vec::new();
     for family in families {
-        // Through a value: its maps are sorted.
-        serde_json::to_writer(&mut lines, &serde_json::to_value(family)?)?;
+        let CandidateFamily { key, people, areas } = family;
+        serde_json::to_writer(&mut lines, &Line { areas, key, people })?;
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+/// A family as a line of output: its members in the order of their names.
+#[derive(Serialize)]
+struct Line<'a> {
+    areas: &'a [AreaCode],
+    key: &'a RecordName,
+    people: &'a [Vec<RecordName>],
 }
 
 /// How two runs differ. Counts alone.
