@@ -19,6 +19,7 @@ use crate::crypto::sign::SigningKey;
 use crate::crypto::tag::Tagger;
 use crate::domain::ids::{EventId, ProgrammeCode, SubmissionId, TokenType};
 use crate::domain::record::Evidence;
+use crate::domain::submission::TokensByEpoch;
 use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::policy::cache::DecisionCache;
@@ -308,6 +309,19 @@ impl Gateway {
         let plain = self.keys().fields.open("record", "evidence", &record.to_be_bytes(), sealed);
         let plain = plain.map_err(|_| AppError::Store(StoreError::Corrupt("sealed evidence does not open")))?;
         serde_json::from_slice(&plain).map_err(|_| AppError::Store(StoreError::Corrupt("evidence")))
+    }
+
+    /// Seals a record's household tokens, as the agency made them, for its row.
+    pub(super) fn seal_home_tokens(&self, record: i64, tokens: &TokensByEpoch) -> Vec<u8> {
+        let plain = serde_json::to_vec(tokens).expect("tokens by epoch and type: keys that JSON takes");
+        self.keys().fields.seal(self.random(), "record", "home_tokens", &record.to_be_bytes(), &plain)
+    }
+
+    /// Opens a record's household tokens.
+    pub(super) fn open_home_tokens(&self, record: i64, sealed: &[u8]) -> Result<TokensByEpoch, AppError> {
+        let plain = self.keys().fields.open("record", "home_tokens", &record.to_be_bytes(), sealed);
+        let plain = plain.map_err(|_| AppError::Store(StoreError::Corrupt("sealed household tokens do not open")))?;
+        serde_json::from_slice(&plain).map_err(|_| AppError::Store(StoreError::Corrupt("household tokens")))
     }
 
     /// An entry of the log with nothing to open, ready to be written.

@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`retract`] | an agency takes a submission back |
+//! | [`match_run`] | the data team finds families that meet criteria in enough areas, in stages |
 //! | [`possible_matches`] | agencies verify their own records, and two records are joined or parted |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
 //! | [`screen`] | an agency asks about many people at once |
@@ -49,6 +50,7 @@ pub mod feeds;
 pub mod gateway;
 pub mod held_checkpoint;
 pub mod load_policy;
+pub mod match_run;
 pub mod past;
 pub mod policies;
 pub mod possible_matches;

@@ -18,7 +18,7 @@ use crate::linkage::record::LinkRecord;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature, StoredToken};
+use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature, StoredToken, TokenKind};
 use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
@@ -104,21 +104,7 @@ impl Policies {
             .map_err(unreadable)?;
 
         let stored = store.token_kinds(&programme_code).await?;
-        let kinds: BTreeMap<TokenType, Kind> = stored
-            .iter()
-            .filter(|kind| kind.norm == NORM)
-            .filter_map(|kind| {
-                let stands_for = match match_keys.key(&kind.token_type) {
-                    Some(key) if key.tier == KeyTier::Household => StandsFor::Address,
-                    Some(_) => StandsFor::Person,
-                    None => match_keys
-                        .field_levels()
-                        .any(|(_, level)| level.name == kind.token_type)
-                        .then_some(StandsFor::Field)?,
-                };
-                Some((kind.token_type.clone(), Kind { kind: kind.kind, stands_for }))
-            })
-            .collect();
+        let kinds = kinds_of(&match_keys, &stored);
         let (link_rules, linking) = link_rules(&match_keys, &kinds)?;
         let epochs = store.epochs(&programme_code).await?.into_iter().map(|epoch| (epoch.epoch, epoch.state)).collect();
         let blinding = store.blinding(&programme_code).await?;
@@ -308,7 +294,7 @@ impl Policies {
     /// A number for a feed that is declared to have one record a person; `None` for the others. A feed
     /// with several lines in the calendar has to say so in each.
     fn feed_of_one_each(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<u32> {
-        self.one_each.binary_search_by(|(a, f)| (a, f).cmp(&(agency, feed))).ok().map(|place| place as u32)
+        place_of(&self.one_each, agency, feed)
     }
 
     /// Whether an agency may submit under an agreement now: signed by it, in force, not ended, not
@@ -324,6 +310,48 @@ impl Policies {
                 && text.supplies().iter().any(|term| term.supplier == *agency)
         })
     }
+}
+
+/// What a match run goes by: the files of its day, whatever is in force now.
+pub(super) struct Frozen {
+    pub(super) programme: Programme,
+    pub(super) link_rules: LinkRules,
+    one_each: Vec<(AgencyCode, FeedCode)>,
+}
+
+impl Frozen {
+    /// Reads the files. Small numbers of token types are given once and never change.
+    pub(super) fn of(programme: &[u8], match_keys: &[u8], stored: &[TokenKind]) -> Result<Self, AppError> {
+        let programme = Programme::parse(programme).map_err(unreadable)?;
+        let text = std::str::from_utf8(match_keys).map_err(unreadable)?;
+        let match_keys = MatchKeys::parse(text).map_err(unreadable)?;
+        let (link_rules, _) = link_rules(&match_keys, &kinds_of(&match_keys, stored))?;
+        Ok(Self { one_each: feeds_of_one_each(&programme), programme, link_rules })
+    }
+
+    /// As [`Policies::feed_of_one_each`].
+    pub(super) fn feed_of_one_each(&self, agency: &AgencyCode, feed: &FeedCode) -> Option<u32> {
+        place_of(&self.one_each, agency, feed)
+    }
+}
+
+fn place_of(one_each: &[(AgencyCode, FeedCode)], agency: &AgencyCode, feed: &FeedCode) -> Option<u32> {
+    one_each.binary_search_by(|(a, f)| (a, f).cmp(&(agency, feed))).ok().map(|place| place as u32)
+}
+
+/// The stored small numbers of the token types that the match keys declare.
+fn kinds_of(match_keys: &MatchKeys, stored: &[TokenKind]) -> BTreeMap<TokenType, Kind> {
+    let known = stored.iter().filter(|kind| kind.norm == NORM).filter_map(|kind| {
+        let stands_for = match match_keys.key(&kind.token_type) {
+            Some(key) if key.tier == KeyTier::Household => StandsFor::Address,
+            Some(_) => StandsFor::Person,
+            None => {
+                match_keys.field_levels().any(|(_, level)| level.name == kind.token_type).then_some(StandsFor::Field)?
+            }
+        };
+        Some((kind.token_type.clone(), Kind { kind: kind.kind, stands_for }))
+    });
+    known.collect()
 }
 
 /// SHA-256 over the agencies' codes and the hashes of their files, in the order of codes.

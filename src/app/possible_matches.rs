@@ -170,7 +170,7 @@ impl Gateway {
     }
 
     /// The records that these names stand for now and that no shield reaches.
-    async fn open_records(
+    pub(super) async fn open_records(
         &self,
         generation: i64,
         names: impl IntoIterator<Item = RecordName>,
@@ -191,13 +191,13 @@ impl Gateway {
         Ok(found)
     }
 
-    fn match_id(&self) -> Result<PossibleMatchId, AppError> {
+    pub(super) fn match_id(&self) -> Result<PossibleMatchId, AppError> {
         let id = Builder::from_random_bytes(random_bytes(self.random())).into_uuid();
         PossibleMatchId::from_slice(id.as_bytes()).map_err(|_| AppError::Internal("an id cannot be made"))
     }
 
     /// The entry of a decision. Its fields and the lengths of its openings are the same whatever came of it.
-    fn decision_entry(
+    pub(super) fn decision_entry(
         &self,
         (id, event, now): (PossibleMatchId, EventId, Timestamp),
         (agency, client): (&AgencyCode, &str),

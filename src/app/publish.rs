@@ -119,12 +119,9 @@ impl Gateway {
 
     async fn publish(&self, claim: &Claim, submission: &Submission) -> Result<Published, AppError> {
         let turnover = self.turnover(claim, submission).await?;
-<<<<<<< HEAD
-        refuse_suspended(&mut store.begin_snapshot().await?, submission).await?; // before the work, and after it
-=======
         let (policies, retiring) = self.policies_from_then_on(&turnover).await?;
         let store = self.store();
->>>>>>> quality
+        refuse_suspended(&mut store.begin_snapshot().await?, submission).await?; // before the work, and after it
         if let Some(arriving) = turnover.arriving {
             self.add_pair_tokens(claim, arriving, &policies).await?;
         }
@@ -307,16 +304,13 @@ impl Gateway {
         if !tx.advance_generation(claim, turnover, now).await? {
             return Err(AppError::ClaimLost);
         }
-<<<<<<< HEAD
         refuse_suspended(&mut tx, submission).await?;
-=======
         if let Some(arriving) = turnover.arriving {
             tx.retire_tokens(&claim.programme, arriving).await?;
         }
         if tokens_retired > 0 {
             tx.raise_policy_revision(Some(&claim.programme)).await?;
         }
->>>>>>> quality
         let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
         let body = Body::Submission(SubmissionEntry {
             submission: submission.id,

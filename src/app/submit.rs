@@ -599,8 +599,10 @@ fn new_record(gateway: &Gateway, policies: &Policies, sealing: &Sealing, id: i64
     let restricted = row.restricted;
     let tokens = policies.blind(gateway, &row.tokens);
     let households = policies.blind(gateway, &row.household);
+    // Whoever is restricted takes part in no match run.
+    let home_tokens = (!restricted).then(|| gateway.seal_home_tokens(id, &row.household));
     let evidence = gateway.seal_evidence(id, &row.into_evidence());
-    NewRecord { id, reference, restricted, tokens, households, evidence, profile }
+    NewRecord { id, reference, restricted, tokens, households, evidence, home_tokens, profile }
 }
 
 impl Policies {

@@ -65,12 +65,8 @@ impl Gateway {
         tidied.screenings = tx.forget_screenings(now).await?;
         tx.forget_family_requests(now).await?;
         tx.forget_uploads().await?;
-<<<<<<< HEAD
-        let has_lapsed = self.lapse_grants(&mut tx, now).await?;
-=======
         tx.forget_retirements(self.programme()).await?;
-        tx.lapse_grants(now.plus_seconds(-super::relay::LONGEST_WAIT_SECONDS), now).await?;
->>>>>>> quality
+        let has_lapsed = self.lapse_grants(&mut tx, now).await?;
         tx.commit().await?;
         if has_lapsed {
             self.wake_sequencer();

@@ -87,6 +87,8 @@ enum Command {
     Referral(data_team::referral::ReferralArgs),
     /// Look up, decide about and follow families, as the programme team
     Families(data_team::families::FamiliesArgs),
+    /// Find families that meet criteria in enough areas, in stages
+    MatchRun(data_team::match_run::MatchRunArgs),
     /// Learn what agreement of field tokens is worth (privacy profile B)
     Weights(data_team::weights::WeightsArgs),
     /// Compare links with the truth of a public test set
@@ -137,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
         Command::Families(args) => data_team::families::run(args, &output),
+        Command::MatchRun(args) => data_team::match_run::run(args, &output),
         Command::Weights(args) => data_team::weights::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),

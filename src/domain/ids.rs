@@ -252,6 +252,8 @@ random_ids! {
     PairId = "pair id";
     /// A record of an agency's own that it is asked to verify.
     PossibleMatchId = "possible match id";
+    /// A match run.
+    MatchRunId = "match run id";
 }
 
 #[cfg(test)]

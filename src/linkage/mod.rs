@@ -15,6 +15,7 @@
 //! | [`standing_family`] | persons who may stand as one family across agencies |
 //! | [`attach`] | which person an enquiry is about |
 //! | [`shield`] | which records a restricted person hides |
+//! | [`match_run`] | which families a match run finds in its snapshot |
 //! | [`weigh`] | how probable it is that two records which no match key joins are one person |
 //! | [`join`] | which rows of two columns hold the same token |
 //! | [`dice`] | which fuzzy encodings are alike |
@@ -32,6 +33,7 @@ pub mod dice;
 pub mod explain;
 pub mod household;
 pub mod join;
+pub mod match_run;
 #[cfg(test)]
 pub(crate) mod people;
 pub mod record;

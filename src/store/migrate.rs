@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     step!(12, "uploads", "0012_uploads"),
     step!(13, "retired tokens", "0013_retired_tokens"),
     step!(14, "token checks", "0014_token_checks"),
+    step!(15, "match runs", "0015_match_runs"),
     step!(16, "submissions", "0016_submissions"),
 ];
 

@@ -12,6 +12,7 @@ mod families;
 mod keys;
 mod links;
 mod log;
+mod match_runs;
 mod migrate;
 mod pairs;
 mod partners;
@@ -46,6 +47,7 @@ pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
+pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord};
 pub use migrate::SCHEMA_VERSION;
 pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
@@ -74,6 +76,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
+    ("match runs", match_runs::STATEMENTS),
     ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
     ("possible matches", possible_matches::STATEMENTS),

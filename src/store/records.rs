@@ -9,8 +9,9 @@ use crate::domain::ids::{AgencyCode, FeedCode, OpaqueRef, ProgrammeCode, Submiss
 use crate::domain::token::Blinded;
 
 pub(super) static ADD_RECORDS: BulkInsert = BulkInsert::new(
-    "INSERT INTO record (id, submission, agency, feed, reference, restricted, tokens, households, evidence) VALUES",
-    9,
+    "INSERT INTO record (id, submission, agency, feed, reference, restricted, tokens, households, evidence,
+                         home_tokens) VALUES",
+    10,
     "ON CONFLICT (submission, reference) DO NOTHING RETURNING id",
 );
 pub(super) static ADD_TOKENS: BulkInsert = BulkInsert::new("INSERT INTO token (blinded, record) VALUES", 2, "");
@@ -148,6 +149,8 @@ pub struct NewRecord {
     pub households: Vec<StoredToken>,
     /// Sealed evidence.
     pub evidence: Vec<u8>,
+    /// Household tokens as the agency made them, sealed; none of a restricted person.
+    pub home_tokens: Option<Vec<u8>>,
     /// Evidence for match runs, sealed to their key.
     pub profile: Option<Vec<u8>>,
 }
@@ -376,7 +379,7 @@ impl Tx {
     ) -> Result<Vec<i64>, StoreError> {
         let packed: Vec<(Vec<u8>, Vec<u8>)> =
             records.iter().map(|record| (pack(&record.tokens), pack(&record.households))).collect();
-        let mut values: Vec<Value<'_>> = Vec::with_capacity(records.len() * 9);
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(records.len() * 10);
         for (record, (tokens, households)) in records.iter().zip(&packed) {
             values.extend([
                 record.id.into(),
@@ -388,6 +391,7 @@ impl Tx {
                 tokens.into(),
                 households.into(),
                 Value::from(&record.evidence),
+                Value::from(record.home_tokens.as_deref()),
             ]);
         }
         let rows = self.insert_many(&ADD_RECORDS, &values).await?;

@@ -7,7 +7,7 @@ use super::cosignature::Ed25519Signer;
 use super::digest::Digest;
 use super::entry::*;
 use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
-use crate::domain::ids::{EventId, PossibleMatchId, ReferralId, SubmissionId};
+use crate::domain::ids::{EventId, MatchRunId, PossibleMatchId, ReferralId, SubmissionId};
 use crate::domain::time::Timestamp;
 
 pub(super) const ORIGIN: &str = "gw.example/2026";
@@ -274,7 +274,7 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("analyst-1"),
         }),
     ];
-    let all = [all, matches()].concat();
+    let all = [all, matches(), runs()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -342,6 +342,59 @@ fn matches() -> Vec<Body> {
             feeds: like.feeds,
             commitments: ViewCommitments { actor: commitment("actor"), shown: commitment("shown") },
         })),
+    ]
+}
+
+/// What is logged about match runs.
+fn runs() -> Vec<Body> {
+    let actor = Opening::new("actor", [8; 32], b"actor".to_vec()).commitment();
+    let run = MatchRunId::from_slice(&[0x3c; 16]).expect("16 bytes");
+    let Body::Enquiry(like) = enquiry(1) else { panic!("an enquiry") };
+    let step = MatchRunStep {
+        run,
+        step: code("close"),
+        agency: "data-team".parse().expect("a code"),
+        client: code("data-team-desk"),
+        agreement: None,
+        agreement_sha256: None,
+        rules_sha256: like.rules_sha256,
+        role: "data-analyst".parse().expect("a code"),
+        outcome: Outcome::Answered,
+        sha256: Some(Digest::of(b"output")),
+        snapshot_sha256: Some(Digest::of(b"snapshot")),
+        counts: vec![RunCount { of: code("families"), count: 1966 }, RunCount { of: code("persons"), count: 7078 }],
+        decisions: Vec::new(),
+        commitments: RunCommitments { actor },
+    };
+    vec![
+        Body::MatchRun(Box::new(MatchRun {
+            run,
+            recipient: "data-team".parse().expect("a code"),
+            client: code("data-team-desk"),
+            agreement: like.agreement,
+            agreement_sha256: like.agreement_sha256,
+            rules_sha256: like.rules_sha256,
+            programme_sha256: like.programme_sha256,
+            agencies_sha256: like.agencies_sha256,
+            match_keys_sha256: like.match_keys_sha256,
+            criteria_version: like.criteria_version,
+            purpose: "programme-delivery".parse().expect("a code"),
+            relationship: code("screening"),
+            role: "data-analyst".parse().expect("a code"),
+            outcome: Outcome::Answered,
+            generation: Some(12),
+            decisions: like.decisions,
+            feeds: like.feeds,
+            inputs: vec![RunInput {
+                agency: "schools".parse().expect("a code"),
+                feed: "attendance".parse().expect("a code"),
+                submission: SubmissionId::from_slice(event(3).as_bytes()).expect("16 bytes"),
+                as_at: at(0),
+                digest: Digest::of(b"delivery"),
+            }],
+            commitments: RunCommitments { actor },
+        })),
+        Body::MatchRunStep(Box::new(step)),
     ]
 }
 

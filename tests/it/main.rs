@@ -10,6 +10,7 @@ mod families;
 mod flows;
 mod keys;
 mod linkage;
+mod match_runs;
 mod onboarding;
 mod openapi;
 mod operate;

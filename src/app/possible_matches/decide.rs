@@ -198,7 +198,7 @@ impl Gateway {
         Ok(Recorded::of(id, &answer))
     }
 
-    pub(super) async fn check_role(&self, role: &RoleCode) -> Result<(), MatchError> {
+    pub(in crate::app) async fn check_role(&self, role: &RoleCode) -> Result<(), MatchError> {
         let policies = self.current_policies().await?;
         policies.programme().role(role).map(drop).ok_or(MatchError::Role)
     }

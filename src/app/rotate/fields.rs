@@ -5,6 +5,7 @@
 
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
+use crate::app::match_run::run_place;
 use crate::app::screen::row_place;
 use crate::app::statistics::member_place;
 use crate::app::submit::RETIRED;
@@ -25,7 +26,7 @@ pub struct Resealed {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics and who retired a token.
+    /// statistics, who retired a token, household tokens and the pages of match runs.
     ///
     /// # Errors
     ///
@@ -37,6 +38,8 @@ impl Gateway {
         self.reseal_questions(&mut done, true).await?;
         self.reseal_members(&mut done, true).await?;
         self.reseal_retirements(&mut done, true).await?;
+        self.reseal_home_tokens(&mut done, true).await?;
+        self.reseal_run_pages(&mut done, true).await?;
         Ok(done)
     }
 
@@ -52,6 +55,8 @@ impl Gateway {
         self.reseal_questions(&mut seen, false).await?;
         self.reseal_members(&mut seen, false).await?;
         self.reseal_retirements(&mut seen, false).await?;
+        self.reseal_home_tokens(&mut seen, false).await?;
+        self.reseal_run_pages(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 
@@ -170,6 +175,49 @@ impl Gateway {
                 let again = again.map_err(does_not_open)?;
                 let mut tx = self.store().begin().await?;
                 tx.replace_provenance(&token, &again).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn reseal_home_tokens(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        let mut after = 0;
+        loop {
+            let page = self.store().sealed_home_tokens(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            let mut tx = self.store().begin().await?;
+            for (record, sealed) in &page {
+                if fields.is_current(sealed) {
+                    done.current += 1;
+                    continue;
+                }
+                done.resealed += 1;
+                if changes {
+                    let again = fields.reseal(self.random(), "record", "home_tokens", &record.to_be_bytes(), sealed);
+                    tx.replace_home_tokens(*record, sealed, &again.map_err(does_not_open)?).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+    }
+
+    async fn reseal_run_pages(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        for page in self.store().sealed_run_pages().await? {
+            let (run, part, number, sealed) = &page;
+            if fields.is_current(sealed) {
+                done.current += 1;
+                continue;
+            }
+            done.resealed += 1;
+            if changes {
+                let place = run_place(*run, part, *number);
+                let again = fields.reseal(self.random(), "match_run_page", "sealed", &place, sealed);
+                let mut tx = self.store().begin().await?;
+                tx.replace_run_page(&page, &again.map_err(does_not_open)?).await?;
                 tx.commit().await?;
             }
         }

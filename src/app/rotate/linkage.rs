@@ -120,6 +120,13 @@ impl Gateway {
                 let before: Vec<StoredTokens> = page.into_iter().filter(holds).collect();
                 let after_it: Vec<StoredTokens> = before.iter().map(|record| without(record, epoch.epoch)).collect();
                 tx.replace_tokens(&before, &after_it).await?;
+                for record in &before {
+                    let Some(sealed) = tx.home_tokens(record.record).await? else { continue };
+                    let mut tokens = self.open_home_tokens(record.record, &sealed)?;
+                    tokens.remove(&epoch.epoch);
+                    let left = self.seal_home_tokens(record.record, &tokens);
+                    tx.replace_home_tokens(record.record, &sealed, &left).await?;
+                }
                 tx.note_swept(self.programme(), epoch.epoch, last).await?;
                 if last.is_none() {
                     let key = format!("epoch-{}", epoch.epoch);

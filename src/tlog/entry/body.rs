@@ -5,11 +5,15 @@
 
 mod families;
 mod matches;
+mod runs;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
-pub use self::matches::{AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments};
+pub use self::matches::{
+    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
+};
+pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
@@ -89,6 +93,10 @@ bodies! {
     MatchView(Box<MatchView>) = "match.view";
     /// Weights of weighed fields were learned from the visible records.
     WeightsLearned(WeightsLearned) = "weights.learn";
+    /// A match run was begun, or refused.
+    MatchRun(Box<MatchRun>) = "match.run";
+    /// A step of a match run.
+    MatchRunStep(Box<MatchRunStep>) = "match.run.step";
 }
 
 impl Body {
@@ -109,6 +117,17 @@ impl Body {
                 view.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 view.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
                 view.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+            }
+            Self::MatchRun(run) => {
+                run.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                run.feeds.sort_by(|a, b| a.key().cmp(&b.key()));
+                run.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+                run.inputs.sort_by_key(|input| input.submission);
+            }
+            Self::MatchRunStep(step) => {
+                step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+                step.counts.sort_by(|a, b| a.of.cmp(&b.of));
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
@@ -136,6 +155,17 @@ impl Body {
                 any(&view.decisions, |a, b| a.key() == b.key())
                     || any(&view.feeds, |a, b| a.key() == b.key())
                     || view.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+            }
+            Self::MatchRun(run) => {
+                any(&run.decisions, |a, b| a.key() == b.key())
+                    || any(&run.feeds, |a, b| a.key() == b.key())
+                    || run.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+                    || any(&run.inputs, |a, b| a.submission == b.submission)
+            }
+            Self::MatchRunStep(step) => {
+                any(&step.decisions, |a, b| a.key() == b.key())
+                    || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+                    || any(&step.counts, |a, b| a.of == b.of)
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
@@ -292,7 +322,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn key(&self) -> (&AgencyCode, &FeedCode, &Code) {
+    pub(super) fn key(&self) -> (&AgencyCode, &FeedCode, &Code) {
         (&self.supplier, &self.feed, &self.item)
     }
 }
@@ -326,7 +356,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    fn key(&self) -> (&AgencyCode, &FeedCode) {
+    pub(super) fn key(&self) -> (&AgencyCode, &FeedCode) {
         (&self.supplier, &self.feed)
     }
 }
@@ -618,24 +648,4 @@ pub struct LogRestore {
     pub by: Code,
     /// Why.
     pub reason: Code,
-}
-
-/// Weights of weighed fields were learned from the visible records, and frozen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeightsLearned {
-    /// SHA-256 of the artefact.
-    pub weights_sha256: Digest,
-    /// SHA-256 of the match keys that declare the fields.
-    pub match_keys_sha256: Digest,
-    /// The generation whose records were read.
-    pub generation: u64,
-    /// How many records took part.
-    pub records: u64,
-    /// How many pairs the weights accept among them.
-    pub accepted: u64,
-    /// False links to be expected among ten thousand of these, in thousandths.
-    pub false_links_per_10000_in_thousandths: u64,
-    /// The account that ran the command; never a person's name.
-    pub by: Code,
 }

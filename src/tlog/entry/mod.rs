@@ -12,9 +12,9 @@ mod code;
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
     Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement,
-    LogOpen, LogRestore, MatchAsk, MatchDecision, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments,
-    ReferralStep, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode,
-    ViewCommitments, WeightsLearned, YesNo,
+    LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, Outcome, PolicyLoad, PreviousLog,
+    ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening,
+    Standing, Statistics, Submission, SubmissionMode, ViewCommitments, WeightsLearned, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -41,6 +41,18 @@ pub(super) fn request(path: &str) -> Value {
             "agreement": "programme-delivery/v1", "purpose": "programme-delivery", "relationship": "screening",
             "role": "data-analyst", "user": REFERENCE,
         }),
+        "/v1/match-runs"
+        | "/v1/match-runs/{id}/list"
+        | "/v1/match-runs/{id}/families"
+        | "/v1/match-runs/{id}/repeat" => run_terms(),
+        "/v1/match-runs/{id}/steps" => json!({ "terms": run_terms(), "without_reply": false }),
+        "/v1/match-runs/{id}/reply" => {
+            json!({ "terms": run_terms(), "answers": [{ "token": TOKEN, "state": "met" }] })
+        }
+        "/v1/match-runs/{id}/validations" => json!({
+            "record": { "feed": "attendance", "ref": REFERENCE }, "decision": "reject",
+            "role": "education-welfare-officer", "reason": "record-wrong",
+        }),
         "/v1/families/lookup" => json!({ "terms": family_terms(), "mode": "areas", "tfid": TFID }),
         "/v1/families/decisions" => json!({
             "terms": family_terms(), "mode": "count", "reason": "match-2026-11",
@@ -76,6 +88,23 @@ pub(super) fn request(path: &str) -> Value {
         }),
         _ => Value::Null,
     }
+}
+
+fn run_terms() -> Value {
+    json!({
+        "agreement": "programme-delivery/v1", "relationship": "screening", "role": "data-analyst", "user": REFERENCE,
+    })
+}
+
+fn match_run() -> Value {
+    json!({
+        "id": ID, "number": 4, "state": "closed", "as_at": "2026-11-20T10:15:00.000000Z", "records_expected": 48211,
+        "records_kept": 48211, "waits_for_reply": false, "output_sha256": "0".repeat(64),
+        "inputs": [{ "agency": "education", "feed": "attendance", "submission": ID, "as_at": "2026-11-18",
+            "digest": "0".repeat(64) }],
+        "counts": { "records": 48211, "persons": 31040, "households": 5120, "listed": 5120, "answered": 5102,
+            "families": 1966, "quarantined": 31 },
+    })
 }
 
 fn family_terms() -> Value {
@@ -259,6 +288,22 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             json!(format!("{row}\n{}\n", json!({ "next_after": null })))
         }
         ("/v1/statistics/{table}", _) => statistics(),
+        ("/v1/match-runs" | "/v1/match-runs/{id}" | "/v1/match-runs/{id}/steps", _) => match_run(),
+        ("/v1/match-runs/{id}/list", _) => json!({
+            "disclosure": ID, "tokens": [{ "token": TOKEN, "type": "uprn", "epoch": 1 }], "receipt": receipt(),
+        }),
+        ("/v1/match-runs/{id}/reply" | "/v1/match-runs/{id}/validations", _) => {
+            json!({ "disclosure": ID, "receipt": receipt() })
+        }
+        ("/v1/match-runs/{id}/families", _) => {
+            let name = json!({ "agency": "education", "feed": "attendance", "ref": REFERENCE });
+            json!({ "disclosure": ID, "receipt": receipt(),
+                "families": [{ "key": name.clone(), "people": [[name]], "areas": ["A2", "A4"] }] })
+        }
+        ("/v1/match-runs/{id}/repeat", _) => json!({ "output_sha256": "0".repeat(64), "is_same": true }),
+        ("/v1/match-runs/{id}/difference", _) => {
+            json!({ "has_earlier": true, "added": 57, "gone": 12, "changed": 130 })
+        }
         ("/v1/possible-matches", "get") => json!({ "possible_matches": [{
             "id": ID, "feed": "attendance", "ref": REFERENCE, "fields": ["dob", "forename", "surname"], "role": "child",
             "as_at": "2026-09-18", "asked_at": "2026-09-25T04:00:00.000000Z",
@@ -356,6 +401,7 @@ mod tests {
     use super::*;
     use crate::app::enquire::Question;
     use crate::app::families::request::{FamilyDecision, FamilyEngagement, FamilyLead, FamilyLookup};
+    use crate::app::match_run::RunTerms;
     use crate::app::screen::{ScreeningHead, ScreeningQuestion};
     use crate::domain::submission::{Header, RecordLine};
     use crate::domain::token_check::TokenCheck;
@@ -363,6 +409,9 @@ mod tests {
     use crate::web::api::enquiries::EnquiryView;
     use crate::web::api::families::{FamilyDecisionView, FamilyEngagementView, FamilyLookupView};
     use crate::web::api::feeds::FeedsView;
+    use crate::web::api::match_runs::{
+        MatchRunView, RunFamiliesView, RunListView, RunReplyBody, RunStepBody, ValidationBody,
+    };
     use crate::web::api::possible_matches::{
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
     };
@@ -381,6 +430,13 @@ mod tests {
     #[test]
     fn examples_have_the_form_that_the_document_gives() {
         reads::<TokenRequest>(request("/oauth/token"));
+        reads::<RunTerms>(request("/v1/match-runs"));
+        reads::<RunStepBody>(request("/v1/match-runs/{id}/steps"));
+        reads::<RunReplyBody>(request("/v1/match-runs/{id}/reply"));
+        reads::<ValidationBody>(request("/v1/match-runs/{id}/validations"));
+        reads::<MatchRunView>(answer("/v1/match-runs", "post"));
+        reads::<RunListView>(answer("/v1/match-runs/{id}/list", "post"));
+        reads::<RunFamiliesView>(answer("/v1/match-runs/{id}/families", "post"));
         reads::<Question>(request("/v1/enquiries"));
         reads::<TokenCheck>(request("/v1/token-checks"));
         reads::<TokenCheckView>(answer("/v1/token-checks", "post"));

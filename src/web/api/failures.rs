@@ -4,6 +4,7 @@ use crate::app::authenticate::AuthError;
 use crate::app::claim::ClaimError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::match_run::MatchRunError;
 use crate::app::possible_matches::MatchError;
 use crate::app::preview::PreviewError;
 use crate::app::referral::ReferralError;
@@ -119,6 +120,21 @@ impl From<MatchError> for Problem {
                 Self::new(kinds::STATE_CONFLICT).detail(error)
             }
             MatchError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<MatchRunError> for Problem {
+    fn from(error: MatchRunError) -> Self {
+        match error {
+            MatchRunError::Unknown => Self::new(kinds::NOT_FOUND),
+            MatchRunError::NotDue | MatchRunError::NoLonger | MatchRunError::Answered => {
+                Self::new(kinds::STATE_CONFLICT).detail(error)
+            }
+            MatchRunError::NotListed => Self::new(kinds::INVALID_FIELD).detail(error),
+            MatchRunError::Supply => Self::new(kinds::NO_AGREEMENT).detail(error),
+            MatchRunError::Enquiry(error) => error.into(),
+            MatchRunError::Match(error) => error.into(),
         }
     }
 }

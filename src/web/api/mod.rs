@@ -8,6 +8,7 @@
 //! | [`token_checks`] | a system shows that it makes the right tokens |
 //! | [`enquiries`] | an agency asks about a person |
 //! | [`possible_matches`] | an agency verifies records of its own; the data team looks at pairs |
+//! | [`match_runs`] | the data team runs a match in stages, the benefits agency is asked, holders validate |
 //! | [`families`] | the programme team keeps families |
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`claims`] | a family is engaged, and a claim for a result checked |
@@ -44,6 +45,7 @@ pub mod feeds;
 pub mod form;
 pub mod idempotency;
 pub mod log;
+pub mod match_runs;
 pub mod openapi;
 pub mod possible_matches;
 pub mod preview;
@@ -59,6 +61,8 @@ pub mod token_checks;
 const UPLOAD: Duration = Duration::from_mins(30);
 /// The largest body besides submissions: an enquiry with every token that it may carry is far smaller.
 const BODY_BYTES: usize = 64 * 1024;
+/// An answer for each of some fifty thousand households.
+const RUN_REPLY_BYTES: usize = 4 * 1024 * 1024;
 /// Every token that sixty-four people may have, in text.
 const TOKEN_CHECK_BYTES: usize = 512 * 1024;
 
@@ -115,6 +119,15 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/possible-matches/views", post(possible_matches::view))
         .route("/v1/possible-matches/{id}/decisions", post(possible_matches::decide))
         .route("/v1/possible-matches/{id}/reversals", post(possible_matches::reverse))
+        .route("/v1/match-runs", post(match_runs::begin))
+        .route("/v1/match-runs/{id}", get(match_runs::show))
+        .route("/v1/match-runs/{id}/steps", post(match_runs::advance))
+        .route("/v1/match-runs/{id}/list", post(match_runs::list))
+        .route("/v1/match-runs/{id}/reply", post(match_runs::reply).layer(Extension(BodyLimit::bytes(RUN_REPLY_BYTES))))
+        .route("/v1/match-runs/{id}/families", post(match_runs::families))
+        .route("/v1/match-runs/{id}/repeat", post(match_runs::repeat))
+        .route("/v1/match-runs/{id}/difference", get(match_runs::difference))
+        .route("/v1/match-runs/{id}/validations", post(match_runs::validate))
         .route("/v1/families/lookup", post(families::lookup))
         .route("/v1/families/decisions", post(families::decide))
         .route("/v1/families/lead", post(families::lead))

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, enquiries, examples, families, feeds, log, possible_matches, preview, referrals, relay,
-    screenings, statistics, submissions, token, token_checks,
+    agreements, claims, enquiries, examples, families, feeds, log, match_runs, possible_matches, preview, referrals,
+    relay, screenings, statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -48,6 +48,15 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         possible_matches::decide,
         possible_matches::reverse,
         possible_matches::view,
+        match_runs::begin,
+        match_runs::show,
+        match_runs::advance,
+        match_runs::list,
+        match_runs::reply,
+        match_runs::families,
+        match_runs::repeat,
+        match_runs::difference,
+        match_runs::validate,
         families::lookup,
         families::decide,
         families::lead,
@@ -74,6 +83,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "screenings", description = "An agency asks about many people at once"),
         (name = "statistics", description = "Tables of counts that give nobody away"),
         (name = "possible matches", description = "An agency verifies records of its own, without being told about others"),
+        (name = "match runs", description = "The data team finds families in stages; the benefits agency is asked; holders validate"),
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),

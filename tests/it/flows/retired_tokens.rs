@@ -3,7 +3,6 @@
 use porth::app::error::AppError;
 use porth::domain::enquiry::Answer;
 use porth::domain::evidence::EvidenceState;
-use porth::tlog::entry::Body;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -60,8 +60,11 @@ pub(super) fn run(args: &GrantArgs, output: Output) -> Result<(), Failure> {
         return Err(Failure::failed("the request is another agency's, or for another programme than the linkage key"));
     }
     let match_keys = read_match_keys(&args.match_keys)?;
-    let types: BTreeSet<TokenType> =
-        if args.all_types { match_keys.token_types().filter(|it| !match_keys.is_legacy(it)).cloned().collect() } else { args.types.iter().cloned().collect() };
+    let types: BTreeSet<TokenType> = if args.all_types {
+        match_keys.token_types().filter(|it| !match_keys.is_legacy(it)).cloned().collect()
+    } else {
+        args.types.iter().cloned().collect()
+    };
     if let Some(unknown) = types.iter().find(|name| match_keys.token_types().all(|known| known != *name)) {
         return Err(Failure::failed(format!("the match-keys file has no token type {unknown}")));
     }

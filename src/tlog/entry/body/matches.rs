@@ -6,6 +6,7 @@ use super::{Code, Decision, Feed, Outcome};
 use crate::domain::ids::{AgencyCode, AgreementRef, PossibleMatchId, PurposeCode, RoleCode};
 use crate::tlog::commitment::Commitment;
 use crate::tlog::digest::Digest;
+
 /// An agency is asked to verify records of its own: from this entry on it may read them in its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,4 +112,24 @@ pub struct ViewCommitments {
     pub actor: Commitment,
     /// What was shown.
     pub shown: Commitment,
+}
+
+/// Weights of weighed fields were learned from the visible records, and frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsLearned {
+    /// SHA-256 of the artefact.
+    pub weights_sha256: Digest,
+    /// SHA-256 of the match keys that declare the fields.
+    pub match_keys_sha256: Digest,
+    /// The generation whose records were read.
+    pub generation: u64,
+    /// How many records took part.
+    pub records: u64,
+    /// How many pairs the weights accept among them.
+    pub accepted: u64,
+    /// False links to be expected among ten thousand of these, in thousandths.
+    pub false_links_per_10000_in_thousandths: u64,
+    /// The account that ran the command; never a person's name.
+    pub by: Code,
 }
