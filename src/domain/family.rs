@@ -208,11 +208,13 @@ mod tests {
     const LEADS: ServiceFacts = ServiceFacts { leads: true, leads_or_led: true, ..OPEN };
     const LED: ServiceFacts = ServiceFacts { leads_or_led: true, ..OVER };
 
+    type Case<'a> = (&'a str, Option<&'a LeadSpell>, Vec<(&'a AgencyCode, ServiceFacts)>, LeadState);
+
     #[test]
     fn a_lead_ends_when_it_is_ended_or_its_own_agency_s_work_is_over() {
         let (hub, care) = (agency("hub"), agency("care"));
         let recorded = spell("hub", None);
-        let cases: [(&str, Option<&LeadSpell>, Vec<(&AgencyCode, ServiceFacts)>, LeadState); 8] = [
+        let cases: [Case<'_>; 8] = [
             ("recorded", Some(&recorded), vec![], LeadState::Led),
             ("recorded, its agency at work", Some(&recorded), vec![(&hub, OPEN)], LeadState::Led),
             ("recorded, its agency's work over", Some(&recorded), vec![(&hub, OVER)], LeadState::Ended),

@@ -66,8 +66,7 @@ mod tests {
     use super::*;
 
     fn hash(text: &str) -> String {
-        let bytes = Sha256::digest(text.as_bytes());
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     #[test]

@@ -124,7 +124,9 @@ mod tests {
         assert_eq!(contradicted, [(1, 2, Doubt::Contradicted, vec![NHS])]);
 
         let mut parted = [before.record(1), after.record(2)];
-        parted.iter_mut().for_each(|record| record.tokens.push(token(APART, PAIR_EPOCH, "x")));
+        for record in &mut parted {
+            record.tokens.push(token(APART, PAIR_EPOCH, "x"));
+        }
         assert_eq!(found(&parted), []);
     }
 

@@ -128,8 +128,8 @@ impl Reader {
         }
     }
 
-    /// A record as the snapshot keeps it: cut down to what its terms permit, without tokens of epochs
-    /// that no longer match.
+    /// A record as the snapshot keeps it: cut down to what its terms permit, without tokens that
+    /// no longer match.
     fn read(&self, gateway: &Gateway, record: &StoredRunRecord) -> Result<RunRecord, AppError> {
         let name = &record.name;
         let may = |item: &Item| {
@@ -140,7 +140,7 @@ impl Reader {
         let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
         let shows_home = may(&Item::Household) && evidence.coverage == Coverage::Current;
         cut_down(&mut evidence, may, &self.areas, &self.attendance);
-        let live = |token: &&crate::store::StoredToken| self.policies.matches_in(token.epoch);
+        let live = |token: &&crate::store::StoredToken| self.policies.matches(token);
         let tokens: Vec<_> = record.tokens.iter().filter(live).copied().collect();
         let homes = if shows_home { self.homes(gateway, record)? } else { Vec::new() };
         Ok(RunRecord {
@@ -167,7 +167,7 @@ impl Reader {
                 }
             }
         }
-        let live = record.households.iter().filter(|token| self.policies.matches_in(token.epoch));
+        let live = record.households.iter().filter(|token| self.policies.matches(token));
         let home = |token: &crate::store::StoredToken| RunHome {
             epoch: token.epoch,
             value: token.blinded,

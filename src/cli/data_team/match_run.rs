@@ -1,5 +1,6 @@
 //! `porth match-run`: the data team begins a match run, carries it on, runs it again and compares it.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -176,11 +177,11 @@ fn say(run: &Value) -> String {
     let mut text =
         format!("run {} ({}), {} as at {}", run["number"], word(&run["id"]), word(&run["state"]), word(&run["as_at"]));
     for input in run["inputs"].as_array().into_iter().flatten() {
-        text += &format!("\n  {}/{} as at {}", word(&input["agency"]), word(&input["feed"]), word(&input["as_at"]));
+        let _ = write!(text, "\n  {}/{} as at {}", word(&input["agency"]), word(&input["feed"]), word(&input["as_at"]));
     }
     if let Some(counts) = run["counts"].as_object() {
         for (of, count) in counts {
-            text += &format!("\n{count:>9}  {of}");
+            let _ = write!(text, "\n{count:>9}  {of}");
         }
     }
     match word(&run["state"]) {

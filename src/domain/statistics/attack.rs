@@ -250,22 +250,27 @@ fn narrowed(collection: &Collection, releases: &[Standing], profile: &Profile) -
     for number in 1..=MONTHS {
         let known = known(collection, releases, number, profile);
         for (_, set) in sets.iter().enumerate().filter(|(place, _)| !known.contains_key(place)) {
-            // The largest parts first, as long as they do not overlap.
+            // The largest parts first, or the smallest, as long as they do not overlap.
             let packed = |inside: &dyn Fn(&BTreeSet<usize>) -> bool| -> u64 {
                 let mut parts: Vec<(u64, &BTreeSet<usize>)> = known
                     .iter()
                     .map(|(part, range)| (range.0, &sets[*part]))
                     .filter(|(_, part)| inside(part))
                     .collect();
+                let pack = |parts: &[(u64, &BTreeSet<usize>)]| {
+                    let mut taken: BTreeSet<usize> = BTreeSet::new();
+                    parts.iter().fold(0, |sum, (least, part)| {
+                        if part.iter().any(|atom| taken.contains(atom)) {
+                            return sum;
+                        }
+                        taken.extend(part.iter());
+                        sum + least
+                    })
+                };
                 parts.sort_by_key(|(least, part)| (std::cmp::Reverse(*least), part.len()));
-                let mut taken: BTreeSet<usize> = BTreeSet::new();
-                parts.iter().fold(0, |sum, (least, part)| {
-                    if part.iter().any(|atom| taken.contains(atom)) {
-                        return sum;
-                    }
-                    taken.extend(part.iter());
-                    sum + least
-                })
+                let by_count = pack(&parts);
+                parts.sort_by_key(|(least, part)| (part.len(), std::cmp::Reverse(*least)));
+                by_count.max(pack(&parts))
             };
             let least = packed(&|part| part.is_subset(set));
             let holds = known.iter().filter(|(whole, _)| set.is_subset(&sets[**whole]));
@@ -350,10 +355,21 @@ fn the_same_attacks_succeed_on_careless_tables() {
         let releases = careless(collection, &months, &profile);
         let small = small_differences(collection, &releases, &months);
         assert!(small > 100, "{name:?}: {small}");
-        assert!(narrowed(collection, &releases, &profile) > 0, "{name:?}");
-        let gained = derived(collection, &releases, &profile);
-        assert!(name == ProfileName::Public || gained > 100, "{gained}");
     }
+}
+
+#[test]
+fn a_single_figure_kept_back_is_worked_out_from_the_others() {
+    let Years { catalogue, months } = years();
+    let collection = catalogue.collection();
+    let profile = Profile::usual(ProfileName::Internal);
+    let mut standing = careless(collection, &months[..1], &profile).remove(0);
+    for (statistic, value) in collection.statistics().iter().zip(collection.values(&months[0].counts())) {
+        let count = (statistic.key != "area-locality/A1/caradon").then_some(value);
+        standing.insert(statistic.key.clone(), Shown { release: 1, as_at: day(1), count });
+    }
+    assert_eq!(derived(collection, &[standing.clone()], &profile), 1);
+    assert_eq!(narrowed(collection, &[standing], &profile), 1);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The loop over all pairs, in plain Rust. `dispatch` compiles it once for each set of instructions.
 #![expect(clippy::inline_always, reason = "what is inlined takes on the instructions of where it is inlined")]
-#![expect(clippy::needless_range_loop, reason = "zipped iterators are not inlined across code units in a release")]
 
 use std::ops::Range;
 

@@ -26,8 +26,11 @@ const CLAIM: Ask = Ask {
     role: "claims-officer",
 };
 
-/// Every feed: agency, feed, agreement, and the criteria that it supplies of child and mother.
-const FEEDS: [(&str, &str, &str, &[&str], &[&str]); 8] = [
+/// Agency, feed, agreement, and the criteria that the feed supplies of child and mother.
+type Supplied = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Every feed.
+const FEEDS: [Supplied; 8] = [
     ("education", "attendance", "early-help-core/v1", &["E1"], &[]),
     ("education", "welfare", "early-help-core/v1", &["E2", "E3", "E4", "E5"], &[]),
     ("childrens-social-care", "cases", "early-help-core/v1", &["H2", "H3", "H4"], &[]),

@@ -7,7 +7,7 @@ use porth::app::enquire::EnquiryError;
 use porth::app::error::AppError;
 use porth::app::load_policy::PolicyFiles;
 use porth::app::submit::FileFault;
-use porth::domain::ids::TokenType;
+use porth::domain::ids::{AgencyCode, TokenType};
 use porth::domain::token::Token;
 use porth::domain::token_check::{TestTokens, TokenCheck, TypeOutcome, digests};
 use porth::identity::{TEST_PEOPLE_TODAY, derive, test_people};
@@ -113,7 +113,7 @@ async fn old_hash_values_are_taken_where_an_agreement_says_so_and_marked_in_answ
     let said = serde_json::to_value(&found.answer).expect("JSON");
     let area = said["areas"].as_array().expect("areas").iter().find(|area| area["area"] == "A2").expect("A2");
     assert_eq!(area["state"], "met", "the record was found by its old hash value");
-    let codes: Vec<&str> = found.legacy_tokens.iter().map(|agency| agency.as_str()).collect();
+    let codes: Vec<&str> = found.legacy_tokens.iter().map(AgencyCode::as_str).collect();
     assert_eq!(codes, ["early-help-hub", "education"]);
     let nobody = test.ask(HUB_AREAS, &[("nhs", "9990000018")], &[]).await.expect("answered");
     assert_eq!(nobody.legacy_tokens, found.legacy_tokens, "the mark depends on agreements alone");

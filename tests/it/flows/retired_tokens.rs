@@ -24,7 +24,7 @@ async fn rows(programme: &TestProgramme) -> [Value; 3] {
 }
 
 async fn deliver(programme: &TestProgramme, bridge: &Value) {
-    programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &[bridge.clone()]).await;
+    programme.deliver("childrens-social-care", "cases", "early-help-core/v1", std::slice::from_ref(bridge)).await;
 }
 
 fn naming(programme: &TestProgramme, row: &Value, retired: &[(&str, &str)]) -> Value {
