@@ -242,50 +242,75 @@ fn derived(collection: &Collection, releases: &[Standing], profile: &Profile) ->
 }
 
 /// Figures that were not to be told and whose range is narrower than a small count's, from every
-/// total that holds them and every part that they hold.
+/// total that holds them, every part that they hold, and everything that is in the total besides.
 fn narrowed(collection: &Collection, releases: &[Standing], profile: &Profile) -> usize {
     let sets: Vec<BTreeSet<usize>> =
         collection.statistics().iter().map(|statistic| statistic.atoms.iter().copied().collect()).collect();
     let mut found = 0;
     for number in 1..=MONTHS {
-        let known = known(collection, releases, number, profile);
-        for (_, set) in sets.iter().enumerate().filter(|(place, _)| !known.contains_key(place)) {
-            // The largest parts first, or the smallest, as long as they do not overlap.
-            let packed = |inside: &dyn Fn(&BTreeSet<usize>) -> bool| -> u64 {
-                let mut parts: Vec<(u64, &BTreeSet<usize>)> = known
-                    .iter()
-                    .map(|(part, range)| (range.0, &sets[*part]))
-                    .filter(|(_, part)| inside(part))
-                    .collect();
-                let pack = |parts: &[(u64, &BTreeSet<usize>)]| {
-                    let mut taken: BTreeSet<usize> = BTreeSet::new();
-                    parts.iter().fold(0, |sum, (least, part)| {
-                        if part.iter().any(|atom| taken.contains(atom)) {
-                            return sum;
-                        }
-                        taken.extend(part.iter());
-                        sum + least
-                    })
-                };
-                parts.sort_by_key(|(least, part)| (std::cmp::Reverse(*least), part.len()));
-                let by_count = pack(&parts);
-                parts.sort_by_key(|(least, part)| (part.len(), std::cmp::Reverse(*least)));
-                by_count.max(pack(&parts))
-            };
-            let least = packed(&|part| part.is_subset(set));
-            let holds = known.iter().filter(|(whole, _)| set.is_subset(&sets[**whole]));
-            let most = holds
-                .map(|(whole, range)| {
-                    let rest: BTreeSet<usize> = sets[*whole].difference(set).copied().collect();
-                    range.1.saturating_sub(packed(&|part| part.is_subset(&rest)))
-                })
-                .min();
-            if let Some(most) = most {
-                found += usize::from(most.saturating_sub(least) < profile.threshold());
+        let known: Vec<Told<'_>> = known(collection, releases, number, profile)
+            .into_iter()
+            .map(|(place, range)| Told { atoms: &sets[place], range })
+            .collect();
+        for set in sets.iter().filter(|set| known.iter().all(|told| told.atoms != *set)) {
+            let (mut least, mut most) = (at_least(&known, set), at_most(&known, set).unwrap_or(u64::MAX));
+            for whole in known.iter().filter(|told| set.is_subset(told.atoms)) {
+                let rest: BTreeSet<usize> = whole.atoms.difference(set).copied().collect();
+                most = most.min(whole.range.1.saturating_sub(at_least(&known, &rest)));
+                if let Some(rest) = at_most(&known, &rest) {
+                    least = least.max(whole.range.0.saturating_sub(rest));
+                }
             }
+            found += usize::from(most.saturating_sub(least) < profile.threshold());
         }
     }
     found
+}
+
+/// A figure that the attacker has.
+struct Told<'s> {
+    atoms: &'s BTreeSet<usize>,
+    range: (u64, u64),
+}
+
+/// As many as there must be: figures inside that do not overlap, the largest first, or the smallest.
+fn at_least(known: &[Told<'_>], set: &BTreeSet<usize>) -> u64 {
+    let mut parts: Vec<&Told<'_>> = known.iter().filter(|told| told.atoms.is_subset(set)).collect();
+    let pack = |parts: &[&Told<'_>]| {
+        let mut taken: BTreeSet<usize> = BTreeSet::new();
+        parts.iter().fold(0, |sum, part| {
+            if part.atoms.iter().any(|atom| taken.contains(atom)) {
+                return sum;
+            }
+            taken.extend(part.atoms.iter());
+            sum + part.range.0
+        })
+    };
+    parts.sort_by_key(|part| (std::cmp::Reverse(part.range.0), part.atoms.len()));
+    let by_count = pack(&parts);
+    parts.sort_by_key(|part| (part.atoms.len(), std::cmp::Reverse(part.range.0)));
+    by_count.max(pack(&parts))
+}
+
+/// As many as there can be: figures that cover the set between them, each the cheapest for what it
+/// covers, with or without those that reach beyond it; `None` when some of it is in no figure.
+fn at_most(known: &[Told<'_>], set: &BTreeSet<usize>) -> Option<u64> {
+    let cover = |figures: &[&Told<'_>]| {
+        let (mut open, mut sum) = (set.clone(), 0);
+        while !open.is_empty() {
+            let price = |told: &&&Told<'_>| {
+                let covered = told.atoms.intersection(&open).count() as u64;
+                (covered > 0).then(|| (told.range.1 * 1_000 / covered, std::cmp::Reverse(covered)))
+            };
+            let cheapest = figures.iter().filter(|told| price(told).is_some()).min_by_key(price)?;
+            open = open.difference(cheapest.atoms).copied().collect();
+            sum += cheapest.range.1;
+        }
+        Some(sum)
+    };
+    let all: Vec<&Told<'_>> = known.iter().collect();
+    let inside: Vec<&Told<'_>> = known.iter().filter(|told| told.atoms.is_subset(set)).collect();
+    cover(&all).into_iter().chain(cover(&inside)).min()
 }
 
 struct Years {
