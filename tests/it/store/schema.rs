@@ -60,7 +60,11 @@ const STEPS: &[&str] = &[
     "0009_families",
     "0010_statistics",
     "0011_claims",
+    "0012_uploads",
+    "0013_retired_tokens",
     "0014_token_checks",
+    "0015_match_runs",
+    "0016_submissions",
 ];
 
 /// Table by table, the columns with their comments; types translated to the shared three.
