@@ -23,7 +23,7 @@ use super::submit::profile_place;
 use crate::crypto::seal::SealKeyPair;
 use crate::domain::agreement::Profile;
 use crate::domain::ids::{AgencyCode, FeedCode};
-use crate::domain::labels::{PROFILE_BLOB, WEIGHED_RECORD};
+use crate::domain::labels;
 use crate::domain::pair::{PairNames, PairOrigin, PairState, RecordName};
 use crate::domain::profile::ProfileEvidence;
 use crate::linkage::conflict::ConflictProfile;
@@ -118,7 +118,7 @@ impl Gateway {
                     continue;
                 }
                 let place = profile_place(self.programme(), record.id);
-                let plain = key.open(PROFILE_BLOB, &place, &weighable.sealed);
+                let plain = key.open(labels::PROFILE_BLOB, &place, &weighable.sealed);
                 let plain = plain.map_err(|_| AppError::Policy(ANOTHER_KEY.to_owned()))?;
                 let evidence = ProfileEvidence::from_bytes(&plain);
                 let evidence = evidence.map_err(|_| AppError::Internal("evidence of a match run is malformed"))?;
@@ -128,7 +128,7 @@ impl Gateway {
                     unread.insert(record_name(&record));
                 }
                 conflicts.push(ConflictProfile::of(&tokens, policies.link_rules()));
-                tags.push(key.tag(WEIGHED_RECORD, &all_that_is_weighed(&record, &tokens, &evidence)));
+                tags.push(key.tag(labels::WEIGHED_RECORD, &all_that_is_weighed(&record, &tokens, &evidence)));
                 records.push(FieldRecord {
                     key: RecordKey { agency: record.agency, feed: record.feed, reference: record.reference },
                     feed: *feed,
