@@ -232,7 +232,7 @@ impl Gateway {
             id: PairId::new(Builder::from_random_bytes(random_bytes(self.random())).into_uuid()),
             origin: PairOrigin::Weighed,
             names: names.clone(),
-            weight: Some(i64::from(accepted.odds)),
+            weight: Some(accepted.odds),
             evidence: in_words(&accepted.evidence),
             state: PairState::InForce,
             proposed_at: now,

@@ -142,7 +142,7 @@ fn answer(args: &AnswerArgs, output: &Output) -> Result<(), Failure> {
     let households = read_batch(&args.batch, &args.criterion)?;
     for line in &mut lines {
         let said = households.get(&(line.epoch, line.r#type.clone(), line.token)).copied().unwrap_or_default();
-        line.state = said.state().to_owned();
+        said.state().clone_into(&mut line.state);
     }
     write_lines(&args.out, &lines)?;
     let count = |state: &str| lines.iter().filter(|line| line.state == state).count();
@@ -306,7 +306,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let batch = folder.path().join("batch.ndjson");
         let rows = [json!({ "programme": "x" }), record("child", 5, &["met"]), record("adult", 6, &["met"])];
-        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let text = rows.iter().fold(String::new(), |text, row| text + &row.to_string() + "\n");
         std::fs::write(&batch, text).expect("written");
         let criterion = CriterionCode::parse("F1").expect("a code");
         let households = read_batch(&batch, &criterion).expect("read");

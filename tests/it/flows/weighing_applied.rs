@@ -143,7 +143,7 @@ async fn records_that_no_match_key_joins_are_one_person_in_an_answer_until_the_w
     let stored = in_force(&programme).await;
     let (pair, _) = &apart[0];
     let reasons = stored.iter().find(|stored| stored.names == names(pair)).expect("its pair");
-    assert_eq!(reasons.weight, Some(i64::from(pair.odds)));
+    assert_eq!(reasons.weight, Some(pair.odds));
     let said: Vec<&str> = reasons.evidence.split(',').collect();
     assert_eq!(said.len(), pair.evidence.len());
     for (said, evidence) in said.iter().zip(&pair.evidence) {
