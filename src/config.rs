@@ -46,6 +46,9 @@ pub struct Config {
     /// Limits on what callers may do.
     #[serde(default)]
     pub limits: Limits,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// Where the data is kept: one of the two.
@@ -156,6 +159,21 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { submission_mebibytes: 2048, submission_rows: 2_000_000, burst: 200, requests_per_second: 50.0 }
+    }
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days for which the sealed pages of a match run are kept after it was closed, so that it can be
+    /// computed again; its digests and log entries stay.
+    pub match_run_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { match_run_days: 400 }
     }
 }
 

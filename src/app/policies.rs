@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::cluster::{Cluster, clusters_where};
 use crate::linkage::record::LinkRecord;
-use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_reserved};
+use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_likeness, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature, StoredToken, TokenKind};
@@ -218,6 +218,19 @@ impl Policies {
     pub fn holds_retired(&self, tokens: &[StoredToken]) -> bool {
         tokens.iter().any(|token| self.is_retired(token.blinded))
     }
+    /// Those of a record's tokens that match. Where its person left an identity behind, none that stands
+    /// for a likeness is among them.
+    pub fn matching(&self, tokens: &[StoredToken]) -> Vec<StoredToken> {
+        let has_left = self.holds_retired(tokens);
+        let matching = tokens.iter().filter(|token| self.matches(token) && !(has_left && is_likeness(token.kind)));
+        matching.copied().collect()
+    }
+    /// Those of a record's tokens over which a shield reaches, likewise.
+    pub fn shielding(&self, tokens: &[StoredToken]) -> Vec<StoredToken> {
+        let has_left = self.holds_retired(tokens);
+        let shielding = tokens.iter().filter(|token| self.shields(token) && !(has_left && is_likeness(token.kind)));
+        shielding.copied().collect()
+    }
     /// Whether an epoch is frozen: until it is retired, no shield lifts.
     pub fn has_frozen_epoch(&self) -> bool {
         self.epochs.values().any(|state| *state == EpochState::Frozen)
@@ -280,10 +293,15 @@ impl Policies {
     /// Whether a feed's records may be weighed now: they came under an agreement that lets the agency
     /// supply under a privacy profile, and the feed is not suspended.
     pub fn may_weigh(&self, feed: &FeedState, profile: Profile, now: Timestamp) -> bool {
-        let agreed = self.book.agreement(&feed.agreement);
-        agreed.is_some_and(|agreement| agreement.text.has_profile(&feed.agency, profile))
+        self.has_profile(&feed.agency, &feed.agreement, profile)
             && self.may_supply(&feed.agency, &feed.agreement, now)
             && !self.is_suspended(&feed.agency, &feed.feed)
+    }
+
+    /// Whether an agreement lets an agency supply under a privacy profile.
+    pub fn has_profile(&self, agency: &AgencyCode, agreement: &AgreementRef, profile: Profile) -> bool {
+        let agreed = self.book.agreement(agreement);
+        agreed.is_some_and(|agreement| agreement.text.has_profile(agency, profile))
     }
 
     /// Which records are one person, by the programme's rules.

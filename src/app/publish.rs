@@ -122,8 +122,8 @@ impl Gateway {
         let (policies, retiring) = self.policies_from_then_on(&turnover).await?;
         let store = self.store();
         refuse_suspended(&mut store.begin_snapshot().await?, submission).await?; // before the work, and after it
-        if let Some(arriving) = turnover.arriving {
-            self.add_pair_tokens(claim, arriving, &policies).await?;
+        if turnover.arriving.is_some() {
+            self.add_pair_tokens(claim, submission, &policies).await?;
         }
 
         let mut graph = Graph::default();
@@ -377,11 +377,10 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
     let Some(component) = records.iter().map(|record| record.id).min() else {
         return Vec::new();
     };
-    let tokens_of = |is_used: &dyn Fn(&StoredToken) -> bool| -> Vec<LinkRecord<_>> {
-        records.iter().map(|record| link_record(record, is_used)).collect()
-    };
-    let matching = tokens_of(&|token| policies.matches(token));
-    let shielding = tokens_of(&|token| policies.shields(token));
+    let matching: Vec<_> =
+        records.iter().map(|record| link_record(record, &policies.matching(&record.tokens))).collect();
+    let shielding: Vec<_> =
+        records.iter().map(|record| link_record(record, &policies.shielding(&record.tokens))).collect();
     let restricted: Vec<bool> = records.iter().map(|record| record.restricted).collect();
     let persons = policies.persons(&matching);
     // A split never lifts a shield: that reaches as far as if nobody had parted anybody.
@@ -406,18 +405,14 @@ fn links_of(records: &[LinkableRecord], still_shielded: &HashSet<i64>, policies:
 }
 
 /// A stored record as linkage sees it.
-fn link_record(
-    record: &LinkableRecord,
-    is_used: &dyn Fn(&StoredToken) -> bool,
-) -> LinkRecord<crate::linkage::record::RecordKey> {
-    let tokens: Vec<StoredToken> = record.tokens.iter().filter(|token| is_used(token)).copied().collect();
+fn link_record(record: &LinkableRecord, tokens: &[StoredToken]) -> LinkRecord<crate::linkage::record::RecordKey> {
     LinkRecord {
         key: crate::linkage::record::RecordKey {
             agency: record.agency.clone(),
             feed: record.feed.clone(),
             reference: record.reference.clone(),
         },
-        tokens: link_tokens(&tokens),
+        tokens: link_tokens(tokens),
         households: Vec::new(),
     }
 }

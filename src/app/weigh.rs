@@ -2,28 +2,37 @@
 //! learned from it by an explicit command, and pairs of records are weighed by frozen weights.
 //!
 //! `porth serve` has no such key and runs none of this.
+//!
+//! | file | what |
+//! |---|---|
+//! | `fields` | the weighed fields as the match keys declare them |
+//! | [`apply`] | what frozen weights accept joins records, until they are withdrawn |
+
+pub mod apply;
+mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::fields::{field_tokens, shape, slots};
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
-use super::policies::{Policies, hex};
+use super::policies::hex;
 use super::publish::link_tokens;
 use super::submit::profile_place;
 use crate::crypto::seal::SealKeyPair;
 use crate::domain::agreement::Profile;
 use crate::domain::ids::{AgencyCode, FeedCode};
-use crate::domain::labels::PROFILE_BLOB;
-use crate::domain::match_keys::{MatchKeys, Normaliser};
+use crate::domain::labels;
+use crate::domain::pair::{PairNames, PairOrigin, PairState, RecordName};
 use crate::domain::profile::ProfileEvidence;
 use crate::linkage::conflict::ConflictProfile;
-use crate::linkage::record::RecordKey;
-use crate::linkage::rules::LinkRules;
+use crate::linkage::record::{LinkToken, RecordKey};
+use crate::linkage::rules::{LinkRules, is_reserved};
 use crate::linkage::weigh::{
-    Comparison, FieldEvidence, FieldRecord, FieldToken, LearnError, Millibits, Population, Role, Shape, Since, Weights,
-    WeightsError, learn, weigh,
+    FieldEvidence, FieldRecord, LearnError, Millibits, Population, Since, Weights, WeightsError, learn, weigh,
 };
+use crate::store::{LinkableRecord, StoredPair};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, WeightsLearned};
 
@@ -33,10 +42,17 @@ const PAGE: i64 = 500;
 /// The records of a visible generation that may be weighed, opened and put side by side.
 pub struct Weighing {
     generation: i64,
+    policy_revision: i64,
     match_keys: String,
     population: Population<RecordKey>,
     /// What each record conflicts with, by its number in the population.
     conflicts: Vec<ConflictProfile>,
+    /// What each record is, by its number: another tag is another record.
+    tags: Vec<[u8; 16]>,
+    /// The pairs that holders refused or parted.
+    barred: BTreeSet<(RecordKey, RecordKey)>,
+    /// Records whose evidence was sealed before the blinding key changed: nothing can be said of them.
+    unread: BTreeSet<RecordName>,
     rules: LinkRules,
 }
 
@@ -71,12 +87,13 @@ impl Gateway {
     ///
     /// [`AppError::Policy`] where the programme weighs no field or the key is another; database errors.
     pub async fn open_weighing(&self, key: &SealKeyPair) -> Result<Weighing, AppError> {
-        let policies = self.current_policies().await?;
+        let view = self.store().view(self.programme()).await?;
+        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        let (generation, now) = (view.generation, view.now);
+        let policies = self.policies_at(view.policy_revision).await?;
+        self.check_blinding(&policies)?;
         let shape = shape(policies.match_keys())?;
         let slots = slots(&policies);
-        let view = self.store().view(self.programme()).await?;
-        let generation = view.map_or(0, |view| view.generation);
-        let now = self.store().now().await?;
         let feeds = self.visible_feeds(generation).await?;
         let numbers: BTreeMap<(AgencyCode, FeedCode), u16> = (0..)
             .zip(feeds.iter().filter(|feed| policies.may_weigh(feed, Profile::B, now)))
@@ -88,7 +105,8 @@ impl Gateway {
             .map(|(_, number)| *number)
             .collect();
 
-        let (mut records, mut conflicts, mut after) = (Vec::new(), Vec::new(), 0);
+        let (mut records, mut conflicts, mut tags, mut after) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let mut unread = BTreeSet::new();
         loop {
             let page = self.store().weighable_records(self.programme(), generation, after, PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -100,13 +118,17 @@ impl Gateway {
                     continue;
                 }
                 let place = profile_place(self.programme(), record.id);
-                let plain = key.open(PROFILE_BLOB, &place, &weighable.sealed);
+                let plain = key.open(labels::PROFILE_BLOB, &place, &weighable.sealed);
                 let plain = plain.map_err(|_| AppError::Policy(ANOTHER_KEY.to_owned()))?;
                 let evidence = ProfileEvidence::from_bytes(&plain);
                 let evidence = evidence.map_err(|_| AppError::Internal("evidence of a match run is malformed"))?;
                 let mut tokens = link_tokens(&record.tokens);
                 tokens.retain(|token| policies.matches_in(token.epoch));
+                if evidence.layers != policies.blinding().layers {
+                    unread.insert(record_name(&record));
+                }
                 conflicts.push(ConflictProfile::of(&tokens, policies.link_rules()));
+                tags.push(key.tag(labels::WEIGHED_RECORD, &all_that_is_weighed(&record, &tokens, &evidence)));
                 records.push(FieldRecord {
                     key: RecordKey { agency: record.agency, feed: record.feed, reference: record.reference },
                     feed: *feed,
@@ -116,11 +138,17 @@ impl Gateway {
         }
         let population = Population::new(shape, records, &repeats);
         let conflicts = (0..population.len() as u32).map(|at| conflicts[population.place(at)].clone()).collect();
+        let tags = (0..population.len() as u32).map(|at| tags[population.place(at)]).collect();
+        let standing = self.store().standing_pairs(self.programme()).await?;
         Ok(Weighing {
             generation,
+            policy_revision: view.policy_revision,
             match_keys: hex(policies.match_keys().sha256()),
             population,
             conflicts,
+            tags,
+            barred: standing.iter().filter(|pair| bars(pair)).map(|pair| keys_of(&pair.names)).collect(),
+            unread,
             rules: policies.link_rules().clone(),
         })
     }
@@ -198,6 +226,30 @@ impl Weighing {
         if weights.match_keys() == self.match_keys { Ok(weights) } else { Err(WeightsError::OtherFields) }
     }
 
+    /// What is new since an earlier run, which let these pairs stand among records with these tags.
+    fn arrivals(&self, before: &BTreeMap<RecordName, [u8; 16]>, in_force: &[StoredPair]) -> Arrivals {
+        let numbers: BTreeMap<RecordName, u32> = self.names().zip(0..).collect();
+        let is_as_before = |name: &RecordName, at: u32| before.get(name) == Some(&self.tags[at as usize]);
+        let arrived = numbers.iter().filter(|(name, at)| !is_as_before(name, **at));
+        let stands = |pair: &&StoredPair| {
+            let [a, b] = pair.names.both();
+            let (Some(&first), Some(&second)) = (numbers.get(a), numbers.get(b)) else { return false };
+            is_as_before(a, first)
+                && is_as_before(b, second)
+                && self.population.may_match(first, second)
+                && !self.conflict(first, second)
+        };
+        Arrivals {
+            records: arrived.map(|(_, at)| self.population.key(*at).clone()).collect(),
+            standing: in_force.iter().filter(stands).map(|pair| keys_of(&pair.names)).collect(),
+        }
+    }
+
+    /// The records' names, by their numbers.
+    fn names(&self) -> impl Iterator<Item = RecordName> {
+        (0..self.population.len() as u32).map(|at| name_of(self.population.key(at)))
+    }
+
     /// The pairs that weights join, strongest first; with `arrivals`, only those with a new record.
     pub fn accepted(&self, weights: &Weights, arrivals: Option<&Arrivals>) -> Vec<AcceptedPair> {
         let conflict = |a, b| self.conflict(a, b);
@@ -225,56 +277,56 @@ impl Weighing {
 
     fn conflict(&self, a: u32, b: u32) -> bool {
         self.conflicts[a as usize].conflicts_with(&self.conflicts[b as usize], &self.rules)
+            || (!self.barred.is_empty() && {
+                let (a, b) = (self.population.key(a).clone(), self.population.key(b).clone());
+                self.barred.contains(&if a < b { (a, b) } else { (b, a) })
+            })
     }
 }
 
-/// What is compared, as the match keys declare it.
-fn shape(match_keys: &MatchKeys) -> Result<Shape, AppError> {
-    let comparison = |weighed: &crate::domain::match_keys::FieldTokens| {
-        let field = &match_keys.fields()[weighed.field];
-        Comparison {
-            name: field.name.clone(),
-            levels: weighed.levels.iter().map(|level| level.label.clone()).collect(),
-            role: role(field.normaliser),
-            needed: weighed.needed,
-        }
-    };
-    let shape = Shape::new(match_keys.field_tokens().iter().map(comparison).collect());
-    let shape =
-        shape.map_err(|_| AppError::Policy("the programme's match keys declare no weighed field".to_owned()))?;
-    // A public test set of unrelated people has no twins to be told apart.
-    Ok(if match_keys.is_for_a_test_set() { shape.without_kin() } else { shape })
-}
-
-fn role(normaliser: Normaliser) -> Role {
-    match normaliser {
-        Normaliser::Forename => Role::Forename,
-        Normaliser::Surname => Role::Surname,
-        Normaliser::Date(_) | Normaliser::ExpectedDate(_) => Role::Date,
-        _ if normaliser.is_place() => Role::Place,
-        _ => Role::Identifier,
+/// Whether people said that these two are not one person: no weight says otherwise.
+fn bars(pair: &StoredPair) -> bool {
+    match pair.state {
+        PairState::Refused => pair.origin == PairOrigin::Confirmed,
+        PairState::InForce => pair.origin == PairOrigin::Apart,
+        PairState::Proposed | PairState::Reversed => false,
     }
 }
 
-/// Field and level of each kind of field token.
-fn slots(policies: &Policies) -> BTreeMap<u16, (u8, u8)> {
-    let mut slots = BTreeMap::new();
-    for (field, weighed) in (0..).zip(policies.match_keys().field_tokens()) {
-        for (level, declared) in (0..).zip(&weighed.levels) {
-            slots.extend(policies.kind(&declared.name).map(|kind| (kind, (field, level))));
-        }
+/// All that decides how a record is weighed.
+fn all_that_is_weighed(record: &LinkableRecord, tokens: &[LinkToken], evidence: &ProfileEvidence) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in [record.agency.as_str(), record.feed.as_str(), record.reference.as_str()] {
+        bytes.extend_from_slice(part.as_bytes());
+        bytes.push(b'/');
     }
-    slots
+    let mut own: Vec<&LinkToken> = tokens.iter().filter(|token| !is_reserved(token.kind)).collect();
+    own.sort_unstable();
+    for token in own {
+        bytes.extend_from_slice(&token.kind.to_be_bytes());
+        bytes.extend_from_slice(&token.epoch.to_be_bytes());
+        bytes.extend_from_slice(token.value.as_bytes());
+    }
+    bytes.push(b'/');
+    let mut evidence = evidence.clone();
+    evidence.tokens.sort_unstable();
+    bytes.extend_from_slice(&evidence.to_bytes());
+    bytes
 }
 
-fn field_tokens(evidence: &ProfileEvidence, slots: &BTreeMap<u16, (u8, u8)>, policies: &Policies) -> Vec<FieldToken> {
-    if evidence.layers != policies.blinding().layers {
-        return Vec::new(); // blinded as no token of today is: the agency has to submit again
-    }
-    let live = evidence.tokens.iter().filter(|token| policies.matches_in(token.epoch));
-    live.filter_map(|token| {
-        let &(comparison, level) = slots.get(&token.kind)?;
-        Some(FieldToken { comparison, level, epoch: token.epoch, value: token.value })
-    })
-    .collect()
+fn record_name(record: &LinkableRecord) -> RecordName {
+    RecordName { agency: record.agency.clone(), feed: record.feed.clone(), reference: record.reference.clone() }
+}
+
+fn name_of(key: &RecordKey) -> RecordName {
+    RecordName { agency: key.agency.clone(), feed: key.feed.clone(), reference: key.reference.clone() }
+}
+
+fn keys_of(names: &PairNames) -> (RecordKey, RecordKey) {
+    let [a, b] = names.both().map(|name| RecordKey {
+        agency: name.agency.clone(),
+        feed: name.feed.clone(),
+        reference: name.reference.clone(),
+    });
+    (a, b)
 }

@@ -59,6 +59,10 @@ enum Command {
     Screen(agency::screen::ScreenArgs),
     /// Verify records of the agency's own that may be of one person with others
     PossibleMatches(agency::possible_matches::PossibleMatchesArgs),
+    /// Answer a match run's list of households, as a benefits agency
+    HouseholdList(agency::household_list::HouseholdListArgs),
+    /// Decide about records of the agency's own after a match run
+    Validations(agency::validations::ValidationsArgs),
     /// Run the gateway
     Serve(operator::serve::ServeArgs),
     /// Sequence and sign the log, as a user of its own
@@ -125,6 +129,8 @@ pub fn run() -> ExitCode {
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),
         Command::PossibleMatches(args) => agency::possible_matches::run(args, &output),
+        Command::HouseholdList(args) => agency::household_list::run(args, &output),
+        Command::Validations(args) => agency::validations::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),
         Command::Sequence(args) => operator::sequence::run(args, &output),
         Command::Migrate(args) => operator::migrate::run(args, &output),

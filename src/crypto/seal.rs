@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::aead;
+use super::mac::Keyed;
 use super::random::Random;
 use super::secret::Secret;
 use crate::domain::token::{decode_base64url, encode_base64url};
@@ -123,6 +124,11 @@ impl SealKeyPair {
     /// The private key bytes, to write the owner's file.
     pub fn secret(&self) -> &Secret<32> {
         &self.private
+    }
+
+    /// A keyed tag of bytes that only the owner of this pair can make.
+    pub fn tag(&self, label: &str, bytes: &[u8]) -> [u8; 16] {
+        Keyed::new(self.private.expose(), label).raw(bytes).finish_short()
     }
 
     /// Opens a message sealed to this pair's public key under the same label and associated data.

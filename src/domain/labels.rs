@@ -49,6 +49,8 @@ pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 pub const JOIN_REQUEST: &str = "porth/v1/join-request";
 /// A record's evidence for match runs, sealed to their key.
 pub const PROFILE_BLOB: &str = "porth/v1/profile-blob";
+/// The tag by which weighing knows a record that has not changed.
+pub const WEIGHED_RECORD: &str = "porth/v1/weighed-record";
 
 /// The hash over the tokens of the test people.
 pub const TEST_PEOPLE: &str = "porth/v1/test-people";
@@ -59,7 +61,7 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 pub const CLK: &str = "porth/v1/clk";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 27] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -84,6 +86,7 @@ pub const ALL: [&str; 26] = [
     JOIN_REQUEST,
     TEST_PEOPLE,
     PROFILE_BLOB,
+    WEIGHED_RECORD,
     FUZZY_KEY,
     CLK,
 ];

@@ -76,11 +76,14 @@ pub async fn sequence(sequencer: Arc<Sequencer>, announced: Option<Gateway>, shu
     }
 }
 
-/// Removes what nobody needs any more.
-pub async fn tidy(gateway: Gateway, shutdown: CancellationToken) {
+/// Removes what nobody needs any more, and the pages of match runs after so many days.
+pub async fn tidy(gateway: Gateway, match_run_days: u32, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         if let Err(error) = gateway.tidy().await {
             tracing::warn!(error = %error, "tidying did not finish; it goes on next time");
+        }
+        if let Err(error) = gateway.remove_old_run_pages(match_run_days).await {
+            tracing::warn!(error = %error, "pages of old match runs could not be removed; they are tried again");
         }
         pause(&shutdown, TIDY).await;
     }

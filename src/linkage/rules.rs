@@ -64,6 +64,11 @@ pub const fn is_reserved(kind: u16) -> bool {
     kind >= PARTED
 }
 
+/// Whether a kind stands for a likeness that a match run found, and nobody confirmed.
+pub const fn is_likeness(kind: u16) -> bool {
+    matches!(kind, WEIGHED | FUZZY)
+}
+
 /// The rule of one kind of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KindRule {

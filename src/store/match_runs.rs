@@ -31,7 +31,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT id, number, state, ground, generation, expected, begun_by, begun_at, component, record, pages,
-                    records, counts, output_sha256, closed_at FROM match_run WHERE ",
+                    records, counts, output_sha256, closed_at, removed_at FROM match_run WHERE ",
             $condition
         )
     };
@@ -56,11 +56,30 @@ statements! {
     SET_STATE = "UPDATE match_run SET state = $3 WHERE id = $1 AND state = $2";
     CLOSE = "UPDATE match_run SET state = 'closed', counts = $2, output_sha256 = $3, closed_at = $4
              WHERE id = $1 AND state = 'listed'";
+    OLD = select!("programme = $1 AND removed_at IS NULL AND COALESCE(closed_at, begun_at) < $2 ORDER BY number LIMIT 1");
+    DROP_PAGES = "DELETE FROM match_run_page WHERE run = $1";
+    MARK_REMOVED = "UPDATE match_run SET removed_at = $2, state = CASE WHEN state = 'closed' THEN state ELSE 'failed' END
+                    WHERE id = $1 AND removed_at IS NULL";
     PAGES = "SELECT number, sealed FROM match_run_page WHERE run = $1 AND part = $2 ORDER BY number";
     EVERY_PAGE = "SELECT run, part, number, sealed FROM match_run_page ORDER BY run, part, number";
     PUT_PAGE = "INSERT INTO match_run_page (run, part, number, sealed) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (run, part, number) DO UPDATE SET sealed = excluded.sealed";
     REPLACE_PAGE = "UPDATE match_run_page SET sealed = $5 WHERE run = $1 AND part = $2 AND number = $3 AND sealed = $4";
+    /// Records of an agency's own that are there and of which it has said nothing since a run.
+    UNVALIDATED = "SELECT record.id, record.agency, record.feed, record.reference, record.evidence, record.households,
+                          submission.as_at
+                   FROM link
+                   JOIN record ON record.id = link.record
+                   JOIN submission ON submission.id = record.submission
+                   WHERE link.visible_from <= $1 AND link.visible_to + 0 > $1
+                     AND submission.visible_from <= $1 AND submission.visible_to > $1
+                     AND submission.programme = $2 AND record.agency = $3 AND record.restricted = 0
+                     AND (record.feed, record.reference) > ($4, $5)
+                     AND NOT EXISTS (SELECT 1 FROM family_validation
+                                     WHERE family_validation.run = $6 AND family_validation.agency = record.agency
+                                       AND family_validation.feed = record.feed
+                                       AND family_validation.reference = record.reference)
+                   ORDER BY record.feed, record.reference LIMIT $7";
     ADD_VALIDATION = "INSERT INTO family_validation (event, programme, run, agency, feed, reference, decision, role,
                              reason, decided_at, idempotency_tag)
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -147,6 +166,8 @@ pub struct StoredRun {
     pub output_sha256: Option<[u8; 32]>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+    /// When its pages were removed.
+    pub removed_at: Option<Timestamp>,
 }
 
 /// A run to be stored.
@@ -187,6 +208,21 @@ pub struct StoredRunRecord {
     pub home_tokens: Option<Vec<u8>>,
     /// Marks of recorded splits.
     pub apart: Vec<[u8; 16]>,
+}
+
+/// A record of an agency's own, as its work list reads it.
+#[derive(Debug, Clone)]
+pub struct UnvalidatedRecord {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: RecordName,
+    /// Sealed evidence.
+    pub evidence: Vec<u8>,
+    /// Whether it came with a token of an address.
+    pub has_home: bool,
+    /// The day that its submission describes.
+    pub as_at: Timestamp,
 }
 
 /// A sealed page: run, part, number and the sealed bytes.
@@ -258,6 +294,40 @@ impl Store {
     ) -> Result<Option<StoredRun>, StoreError> {
         let row = self.fetch_optional(CLOSED_BEFORE, values![programme.as_str(), number]).await?;
         row.as_ref().map(read_run).transpose()
+    }
+
+    /// The first run that still has its pages and was closed, or else begun, before a moment.
+    pub async fn run_to_strip(
+        &self,
+        programme: &ProgrammeCode,
+        before: Timestamp,
+    ) -> Result<Option<StoredRun>, StoreError> {
+        let row = self.fetch_optional(OLD, values![programme.as_str(), before.as_micros()]).await?;
+        row.as_ref().map(read_run).transpose()
+    }
+
+    /// A page of an agency's own records of which it has said nothing since a run, by feed and reference.
+    pub async fn unvalidated_records(
+        &self,
+        programme: &ProgrammeCode,
+        generation: i64,
+        agency: &AgencyCode,
+        run: MatchRunId,
+        after: (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<UnvalidatedRecord>, StoreError> {
+        let values = values![generation, programme.as_str(), agency.as_str(), after.0, after.1, run.as_bytes(), limit];
+        let rows = self.fetch_all(UNVALIDATED, values).await?;
+        let read = |row: &Row| {
+            Ok(UnvalidatedRecord {
+                id: row.int(0)?,
+                name: read_name(row, 1)?,
+                evidence: row.bytes(4)?,
+                has_home: !unpack(&row.bytes(5)?)?.is_empty(),
+                as_at: Timestamp::from_micros(row.int(6)?),
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Every page of a part of a run, sealed, in order.
@@ -357,6 +427,15 @@ impl Tx {
         self.execute(PUT_PAGE, values![id.as_bytes(), part, number, sealed]).await.map(drop)
     }
 
+    /// Removes every page of a run. One that was not closed cannot be carried on. False when another was first.
+    pub async fn remove_run_pages(&mut self, id: MatchRunId, at: Timestamp) -> Result<bool, StoreError> {
+        if self.execute(MARK_REMOVED, values![id.as_bytes(), at.as_micros()]).await? != 1 {
+            return Ok(false);
+        }
+        self.execute(DROP_PAGES, values![id.as_bytes()]).await?;
+        Ok(true)
+    }
+
     /// Puts a page, sealed again, in the place of what was read.
     pub async fn replace_run_page(&mut self, old: &SealedPage, sealed: &[u8]) -> Result<(), StoreError> {
         let (id, part, number, before) = old;
@@ -443,6 +522,7 @@ fn read_run(row: &Row) -> Result<StoredRun, StoreError> {
         counts: row.text(12)?,
         output_sha256: output.transpose()?,
         closed_at: row.optional_int(14)?.map(Timestamp::from_micros),
+        removed_at: row.optional_int(15)?.map(Timestamp::from_micros),
     })
 }
 

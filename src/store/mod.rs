@@ -32,6 +32,7 @@ mod submissions;
 mod token_checks;
 mod uploads;
 mod value;
+mod weighings;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
-pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord};
+pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord, UnvalidatedRecord};
 pub use migrate::SCHEMA_VERSION;
 pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
@@ -63,6 +64,7 @@ pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, S
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;
 pub use uploads::{NewUpload, Upload};
+pub use weighings::WeightsInForce;
 
 use crate::domain::time::Timestamp;
 use postgres_pool::PostgresPool;
@@ -91,6 +93,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("retired tokens", retired_tokens::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
     ("uploads", uploads::STATEMENTS),
+    ("weighings", weighings::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.
@@ -143,6 +146,8 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("replies", &log::ADD_REPLIES),
     ("leaves", &log::ADD_LEAVES),
     ("tiles", &log::PUT_TILES),
+    ("weighed records", &weighings::PUT_RECORDS),
+    ("weighed pairs", &weighings::ADD_PAIRS),
 ];
 
 /// Prepared statements that a connection keeps: more than there are texts.

@@ -197,32 +197,8 @@ impl Tx {
         pair: &StoredPair,
         decided: Option<(Timestamp, EventId)>,
     ) -> Result<bool, StoreError> {
-        let [first, second] = pair.names.both();
-        let (at, event) = (decided.map(|(at, _)| at.as_micros()), decided.map(|(_, event)| event));
-        let [a, b] = &pair.sides;
-        let values: &[Value<'_>] = &[
-            pair.id.as_bytes().into(),
-            programme.as_str().into(),
-            pair.origin.as_str().into(),
-            first.agency.as_str().into(),
-            first.feed.as_str().into(),
-            first.reference.as_str().into(),
-            second.agency.as_str().into(),
-            second.feed.as_str().into(),
-            second.reference.as_str().into(),
-            pair.weight.into(),
-            (&pair.evidence).into(),
-            pair.state.as_str().into(),
-            pair.proposed_at.as_micros().into(),
-            at.into(),
-            event.as_ref().map(|event| event.as_bytes().as_slice()).into(),
-            a.by.as_ref().map(|by| by.as_bytes().as_slice()).into(),
-            a.answer.map(Decision::as_str).into(),
-            b.by.as_ref().map(|by| by.as_bytes().as_slice()).into(),
-            b.answer.map(Decision::as_str).into(),
-            Value::from(pair.state != PairState::InForce),
-        ];
-        Ok(self.execute(ADD, values).await? == 1)
+        let values = pair_values(programme, pair, decided.as_ref().map(|(at, event)| (*at, event)));
+        Ok(self.execute(ADD, &values).await? == 1)
     }
 
     /// Writes a pair's state and sides; the publisher applies it if it came into force or was reversed.
@@ -294,6 +270,38 @@ impl Tx {
         }
         Ok(true)
     }
+}
+
+/// A pair's columns, in the order of the table.
+pub(super) fn pair_values<'a>(
+    programme: &'a ProgrammeCode,
+    pair: &'a StoredPair,
+    decided: Option<(Timestamp, &'a EventId)>,
+) -> [Value<'a>; 20] {
+    let [first, second] = pair.names.both();
+    let [a, b] = &pair.sides;
+    [
+        pair.id.as_bytes().into(),
+        programme.as_str().into(),
+        pair.origin.as_str().into(),
+        first.agency.as_str().into(),
+        first.feed.as_str().into(),
+        first.reference.as_str().into(),
+        second.agency.as_str().into(),
+        second.feed.as_str().into(),
+        second.reference.as_str().into(),
+        pair.weight.into(),
+        (&pair.evidence).into(),
+        pair.state.as_str().into(),
+        pair.proposed_at.as_micros().into(),
+        decided.map(|(at, _)| at.as_micros()).into(),
+        decided.map(|(_, event)| event.as_bytes().as_slice()).into(),
+        a.by.as_ref().map(|by| by.as_bytes().as_slice()).into(),
+        a.answer.map(Decision::as_str).into(),
+        b.by.as_ref().map(|by| by.as_bytes().as_slice()).into(),
+        b.answer.map(Decision::as_str).into(),
+        Value::from(pair.state != PairState::InForce),
+    ]
 }
 
 fn read_pair(row: &Row) -> Result<StoredPair, StoreError> {

@@ -274,9 +274,25 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("analyst-1"),
         }),
     ];
-    let all = [all, matches(), runs()].concat();
+    let all = [all, matches(), runs(), vec![weights_step()]].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
+}
+
+/// Weights that took effect.
+fn weights_step() -> Body {
+    Body::WeightsStep(WeightsStep {
+        step: code("apply"),
+        weights_sha256: Some(Digest::of(b"weights")),
+        match_keys_sha256: Digest::of(b"match keys"),
+        generation: 13,
+        records: Some(6667),
+        weighed: Some(120),
+        joined: 31,
+        parted: 2,
+        pairs_sha256: Digest::of(b"pairs"),
+        by: code("analyst-1"),
+    })
 }
 
 fn referral_step() -> Body {

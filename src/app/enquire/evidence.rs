@@ -209,7 +209,7 @@ pub(super) fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> 
     let policies = look.asked.policies;
     records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
     for record in &mut records {
-        record.tokens.retain(|token| policies.matches(token));
+        record.tokens = policies.matching(&record.tokens);
         record.households.retain(|token| policies.matches(token));
     }
     records

@@ -67,13 +67,20 @@ impl Gateway {
         let Some(before) = self.store().closed_run_before(self.programme(), run.number).await? else {
             return Ok(None);
         };
+        if before.removed_at.is_some() {
+            return Err(MatchRunError::Removed);
+        }
         let (before, after) = (self.families_of(&before).await?, self.families_of(&run).await?);
         Ok(Some(difference(&before, &after)))
     }
 
-    async fn closed_run(&self, caller: &AgencyCaller, id: MatchRunId) -> Result<StoredRun, MatchRunError> {
+    pub(super) async fn closed_run(&self, caller: &AgencyCaller, id: MatchRunId) -> Result<StoredRun, MatchRunError> {
         let run = self.own_run(caller, id).await?;
-        if run.state == RunState::Closed { Ok(run) } else { Err(MatchRunError::NotDue) }
+        match (run.state, run.removed_at) {
+            (RunState::Closed, None) => Ok(run),
+            (RunState::Closed, Some(_)) => Err(MatchRunError::Removed),
+            _ => Err(MatchRunError::NotDue),
+        }
     }
 
     async fn families_of(&self, run: &StoredRun) -> Result<Vec<CandidateFamily>, AppError> {

@@ -11,7 +11,7 @@ use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::MatchRunId;
 use crate::domain::pair::RecordName;
 use crate::linkage::match_run::{CandidateFamily, output};
-use crate::store::{RunState, StoreError};
+use crate::store::StoreError;
 use crate::tlog::digest::Digest;
 
 /// Families of a closed run, with their place in the log.
@@ -35,10 +35,7 @@ impl Gateway {
         id: MatchRunId,
         asked: &RunTerms,
     ) -> Result<GivenFamilies, MatchRunError> {
-        let run = self.own_run(caller, id).await?;
-        if run.state != RunState::Closed {
-            return Err(MatchRunError::NotDue);
-        }
+        let run = self.closed_run(caller, id).await?;
         let ground = RunGround::read(&run)?;
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;

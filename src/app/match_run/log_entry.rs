@@ -1,6 +1,6 @@
 //! The log entries of match runs. Everything that a result depends on is in them; nothing is about a person.
 
-use super::{MatchRunError, PURPOSE, RunTerms, purpose};
+use super::{MatchRunError, PURPOSE, RunGround, RunTerms, purpose};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::EnquiryError;
 use crate::app::enquire::log_entry::{decision, feeds_of};
@@ -10,14 +10,17 @@ use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::{EventId, MatchRunId};
+use crate::domain::time::Timestamp;
 use crate::policy::decision as decided;
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, NewEvent, View};
+use crate::store::{CeilingKey, FeedState, NewEvent, StoredRun, View};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, MatchRun, MatchRunStep, Outcome, RunCommitments, RunCount, RunInput};
 
 /// The sealed opening of the user who acted.
 const ACTOR_LENGTH: usize = 96;
+/// Who removes the pages of old runs.
+const REMOVER: &str = "retention";
 
 /// Who acts, on what grounds, and when.
 pub(super) struct Acting<'a> {
@@ -116,6 +119,39 @@ impl Gateway {
         }));
         let mut event = self.event_with_id(id, view.now, body)?;
         described(&mut event, acting, said.refused.is_some());
+        event.openings = vec![("actor", sealed_actor)];
+        Ok(event)
+    }
+
+    /// The entry of the removal of a run's pages: nobody's step, in the name of the agency that began it.
+    pub(super) async fn run_removal_entry(
+        &self,
+        run: &StoredRun,
+        ground: &RunGround,
+        now: Timestamp,
+    ) -> Result<NewEvent, AppError> {
+        let id = EventId::new(uuid_v7(now, self.random()));
+        let policies = self.current_policies().await?;
+        let (actor, sealed_actor) = self.commit(id, "actor", REMOVER.as_bytes().to_vec(), ACTOR_LENGTH)?;
+        let body = Body::MatchRunStep(Box::new(MatchRunStep {
+            run: run.id,
+            step: code("removed")?,
+            agency: run.begun_by.clone(),
+            client: code(REMOVER)?,
+            agreement: None,
+            agreement_sha256: None,
+            rules_sha256: Digest::new(*policies.book().rules().hash().as_bytes()),
+            role: ground.role.clone(),
+            outcome: Outcome::Answered,
+            sha256: run.output_sha256.map(Digest::new),
+            snapshot_sha256: None,
+            counts: Vec::new(),
+            decisions: Vec::new(),
+            commitments: RunCommitments { actor },
+        }));
+        let mut event = self.event_with_id(id, now, body)?;
+        event.recipient = Some(run.begun_by.to_string());
+        event.outcome = Some("answered".to_owned());
         event.openings = vec![("actor", sealed_actor)];
         Ok(event)
     }

@@ -11,6 +11,8 @@
 //! | [`families`] | the data team reads them |
 //! | [`again`] | a run is computed again, and compared with the one before |
 //! | [`validate`] | holders decide about records of their own |
+//! | [`work_list`] | which of its own records a holder is asked to decide about |
+//! | [`remove`] | the pages of old runs are removed |
 //! | [`log_entry`] | the entries of all that |
 //!
 //! Each step is one transaction: after a crash the run goes on where it was, and comes to the same bytes.
@@ -22,9 +24,11 @@ pub mod close;
 pub mod families;
 pub mod list;
 mod log_entry;
+pub mod remove;
 pub mod reply;
 pub mod snapshot;
 pub mod validate;
+pub mod work_list;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +77,12 @@ pub enum MatchRunError {
     /// What the run was begun on is no longer permitted.
     #[error("agreements or feeds changed, so that the run may not be carried on: begin another")]
     NoLonger,
+    /// Its pages are gone: nothing can be computed from it any more.
+    #[error(
+        "the pages of this match run, or of the one before it, were removed when the time for which they are kept was \
+         over; its log entries and digests remain"
+    )]
+    Removed,
     /// A listed token is malformed, or one that was not listed was answered.
     #[error("the reply answers a token that is not on the list, or one of them twice")]
     NotListed,
@@ -159,6 +169,8 @@ pub struct RunReport {
     pub counts: Option<RunCounts>,
     /// SHA-256 of its output, once it is closed.
     pub output_sha256: Option<Digest>,
+    /// When its pages were removed.
+    pub removed_at: Option<Timestamp>,
 }
 
 /// Everything that was fixed when a run was begun. Nothing in it is about a person.
@@ -284,6 +296,7 @@ impl Gateway {
             inputs: ground.inputs,
             counts,
             output_sha256: run.output_sha256.map(Digest::new),
+            removed_at: run.removed_at,
         })
     }
 

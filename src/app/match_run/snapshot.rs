@@ -140,8 +140,7 @@ impl Reader {
         let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
         let shows_home = may(&Item::Household) && evidence.coverage == Coverage::Current;
         cut_down(&mut evidence, may, &self.areas, &self.attendance);
-        let live = |token: &&crate::store::StoredToken| self.policies.matches(token);
-        let tokens: Vec<_> = record.tokens.iter().filter(live).copied().collect();
+        let tokens = self.policies.matching(&record.tokens);
         let homes = if shows_home { self.homes(gateway, record)? } else { Vec::new() };
         Ok(RunRecord {
             component: record.component,

@@ -14,11 +14,12 @@ use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::crypto::random::{random_bytes, uuid_v7};
+use crate::domain::agreement::Profile;
 use crate::domain::ids::{AgencyCode, FeedCode, OpaqueRef, SubmissionId};
 use crate::domain::pair::{PairOrigin, RecordName};
 use crate::domain::token::Blinded;
 use crate::linkage::rules::{APART, CONFIRMED, FUZZY, PAIR_EPOCH, WEIGHED, is_reserved};
-use crate::store::{Claim, LinkableRecord, StoredPair, StoredToken, Turnover};
+use crate::store::{Claim, FeedState, LinkableRecord, StoredPair, StoredToken, Submission, Turnover};
 
 /// Pairs that are applied with one generation.
 const PAIRS: i64 = 1000;
@@ -75,7 +76,13 @@ impl Gateway {
         let pairs = store.pairs_to_apply(self.programme(), PAIRS).await?;
         let ids = self.shown_records_of(claim, &pairs).await?;
         let records = store.linkable_records(&ids).await?;
-        let renewed = self.with_pair_tokens(policies, &records).await?;
+        let feeds = self.visible_feeds(claim.generation).await?;
+        let has_profile = |record: &LinkableRecord, profile| {
+            let of_record = |feed: &&FeedState| (&feed.agency, &feed.feed) == (&record.agency, &record.feed);
+            let feed = feeds.iter().find(of_record);
+            feed.is_some_and(|feed| policies.has_profile(&feed.agency, &feed.agreement, profile))
+        };
+        let renewed = self.with_pair_tokens(policies, &records, has_profile).await?;
 
         let turnover = Turnover::default();
         let mut graph = Graph { renewed: renewed.clone(), ..Graph::default() };
@@ -138,18 +145,20 @@ impl Gateway {
     pub(super) async fn add_pair_tokens(
         &self,
         claim: &Claim,
-        arriving: SubmissionId,
+        arriving: &Submission,
         policies: &Policies,
     ) -> Result<(), AppError> {
         if !self.store().has_pairs(self.programme()).await? {
             return Ok(());
         }
+        let has_profile =
+            |_: &LinkableRecord, profile| policies.has_profile(&arriving.agency, &arriving.agreement, profile);
         let mut after: Option<OpaqueRef> = None;
         loop {
-            let page = self.store().submission_records(arriving, after.as_ref(), PAGE as i64).await?;
+            let page = self.store().submission_records(arriving.id, after.as_ref(), PAGE as i64).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.reference.clone());
-            let renewed = self.with_pair_tokens(policies, &page).await?;
+            let renewed = self.with_pair_tokens(policies, &page, has_profile).await?;
             let mut tx = self.store().begin().await?;
             let until = tx.now().await?.plus_seconds(CLAIM_SECONDS);
             if !tx.keep_claim(claim, until).await? {
@@ -165,8 +174,14 @@ impl Gateway {
         }
     }
 
-    /// The records' tokens with those of their pairs in force and no other pair token.
-    async fn with_pair_tokens(&self, policies: &Policies, records: &[LinkableRecord]) -> Result<Renewed, AppError> {
+    /// The records' tokens with those of their pairs in force and no other pair token. One that stands
+    /// for a likeness is only with records that came under terms of the privacy profile that it takes.
+    async fn with_pair_tokens(
+        &self,
+        policies: &Policies,
+        records: &[LinkableRecord],
+        has_profile: impl Fn(&LinkableRecord, Profile) -> bool,
+    ) -> Result<Renewed, AppError> {
         let mut by_feed: BTreeMap<(&AgencyCode, &FeedCode), Vec<OpaqueRef>> = BTreeMap::new();
         for record in records {
             by_feed.entry((&record.agency, &record.feed)).or_default().push(record.reference.clone());
@@ -187,7 +202,13 @@ impl Gateway {
                 reference: record.reference.clone(),
             };
             let own = record.tokens.iter().filter(|token| !is_reserved(token.kind)).copied();
-            let mut all: Vec<StoredToken> = own.chain(tokens.get(&name).into_iter().flatten().copied()).collect();
+            let of_pairs = tokens.get(&name).into_iter().flatten().copied();
+            let of_pairs = of_pairs.filter(|token| match token.kind {
+                WEIGHED => has_profile(record, Profile::B),
+                FUZZY => has_profile(record, Profile::C),
+                _ => true,
+            });
+            let mut all: Vec<StoredToken> = own.chain(of_pairs).collect();
             all.sort_unstable();
             all.dedup();
             (record.id, all)

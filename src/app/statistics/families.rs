@@ -155,7 +155,7 @@ impl Reader {
         let homes = if shows_home { household_tokens(&matching(&record.households)) } else { Vec::new() };
         let key =
             RecordKey { agency: record.agency.clone(), feed: record.feed.clone(), reference: record.reference.clone() };
-        let tokens = [link_tokens(&matching(&record.tokens)), parted_tokens(&record.apart)].concat();
+        let tokens = [link_tokens(&self.policies.matching(&record.tokens)), parted_tokens(&record.apart)].concat();
         Ok(Some((LinkRecord { key, tokens, households: homes }, evidence)))
     }
 

@@ -13,6 +13,8 @@
 //! | [`submissions`] | what became of the files that were sent; taking one back |
 //! | [`feeds`] | which feeds are due or late |
 //! | [`possible_matches`] | records of the agency's own that it is asked to verify |
+//! | [`household_list`] | a benefits agency answers a match run, household by household |
+//! | [`validations`] | records of the agency's own that it is asked to decide about after a match run |
 //! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
@@ -22,6 +24,7 @@ pub mod connection;
 pub mod doctor;
 pub mod enquire;
 pub mod feeds;
+pub mod household_list;
 pub mod join;
 pub mod key_file;
 pub mod mapping;
@@ -32,6 +35,7 @@ pub mod screen;
 pub mod submissions;
 pub mod submit;
 pub mod tokenise;
+pub mod validations;
 
 /// Reads a file that only its owner may read.
 ///

@@ -1,4 +1,4 @@
-//! `porth weights`: learning what agreement of field tokens is worth.
+//! `porth weights`: learning what agreement of field tokens is worth, and letting it take effect.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,10 @@ pub struct WeightsArgs {
 enum Command {
     /// Learn weights from the visible records of agencies that supply under privacy profile B, and freeze them
     Learn(LearnArgs),
+    /// Let frozen weights take effect: the records that they hold to be one person's are joined
+    Apply(ApplyArgs),
+    /// Take the weights that are in force back: what they joined is parted
+    Withdraw(WithdrawArgs),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +42,48 @@ struct LearnArgs {
     /// Your account, for the log
     #[arg(long)]
     by: String,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The match run's private key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The weights, as `learn` wrote them
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Weigh every record, not only those that are new or changed since the same weights were applied
+    #[arg(long)]
+    afresh: bool,
+    /// Your account, for the log
+    #[arg(long)]
+    by: String,
+}
+
+#[derive(Debug, Args)]
+struct WithdrawArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Your account, for the log
+    #[arg(long)]
+    by: String,
+}
+
+#[derive(Serialize)]
+struct Applied {
+    weights_sha256: Digest,
+    records: u64,
+    weighed: u64,
+    joined: u64,
+    parted: u64,
+}
+
+#[derive(Serialize)]
+struct Withdrawn {
+    weights_sha256: Option<Digest>,
+    parted: u64,
 }
 
 #[derive(Serialize)]
@@ -60,6 +106,8 @@ struct Learned {
 pub fn run(args: WeightsArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Learn(args) => learn(&args, *output),
+        Command::Apply(args) => apply(&args, *output),
+        Command::Withdraw(args) => withdraw(&args, *output),
     }
 }
 
@@ -90,6 +138,47 @@ fn learn(args: &LearnArgs, output: Output) -> Result<(), Failure> {
         &learned,
     );
     output.note("Keep the file: a match run names these weights by their hash. Nothing learns again by itself.");
+    Ok(())
+}
+
+fn apply(args: &ApplyArgs, output: Output) -> Result<(), Failure> {
+    let config = args.config.read()?;
+    let key = read_match_run_pair(&args.key)?;
+    let weights = std::fs::read(&args.weights)
+        .map_err(|error| Failure::failed(format!("{} cannot be read: {error}", args.weights.display())))?;
+    let applied = block_on(with_gateway(&config, async |gateway| {
+        gateway.apply_weights(&key, &weights, &args.by, args.afresh).await.map_err(app_failure)
+    }))?;
+    let applied = Applied {
+        weights_sha256: applied.sha256,
+        records: applied.records,
+        weighed: applied.weighed,
+        joined: applied.joined,
+        parted: applied.parted,
+    };
+    output.result(
+        format_args!(
+            "Weights {} are in force.\nOf {} records {} were weighed. {} pairs join records from now on; {} pairs \
+             that earlier weighing let stand do so no longer.",
+            applied.weights_sha256, applied.records, applied.weighed, applied.joined, applied.parted
+        ),
+        &applied,
+    );
+    output.note(
+        "A running gateway brings this into its answers within a minute. To take it back: porth weights withdraw",
+    );
+    Ok(())
+}
+
+fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), Failure> {
+    let config = args.config.read()?;
+    let withdrawn =
+        block_on(with_gateway(&config, async |gateway| gateway.withdraw_weights(&args.by).await.map_err(app_failure)))?;
+    let withdrawn = Withdrawn { weights_sha256: withdrawn.sha256, parted: withdrawn.parted };
+    output.result(
+        format_args!("No weights are in force. {} pairs no longer join records.", withdrawn.parted),
+        &withdrawn,
+    );
     Ok(())
 }
 

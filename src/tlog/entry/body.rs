@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
+    WeightsStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
@@ -93,6 +94,8 @@ bodies! {
     MatchView(Box<MatchView>) = "match.view";
     /// Weights of weighed fields were learned from the visible records.
     WeightsLearned(WeightsLearned) = "weights.learn";
+    /// Weights were applied to the visible records, or withdrawn.
+    WeightsStep(WeightsStep) = "weights.step";
     /// A match run was begun, or refused.
     MatchRun(Box<MatchRun>) = "match.run";
     /// A step of a match run.

@@ -14,7 +14,7 @@ pub use body::{
     Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, KeyEvent, LoadedAgreement,
     LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, Outcome, PolicyLoad, PreviousLog,
     ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening,
-    Standing, Statistics, Submission, SubmissionMode, ViewCommitments, WeightsLearned, YesNo,
+    Standing, Statistics, Submission, SubmissionMode, ViewCommitments, WeightsLearned, WeightsStep, YesNo,
 };
 pub use code::{Code, CodeError};
 

@@ -49,6 +49,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/match-runs/{id}/reply" => {
             json!({ "terms": run_terms(), "answers": [{ "token": TOKEN, "state": "met" }] })
         }
+        "/v1/match-runs/{id}/work-list" => json!({ "after": { "feed": "attendance", "ref": REFERENCE } }),
         "/v1/match-runs/{id}/validations" => json!({
             "record": { "feed": "attendance", "ref": REFERENCE }, "decision": "reject",
             "role": "education-welfare-officer", "reason": "record-wrong",
@@ -99,7 +100,7 @@ fn run_terms() -> Value {
 fn match_run() -> Value {
     json!({
         "id": ID, "number": 4, "state": "closed", "as_at": "2026-11-20T10:15:00.000000Z", "records_expected": 48211,
-        "records_kept": 48211, "waits_for_reply": false, "output_sha256": "0".repeat(64),
+        "records_kept": 48211, "waits_for_reply": false, "output_sha256": "0".repeat(64), "pages_removed_at": null,
         "inputs": [{ "agency": "education", "feed": "attendance", "submission": ID, "as_at": "2026-11-18",
             "digest": "0".repeat(64) }],
         "counts": { "records": 48211, "persons": 31040, "households": 5120, "listed": 5120, "answered": 5102,
@@ -295,6 +296,10 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/match-runs/{id}/reply" | "/v1/match-runs/{id}/validations", _) => {
             json!({ "disclosure": ID, "receipt": receipt() })
         }
+        ("/v1/match-runs/{id}/work-list", _) => json!({
+            "records": [{ "feed": "attendance", "ref": REFERENCE, "role": "child", "as_at": "2026-11-18" }],
+            "next_after": null,
+        }),
         ("/v1/match-runs/{id}/families", _) => {
             let name = json!({ "agency": "education", "feed": "attendance", "ref": REFERENCE });
             json!({ "disclosure": ID, "receipt": receipt(),
@@ -410,7 +415,8 @@ mod tests {
     use crate::web::api::families::{FamilyDecisionView, FamilyEngagementView, FamilyLookupView};
     use crate::web::api::feeds::FeedsView;
     use crate::web::api::match_runs::{
-        MatchRunView, RunFamiliesView, RunListView, RunReplyBody, RunStepBody, ValidationBody,
+        MatchRunView, RepeatedRunView, RunDifferenceView, RunDisclosureView, RunFamiliesView, RunListView,
+        RunReplyBody, RunStepBody, ValidationBody, WorkListBody, WorkListView,
     };
     use crate::web::api::possible_matches::{
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
@@ -436,6 +442,12 @@ mod tests {
         reads::<ValidationBody>(request("/v1/match-runs/{id}/validations"));
         reads::<MatchRunView>(answer("/v1/match-runs", "post"));
         reads::<RunListView>(answer("/v1/match-runs/{id}/list", "post"));
+        reads::<WorkListBody>(request("/v1/match-runs/{id}/work-list"));
+        reads::<WorkListView>(answer("/v1/match-runs/{id}/work-list", "post"));
+        reads::<RunDisclosureView>(answer("/v1/match-runs/{id}/reply", "post"));
+        reads::<RunDisclosureView>(answer("/v1/match-runs/{id}/validations", "post"));
+        reads::<RepeatedRunView>(answer("/v1/match-runs/{id}/repeat", "post"));
+        reads::<RunDifferenceView>(answer("/v1/match-runs/{id}/difference", "get"));
         reads::<RunFamiliesView>(answer("/v1/match-runs/{id}/families", "post"));
         reads::<Question>(request("/v1/enquiries"));
         reads::<TokenCheck>(request("/v1/token-checks"));

@@ -128,7 +128,7 @@ impl From<MatchRunError> for Problem {
     fn from(error: MatchRunError) -> Self {
         match error {
             MatchRunError::Unknown => Self::new(kinds::NOT_FOUND),
-            MatchRunError::NotDue | MatchRunError::NoLonger | MatchRunError::Answered => {
+            MatchRunError::NotDue | MatchRunError::NoLonger | MatchRunError::Removed | MatchRunError::Answered => {
                 Self::new(kinds::STATE_CONFLICT).detail(error)
             }
             MatchRunError::NotListed => Self::new(kinds::INVALID_FIELD).detail(error),

@@ -11,9 +11,11 @@ use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
 use crate::app::match_run::reply::TokenAnswer;
 use crate::app::match_run::validate::OwnValidation;
+use crate::app::match_run::work_list::WorkItem;
 use crate::app::match_run::{RunCounts, RunDisclosure, RunReport, RunTerms};
 use crate::domain::family::RecordName;
-use crate::domain::ids::{EventId, MatchRunId, RoleCode};
+use crate::domain::ids::{EventId, FeedCode, MatchRunId, OpaqueRef, RoleCode};
+use crate::domain::record::Role;
 use crate::domain::token::Token;
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
@@ -43,6 +45,9 @@ pub struct MatchRunView {
     pub counts: Option<RunCounts>,
     /// SHA-256 of its output, hexadecimal; `null` before it is closed.
     pub output_sha256: Option<String>,
+    /// When its pages were removed, after which nothing can be computed from it; `null` while they are there.
+    #[schema(format = DateTime)]
+    pub pages_removed_at: Option<String>,
 }
 
 /// A delivery that a run is computed from.
@@ -188,6 +193,41 @@ pub struct ValidationBody {
     pub role: RoleCode,
     /// As for a possible match: `checked-file`, `record-wrong`, `other-person` and so on.
     pub reason: String,
+}
+
+/// Which page of a work list is wanted.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkListBody {
+    /// The last record of the page before; `null` for the first page.
+    #[serde(default)]
+    pub after: Option<OwnRecord>,
+}
+
+/// A page of a holder's work list.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WorkListView {
+    /// Records of the agency's own, by feed and reference.
+    pub records: Vec<WorkItemView>,
+    /// Where the next page begins; `null` at the end.
+    pub next_after: Option<OwnRecord>,
+}
+
+/// A record of the agency's own that it is asked to decide about.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WorkItemView {
+    /// The agency's feed.
+    #[schema(value_type = String)]
+    pub feed: FeedCode,
+    /// The agency's own reference.
+    #[serde(rename = "ref")]
+    #[schema(value_type = String)]
+    pub reference: OpaqueRef,
+    /// The role that the agency's file gives.
+    pub role: Role,
+    /// The day that the agency's file describes.
+    #[schema(format = Date)]
+    pub as_at: String,
 }
 
 /// Begins a match run: decides whose records may take part, fixes them, and logs both. Nothing is read yet.
@@ -369,7 +409,7 @@ pub async fn families(
         (status = 200, description = "Computed, compared and logged", body = RepeatedRunView),
         (status = 400, description = "The body is not JSON"),
         (status = 404, description = "The caller has no such run"),
-        (status = 409, description = "The run is not closed"),
+        (status = 409, description = "The run is not closed, or its pages were removed when their time was over"),
         (status = 422, description = "A field is missing or malformed"),
     ))]
 pub async fn repeat(
@@ -390,7 +430,7 @@ pub async fn repeat(
     responses(
         (status = 200, description = "Counts alone", body = RunDifferenceView),
         (status = 404, description = "The caller has no such run"),
-        (status = 409, description = "The run is not closed"),
+        (status = 409, description = "The run is not closed, or pages of one of the two were removed"),
     ))]
 pub async fn difference(
     State(gateway): State<Gateway>,
@@ -400,6 +440,38 @@ pub async fn difference(
     let difference = gateway.match_run_difference(&caller, parse_id(&id)?).await?;
     let crate::linkage::match_run::RunDifference { added, gone, changed } = difference.unwrap_or_default();
     Ok(Json(RunDifferenceView { has_earlier: difference.is_some(), added, gone, changed }))
+}
+
+/// Gives a holder the records of its own that it is asked to decide about after a run: those with an address
+/// of which its own file says that a criterion is met, and of which it has said nothing since. It depends on
+/// the agency's own rows and decisions alone.
+#[utoipa::path(post, path = "/v1/match-runs/{id}/work-list", operation_id = "match_run_work_list", tag = "match runs",
+    security(("access_token" = [])),
+    params(("id" = String, Path, description = "The run")),
+    request_body = WorkListBody,
+    responses(
+        (status = 200, description = "A page of the agency's own records", body = WorkListView),
+        (status = 400, description = "The body is not JSON"),
+        (status = 404, description = "No feed of the agency's is in such a run"),
+        (status = 409, description = "The run is not closed"),
+        (status = 422, description = "A field is missing or malformed"),
+    ))]
+pub async fn work_list(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+    Json(body): Json<WorkListBody>,
+) -> Result<Json<WorkListView>, Problem> {
+    let after = body.after.map(|after| (after.feed, after.reference));
+    let list = gateway.match_run_work_list(&caller, parse_id(&id)?, after.as_ref()).await?;
+    let item = |item: WorkItem| WorkItemView {
+        feed: item.feed,
+        reference: item.reference,
+        role: item.role,
+        as_at: item.as_at.date().to_string(),
+    };
+    let next_after = list.next_after.map(|(feed, reference)| OwnRecord { feed, reference });
+    Ok(Json(WorkListView { records: list.items.into_iter().map(item).collect(), next_after }))
 }
 
 /// A holder decides about a record of its own, after a run was closed. The answer is the same whether the
@@ -457,6 +529,7 @@ fn run_view(report: RunReport) -> MatchRunView {
         inputs: report.inputs.into_iter().map(input).collect(),
         counts: report.counts,
         output_sha256: report.output_sha256.map(String::from),
+        pages_removed_at: report.removed_at.map(|at| at.to_string()),
     }
 }
 

@@ -127,6 +127,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/match-runs/{id}/families", post(match_runs::families))
         .route("/v1/match-runs/{id}/repeat", post(match_runs::repeat))
         .route("/v1/match-runs/{id}/difference", get(match_runs::difference))
+        .route("/v1/match-runs/{id}/work-list", post(match_runs::work_list))
         .route("/v1/match-runs/{id}/validations", post(match_runs::validate))
         .route("/v1/families/lookup", post(families::lookup))
         .route("/v1/families/decisions", post(families::decide))

@@ -56,6 +56,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         match_runs::families,
         match_runs::repeat,
         match_runs::difference,
+        match_runs::work_list,
         match_runs::validate,
         families::lookup,
         families::decide,

@@ -3,6 +3,7 @@
 mod agreements;
 mod enquiries;
 mod log;
+mod match_runs;
 mod screenings;
 mod submissions;
 mod uploads;

@@ -7,6 +7,7 @@ mod guess;
 mod keys;
 mod live;
 mod log;
+mod match_run;
 mod messy;
 pub(crate) mod policy;
 mod possible_matches;

@@ -14,3 +14,4 @@ mod referrals;
 mod retired_tokens;
 mod uploads;
 mod weighing;
+mod weighing_applied;

@@ -134,7 +134,7 @@ fn with_the_number_the_whole_of_febrl_4_is_weighed_without_a_false_link() {
 }
 
 /// Rows with the field tokens that `porth tokenise` would make.
-fn rows_with_fields(programme: &TestProgramme, records: &[Record]) -> Vec<Value> {
+pub(super) fn rows_with_fields(programme: &TestProgramme, records: &[Record]) -> Vec<Value> {
     let keys = &programme.match_keys;
     let levels: Vec<_> = keys.field_levels().map(|(_, level)| level.name.clone()).collect();
     let type_keys: Vec<_> = levels.iter().map(|name| programme.type_key(name.as_str())).collect();
@@ -156,16 +156,16 @@ fn rows_with_fields(programme: &TestProgramme, records: &[Record]) -> Vec<Value>
     rows
 }
 
-fn people(file: &str, below: u32) -> Vec<Record> {
+pub(super) fn people(file: &str, below: u32) -> Vec<Record> {
     read(file).into_iter().filter(|record| record.number < below).collect()
 }
 
-async fn start(backend: Backend) -> TestProgramme {
+pub(super) async fn start(backend: Backend) -> TestProgramme {
     TestProgramme::start_with(backend, policy_files_of("examples/febrl", "policies/match-keys.febrl.toml")).await
 }
 
 /// Two agencies' files of the first so many people.
-async fn deliver_both(programme: &TestProgramme, below: u32, change: impl Fn(&str, &mut Value)) {
+pub(super) async fn deliver_both(programme: &TestProgramme, below: u32, change: impl Fn(&str, &mut Value)) {
     for (agency, feed, file) in [("north", "file-a", "dataset4a"), ("south", "file-b", "dataset4b")] {
         let mut rows = rows_with_fields(programme, &people(file, below));
         for row in &mut rows {

@@ -162,3 +162,96 @@ impl std::str::FromStr for Reference {
         porth::domain::ids::OpaqueRef::parse(text).map(Self)
     }
 }
+
+/// Two agencies' records of one child at one address, which no key joins, under terms of a privacy profile.
+async fn two_halves_of_a_child(backend: Backend, profile: &str) -> TestProgramme {
+    let mut files = crate::support::programme::policy_files();
+    for text in &mut files.agreements {
+        let edited = String::from_utf8(text.clone())
+            .expect("text")
+            .replace("profile = \"A\"", &format!("profile = \"{profile}\""));
+        *text = edited.into_bytes();
+    }
+    let programme = TestProgramme::start_with(backend, files).await;
+    let household = programme.tokens(&[("uprn", &IN_NEED.address())]);
+    let (absent, need) = (flags(&programme, "E1").await, flags(&programme, "H2").await);
+    let with = |flags: &Value| json!({ "role": "child", "household": household, "flags": flags });
+    let pupil = programme.row(1, &[("upn", "upn 1")], with(&absent));
+    let case = programme.row(2, &[("nhs", "9990000018")], with(&need));
+    programme.deliver("education", "attendance", "early-help-core/v1", &[pupil]).await;
+    programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &[case]).await;
+    programme
+}
+
+/// The two records weighed to be one person's, as `porth weights apply` stores it.
+async fn weighed(programme: &TestProgramme) -> porth::store::StoredPair {
+    use porth::domain::ids::{EventId, OpaqueRef, PairId};
+    use porth::domain::pair::{PairNames, PairOrigin, PairState, RecordName};
+    let name = |agency: &str, feed: &str, number| RecordName {
+        agency: agency.parse().expect("a code"),
+        feed: feed.parse().expect("a code"),
+        reference: OpaqueRef::parse(&opaque(number)).expect("22"),
+    };
+    let names = PairNames::new(name("education", "attendance", 1), name("childrens-social-care", "cases", 2));
+    let mut tx = programme.gateway.store().begin().await.expect("a transaction");
+    let now = tx.now().await.expect("the clock");
+    let pair = porth::store::StoredPair {
+        id: PairId::new(uuid::Uuid::now_v7()),
+        origin: PairOrigin::Weighed,
+        names: names.expect("two records"),
+        weight: Some(9_000),
+        evidence: "forename exact +9000".to_owned(),
+        state: PairState::InForce,
+        proposed_at: now,
+        sides: [porth::store::PairSide::default(); 2],
+    };
+    let decided = (now, EventId::new(uuid::Uuid::now_v7()));
+    tx.add_pairs_in_force(&programme.code, std::slice::from_ref(&pair), decided).await.expect("added");
+    tx.commit().await.expect("committed");
+    programme.publish().await;
+    pair
+}
+
+/// Runs a match now; gives the run and how many people its one family has.
+async fn run_now(programme: &TestProgramme) -> (RunReport, usize) {
+    let run = begin(programme).await;
+    until_listed(programme, run.id).await;
+    let closed = step(programme, run.id, true).await;
+    let found = families(programme, run.id).await;
+    assert_eq!(found.len(), 1);
+    (closed, found[0].people.len())
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_run_keeps_to_the_weighed_pairs_of_its_day(#[case] backend: Backend) {
+    use porth::domain::ids::EventId;
+    use porth::domain::pair::PairState;
+    use porth::store::{PairChange, StoredPair};
+    let programme = two_halves_of_a_child(backend, "B").await;
+    let (first, people) = run_now(&programme).await;
+    assert_eq!(people, 2, "no key joins the two records");
+    let pair = weighed(&programme).await;
+    let (second, people) = run_now(&programme).await;
+    assert_eq!(people, 1, "weighed they are one child");
+
+    let mut tx = programme.gateway.store().begin().await.expect("a transaction");
+    let taken_back = PairChange::Reversed(tx.now().await.expect("the clock"), EventId::new(uuid::Uuid::now_v7()));
+    tx.change_pair(&StoredPair { state: PairState::Reversed, ..pair }, taken_back).await.expect("changed");
+    tx.commit().await.expect("committed");
+    programme.publish().await;
+    assert_eq!(run_now(&programme).await.1, 2);
+    for run in [first, second] {
+        let again = programme.gateway.repeat_match_run(&caller(TEAM), run.id, &terms()).await.expect("computed");
+        assert!(again.is_same && Some(again.output_sha256) == run.output_sha256);
+    }
+}
+
+#[tokio::test]
+async fn a_weighed_pair_joins_nothing_where_the_terms_lack_its_profile() {
+    let programme = two_halves_of_a_child(Backend::Sqlite, "A").await;
+    weighed(&programme).await;
+    assert_eq!(run_now(&programme).await.1, 2);
+}

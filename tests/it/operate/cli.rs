@@ -190,3 +190,17 @@ async fn a_backup_needs_a_schema_and_a_restore_says_what_is_wrong() {
     assert_eq!(alone.code, 2, "a loss is accepted by somebody, for a reason");
     gateway.run(&["migrate", "--config", "porth.toml"]).done();
 }
+
+#[tokio::test]
+async fn what_is_no_learned_weights_is_not_applied_and_none_are_withdrawn_where_none_are_in_force() {
+    let gateway = CliGateway::ready(Backend::Sqlite, "pilot").await;
+    gateway.run(&["keys", "init", "--for", "match-run", "--folder", "match-run"]).done();
+    fs::write(gateway.path("weights.json"), r#"{ "version": 1 }"#).expect("written");
+    let apply = ["weights", "apply", "--config", "porth.toml", "--key", "match-run/match-run-private.key"];
+    let refused = gateway.run(&[&apply[..], &["--weights", "weights.json", "--by", "analyst-1"]].concat());
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("not a weights artefact"), "{}", refused.err);
+    let nothing = gateway.run(&["weights", "withdraw", "--config", "porth.toml", "--by", "analyst-1"]);
+    assert_eq!(nothing.code, 1, "{}", nothing.err);
+    assert!(nothing.err.contains("no weights are in force"), "{}", nothing.err);
+}

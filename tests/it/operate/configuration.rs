@@ -70,6 +70,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("limits.submission_rows", limits.submission_rows.to_string()),
         ("limits.burst", limits.burst.to_string()),
         ("limits.requests_per_second", limits.requests_per_second.to_string()),
+        ("retention.match_run_days", config.retention.match_run_days.to_string()),
     ])
 }
 

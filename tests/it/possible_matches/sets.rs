@@ -25,10 +25,10 @@ async fn a_joining_pair_with_a_record_outside_the_set_bridges_nothing(#[case] ba
     programme.deliver(POLICE.0, POLICE.1, PARTNERS, &[outside]).await;
 
     in_force(&programme, PairOrigin::Confirmed, name(SCHOOLS, 1), name(POLICE, 3)).await;
-    in_force(&programme, PairOrigin::Weighed, name(POLICE, 3), name(CARE, 2)).await;
+    in_force(&programme, PairOrigin::Confirmed, name(POLICE, 3), name(CARE, 2)).await;
     assert_eq!(areas(&programme, BY_NUMBER).await, ["A3"]);
     assert_eq!(areas(&programme, &[("upn", "upn 1")]).await, ["A2"]);
-    in_force(&programme, PairOrigin::Fuzzy, name(SCHOOLS, 1), name(CARE, 2)).await;
+    in_force(&programme, PairOrigin::Confirmed, name(SCHOOLS, 1), name(CARE, 2)).await;
     assert_eq!(areas(&programme, BY_NUMBER).await, ["A2", "A3"], "with both records in the set it joins");
 }
 

@@ -65,6 +65,7 @@ const STEPS: &[&str] = &[
     "0014_token_checks",
     "0015_match_runs",
     "0016_submissions",
+    "0017_weighings",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.

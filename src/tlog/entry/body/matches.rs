@@ -133,3 +133,33 @@ pub struct WeightsLearned {
     /// The account that ran the command; never a person's name.
     pub by: Code,
 }
+
+/// Frozen weights were applied: what they accept joins records from now on. Or they were withdrawn, and
+/// what they joined is parted. People whom a shield reaches count in no number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsStep {
+    /// `apply` or `withdraw`.
+    pub step: Code,
+    /// SHA-256 of the artefact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<Digest>,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// The generation whose records were read.
+    pub generation: u64,
+    /// How many records took part; absent where none is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// How many of them were weighed, the others being as they were; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighed: Option<u64>,
+    /// Pairs that came into force.
+    pub joined: u64,
+    /// Pairs that no longer stand.
+    pub parted: u64,
+    /// SHA-256 over the lines of both.
+    pub pairs_sha256: Digest,
+    /// The account that ran the command; never a person's name.
+    pub by: Code,
+}

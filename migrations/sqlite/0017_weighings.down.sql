@@ -1,0 +1,3 @@
+ALTER TABLE match_run DROP COLUMN removed_at;
+DROP TABLE weighed_record;
+DROP TABLE weighing;
