@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     step!(14, "token checks", "0014_token_checks"),
     step!(15, "match runs", "0015_match_runs"),
     step!(16, "submissions", "0016_submissions"),
+    step!(19, "log index", "0019_log_index"),
 ];
 
 /// The schema version that this binary was built for.

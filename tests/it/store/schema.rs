@@ -61,6 +61,7 @@ const STEPS: &[&str] = &[
     "0010_statistics",
     "0011_claims",
     "0014_token_checks",
+    "0019_log_index",
 ];
 
 /// Table by table, the columns with their comments; types translated to the shared three.
