@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// What the log is examined for.
 pub const PURPOSE: &str = "audit";
 /// How often a look is decided anew because an agreement changed meanwhile.
-const MOST_TRIES: usize = 4;
+pub(in crate::app) const MOST_TRIES: usize = 4;
 
 /// On what grounds somebody looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,11 +96,13 @@ impl Seen {
 
 /// A look that is decided.
 pub(in crate::app) struct Look<'a> {
-    pub(in crate::app) caller: &'a AgencyCaller,
-    pub(in crate::app) grounds: &'a Grounds,
-    pub(in crate::app) policies: Arc<Policies>,
-    pub(in crate::app) view: View,
-    pub(in crate::app) decided: Result<Permitted, Refusal>,
+    /// Who looks through which client, and on what grounds; no agency where an operator exports
+    /// without openings, which shows nobody and is decided by nothing.
+    who: Option<(&'a AgencyCode, &'a Grounds)>,
+    client: &'a str,
+    policies: Arc<Policies>,
+    view: View,
+    pub(in crate::app) decided: Result<Option<Permitted>, Refusal>,
 }
 
 impl Gateway {
@@ -129,11 +131,24 @@ impl Gateway {
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decided = crate::policy::decide::contributors(policies.book(), &terms, &feeds, view.now);
-        Ok(Look { caller, grounds, policies, view, decided })
+        let (who, client) = (Some((&caller.agency, grounds)), caller.client.as_str());
+        Ok(Look { who, client, policies, view, decided: decided.map(Some) })
+    }
+
+    /// A look by the operator's own account, at nothing that is about anybody.
+    pub(in crate::app) async fn operators_look<'a>(&self, account: &'a str) -> Result<Look<'a>, LogAccessError> {
+        let view = self.store().view(self.programme()).await?;
+        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        let policies = self.policies_at(view.policy_revision).await?;
+        Ok(Look { who: None, client: account, policies, view, decided: Ok(None) })
     }
 
     /// Makes the entry of a look durable. `None` when agreements changed since it was decided.
-    pub(in crate::app) async fn log_look(&self, look: &Look<'_>, seen: &Seen) -> Result<Option<Logged>, LogAccessError> {
+    pub(in crate::app) async fn log_look(
+        &self,
+        look: &Look<'_>,
+        seen: &Seen,
+    ) -> Result<Option<Logged>, LogAccessError> {
         let entry = self.look_entry(look, seen)?;
         let mut tx = self.store().begin().await?;
         if tx.decided_on(self.programme()).await? != Some((look.view.policy_revision, look.view.generation)) {
@@ -153,8 +168,9 @@ impl Gateway {
     }
 
     fn look_entry(&self, look: &Look<'_>, seen: &Seen) -> Result<NewEvent, AppError> {
-        let Look { caller, grounds, policies, view, decided } = look;
-        let agreement = policies.book().agreement(&grounds.agreement).map(|agreement| &agreement.text);
+        let Look { who, client, policies, view, decided } = look;
+        let agreement = who.and_then(|(_, grounds)| policies.book().agreement(&grounds.agreement));
+        let agreement = agreement.map(|agreement| &agreement.text);
         let (outcome, word) = match decided {
             Ok(_) => (Outcome::Answered, "answered"),
             Err(refusal) => {
@@ -163,21 +179,23 @@ impl Gateway {
         };
         let is_shown = outcome == Outcome::Answered;
         let decisions = match decided {
-            Ok(permitted) if seen.with_openings => permitted.decisions.iter().map(decision).collect::<Result<_, _>>()?,
+            Ok(Some(permitted)) if seen.with_openings => {
+                permitted.decisions.iter().map(decision).collect::<Result<_, _>>()?
+            }
             _ => Vec::new(),
         };
         let filter = |(by, value): &(&str, String)| Ok(Filter { by: code(by)?, value: code(value)? });
         let body = LogAccess {
             action: code(seen.action)?,
-            recipient: caller.agency.clone(),
-            client: code(&caller.client)?,
+            recipient: who.map(|(agency, _)| agency.clone()),
+            client: code(client)?,
             agreement: agreement.map(|text| text.reference().clone()),
             agreement_sha256: agreement.map(|text| Digest::new(*text.hash().as_bytes())),
             rules_sha256: Digest::new(*policies.book().rules().hash().as_bytes()),
             programme_sha256: Digest::new(*policies.programme_sha256()),
             agencies_sha256: policies.agencies_sha256(),
             purpose: PurposeCode::parse(PURPOSE).map_err(|_| AppError::Internal("the purpose of audits"))?,
-            role: grounds.role.clone(),
+            role: who.map(|(_, grounds)| grounds.role.clone()),
             outcome,
             filters: seen.filters.iter().map(filter).collect::<Result<_, AppError>>()?,
             entry: seen.entry,
@@ -189,8 +207,8 @@ impl Gateway {
             keys_sha256: seen.keys_sha256,
         };
         let mut event = self.event(view.now, Body::LogAccess(Box::new(body)))?;
-        event.recipient = Some(caller.agency.to_string());
-        event.agreement = Some(grounds.agreement.to_string());
+        event.recipient = who.map(|(agency, _)| agency.to_string());
+        event.agreement = who.map(|(_, grounds)| grounds.agreement.to_string());
         event.purpose = Some(PURPOSE.to_owned());
         event.outcome = Some(word.to_owned());
         Ok(event)
@@ -199,9 +217,4 @@ impl Gateway {
 
 fn openings_word(shown: bool) -> Result<Code, AppError> {
     code(if shown { "permitted" } else { "none" })
-}
-
-/// A caller without a connection: an operator's account that acts for an agency.
-pub fn operator_for(agency: AgencyCode, account: &str) -> AgencyCaller {
-    AgencyCaller { agency, client: account.to_owned() }
 }

@@ -22,6 +22,7 @@
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
+//! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
 //! | [`log_index`] | the index by which the log is searched, made from its entries |
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
@@ -75,4 +76,5 @@ pub mod suspend;
 pub mod tidy;
 pub mod transfer;
 pub mod weigh;
+pub mod witness;
 pub mod writer;

@@ -404,7 +404,7 @@ pub(super) fn log_access() -> Body {
     let Body::Enquiry(like) = enquiry(1) else { panic!("an enquiry") };
     Body::LogAccess(Box::new(LogAccess {
         action: code("export"),
-        recipient: "programme-team".parse().expect("a code"),
+        recipient: Some("programme-team".parse().expect("a code")),
         client: code("operator-1"),
         agreement: like.agreement,
         agreement_sha256: like.agreement_sha256,
@@ -412,7 +412,7 @@ pub(super) fn log_access() -> Body {
         programme_sha256: like.programme_sha256,
         agencies_sha256: like.agencies_sha256,
         purpose: "audit".parse().expect("a code"),
-        role: "auditor".parse().expect("a code"),
+        role: Some("auditor".parse().expect("a code")),
         outcome: Outcome::Answered,
         filters: vec![Filter { by: code("area"), value: code("A4") }],
         entry: Some(event(3)),

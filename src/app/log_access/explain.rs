@@ -109,7 +109,8 @@ impl Gateway {
             Err(_) => return Err(StoreError::Corrupt("a log entry").into()),
         };
         let Some(decided) = decided(entry.body()) else {
-            let sentence = format!("An entry of the type {}; it decides nothing about anybody's data.", entry.body().kind());
+            let sentence =
+                format!("An entry of the type {}; it decides nothing about anybody's data.", entry.body().kind());
             return Ok((proved, index, Vec::new(), vec![sentence]));
         };
         let texts = self.texts_of(&decided).await?;

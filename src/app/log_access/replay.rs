@@ -214,7 +214,9 @@ impl Gateway {
             Ok((book, unnamed)) => {
                 let feeds = feeds_then(&asked, &was, &unnamed)?;
                 match asked.decide(&book, &feeds, entry.at())? {
-                    None => Replayed { today: Some(today), answer, ..unreplayable("The purpose was not declared then.") },
+                    None => {
+                        Replayed { today: Some(today), answer, ..unreplayable("The purpose was not declared then.") }
+                    }
                     Some(came) => {
                         let then = compare::compare(&was, &came, &book, "made again as at its date");
                         Replayed { then: Some(then), today: Some(today), answer, ..none }
@@ -262,11 +264,7 @@ impl Gateway {
 
 /// The feeds that were decided on, each with the agreement that it came under: as the lines of the
 /// entry name it, or else as the submissions before it do.
-fn feeds_then(
-    asked: &Asked,
-    was: &Decided<'_>,
-    submitted: &[SupplierFeed],
-) -> Result<Vec<SupplierFeed>, AppError> {
+fn feeds_then(asked: &Asked, was: &Decided<'_>, submitted: &[SupplierFeed]) -> Result<Vec<SupplierFeed>, AppError> {
     let mut feeds = Vec::new();
     for line in was.decisions.iter().filter(|line| line.supplier != asked.recipient) {
         let named = line.supply.as_ref().and_then(|term| term.as_str().rsplit_once('/'));

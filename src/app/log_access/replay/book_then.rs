@@ -123,7 +123,11 @@ impl Gateway {
             if standing.of.as_str() == "signatory" {
                 let name = standing.name.as_str().to_owned();
                 let is_active = standing.to.as_str() == "active";
-                if is_active { known.suspended_keys.remove(&name) } else { known.suspended_keys.insert(name) };
+                if is_active {
+                    known.suspended_keys.remove(&name)
+                } else {
+                    known.suspended_keys.insert(name)
+                };
             }
         }
         Ok(known)

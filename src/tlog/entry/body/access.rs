@@ -13,8 +13,9 @@ use crate::tlog::digest::Digest;
 pub struct LogAccess {
     /// What was done: `search`, `read`, `replay` or `export`.
     pub action: Code,
-    /// For whom.
-    pub recipient: AgencyCode,
+    /// For whom; absent where an operator exports without openings, for nobody in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<AgencyCode>,
     /// Through which enrolled client, or by which account of the operator's.
     pub client: Code,
     /// The agreement version named; absent when it names none that exists.
@@ -31,8 +32,9 @@ pub struct LogAccess {
     pub agencies_sha256: Digest,
     /// What for.
     pub purpose: PurposeCode,
-    /// In which role.
-    pub role: RoleCode,
+    /// In which role; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleCode>,
     /// Shown, or refused and why.
     pub outcome: Outcome,
     /// What a search was narrowed by.
@@ -46,10 +48,9 @@ pub struct LogAccess {
     /// The index of the last entry that was shown; absent when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<u64>,
-    /// How many were shown. An export has every entry up to its checkpoint, this one among them.
+    /// How many were shown. An export has these and what follows up to its checkpoint, this entry among it.
     pub count: u64,
-    /// Whether an export has openings: `none`, or `permitted`, those of the entries whose every
-    /// contribution is permitted by `decisions`.
+    /// Whether an export has openings: `none`, or `permitted`, as `tlog::bundle` defines them.
     pub openings: Code,
     /// What the reader may learn, decided as an enquiry is. Empty where no opening was shown.
     pub decisions: Vec<Decision>,
