@@ -46,23 +46,28 @@ pub struct Config {
     /// Limits on what callers may do.
     #[serde(default)]
     pub limits: Limits,
-    /// Partner agencies that cosign the log's checkpoints. Without this table nobody outside notices
-    /// when the log is taken back or rewritten.
+    /// Partner agencies that cosign the log's checkpoints. Without them nobody outside notices when the
+    /// log is taken back or rewritten.
     #[serde(default)]
-    pub witnesses: Option<WitnessConfig>,
+    pub witnesses: WitnessConfig,
 }
 
 /// Partner agencies that cosign the log's checkpoints.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct WitnessConfig {
-    /// Verifier keys of the witnesses, as `porth witness key` prints them.
+    /// Verifier keys of the witnesses, as `porth witness key` prints them; none: releases go on unwatched.
     pub keys: Vec<String>,
     /// How many of them have to have seen the log.
     pub quorum: usize,
-    /// Minutes after which releases stop when fewer have; 240 unless set.
-    #[serde(default = "default_stop_after")]
+    /// Minutes after which releases stop when fewer have.
     pub stop_after_minutes: u32,
+}
+
+impl Default for WitnessConfig {
+    fn default() -> Self {
+        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240 }
+    }
 }
 
 /// Where the data is kept: one of the two.
@@ -179,10 +184,6 @@ impl Default for Limits {
 /// What the file with the newest checkpoint is called unless the configuration says otherwise.
 const STATE_FILE: &str = "porth-log-state";
 
-fn default_stop_after() -> u32 {
-    240
-}
-
 fn default_connections() -> u32 {
     16
 }
@@ -226,7 +227,8 @@ impl Config {
         config.resolve(path.parent().unwrap_or(Path::new("")));
         config.database.location()?;
         one_kek(config.keys.kek_file.as_ref(), config.keys.kek_credential.as_ref())?;
-        if config.witnesses.as_ref().is_some_and(|all| all.quorum == 0 || all.quorum > all.keys.len()) {
+        let witnesses = &config.witnesses;
+        if !witnesses.keys.is_empty() && !(1..=witnesses.keys.len()).contains(&witnesses.quorum) {
             return Err(ConfigError::Unusable(
                 "witnesses.quorum is at least 1 and at most the number of witnesses.keys",
             ));

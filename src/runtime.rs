@@ -134,7 +134,7 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
 
 /// The witnesses that the configuration names.
 fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
-    let rule = config.witnesses.as_ref().map(witness_rule);
+    let rule = (!config.witnesses.keys.is_empty()).then(|| witness_rule(&config.witnesses));
     let unusable = |_| ConfigError::Unusable("witnesses.keys: a text is not a witness's verifier key");
     rule.map(Witnesses::new).transpose().map_err(unusable)
 }

@@ -7,6 +7,8 @@ pub mod explain;
 pub mod replay;
 pub mod search;
 
+use std::sync::Arc;
+
 use super::caller::AgencyCaller;
 use super::enquire::log_entry::{code, decision};
 use super::enquire::{QuestionFault, supplier_feed};
@@ -20,7 +22,6 @@ use crate::policy::rules::RuleHit;
 use crate::store::{NewEvent, StoreError, View};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, Code, Filter, LogAccess, Outcome};
-use std::sync::Arc;
 
 /// What the log is examined for.
 pub const PURPOSE: &str = "audit";

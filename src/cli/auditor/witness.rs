@@ -188,7 +188,10 @@ fn judge(fault: WitnessFault, args: &RunArgs, note: &[u8]) -> Trouble {
     }
     let kept = keep_evidence(&args.state, note);
     let next = match kept {
-        Ok(path) => format!("both signed checkpoints are in {}: give them to the information governance officers", path.display()),
+        Ok(path) => format!(
+            "both signed checkpoints are in {}: give them to the information governance officers",
+            path.display()
+        ),
         Err(error) => format!("the evidence could not be written ({}): keep {}", error.kind(), args.state.display()),
     };
     Trouble::Lasting(Failure::faulty(format!("{}: {fault}", fault.code())).next(next))

@@ -1,9 +1,9 @@
 //! `/v1/log/cosignatures`: witnesses hand over what they cosigned, and anybody may have it; and the
 //! stop of releases when they have fallen silent.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -12,9 +12,12 @@ use super::Api;
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
 use crate::app::witness::cosigned_checkpoint;
+use crate::web::body::{BodyLimit, read_whole};
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
 
+/// The longest note: a checkpoint with a hundred signatures is shorter.
+const NOTE_BYTES: usize = 32 * 1024;
 /// What goes on while releases are stopped: what tells nobody about a person in another agency's data.
 pub const GOES_ON: &[&str] = &[
     "/oauth/token",
@@ -59,9 +62,11 @@ pub struct CosignaturesTaken {
 pub async fn create(
     State(gateway): State<Gateway>,
     _caller: AgencyCaller,
-    body: Bytes,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Json<CosignaturesTaken>, Problem> {
-    Ok(Json(CosignaturesTaken { taken: gateway.take_cosignatures(&body).await? }))
+    let note = read_whole(&headers, body, BodyLimit::bytes(NOTE_BYTES)).await?;
+    Ok(Json(CosignaturesTaken { taken: gateway.take_cosignatures(&note).await? }))
 }
 
 /// Gives the newest checkpoint that enough witnesses cosigned, with their cosignatures.

@@ -36,7 +36,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// Files that begin with a path, the first of them.
 fn first(folder: &Path, below: &str) -> std::path::PathBuf {
-    let mut found: Vec<_> = fs::read_dir(folder.join(below)).expect("a folder").map(|it| it.expect("it").path()).collect();
+    let mut found: Vec<_> =
+        fs::read_dir(folder.join(below)).expect("a folder").map(|it| it.expect("it").path()).collect();
     found.sort();
     let path = found.first().expect("a file").clone();
     if path.is_dir() { first(&path, "") } else { path }

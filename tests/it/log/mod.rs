@@ -4,6 +4,7 @@ mod bundle;
 mod find;
 mod replay;
 mod tamper;
+mod witness;
 
 use std::path::Path;
 

@@ -118,7 +118,12 @@ fn touched(files: &Files, places: &BTreeMap<String, u64>, path: &str, at: usize)
     if let Some(rest) = path.strip_prefix("tile/entries/") {
         let mut end = 0;
         let entries = tile::entries(bytes).map(|entry| entry.expect("whole").len() + 2);
-        let before = entries.take_while(|length| { end += length; end <= at }).count() as u64;
+        let before = entries
+            .take_while(|length| {
+                end += length;
+                end <= at
+            })
+            .count() as u64;
         return position(rest).expect("a number") * 256 + before;
     }
     if let Some((level, rest)) = path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')) {
@@ -128,7 +133,12 @@ fn touched(files: &Files, places: &BTreeMap<String, u64>, path: &str, at: usize)
     if path.starts_with("openings/") {
         let mut end = 0;
         let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        let line = lines.find(|line| { end += line.len(); end > at }).expect("a line");
+        let line = lines
+            .find(|line| {
+                end += line.len();
+                end > at
+            })
+            .expect("a line");
         let (event, _) = Opening::parse_line(line.strip_suffix(b"\n").expect("ends")).expect("an opening");
         return places[&event.to_string()];
     }
@@ -176,7 +186,12 @@ async fn five_thousand_changed_bytes_of_ten_thousand_entries_are_all_found(#[cas
             let mut at = random.below(total);
             let path = paths.iter().find(|path| {
                 let length = files.0[*path].len();
-                if at < length { true } else { at -= length; false }
+                if at < length {
+                    true
+                } else {
+                    at -= length;
+                    false
+                }
             });
             (path.expect("below the total").clone(), at)
         } else {

@@ -70,6 +70,9 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("limits.submission_rows", limits.submission_rows.to_string()),
         ("limits.burst", limits.burst.to_string()),
         ("limits.requests_per_second", limits.requests_per_second.to_string()),
+        ("witnesses.keys", "none".to_owned()),
+        ("witnesses.quorum", config.witnesses.quorum.to_string()),
+        ("witnesses.stop_after_minutes", config.witnesses.stop_after_minutes.to_string()),
     ])
 }
 

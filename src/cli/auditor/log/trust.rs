@@ -68,10 +68,8 @@ impl TrustFile {
         let receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &origin)?;
         let log_keys = config.keys.checkpoint_folder.as_ref();
         let log_keys = log_keys.map(|folder| keys_in(folder, &kek, Role::Checkpoint, &origin)).transpose()?;
-        let (witnesses, quorum) = match &config.witnesses {
-            Some(witnesses) => (witnesses.keys.clone(), witnesses.quorum),
-            None => (Vec::new(), 0),
-        };
+        let witnesses = config.witnesses.keys.clone();
+        let quorum = if witnesses.is_empty() { 0 } else { config.witnesses.quorum };
         Ok(Self { origin, log_keys: log_keys.unwrap_or_default(), receipt_keys, witnesses, quorum })
     }
 
