@@ -17,7 +17,8 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, PurposeCode, RoleCode};
-use crate::policy::decision::{Permitted, Refusal, SupplierFeed, Terms};
+use crate::policy::decide::contributors;
+use crate::policy::decision::{Decision, NOTHING_RELEASABLE, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
 use crate::store::{NewEvent, StoreError, View};
 use crate::tlog::digest::Digest;
@@ -103,7 +104,8 @@ pub(in crate::app) struct Look<'a> {
     client: &'a str,
     policies: Arc<Policies>,
     view: View,
-    pub(in crate::app) decided: Result<Option<Permitted>, Refusal>,
+    /// What the reader may learn of anybody's data, line by line; or why it may not look at all.
+    pub(in crate::app) decided: Result<Vec<Decision>, Refusal>,
 }
 
 impl Gateway {
@@ -131,9 +133,17 @@ impl Gateway {
         };
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
-        let decided = crate::policy::decide::contributors(policies.book(), &terms, &feeds, view.now);
+        let decided = match contributors(policies.book(), &terms, &feeds, view.now) {
+            Ok(permitted) => Ok(permitted.decisions),
+            // The clause allows the audit, and no supplier may contribute now, because its agreement is
+            // suspended for instance. That is when the log has to be looked at; no answer is opened then.
+            Err(refusal) if matches!(&refusal.hits[..], [hit] if hit.rule == NOTHING_RELEASABLE.0) => {
+                Ok(refusal.decisions)
+            }
+            Err(refusal) => Err(refusal),
+        };
         let (who, client) = (Some((&caller.agency, grounds)), caller.client.as_str());
-        Ok(Look { who, client, policies, view, decided: decided.map(Some) })
+        Ok(Look { who, client, policies, view, decided })
     }
 
     /// A look by the operator's own account, at nothing that is about anybody.
@@ -141,7 +151,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        Ok(Look { who: None, client: account, policies, view, decided: Ok(None) })
+        Ok(Look { who: None, client: account, policies, view, decided: Ok(Vec::new()) })
     }
 
     /// Makes the entry of a look durable. `None` when agreements changed since it was decided.
@@ -180,9 +190,7 @@ impl Gateway {
         };
         let is_shown = outcome == Outcome::Answered;
         let decisions = match decided {
-            Ok(Some(permitted)) if seen.with_openings => {
-                permitted.decisions.iter().map(decision).collect::<Result<_, _>>()?
-            }
+            Ok(lines) if seen.with_openings => lines.iter().map(decision).collect::<Result<_, _>>()?,
             _ => Vec::new(),
         };
         let filter = |(by, value): &(&str, String)| Ok(Filter { by: code(by)?, value: code(value)? });
