@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Deserialize;
 
 use super::fault::{Fault, FaultKind};
+use super::scope::Due;
 use crate::domain::ids::EventId;
 use crate::tlog::commitment::{Commitment, Opening};
 
@@ -44,10 +45,10 @@ pub(super) struct Ledger {
 impl Unopened {
     /// Expects the openings of an entry, of the fields that are due; `false` if its commitments are not
     /// in their form.
-    pub(super) fn expect(&mut self, index: u64, event: EventId, body: &str, fields: Option<&[&str]>) -> bool {
+    pub(super) fn expect(&mut self, index: u64, event: EventId, body: &str, due: Due) -> bool {
         let Some(commitments) = commitments(body) else { return false };
         for (field, commitment) in commitments {
-            if fields.is_none_or(|fields| fields.contains(&field.as_str())) {
+            if due.has(&field) {
                 self.waiting.insert((event, field), (index, commitment));
             }
         }

@@ -220,8 +220,9 @@ impl<'a, E: Export> Run<'a, E> {
                 Err(_) => is_sound = false,
             }
         }
-        if let Some(fields) = self.due(envelope.kind, envelope.body) {
-            is_sound &= unopened.expect(index, event, envelope.body, fields);
+        let due = self.due(envelope.kind, envelope.body);
+        if due.is_any() {
+            is_sound &= unopened.expect(index, event, envelope.body, due);
         }
         if !is_sound {
             self.fault(Fault::new(FaultKind::EntryFields).at(index).of(event));

@@ -11,6 +11,33 @@ use crate::tlog::digest::Digest;
 use crate::tlog::note::{NoteError, SignedNote};
 use crate::tlog::tile;
 
+/// Which openings of an entry are due.
+#[derive(Clone, Copy)]
+pub(super) enum Due {
+    /// None.
+    Nothing,
+    /// Those of these fields.
+    Fields(&'static [&'static str]),
+    /// Those of every commitment.
+    Everything,
+}
+
+impl Due {
+    /// Whether an opening is due at all.
+    pub(super) const fn is_any(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Whether the opening of a field is.
+    pub(super) fn has(self, field: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Fields(fields) => fields.contains(&field),
+            Self::Everything => true,
+        }
+    }
+}
+
 impl<E: Export> Run<'_, E> {
     /// Reads which entry records this export, and what that entry says.
     pub(super) fn find_scope(&mut self, checkpoint: &Checkpoint) {
@@ -61,12 +88,13 @@ impl<E: Export> Run<'_, E> {
         self.trust.with_openings || self.scope.as_ref().is_some_and(Scope::has_openings)
     }
 
-    /// The fields of an entry whose openings are due: `None` for no opening, every field where the
-    /// auditor asks for all.
-    pub(super) fn due(&self, kind: &str, body: &str) -> Option<Option<&'static [&'static str]>> {
+    /// The openings of an entry that are due.
+    pub(super) fn due(&self, kind: &str, body: &str) -> Due {
         match &self.scope {
-            Some(scope) if scope.has_openings() => scope.opens(kind, body).then_some(Some(&OPENED_FIELDS)),
-            _ => self.trust.with_openings.then_some(None),
+            Some(scope) if scope.has_openings() && scope.opens(kind, body) => Due::Fields(&OPENED_FIELDS),
+            Some(scope) if scope.has_openings() => Due::Nothing,
+            _ if self.trust.with_openings => Due::Everything,
+            _ => Due::Nothing,
         }
     }
 

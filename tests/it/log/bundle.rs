@@ -14,6 +14,9 @@ use crate::cli::gateway::porth;
 use crate::support::database::Backend;
 use crate::support::gateway::TestGateway;
 
+/// What somebody does to a bundle.
+type Edit = fn(&Path);
+
 /// What both verifiers say: exit code, and codes of faults.
 fn verdicts(home: &TestGateway, name: &str) -> [(i32, String); 2] {
     let rust = porth(home.folder(), &["log", "verify", name, "--trust", "trust.toml"]);
@@ -78,7 +81,6 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
         assert!(code == 0 && said.contains("Nothing is wrong"), "{said}");
     }
 
-    type Edit = fn(&Path);
     let cases: [(&str, &str, Edit); 9] = [
         ("entry-altered", "root-mismatch", |at| edit(&first(at, "tile/entries"), |b| b[200] ^= 1)),
         ("tile-altered", "tile-altered", |at| edit(&first(at, "tile/0"), |b| b[33] ^= 1)),
