@@ -3,6 +3,7 @@
 //! An entry says by hash which agreement texts it was decided under; the powers come from these texts.
 //! The index may be lost: it is made again from the entries.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use super::error::AppError;
@@ -22,13 +23,15 @@ struct Powers {
 impl Powers {
     /// The powers of a term; none when the text is not in the database.
     async fn of(&mut self, store: &Store, named: &TermNamed) -> Result<Vec<String>, StoreError> {
-        if !self.by_text.contains_key(&named.text) {
-            let document = store.document(&named.text).await?;
-            let text = document.and_then(|document| AgreementText::parse(&document.body).ok());
-            self.by_text.insert(named.text, text.as_ref().map(powers_of).unwrap_or_default());
-        }
-        let terms = self.by_text.get(&named.text);
-        Ok(terms.and_then(|terms| terms.get(&named.term)).cloned().unwrap_or_default())
+        let terms = match self.by_text.entry(named.text) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let document = store.document(&named.text).await?;
+                let text = document.and_then(|document| AgreementText::parse(&document.body).ok());
+                unknown.insert(text.as_ref().map(powers_of).unwrap_or_default())
+            }
+        };
+        Ok(terms.get(&named.term).cloned().unwrap_or_default())
     }
 }
 

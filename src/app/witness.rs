@@ -157,16 +157,15 @@ impl Gateway {
     pub async fn check_witnesses(&self) -> Result<(), AppError> {
         let Some(witnesses) = self.witnesses() else { return Ok(()) };
         let kept = *witnesses.good.lock().unwrap_or_else(PoisonError::into_inner);
-        let good_until = match kept.filter(|(looked, _)| looked.elapsed() < BELIEVED) {
-            Some((_, good_until)) => good_until,
-            None => {
-                let age = witnessed_age(self.store(), &witnesses.rule).await?;
-                let left = age.and_then(|age| witnesses.rule.stop_after.checked_sub(age));
-                let now = Instant::now();
-                let good_until = left.map(|left| now + left);
-                witnesses.note(Some((now, good_until)));
-                good_until
-            }
+        let good_until = if let Some((_, good_until)) = kept.filter(|(looked, _)| looked.elapsed() < BELIEVED) {
+            good_until
+        } else {
+            let age = witnessed_age(self.store(), &witnesses.rule).await?;
+            let left = age.and_then(|age| witnesses.rule.stop_after.checked_sub(age));
+            let now = Instant::now();
+            let good_until = left.map(|left| now + left);
+            witnesses.note(Some((now, good_until)));
+            good_until
         };
         if good_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());

@@ -205,7 +205,7 @@ fn keep_evidence(state: &Path, note: &[u8]) -> std::io::Result<PathBuf> {
         name.push(format!(".evidence-{number}"));
         state.with_file_name(name)
     };
-    let path = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
+    let path = (1..10_000).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
     fs::write(&path, [&seen[..], b"\n", note].concat())?;
     Ok(path)
 }
