@@ -49,6 +49,28 @@ pub struct Config {
     /// How long things are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Partner agencies that cosign the log's checkpoints. Without them nobody outside notices when the
+    /// log is taken back or rewritten.
+    #[serde(default)]
+    pub witnesses: WitnessConfig,
+}
+
+/// Partner agencies that cosign the log's checkpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WitnessConfig {
+    /// Verifier keys of the witnesses, as `porth witness key` prints them; none: releases go on unwatched.
+    pub keys: Vec<String>,
+    /// How many of them have to have seen the log.
+    pub quorum: usize,
+    /// Minutes after which releases stop when fewer have.
+    pub stop_after_minutes: u32,
+}
+
+impl Default for WitnessConfig {
+    fn default() -> Self {
+        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240 }
+    }
 }
 
 /// Where the data is kept: one of the two.
@@ -223,6 +245,12 @@ impl Config {
         config.resolve(path.parent().unwrap_or(Path::new("")));
         config.database.location()?;
         one_kek(config.keys.kek_file.as_ref(), config.keys.kek_credential.as_ref())?;
+        let witnesses = &config.witnesses;
+        if !witnesses.keys.is_empty() && !(1..=witnesses.keys.len()).contains(&witnesses.quorum) {
+            return Err(ConfigError::Unusable(
+                "witnesses.quorum is at least 1 and at most the number of witnesses.keys",
+            ));
+        }
         Ok(config)
     }
 

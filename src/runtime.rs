@@ -13,8 +13,9 @@ use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::load_policy::check_whole;
 use crate::app::sequence::{Sequencer, open_log};
+use crate::app::witness::{WitnessRule, Witnesses};
 use crate::app::writer::Writer;
-use crate::config::{Config, ConfigError, Mode, SequencerConfig};
+use crate::config::{Config, ConfigError, Mode, SequencerConfig, WitnessConfig};
 use crate::crypto::certs;
 use crate::crypto::kek::{Kek, KekError, KekProvider};
 use crate::crypto::keyring::{Keyring, KeyringError, Role};
@@ -107,10 +108,11 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
     if config.mode == Mode::Production {
         refuse(production_lines(config, &kek, &keyring, checkpoint.as_ref())?)?;
     }
+    let witnesses = witnesses_of(config)?;
     let store = Store::connect(&config.database.location()?, config.database.connections).await?;
     store.check_schema().await?;
     let (writer, writer_task) = Writer::start(store.clone());
-    let gateway = Gateway::new(
+    let gateway = Gateway::with_witnesses(
         store.clone(),
         writer,
         keys,
@@ -120,6 +122,7 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
             issuer: config.issuer.clone(),
         },
         Arc::new(SystemRandom::new()),
+        witnesses,
     );
     open_log(&store, &config.log_origin).await?;
     let sequencer = match &checkpoint {
@@ -127,6 +130,22 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         None => None,
     };
     Ok(Prepared { gateway, sequencer, writer: writer_task })
+}
+
+/// The witnesses that the configuration names.
+fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
+    let rule = (!config.witnesses.keys.is_empty()).then(|| witness_rule(&config.witnesses));
+    let unusable = |_| ConfigError::Unusable("witnesses.keys: a text is not a witness's verifier key");
+    rule.map(Witnesses::new).transpose().map_err(unusable)
+}
+
+/// What the configuration says of witnesses.
+pub fn witness_rule(config: &WitnessConfig) -> WitnessRule {
+    WitnessRule {
+        keys: config.keys.clone(),
+        quorum: config.quorum,
+        stop_after: Duration::from_secs(u64::from(config.stop_after_minutes) * 60),
+    }
 }
 
 /// The key-encryption key that the configuration names.
@@ -424,6 +443,7 @@ fn ready_checks(
 ) -> crate::web::operator::ReadyChecks {
     let (store, tls, memory) = (gateway.store().clone(), Arc::clone(tls), memory.clone());
     let (clock, log) = (gateway.store().clone(), gateway.store().clone());
+    let witnessed = gateway.clone();
     crate::web::operator::ReadyChecks::default()
         .with("database", move || {
             let store = store.clone();
@@ -432,6 +452,10 @@ fn ready_checks(
         .with("log", move || {
             let store = log.clone();
             async move { log_is_keeping_up(&store).await }
+        })
+        .with("witnesses", move || {
+            let gateway = witnessed.clone();
+            async move { gateway.check_witnesses().await.map_err(|error| error.to_string()) }
         })
         .with("log history", move || {
             let trouble = memory.trouble();

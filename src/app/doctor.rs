@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::error::AppError;
 use super::held_checkpoint::{self, HeldError};
+use super::log_index::check_log_index;
 use crate::domain::ids::ProgrammeCode;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
@@ -22,6 +24,8 @@ const LAG_WARN_S: i64 = 60;
 const LAG_FAIL_S: i64 = 600;
 /// Seconds that a received file may wait to be made visible.
 const WAIT_WARN_S: i64 = 600;
+/// The newest entries whose lines in the index are compared with them.
+const INDEX_COMPARED: u64 = 10_000;
 /// Days before its end at which a certificate is spoken of.
 pub const ENDING_DAYS: i64 = 30;
 
@@ -105,6 +109,7 @@ async fn look(store: &Store, expected: Expected<'_>, findings: &mut Vec<Finding>
     findings.push(clocks(expected.machine, now));
     findings.push(programme(store, expected.programme).await?);
     log(store, expected, now, findings).await?;
+    findings.push(log_index(store).await?);
     findings.push(submissions(store, expected.programme, now).await?);
     let ending = store.certificates_ending(now, now.plus_seconds(ENDING_DAYS * 86_400)).await?;
     findings.push(match ending {
@@ -166,6 +171,24 @@ async fn log(
     findings.push(sequencer(pending, checkpoint.map(|(_, at, _)| at), now));
     findings.push(remembered(store, expected.state_file).await);
     Ok(())
+}
+
+/// The index by which the log is searched is what its entries give.
+async fn log_index(store: &Store) -> Result<Finding, StoreError> {
+    let check = "log index";
+    let found = match check_log_index(store, INDEX_COMPARED).await {
+        Ok(found) => found,
+        Err(AppError::Store(error)) => return Err(error),
+        Err(error) => return Ok(Finding::fail(check, error.to_string(), "verify an export of the log")),
+    };
+    if found.is_sound() {
+        return Ok(Finding::ok(check, format!("its newest {} entries are what the log gives", found.compared)));
+    }
+    let what = format!(
+        "{} of its newest {} entries, and {} lines beyond the log, are not what the log gives: searches mislead",
+        found.differing, found.compared, found.beyond
+    );
+    Ok(Finding::fail(check, what, "find out who wrote to the database, then run `porth log index --rebuild`"))
 }
 
 fn sequencer(pending: i64, signed_at: Option<Timestamp>, now: Timestamp) -> Finding {

@@ -30,6 +30,9 @@ pub enum AppError {
     /// Stored tokens are being taken through another blinding key, or this process lacks that key.
     #[error("the gateway's blinding key is being changed: nothing is looked up or taken in meanwhile")]
     KeysChanging,
+    /// No quorum of witnesses has seen the log lately.
+    #[error("witnesses have not cosigned the log lately: nothing is released until they do")]
+    WitnessLate,
     /// Work was stopped before its end.
     #[error("stopped before the end")]
     Interrupted,

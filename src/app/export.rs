@@ -1,15 +1,28 @@
 //! The log is handed to an auditor: a folder that verifies offline, without us.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::caller::AgencyCaller;
 use super::error::AppError;
-use super::gateway::GatewayKeys;
-use crate::domain::ids::EventId;
+use super::gateway::{Gateway, GatewayKeys};
+use super::log_access::{Grounds, LogAccessError, MOST_TRIES, Seen};
+use super::sequence::Sequencer;
+use super::witness::cosigned_checkpoint;
+use crate::domain::ids::{AgencyCode, EventId};
 use crate::store::{Store, StoreError};
+use crate::tlog::bundle::{Manifest, OPENED_FIELDS, Scope};
+use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::commitment::Opening;
+use crate::tlog::digest::Digest;
 use crate::tlog::tile::{self, BundleId, TileId};
 use crate::tlog::verify::ExportFile;
+
+/// How long to wait between looks for a place in the log, and how often.
+const WAIT: Duration = Duration::from_millis(200);
+const WAITS: u32 = 300;
 
 /// Why an export stops.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +38,12 @@ pub enum ExportError {
     /// There is no checkpoint yet.
     #[error("the log has no checkpoint yet: nothing was sequenced")]
     NoCheckpoint,
+    /// Nobody gives entries their places.
+    #[error("the entry of the export got no place in the log within a minute")]
+    NotSequenced,
+    /// The agreements do not allow it, or the log cannot be read.
+    #[error(transparent)]
+    Access(#[from] LogAccessError),
     /// The database failed, or holds something else than the log says.
     #[error(transparent)]
     App(#[from] AppError),
@@ -56,6 +75,16 @@ pub async fn export_log(
     keys_for_openings: Option<&GatewayKeys>,
     folder: &Path,
 ) -> Result<Exported, ExportError> {
+    export(store, keys_for_openings, None, folder).await
+}
+
+/// As [`export_log`]; with the scope of a bundle, the openings that this scope has.
+async fn export(
+    store: &Store,
+    keys_for_openings: Option<&GatewayKeys>,
+    scope: Option<&Scope>,
+    folder: &Path,
+) -> Result<Exported, ExportError> {
     let (size, _, note) = store.newest_checkpoint().await?.ok_or(ExportError::NoCheckpoint)?;
     let text = note.split("\n\n").next().unwrap_or_default();
     let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|_| StoreError::Corrupt("checkpoint"))?;
@@ -74,7 +103,11 @@ pub async fn export_log(
         let start = id.index * u64::from(tile::TILE_WIDTH);
         let end = start + u64::from(id.width);
         let mut bundle = Vec::new();
-        for (_, body) in store.log_entries(start, end).await? {
+        let mut shown = HashSet::new();
+        for (event, body) in store.log_entries(start, end).await? {
+            if scope.is_some_and(|scope| canonical::envelope(&body).is_ok_and(|it| scope.opens(it.kind, it.body))) {
+                shown.insert(event);
+            }
             if !tile::push_entry(&mut bundle, &body) {
                 return Err(StoreError::Corrupt("an entry is too long").into());
             }
@@ -83,6 +116,9 @@ pub async fn export_log(
         if let Some(keys) = keys_for_openings {
             let mut lines = String::new();
             for (event, field, sealed) in store.log_openings(start, end).await? {
+                if scope.is_some() && !(shown.contains(&event) && OPENED_FIELDS.contains(&field.as_str())) {
+                    continue;
+                }
                 lines.push_str(&open(keys, event, &field, &sealed)?.to_line(event));
                 lines.push('\n');
                 openings += 1;
@@ -91,6 +127,84 @@ pub async fn export_log(
         }
     }
     Ok(Exported { entries: size, openings })
+}
+
+/// For whom a bundle is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleFor {
+    /// The account that makes it.
+    pub by: String,
+    /// Who may see which openings: an agency and its grounds. None: no openings.
+    pub openings: Option<(AgencyCode, Grounds)>,
+}
+
+impl Gateway {
+    /// Makes an auditor's bundle: the export is decided and logged first, and has its own entry in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]; a refusal by agreement is in the log too.
+    pub async fn export_bundle(
+        &self,
+        wanted: &BundleFor,
+        keys_file: &[u8],
+        sequencer: Option<&Sequencer>,
+        folder: &Path,
+    ) -> Result<(EventId, Exported), ExportError> {
+        let size = self.store().log_head().await?.map_or(0, |head| head.size);
+        let seen = Seen {
+            action: "export",
+            first: (size > 0).then_some(0),
+            last: size.checked_sub(1),
+            count: size,
+            with_openings: wanted.openings.is_some(),
+            keys_sha256: Some(Digest::of(keys_file)),
+            ..Seen::default()
+        };
+        let caller = wanted
+            .openings
+            .as_ref()
+            .map(|(agency, grounds)| (AgencyCaller { agency: agency.clone(), client: wanted.by.clone() }, grounds));
+        let mut logged = None;
+        for _ in 0..MOST_TRIES {
+            let look = match &caller {
+                Some((caller, grounds)) => self.decide_look(caller, grounds).await?,
+                None => self.operators_look(&wanted.by).await?,
+            };
+            logged = self.log_look(&look, &seen).await?;
+            if logged.is_some() {
+                break;
+            }
+        }
+        let event = logged.ok_or(AppError::Interrupted)?.disclosure;
+        self.wait_signed(event, sequencer).await?;
+        let entry = self.store().event_body(event).await?.ok_or(StoreError::Corrupt("a log entry"))?;
+        let scope = Scope::of_entry(&entry, event).ok_or(StoreError::Corrupt("a log entry"))?;
+        let keys = wanted.openings.as_ref().map(|_| self.keys());
+        let exported = export(self.store(), keys, Some(&scope), folder).await?;
+        write(folder, &ExportFile::Manifest.to_string(), &Manifest::new(event).render())?;
+        write(folder, &ExportFile::Keys.to_string(), keys_file)?;
+        // A checkpoint that was cosigned meanwhile may be newer than the export: then the next one has it.
+        if let Some(note) = cosigned_checkpoint(self.store(), self.witness_quorum(), exported.entries).await? {
+            write(folder, &ExportFile::Cosigned.to_string(), note.as_bytes())?;
+        }
+        Ok((event, exported))
+    }
+
+    /// Waits until an entry is under a signed checkpoint.
+    async fn wait_signed(&self, event: EventId, sequencer: Option<&Sequencer>) -> Result<(), ExportError> {
+        for _ in 0..WAITS {
+            if let Some(sequencer) = sequencer {
+                sequencer.drain().await?;
+            }
+            let signed = self.store().newest_checkpoint().await?.map_or(0, |(size, _, _)| size);
+            if self.store().leaf_index(event).await?.is_some_and(|index| index < signed) {
+                return Ok(());
+            }
+            tokio::time::sleep(WAIT).await;
+        }
+        Err(ExportError::NotSequenced)
+    }
 }
 
 /// Opens a sealed opening.

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::error::AppError;
 use super::load_policy::check_whole;
 use super::policies::Policies;
+use super::witness::Witnesses;
 use super::writer::Writer;
 use crate::crypto::blind::{BlindType, Blinder};
 use crate::crypto::field::FieldSealer;
@@ -75,6 +76,7 @@ struct Inner {
     keys: GatewayKeys,
     names: GatewayNames,
     random: Arc<dyn Random>,
+    witnesses: Option<Witnesses>,
     policies: RwLock<Option<Arc<Policies>>>,
     feeds: RwLock<Option<(i64, Arc<Vec<FeedState>>)>>,
     decisions: Mutex<DecisionCache>,
@@ -91,6 +93,18 @@ struct Inner {
 impl Gateway {
     /// Puts a gateway together; nothing runs yet but the writer that it was given.
     pub fn new(store: Store, writer: Writer, keys: GatewayKeys, names: GatewayNames, random: Arc<dyn Random>) -> Self {
+        Self::with_witnesses(store, writer, keys, names, random, None)
+    }
+
+    /// Likewise, for a log that witnesses watch.
+    pub fn with_witnesses(
+        store: Store,
+        writer: Writer,
+        keys: GatewayKeys,
+        names: GatewayNames,
+        random: Arc<dyn Random>,
+        witnesses: Option<Witnesses>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -98,6 +112,7 @@ impl Gateway {
                 keys,
                 names,
                 random,
+                witnesses,
                 policies: RwLock::new(None),
                 feeds: RwLock::new(None),
                 decisions: Mutex::new(DecisionCache::new(DECISIONS)),
@@ -133,6 +148,11 @@ impl Gateway {
     /// The source of randomness.
     pub fn random(&self) -> &dyn Random {
         &*self.inner.random
+    }
+
+    /// The witnesses, where there are any.
+    pub(super) fn witnesses(&self) -> Option<&Witnesses> {
+        self.inner.witnesses.as_ref()
     }
 
     /// Says that a submission waits to be made visible.

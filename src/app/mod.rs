@@ -21,6 +21,9 @@
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
+//! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
+//! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
+//! | [`log_index`] | the index by which the log is searched, made from its entries |
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
 //! | [`suspend`] | somebody or something is stopped at once, or let go on |
@@ -50,6 +53,8 @@ pub mod feeds;
 pub mod gateway;
 pub mod held_checkpoint;
 pub mod load_policy;
+pub mod log_access;
+pub mod log_index;
 pub mod match_run;
 pub mod past;
 pub mod policies;
@@ -71,4 +76,5 @@ pub mod suspend;
 pub mod tidy;
 pub mod transfer;
 pub mod weigh;
+pub mod witness;
 pub mod writer;

@@ -85,6 +85,8 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export and verify the disclosure log
     Log(auditor::log::LogArgs),
+    /// Watch the log from outside: cosign what goes on, keep evidence of what does not
+    Witness(auditor::witness::WitnessArgs),
     /// Record that a family is engaged, and check a claim for a result
     Claim(data_team::claim::ClaimArgs),
     /// Take a referral in, and step by step to where it ends
@@ -142,6 +144,7 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
         Command::Families(args) => data_team::families::run(args, &output),

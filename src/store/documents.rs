@@ -16,6 +16,8 @@ statements! {
                FROM current_document JOIN document ON document.sha256 = current_document.sha256
                ORDER BY current_document.kind, current_document.name";
     DOCUMENT = "SELECT kind, name, body FROM document WHERE sha256 = $1";
+    UNTIL = "SELECT kind, name, body, sha256, loaded_at FROM document WHERE kind = $1 AND loaded_at <= $2
+             ORDER BY loaded_at, name";
     ADD_AGREEMENT = "INSERT INTO agreement (reference, sha256, status, status_at) VALUES ($1, $2, 'draft', $3)
                      ON CONFLICT (reference) DO NOTHING";
     AGREEMENT = "SELECT sha256, status FROM agreement WHERE reference = $1";
@@ -93,6 +95,22 @@ impl Store {
             return Ok(None);
         };
         Ok(Some(StoredDocument { kind: row.text(0)?, name: row.text(1)?, body: row.bytes(2)?, sha256: *sha256 }))
+    }
+
+    /// Every document of a kind that was first seen up to a moment, in that order, and when.
+    pub async fn documents_until(
+        &self,
+        kind: &str,
+        until: Timestamp,
+    ) -> Result<Vec<(StoredDocument, Timestamp)>, StoreError> {
+        let rows = self.fetch_all(UNTIL, values![kind, until.as_micros()]).await?;
+        rows.iter()
+            .map(|row| {
+                let sha256 = row.array(3, "document hash")?;
+                let document = StoredDocument { kind: row.text(0)?, name: row.text(1)?, body: row.bytes(2)?, sha256 };
+                Ok((document, Timestamp::from_micros(row.int(4)?)))
+            })
+            .collect()
     }
 
     /// Every agreement, with its text and status.

@@ -455,7 +455,7 @@ impl Tx {
     }
 }
 
-fn read_event(row: &Row) -> Result<PendingEvent, StoreError> {
+pub(super) fn read_event(row: &Row) -> Result<PendingEvent, StoreError> {
     Ok(PendingEvent { id: event_id(row, 0)?, leaf_hash: row.array(1, "leaf hash")?, body: row.bytes(2)? })
 }
 

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod claims;
+mod cosignatures;
 mod dialect;
 mod documents;
 mod error;
@@ -12,6 +13,7 @@ mod families;
 mod keys;
 mod links;
 mod log;
+mod log_index;
 mod match_runs;
 mod migrate;
 mod pairs;
@@ -41,6 +43,7 @@ use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use claims::{Engagement, StoredReferral};
+pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use error::StoreError;
@@ -48,6 +51,7 @@ pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
+pub use log_index::{FacetRow, FoundEntry, LogQuery};
 pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord, UnvalidatedRecord};
 pub use migrate::SCHEMA_VERSION;
 pub use pairs::{PairChange, PairSide, StoredPair};
@@ -73,11 +77,13 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("claims", claims::STATEMENTS),
+    ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
     ("families", families::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
+    ("log index", log_index::STATEMENTS),
     ("match runs", match_runs::STATEMENTS),
     ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
@@ -148,6 +154,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("tiles", &log::PUT_TILES),
     ("weighed records", &weighings::PUT_RECORDS),
     ("weighed pairs", &weighings::ADD_PAIRS),
+    ("facets", &log_index::ADD_FACETS),
 ];
 
 /// Prepared statements that a connection keeps: more than there are texts.

@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | [`entry`] | one log entry: canonical bytes, typed bodies |
+//! | [`bundle`] | what makes an export an auditor's bundle, and which openings are in it |
 //! | [`canonical`] | the one JSON form that an entry may have, checked in one pass |
 //! | [`commitment`] | a salted commitment to what an entry must not say in clear, and its opening |
 //! | [`digest`] | SHA-256 values as entries write them |
@@ -14,10 +15,12 @@
 //! | [`cosignature`] | what a witness says it saw, and when |
 //! | [`receipt`] | the gateway's promise that an entry will be in the log |
 //! | [`sequence`] | queued entries become leaves |
+//! | [`witness`] | what a witness cosigns, and what it finds |
 //! | [`verify`] | an export checked offline |
 //!
 //! The formats are described for auditors in `docs/log-format.md`.
 
+pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
 pub mod commitment;
@@ -31,6 +34,7 @@ pub mod receipt;
 pub mod sequence;
 pub mod tile;
 pub mod verify;
+pub mod witness;
 
 #[cfg(test)]
 mod testing;

@@ -126,6 +126,36 @@ impl fmt::Display for Signature {
     }
 }
 
+/// Why a text is no verifier key. Never carries the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a verifier key: name, '+', 8 hexadecimal digits, '+', base64; the id must be the key's")]
+pub struct VerifierKeyError;
+
+/// Name and key of a verifier key, `name+key id+base64(type || key)`; the id must be the key's own.
+///
+/// # Errors
+///
+/// [`VerifierKeyError`] for any other text, and for a key of another type.
+pub fn parse_verifier_key(text: &str, kind: u8) -> Result<(String, [u8; 32]), VerifierKeyError> {
+    let mut parts = text.trim().splitn(3, '+');
+    let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(VerifierKeyError);
+    };
+    let bytes = STANDARD.decode(encoded).map_err(|_| VerifierKeyError)?;
+    let key: [u8; 32] = match bytes.split_first() {
+        Some((first, key)) if *first == kind => key.try_into().map_err(|_| VerifierKeyError)?,
+        _ => return Err(VerifierKeyError),
+    };
+    let is_own = u32::from_str_radix(id, 16).is_ok_and(|id| id.to_be_bytes() == key_id(name, kind, &key));
+    if id.len() == 8 && is_own && is_key_name(name) { Ok((name.to_owned(), key)) } else { Err(VerifierKeyError) }
+}
+
+/// The verifier key of a public key of a type, under a name.
+pub fn verifier_key(name: &str, kind: u8, key: &[u8; 32]) -> String {
+    let id = u32::from_be_bytes(key_id(name, kind, key));
+    format!("{name}+{id:08x}+{}", STANDARD.encode([&[kind][..], key].concat()))
+}
+
 /// A text and the signatures under it, none of them believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedNote {

@@ -411,7 +411,34 @@ fn runs() -> Vec<Body> {
             commitments: RunCommitments { actor },
         })),
         Body::MatchRunStep(Box::new(step)),
+        log_access(),
     ]
+}
+
+/// What is logged about an export of the log.
+pub(super) fn log_access() -> Body {
+    let Body::Enquiry(like) = enquiry(1) else { panic!("an enquiry") };
+    Body::LogAccess(Box::new(LogAccess {
+        action: code("export"),
+        recipient: Some("programme-team".parse().expect("a code")),
+        client: code("operator-1"),
+        agreement: like.agreement,
+        agreement_sha256: like.agreement_sha256,
+        rules_sha256: like.rules_sha256,
+        programme_sha256: like.programme_sha256,
+        agencies_sha256: like.agencies_sha256,
+        purpose: "audit".parse().expect("a code"),
+        role: Some("auditor".parse().expect("a code")),
+        outcome: Outcome::Answered,
+        filters: vec![Filter { by: code("area"), value: code("A4") }],
+        entry: Some(event(3)),
+        first: Some(0),
+        last: Some(9),
+        count: 10,
+        openings: code("permitted"),
+        decisions: like.decisions,
+        keys_sha256: Some(Digest::of(b"keys")),
+    }))
 }
 
 pub(super) fn erasure(numbers: &[usize]) -> Body {

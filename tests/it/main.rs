@@ -10,6 +10,7 @@ mod families;
 mod flows;
 mod keys;
 mod linkage;
+mod log;
 mod match_runs;
 mod onboarding;
 mod openapi;

@@ -25,7 +25,8 @@ pub(super) use self::files::read_public_json;
 pub(in crate::cli) use self::files::{write_private, write_public};
 pub(super) use self::issuing::{LEAF_DAYS, open_authority};
 pub(in crate::cli) use self::match_run::read_pair as read_match_run_pair;
-pub(super) use self::partners::{SignatoryCard, read_signing_key, signatory_key_id};
+pub(in crate::cli) use self::partners::read_signing_key;
+pub(super) use self::partners::{SignatoryCard, signatory_key_id};
 
 /// Arguments of `porth keys`.
 #[derive(Debug, Args)]

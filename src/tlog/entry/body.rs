@@ -3,12 +3,14 @@
 //! Integers and strings only; a field that does not apply is absent, never `null`. A new type is a
 //! struct here, or in a file below for its noun, and a line in the table of [`Body`].
 
+mod access;
 mod families;
 mod matches;
 mod runs;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::access::{Filter, LogAccess};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
@@ -100,6 +102,8 @@ bodies! {
     MatchRun(Box<MatchRun>) = "match.run";
     /// A step of a match run.
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
+    /// The log was searched, read, replayed or exported.
+    LogAccess(Box<LogAccess>) = "log.access";
 }
 
 impl Body {
@@ -131,6 +135,11 @@ impl Body {
                 step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
                 step.counts.sort_by(|a, b| a.of.cmp(&b.of));
+            }
+            Self::LogAccess(access) => {
+                access.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
+                access.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
+                access.filters.sort();
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
@@ -169,6 +178,11 @@ impl Body {
                 any(&step.decisions, |a, b| a.key() == b.key())
                     || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
                     || any(&step.counts, |a, b| a.of == b.of)
+            }
+            Self::LogAccess(access) => {
+                any(&access.decisions, |a, b| a.key() == b.key())
+                    || access.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
+                    || any(&access.filters, |a, b| a.by == b.by)
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),

@@ -122,6 +122,7 @@ fn verify_holding(export: &Folder, held: &Held) -> Report {
         receipt_keys: &[&receipts],
         receipts: &promises,
         with_openings: export.0.keys().any(|path| path.starts_with("openings/")),
+        with_manifest: false,
         with_fields: false,
     };
     verifier.verify(export, &mut |_| {})

@@ -91,6 +91,12 @@ faults! {
     OpeningRepeated = "opening-repeated", "an opening occurs twice";
     /// An opening is gone and nobody recorded it.
     OpeningMissing = "opening-missing", "an opening of this entry is missing, and no erasure entry says why";
+    /// No entry records the export.
+    ManifestUnfounded = "manifest-unfounded", "the export does not name an entry of this log that records it";
+    /// The keys are not those of the entry.
+    KeysAltered = "keys-altered", "the public keys are not those that the entry of the export names";
+    /// The index is not in the log.
+    NoSuchEntry = "no-such-entry", "the checkpoint covers no entry with this index";
     /// An erasure that was not done.
     OpeningNotErased = "opening-not-erased", "an erasure entry says that this event's openings were destroyed, and one is still here";
 }

@@ -6,6 +6,8 @@
 mod fault;
 mod openings;
 mod run;
+mod scope;
+mod spot;
 mod tree;
 
 #[cfg(test)]
@@ -31,6 +33,12 @@ pub enum ExportFile {
     Bundle(BundleId),
     /// The openings of the entries in the bundle with this index.
     Openings(u64),
+    /// Which entry of the log records this export.
+    Manifest,
+    /// The public keys, as the exporter had them.
+    Keys,
+    /// The newest checkpoint that witnesses cosigned.
+    Cosigned,
 }
 
 impl fmt::Display for ExportFile {
@@ -40,6 +48,9 @@ impl fmt::Display for ExportFile {
             Self::Tile(id) => id.fmt(f),
             Self::Bundle(id) => id.fmt(f),
             Self::Openings(index) => write!(f, "openings/{}", tile::position_path(*index)),
+            Self::Manifest => f.write_str("bundle.json"),
+            Self::Keys => f.write_str("keys.toml"),
+            Self::Cosigned => f.write_str("checkpoint.cosigned"),
         }
     }
 }
@@ -76,6 +87,9 @@ pub struct Verifier<'a> {
     pub receipts: &'a [&'a [u8]],
     /// Whether the export should hold every opening that was not erased.
     pub with_openings: bool,
+    /// Whether the export should name the entry of the log that records it; which openings are due
+    /// follows from that entry then.
+    pub with_manifest: bool,
     /// Whether to compare each body with the fields of its type, which takes many times as long.
     pub with_fields: bool,
 }
@@ -93,6 +107,8 @@ pub struct Report {
     pub receipts: u64,
     /// Entries of types that this version does not know; not a fault.
     pub unknown_types: u64,
+    /// The size of the checkpoint that enough witnesses cosigned, where a quorum was asked for.
+    pub witnessed: Option<u64>,
     /// What is wrong; at most 1,000 of each kind.
     pub faults: Vec<Fault>,
     /// Faults beyond those listed.
@@ -110,5 +126,11 @@ impl Verifier<'_> {
     /// Checks an export; `progress` hears the number of entries read after every bundle.
     pub fn verify<E: Export>(&self, export: &E, progress: &mut dyn FnMut(u64)) -> Report {
         Run::new(self, export).finish(progress)
+    }
+
+    /// Checks one entry and everything that its proof needs, which is a small part of a large export:
+    /// checkpoints, the entry in its bundle, its tile and those above, its openings.
+    pub fn verify_entry<E: Export>(&self, export: &E, index: u64) -> Report {
+        Run::new(self, export).finish_one(index)
     }
 }

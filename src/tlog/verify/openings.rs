@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Deserialize;
 
 use super::fault::{Fault, FaultKind};
+use super::scope::Due;
 use crate::domain::ids::EventId;
 use crate::tlog::commitment::{Commitment, Opening};
 
@@ -42,13 +43,25 @@ pub(super) struct Ledger {
 }
 
 impl Unopened {
-    /// Expects the openings of an entry; `false` if its commitments are not in their form.
-    pub(super) fn expect(&mut self, index: u64, event: EventId, body: &str) -> bool {
+    /// Expects the openings of an entry, of the fields that are due; `false` if its commitments are not
+    /// in their form.
+    pub(super) fn expect(&mut self, index: u64, event: EventId, body: &str, due: Due) -> bool {
         let Some(commitments) = commitments(body) else { return false };
         for (field, commitment) in commitments {
-            self.waiting.insert((event, field), (index, commitment));
+            if due.has(&field) {
+                self.waiting.insert((event, field), (index, commitment));
+            }
         }
         true
+    }
+
+    /// Compares the lines of one event only.
+    pub(super) fn compare_one(self, file: &[u8], event: EventId, ledger: &mut Ledger) -> Vec<Fault> {
+        let name = event.to_string();
+        let is_its = |line: &[u8]| std::str::from_utf8(line).is_ok_and(|line| line.contains(&name));
+        let own: Vec<u8> =
+            file.split_inclusive(|byte| *byte == b'\n').filter(|line| is_its(line)).flatten().copied().collect();
+        self.compare(&own, ledger)
     }
 
     /// Compares a bundle's openings file with its entries; what stays unopened goes to the ledger.

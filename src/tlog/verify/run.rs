@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fault::{Fault, FaultKind};
 use super::openings::{self, Ledger, Unopened};
+use super::scope::Scope;
 use super::tree::{DueTile, Pair, Trees};
 use super::{Export, ExportFile, Report, Verifier};
 use crate::domain::ids::EventId;
@@ -11,7 +12,7 @@ use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::entry::{Body, Entry, EntryError};
 use crate::tlog::merkle::{Hash, leaf_hash};
-use crate::tlog::note::{NoteError, SignedNote};
+use crate::tlog::note::SignedNote;
 use crate::tlog::receipt::Receipt;
 use crate::tlog::tile::{self, BundleId, TILE_WIDTH, TileId};
 
@@ -22,19 +23,21 @@ const MISSING_IN_A_ROW: u32 = 16;
 
 /// One verification under way.
 pub(super) struct Run<'a, E> {
-    trust: &'a Verifier<'a>,
-    export: &'a E,
-    report: Report,
+    pub(super) trust: &'a Verifier<'a>,
+    pub(super) export: &'a E,
+    pub(super) report: Report,
     found: HashMap<FaultKind, u64>,
     /// Bundles looked for. A forged size must not make later passes endless.
-    bundles: usize,
+    pub(super) bundles: usize,
     /// One for each entry; equal events have equal fingerprints.
     fingerprints: Vec<u64>,
     /// Entries that differ from their hash in the tile.
     differing: Vec<(u64, Option<EventId>)>,
     /// What receipts promise, and what became of it.
     receipts: BTreeMap<EventId, (Hash, Promise)>,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
+    /// What the entry of the export says that is in it.
+    pub(super) scope: Option<Scope>,
 }
 
 impl<'a, E: Export> Run<'a, E> {
@@ -49,13 +52,16 @@ impl<'a, E: Export> Run<'a, E> {
             differing: Vec::new(),
             receipts: BTreeMap::new(),
             ledger: Ledger::default(),
+            scope: None,
         }
     }
 
     pub(super) fn finish(mut self, progress: &mut dyn FnMut(u64)) -> Report {
         let Some(checkpoint) = self.open_checkpoint() else { return self.report };
-        let held = self.open_held(&checkpoint);
+        let mut held = self.open_held(&checkpoint);
+        held.extend(self.open_cosigned(&checkpoint));
         self.open_receipts();
+        self.find_scope(&checkpoint);
         let trees = self.read_bundles(&checkpoint, Trees::new(held.iter().map(|held| held.size)), progress);
         self.judge_trees(&checkpoint, &held, trees);
         self.look_beyond(checkpoint.size);
@@ -66,7 +72,7 @@ impl<'a, E: Export> Run<'a, E> {
         self.report
     }
 
-    fn open_checkpoint(&mut self) -> Option<Checkpoint> {
+    pub(super) fn open_checkpoint(&mut self) -> Option<Checkpoint> {
         let Some(bytes) = self.read(ExportFile::Checkpoint) else {
             self.fault(Fault::new(FaultKind::CheckpointMissing));
             return None;
@@ -83,16 +89,9 @@ impl<'a, E: Export> Run<'a, E> {
         if checkpoint.origin != self.trust.origin {
             self.fault(Fault::new(FaultKind::CheckpointOrigin));
         }
-        let mut cosigned = 0;
-        for witness in self.trust.witnesses {
-            match note.verify(&[*witness]) {
-                Ok(_) => cosigned += 1,
-                Err(NoteError::FalseSignature) => self.fault(Fault::new(FaultKind::WitnessSignature)),
-                Err(_) => {}
-            }
-        }
-        if cosigned < self.trust.quorum {
-            self.fault(Fault::new(FaultKind::WitnessQuorum));
+        let cosigned = self.count_cosignatures(&note);
+        if cosigned >= self.trust.quorum && self.trust.quorum > 0 {
+            self.report.witnessed = Some(checkpoint.size);
         }
         Some(checkpoint)
     }
@@ -186,7 +185,7 @@ impl<'a, E: Export> Run<'a, E> {
             let index = id.first_entry() + found.len() as u64;
             self.fault(Fault::new(FaultKind::BundleMalformed).at(index).in_file(file));
         }
-        if self.trust.with_openings {
+        if self.opens() {
             let file = ExportFile::Openings(id.index);
             let bytes = self.read(file).unwrap_or_default();
             for fault in unopened.compare(&bytes, &mut self.ledger) {
@@ -196,7 +195,7 @@ impl<'a, E: Export> Run<'a, E> {
         Some(found)
     }
 
-    fn read_entry(&mut self, index: u64, entry: &[u8], unopened: &mut Unopened) -> (Hash, Option<EventId>) {
+    pub(super) fn read_entry(&mut self, index: u64, entry: &[u8], unopened: &mut Unopened) -> (Hash, Option<EventId>) {
         self.report.entries += 1;
         let hash = leaf_hash(entry);
         let Ok(envelope) = canonical::envelope(entry) else {
@@ -221,8 +220,9 @@ impl<'a, E: Export> Run<'a, E> {
                 Err(_) => is_sound = false,
             }
         }
-        if self.trust.with_openings {
-            is_sound &= unopened.expect(index, event, envelope.body);
+        let due = self.due(envelope.kind, envelope.body);
+        if due.is_any() {
+            is_sound &= unopened.expect(index, event, envelope.body, due);
         }
         if !is_sound {
             self.fault(Fault::new(FaultKind::EntryFields).at(index).of(event));
@@ -353,7 +353,7 @@ impl<'a, E: Export> Run<'a, E> {
         }
     }
 
-    fn judge_openings(&mut self, size: u64) {
+    pub(super) fn judge_openings(&mut self, size: u64) {
         self.report.openings = self.ledger.matched;
         let Ledger { missing, erased, .. } = std::mem::take(&mut self.ledger);
         for (event, index) in missing {
@@ -361,7 +361,7 @@ impl<'a, E: Export> Run<'a, E> {
                 self.fault(Fault::new(FaultKind::OpeningMissing).at(index).of(event));
             }
         }
-        if !self.trust.with_openings || erased.is_empty() {
+        if !self.opens() || erased.is_empty() {
             return;
         }
         for id in tile::bundles_written(0, size).take(self.bundles) {
@@ -384,7 +384,7 @@ impl<'a, E: Export> Run<'a, E> {
         }
     }
 
-    fn read(&mut self, file: ExportFile) -> Option<Vec<u8>> {
+    pub(super) fn read(&mut self, file: ExportFile) -> Option<Vec<u8>> {
         let read = self.export.read(file);
         if read.is_err() {
             self.fault(Fault::new(FaultKind::Unreadable).in_file(file));
@@ -392,7 +392,7 @@ impl<'a, E: Export> Run<'a, E> {
         read.ok().flatten()
     }
 
-    fn fault(&mut self, fault: Fault) {
+    pub(super) fn fault(&mut self, fault: Fault) {
         let before = self.found.entry(fault.kind).or_default();
         *before += 1;
         if *before <= LISTED_OF_A_KIND {

@@ -83,6 +83,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/referrals/steps" => json!({
             "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
         }),
+        "/v1/log/cosignatures" => json!("gw.example/2026\n70000\n…\n\n— gw.example/2026 …\n— witness.example …\n"),
         "/v1/relay/grants" => json!({
             "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
             "sealed": "(21,911 base64url characters)",
@@ -338,6 +339,25 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/log/checkpoint", _) => {
             json!(format!("gw.example.gov.uk/2026\n0\n{TOKEN}=\n\n— gw.example.gov.uk/2026 …\n"))
         }
+        ("/v1/log/cosignatures", "post") => json!({ "taken": 1 }),
+        ("/v1/log/cosignatures", _) => answer("/v1/log/checkpoint", method),
+        ("/v1/log/entries", _) => json!({
+            "disclosure": ID, "receipt": receipt(), "size": 70000, "next": 69941,
+            "entries": [{ "index": 69999, "event": ID, "entry": "{…}" }],
+        }),
+        ("/v1/log/entries/{id}", _) => json!({
+            "disclosure": ID, "receipt": receipt(), "index": 69999, "entry": "{…}", "proof": "c2sp.org/tlog-proof@v1\n…",
+            "texts": [{ "kind": "agreement", "sha256": "0".repeat(64), "is_there": true },
+                      { "kind": "rules", "sha256": "0".repeat(64) }],
+            "sentences": ["education might contribute A2 from its feed attendance: early-help-core/v1/supply-a2 and early-help-core/v1/hub-screens."],
+        }),
+        ("/v1/log/entries/{id}/replay", _) => json!({
+            "disclosure": ID, "receipt": receipt(), "at": "2026-09-20T10:15:00.000000Z", "is_replayed": true, "missing": [],
+            "then": { "is_same": true, "differences": [] },
+            "today": { "is_same": false,
+                       "differences": ["The entry permits A2 from the feed attendance of education; today it is withheld: The agreement is not in force. (R03)"] },
+            "answer": "same",
+        }),
         ("/v1/log/tile/{path}", _) => json!("(32 bytes for each hash)"),
         ("/v1/relay/grants", "post") | ("/v1/relay/grants/{id}/acknowledgement", _) => json!({ "id": ID }),
         ("/v1/relay/grants", _) => json!({ "grants": [{

@@ -4,6 +4,7 @@ use crate::app::authenticate::AuthError;
 use crate::app::claim::ClaimError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
+use crate::app::log_access::LogAccessError;
 use crate::app::match_run::MatchRunError;
 use crate::app::possible_matches::MatchError;
 use crate::app::preview::PreviewError;
@@ -12,6 +13,7 @@ use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
 use crate::app::statistics::StatisticsError;
 use crate::app::submit::FileFault;
+use crate::app::witness::WitnessError;
 use crate::crypto::jwt::{ClaimFault, JwtError};
 use crate::policy::rules::RuleHit;
 use crate::store::StoreError;
@@ -95,6 +97,9 @@ impl From<AppError> for Problem {
             }
             AppError::Store(error) => error.into(),
             AppError::KeysChanging => Self::new(kinds::KEYS_CHANGING),
+            AppError::WitnessLate => {
+                Self::new(kinds::WITNESSES_MISSING).with(|extras| extras.code = Some("log.witness-late"))
+            }
             error => Self::internal(error),
         }
     }
@@ -223,6 +228,32 @@ impl From<StatisticsError> for Problem {
             }
             StatisticsError::Question(fault) => fault.into(),
             StatisticsError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogAccessError> for Problem {
+    fn from(error: LogAccessError) -> Self {
+        match error {
+            LogAccessError::Unknown => Self::new(kinds::NOT_FOUND),
+            LogAccessError::NotPermitted { disclosure, hits, receipt } => {
+                EnquiryError::NotPermitted { disclosure, hits, receipt }.into()
+            }
+            LogAccessError::Question(fault) => fault.into(),
+            LogAccessError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<WitnessError> for Problem {
+    fn from(error: WitnessError) -> Self {
+        match error {
+            WitnessError::NoWitnesses => Self::new(kinds::NOT_FOUND).detail(error),
+            WitnessError::Malformed | WitnessError::Clock | WitnessError::Unknown => {
+                Self::new(kinds::INVALID_FIELD).detail(error)
+            }
+            WitnessError::Foreign => Self::new(kinds::STATE_CONFLICT).detail(error),
+            WitnessError::App(error) => error.into(),
         }
     }
 }

@@ -16,6 +16,8 @@
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
 //! | [`log`] | the log's checkpoint and hash tiles |
+//! | [`log_entries`] | officers and auditors search the log, read an entry, replay its decision |
+//! | [`cosignatures`] | witnesses cosign the log; releases stop when they fall silent |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
 //! | [`failures`] | what journeys' errors become |
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 
@@ -37,6 +39,7 @@ use crate::web::limits::{RateLimiter, RatePolicy, RequestLimits};
 pub mod agreements;
 pub mod caller;
 pub mod claims;
+pub mod cosignatures;
 pub mod enquiries;
 mod examples;
 pub mod failures;
@@ -45,6 +48,7 @@ pub mod feeds;
 pub mod form;
 pub mod idempotency;
 pub mod log;
+pub mod log_entries;
 pub mod match_runs;
 pub mod openapi;
 pub mod possible_matches;
@@ -101,6 +105,7 @@ impl FromRef<Api> for Gateway {
 
 /// The agency listener's router.
 pub fn router(gateway: Gateway, limits: Limits) -> Router {
+    let api = Api::new(gateway, limits);
     let routes = Router::new()
         .route("/oauth/token", post(token::create))
         .route("/v1/submissions", post(submissions::create).get(submissions::list))
@@ -142,12 +147,17 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/referrals/steps", post(referrals::step))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
+        .route("/v1/log/cosignatures", post(cosignatures::create).get(cosignatures::show))
+        .route("/v1/log/entries", get(log_entries::search))
+        .route("/v1/log/entries/{id}", get(log_entries::show))
+        .route("/v1/log/entries/{id}/replay", get(log_entries::replay))
         .route("/v1/relay/grants", post(relay::post).get(relay::list))
         .route("/v1/relay/grants/{id}/acknowledgement", post(relay::acknowledge))
         .route("/openapi.json", get(openapi::show))
+        .layer(from_fn_with_state(api.clone(), cosignatures::stop_unwitnessed))
         .layer(from_fn(caller::tell_share))
         .layer(Extension(BodyLimit::bytes(BODY_BYTES)))
-        .with_state(Api::new(gateway, limits));
+        .with_state(api);
     let times = RequestLimits {
         by_route: vec![("/v1/submissions", UPLOAD), ("/v1/submissions/{id}/lines", UPLOAD), ("/v1/screenings", UPLOAD)],
         ..RequestLimits::default()

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, enquiries, examples, families, feeds, log, match_runs, possible_matches, preview, referrals,
-    relay, screenings, statistics, submissions, token, token_checks,
+    agreements, claims, cosignatures, enquiries, examples, families, feeds, log, log_entries, match_runs,
+    possible_matches, preview, referrals, relay, screenings, statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -71,6 +71,11 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         referrals::step,
         log::checkpoint,
         log::tile,
+        cosignatures::create,
+        cosignatures::show,
+        log_entries::search,
+        log_entries::show,
+        log_entries::replay,
         relay::post,
         relay::list,
         relay::acknowledge,
@@ -89,7 +94,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
-        (name = "log", description = "The disclosure log, from outside"),
+        (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
 )]
 struct Generated;

@@ -12,7 +12,9 @@ use super::serve::{start, stop};
 use crate::support::database::Backend;
 
 fn export(gateway: &CliGateway, to: &str) {
-    gateway.run(&["log", "export", "--config", "porth.toml", "--to", to, "--with-openings"]).done();
+    let grounds = ["--for", "programme-team", "--agreement", "programme-delivery/v1", "--role", "auditor"];
+    let arguments = ["log", "export", "--config", "porth.toml", "--to", to, "--with-openings"];
+    gateway.run(&[arguments.as_slice(), &grounds].concat()).done();
 }
 
 fn verify(gateway: &CliGateway, folder: &str, more: &[&str]) -> Ran {
@@ -36,9 +38,11 @@ fn copy(from: &Path, to: &Path) {
 /// Set up by commands alone, served once, with a trust file.
 async fn lived_in(backend: Backend) -> CliGateway {
     let gateway = CliGateway::ready(backend, "pilot").await;
-    sign_by_all(&gateway, "housing-support");
-    set_status(&gateway, "housing-support", "signed").done();
-    set_status(&gateway, "housing-support", "in_force").done();
+    for agreement in ["housing-support", "programme-delivery"] {
+        sign_by_all(&gateway, agreement);
+        set_status(&gateway, agreement, "signed").done();
+        set_status(&gateway, agreement, "in_force").done();
+    }
     enrol(&gateway, "housing");
     let (child, _) = start(gateway.folder.path(), &["serve", "--config", "porth.toml"]);
     assert_eq!(stop(child).0, Some(0));

@@ -86,7 +86,7 @@ async fn every_drill_of_the_page_runs_from_beginning_to_end(#[case] backend: Bac
     assert_eq!(gateway.run(&again).code, 1, "it is revoked already");
 
     // The log holds every change and verifies under the new trust file.
-    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export", "--with-openings"]).done();
+    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export"]).done();
     let verified = porth(gateway.folder.path(), &["--json", "log", "verify", "export", "--trust", "trust.toml"]).done();
     assert_eq!(verified.json()["clean"], true);
     let epoch_1 = ["agency", "register-key-checks", "--config", "porth.toml", "custodian/key-checks-epoch-1.json"];

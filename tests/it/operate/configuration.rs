@@ -71,6 +71,9 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("limits.burst", limits.burst.to_string()),
         ("limits.requests_per_second", limits.requests_per_second.to_string()),
         ("retention.match_run_days", config.retention.match_run_days.to_string()),
+        ("witnesses.keys", "none".to_owned()),
+        ("witnesses.quorum", config.witnesses.quorum.to_string()),
+        ("witnesses.stop_after_minutes", config.witnesses.stop_after_minutes.to_string()),
     ])
 }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::export::{ExportError, export_log};
-use crate::cli::operator::{ConfigFile, app_failure, config_failure, start_failure, store_failure};
+use super::trust::TrustFile;
+use crate::app::export::{BundleFor, ExportError};
+use crate::app::log_access::{Grounds, LogAccessError};
+use crate::cli::operator::{ConfigFile, app_failure, read_bytes, start_failure};
 use crate::cli::output::{Failure, Output};
-use crate::crypto::keyring::Keyring;
-use crate::runtime;
-use crate::store::Store;
+use crate::domain::ids::{AgencyCode, AgreementRef, RoleCode};
+use crate::runtime::prepare;
 
 /// Arguments of `porth log export`.
 #[derive(Debug, Args)]
@@ -19,49 +20,78 @@ pub(super) struct ExportArgs {
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Add the openings: case, subject, actor and answer of every entry, for those who may see them
-    #[arg(long)]
+    /// Add the openings that the reader may see: case, actor and answer of entries whose every
+    /// contribution the reader may learn too
+    #[arg(long, requires_all = ["reader", "agreement", "role"])]
     with_openings: bool,
+    /// The agency for which the bundle is made
+    #[arg(long = "for", value_name = "AGENCY", id = "reader")]
+    reader: Option<AgencyCode>,
+    /// The agreement that allows it the purpose `audit`, such as programme-delivery/v1
+    #[arg(long)]
+    agreement: Option<AgreementRef>,
+    /// The role of the person who reads it
+    #[arg(long)]
+    role: Option<RoleCode>,
+    /// The account that exports, for the log
+    #[arg(long, default_value = "operator")]
+    by: String,
+    /// A trust file to put beside the entries, where the sequencer has its own keys; made of the
+    /// configuration unless given
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
 }
 
-/// Exports the newest checkpoint and everything below it.
+/// Logs the export, then writes the newest checkpoint and everything below it.
 pub(super) fn run(args: &ExportArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
     if std::fs::read_dir(&args.to).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::failed(format!("{} is not empty", args.to.display()))
             .next("name a new folder: files of another export would be found as faults"));
     }
-    let keys = if args.with_openings {
-        let kek = runtime::open_kek(&config).map_err(start_failure)?;
-        let keyring = Keyring::open(&config.keys.folder, &kek).map_err(|error| start_failure(error.into()))?;
-        Some(runtime::gateway_keys(&config, &kek, &keyring).map_err(start_failure)?)
-    } else {
-        None
+    let openings = match (&args.reader, &args.agreement, &args.role) {
+        (Some(agency), Some(agreement), Some(role)) if args.with_openings => {
+            Some((agency.clone(), Grounds { agreement: agreement.clone(), role: role.clone() }))
+        }
+        _ => None,
     };
-    let location = config.database.location().map_err(config_failure)?;
-    let exported = crate::cli::block_on(async {
-        let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;
-        store.check_schema().await.map_err(store_failure)?;
-        let exported = export_log(&store, keys.as_ref(), &args.to).await.map_err(export_failure)?;
-        store.close().await;
-        Ok(exported)
+    let keys = match &args.keys {
+        Some(path) => read_bytes(path)?,
+        None => TrustFile::of_gateway(&config)?.text()?.into_bytes(),
+    };
+    let wanted = BundleFor { by: args.by.clone(), openings };
+    let (event, exported) = crate::cli::block_on(async {
+        let prepared = prepare(&config).await.map_err(start_failure)?;
+        let made = prepared.gateway.export_bundle(&wanted, &keys, prepared.sequencer.as_deref(), &args.to).await;
+        made.map_err(export_failure)
     })?;
     let value = serde_json::json!({
         "folder": args.to,
+        "entry": event,
         "entries": exported.entries,
         "openings": exported.openings,
     });
     let openings = if args.with_openings { format!(" and {} openings", exported.openings) } else { String::new() };
     output.result(format_args!("Exported {} entries{openings} to {}.", exported.entries, args.to.display()), &value);
+    output.note(format_args!("The export is log entry {event}."));
     if args.with_openings {
-        output.note("The openings say who asked about which case. Hand this folder only to those who may see that.");
+        output.note("The openings say who asked about which case. Hand this folder only to the reader that you named.");
     }
     Ok(())
 }
 
 fn export_failure(error: ExportError) -> Failure {
     match error {
-        ExportError::App(error) => app_failure(error),
+        ExportError::App(error) | ExportError::Access(LogAccessError::App(error)) => app_failure(error),
+        ExportError::Access(LogAccessError::NotPermitted { ref hits, .. }) => {
+            let rules: Vec<String> = hits.iter().map(|hit| format!("{} ({})", hit.say, hit.rule)).collect();
+            Failure::refused(format!("the agreements do not permit it: {}", rules.join(" ")))
+                .next("name an agreement in force whose receive clause has the purpose `audit` and the role")
+        }
+        ExportError::Access(other) => Failure::failed(other),
+        ExportError::NotSequenced => {
+            Failure::failed(error).next("is `porth sequence` running? its log says why it does not go on")
+        }
         ExportError::NoCheckpoint => {
             Failure::failed(error).next("run `porth sequence`, or the gateway where it sequences the log itself")
         }

@@ -12,12 +12,11 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::app::signers::KeyVerifier;
+use crate::app::witness::witness_of;
 use crate::cli::operator::{config_failure, read_text, start_failure};
 use crate::cli::output::{Failure, Output};
 use crate::config::{Config, SequencerConfig};
@@ -25,7 +24,7 @@ use crate::crypto::keyring::{Keyring, Role};
 use crate::crypto::sign::VerifyingKey;
 use crate::runtime;
 use crate::tlog::cosignature::Witness;
-use crate::tlog::note::{TYPE_COSIGNATURE, TYPE_ED25519, is_key_name, key_id};
+use crate::tlog::note::{TYPE_ED25519, parse_verifier_key};
 
 /// Arguments of `porth log trust`.
 #[derive(Debug, Args)]
@@ -62,6 +61,23 @@ pub(in crate::cli) struct TrustFile {
 }
 
 impl TrustFile {
+    /// What a gateway's configuration and key folders give.
+    pub(super) fn of_gateway(config: &Config) -> Result<Self, Failure> {
+        let origin = config.log_origin.clone();
+        let kek = runtime::open_kek(config).map_err(start_failure)?;
+        let receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &origin)?;
+        let log_keys = config.keys.checkpoint_folder.as_ref();
+        let log_keys = log_keys.map(|folder| keys_in(folder, &kek, Role::Checkpoint, &origin)).transpose()?;
+        let witnesses = config.witnesses.keys.clone();
+        let quorum = if witnesses.is_empty() { 0 } else { config.witnesses.quorum };
+        Ok(Self { origin, log_keys: log_keys.unwrap_or_default(), receipt_keys, witnesses, quorum })
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> Result<String, Failure> {
+        toml::to_string(self).map_err(|_| Failure::failed("the trust file cannot be written"))
+    }
+
     /// Reads the file.
     pub(in crate::cli) fn read(path: &Path) -> Result<Self, Failure> {
         toml::from_str(&read_text(path)?)
@@ -73,13 +89,9 @@ impl TrustFile {
 pub(super) fn run(args: &TrustArgs, output: Output) -> Result<(), Failure> {
     let mut trust = TrustFile { log_keys: args.log_key.clone(), ..TrustFile::default() };
     if let Some(path) = &args.config {
-        let config = Config::read(path).map_err(config_failure)?;
-        trust.origin.clone_from(&config.log_origin);
-        let kek = runtime::open_kek(&config).map_err(start_failure)?;
-        trust.receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &trust.origin)?;
-        if let Some(folder) = &config.keys.checkpoint_folder {
-            trust.log_keys.extend(keys_in(folder, &kek, Role::Checkpoint, &trust.origin)?);
-        }
+        let own = TrustFile::of_gateway(&Config::read(path).map_err(config_failure)?)?;
+        let log_keys = [std::mem::take(&mut trust.log_keys), own.log_keys.clone()].concat();
+        trust = TrustFile { log_keys, ..own };
     }
     if let Some(path) = &args.sequencer {
         let config = SequencerConfig::read(path).map_err(config_failure)?;
@@ -93,7 +105,7 @@ pub(super) fn run(args: &TrustArgs, output: Output) -> Result<(), Failure> {
     for key in &trust.log_keys {
         verifier(key)?;
     }
-    let text = toml::to_string(&trust).map_err(|_| Failure::failed("the trust file cannot be written"))?;
+    let text = trust.text()?;
     output.result(text.trim_end(), &trust);
     if trust.log_keys.is_empty() {
         output.note("No log key: add it with --sequencer or --log-key; without one no checkpoint can be believed.");
@@ -114,26 +126,11 @@ pub(in crate::cli) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
 
 /// A verifier of a witness's cosignatures.
 pub(super) fn witness(text: &str) -> Result<Witness, Failure> {
-    let (name, key) = parse(text, TYPE_COSIGNATURE)?;
-    let check = |key: &[u8; 32], message: &[u8], signature: &[u8]| {
-        VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(message, signature).is_ok())
-    };
-    Ok(Witness::new(name, key, check))
+    witness_of(text).map_err(|_| malformed())
 }
 
-/// Name and key of `name+key id+base64(type || key)`; the id must be the key's own.
 fn parse(text: &str, kind: u8) -> Result<(String, [u8; 32]), Failure> {
-    let mut parts = text.trim().splitn(3, '+');
-    let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(malformed());
-    };
-    let bytes = STANDARD.decode(encoded).map_err(|_| malformed())?;
-    let key: [u8; 32] = match bytes.split_first() {
-        Some((first, key)) if *first == kind => key.try_into().map_err(|_| malformed())?,
-        _ => return Err(malformed()),
-    };
-    let is_own = u32::from_str_radix(id, 16).is_ok_and(|id| id.to_be_bytes() == key_id(name, kind, &key));
-    if id.len() == 8 && is_own && is_key_name(name) { Ok((name.to_owned(), key)) } else { Err(malformed()) }
+    parse_verifier_key(text, kind).map_err(|_| malformed())
 }
 
 fn keys_in(folder: &Path, kek: &crate::crypto::kek::Kek, role: Role, origin: &str) -> Result<Vec<String>, Failure> {
@@ -153,6 +150,7 @@ mod tests {
     use super::*;
     use crate::crypto::random::SystemRandom;
     use crate::crypto::sign::SigningKey;
+    use crate::tlog::note::TYPE_COSIGNATURE;
 
     #[test]
     fn a_verifier_key_reads_back_and_a_changed_one_does_not() {

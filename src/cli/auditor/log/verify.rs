@@ -49,6 +49,12 @@ pub(super) struct VerifyArgs {
     /// The export should hold every opening that was not erased
     #[arg(long)]
     with_openings: bool,
+    /// An export of another program, or of before bundles: it names no entry that records it
+    #[arg(long)]
+    without_manifest: bool,
+    /// Check only the entry with this index, and everything that its place rests on
+    #[arg(long, value_name = "INDEX")]
+    entry: Option<u64>,
     /// Leave out comparing each entry with the fields of its type, the slowest part
     #[arg(long)]
     quick: bool,
@@ -65,6 +71,8 @@ struct Verified<'a> {
     receipts: u64,
     unknown_types: u64,
     checkpoints_held: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed: Option<u64>,
     faults: Vec<FaultView>,
     more_faults: u64,
 }
@@ -100,18 +108,26 @@ pub(super) fn run(args: &VerifyArgs, output: Output) -> Result<(), Failure> {
     let held = args.checkpoint.iter().map(|path| read_bytes(path)).collect::<Result<Vec<_>, _>>()?;
     let receipts = args.receipt.iter().map(|path| read_bytes(path)).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::start(args.folder.as_path());
-    let report = Verifier {
+    let (log_keys, receipt_keys, witnesses) = (notes(&log_keys), notes(&receipt_keys), witness_notes(&witnesses));
+    let held: Vec<&[u8]> = held.iter().map(Vec::as_slice).collect();
+    let receipts: Vec<&[u8]> = receipts.iter().map(Vec::as_slice).collect();
+    let verifier = Verifier {
         origin: &trust.origin,
-        log_keys: &notes(&log_keys),
-        witnesses: &witness_notes(&witnesses),
+        log_keys: &log_keys,
+        witnesses: &witnesses,
         quorum: trust.quorum,
-        held: &held.iter().map(Vec::as_slice).collect::<Vec<_>>(),
-        receipt_keys: &notes(&receipt_keys),
-        receipts: &receipts.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        held: &held,
+        receipt_keys: &receipt_keys,
+        receipts: &receipts,
         with_openings: args.with_openings,
+        with_manifest: !args.without_manifest,
         with_fields: !args.quick,
-    }
-    .verify(&Folder(&args.folder), &mut |entries| progress.show(entries));
+    };
+    let folder = Folder(&args.folder);
+    let report = match args.entry {
+        Some(index) => verifier.verify_entry(&folder, index),
+        None => verifier.verify(&folder, &mut |entries| progress.show(entries)),
+    };
     progress.end();
     output.result(text_of(&report, args, &trust), &view(&report, args, &trust));
     if report.is_clean() {
@@ -168,6 +184,9 @@ fn text_of(report: &Report, args: &VerifyArgs, trust: &TrustFile) -> String {
     if report.unknown_types > 0 {
         lines.push(format!("{} entries are of types that this version does not know.", report.unknown_types));
     }
+    if let Some(size) = report.witnessed {
+        lines.push(format!("Witnesses vouch for the first {size} entries."));
+    }
     if report.is_clean() {
         lines.push("Nothing is wrong.".to_owned());
         if args.checkpoint.is_empty() && args.receipt.is_empty() && trust.quorum == 0 {
@@ -199,6 +218,7 @@ fn view<'a>(report: &Report, args: &VerifyArgs, trust: &'a TrustFile) -> Verifie
         receipts: report.receipts,
         unknown_types: report.unknown_types,
         checkpoints_held: args.checkpoint.len(),
+        witnessed: report.witnessed,
         faults: report.faults.iter().map(fault).collect(),
         more_faults: report.more_faults,
     }

@@ -53,7 +53,7 @@ pub(in crate::cli::operator) fn signatory_key_id(key: &VerifyingKey) -> String {
 }
 
 /// Reads an Ed25519 private key in PEM.
-pub(in crate::cli::operator) fn read_signing_key(path: &Path) -> Result<SigningKey, Failure> {
+pub(in crate::cli) fn read_signing_key(path: &Path) -> Result<SigningKey, Failure> {
     let pem = Zeroizing::new(read_text(path)?);
     let refused = || {
         Failure::unusable(format!("{} does not hold an Ed25519 private key in PEM", path.display()))

@@ -1,0 +1,141 @@
+//! An auditor's bundle: an export that says which entry of the log records it.
+//!
+//! The file `bundle.json` names that entry, and nothing else: for whom the bundle was made, which
+//! openings it has and which public keys lie beside it is all in the entry, so that the log itself
+//! vouches for it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::canonical;
+use super::digest::Digest;
+use super::entry::{Body, Contribution, Entry, LogAccess, Outcome};
+use crate::domain::ids::EventId;
+
+/// The fields whose openings a bundle has. The subject's is never among them: it would let its reader
+/// tell who is who across entries.
+pub const OPENED_FIELDS: [&str; 3] = ["actor", "answer", "case"];
+/// The entry types that have such fields.
+const OPENED_TYPES: [&str; 2] = ["enquiry", "family.disclosure"];
+
+/// The file `bundle.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The entry that records the export.
+    pub export: EventId,
+    v: u8,
+}
+
+impl Manifest {
+    /// The manifest of an export.
+    pub const fn new(export: EventId) -> Self {
+        Self { export, v: 1 }
+    }
+
+    /// The file's bytes.
+    pub fn render(&self) -> Vec<u8> {
+        (canonical::render(self) + "\n").into_bytes()
+    }
+
+    /// Reads the file; `None` unless [`Manifest::render`] would write exactly it.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let manifest: Self = serde_json::from_slice(bytes).ok()?;
+        (manifest.v == 1 && manifest.render() == bytes).then_some(manifest)
+    }
+}
+
+/// What the entry of an export says that is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The hash of the file of public keys.
+    pub keys_sha256: Option<Digest>,
+    /// What its reader may learn: supplier, feed and item; `None` where there are no openings.
+    permitted: Option<BTreeSet<(String, String, String)>>,
+}
+
+impl Scope {
+    /// Reads the scope from the entry with this event; `None` when it records no export.
+    pub fn of_entry(entry: &[u8], event: EventId) -> Option<Self> {
+        let entry = Entry::parse(entry).ok().filter(|entry| entry.event() == event)?;
+        let Body::LogAccess(access) = entry.into_body() else { return None };
+        let is_export = access.action.as_str() == "export" && access.outcome == Outcome::Answered;
+        is_export.then(|| Self::of(&access))
+    }
+
+    /// The scope of an export.
+    pub fn of(access: &LogAccess) -> Self {
+        let lines = access.decisions.iter().filter(|line| line.outcome == Contribution::Permitted);
+        let lines = lines.map(|line| (line.supplier.to_string(), line.feed.to_string(), line.item.to_string()));
+        let permitted = (access.openings.as_str() == "permitted").then(|| lines.collect());
+        Self { keys_sha256: access.keys_sha256, permitted }
+    }
+
+    /// Whether the export has openings at all.
+    pub fn has_openings(&self) -> bool {
+        self.permitted.is_some()
+    }
+
+    /// Whether it has the openings of an entry: everything that might contribute to what the entry
+    /// answered, its reader may learn too.
+    pub fn opens(&self, kind: &str, body: &str) -> bool {
+        let Some(permitted) = self.permitted.as_ref().filter(|_| OPENED_TYPES.contains(&kind)) else { return false };
+        let Ok(decided) = serde_json::from_str::<Decided>(body) else { return false };
+        let mut contributed = decided.decisions.into_iter().filter(|line| line.outcome == Contribution::Permitted);
+        contributed.all(|line| permitted.contains(&(line.supplier, line.feed, line.item)))
+    }
+}
+
+#[derive(Deserialize)]
+struct Decided {
+    decisions: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    supplier: String,
+    feed: String,
+    item: String,
+    outcome: Contribution,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlog::testing::{self, ORIGIN};
+
+    #[test]
+    fn a_manifest_reads_back_and_any_flipped_byte_names_another_entry_or_none() {
+        let manifest = Manifest::new(testing::event(3));
+        let bytes = manifest.render();
+        assert_eq!(Manifest::parse(&bytes), Some(manifest));
+        for at in 0..bytes.len() {
+            for change in 1..=255u8 {
+                let mut other = bytes.clone();
+                other[at] ^= change;
+                assert_ne!(Manifest::parse(&other), Some(manifest), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_entries_whose_every_contribution_is_permitted_are_opened() {
+        let entry = testing::render(ORIGIN, 4, testing::log_access());
+        let scope = Scope::of_entry(&entry, testing::event(4)).expect("an export");
+        assert_eq!(Scope::of_entry(&entry, testing::event(5)), None, "another event's");
+        let other = testing::render(ORIGIN, 4, testing::submission(4));
+        assert_eq!(Scope::of_entry(&other, testing::event(4)), None, "no export");
+        let line = |item: &str, outcome: &str| {
+            format!(
+                "{{\"feed\":\"attendance\",\"item\":\"{item}\",\"outcome\":\"{outcome}\",\"supplier\":\"schools\"}}"
+            )
+        };
+        let body = |lines: &[String]| format!("{{\"decisions\":[{}]}}", lines.join(","));
+        assert!(scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "withheld")])));
+        assert!(!scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "permitted")])));
+        assert!(scope.opens("enquiry", &body(&[])), "a refusal");
+        assert!(!scope.opens("family.change", &body(&[])), "another type");
+        assert!(!scope.opens("enquiry", "{}"));
+    }
+}

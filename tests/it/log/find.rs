@@ -1,0 +1,106 @@
+//! The log is searched: what is found, who may look, and that every look is an entry.
+
+use porth::app::doctor::{Expected, Health, examine};
+use porth::app::log_index::{check_log_index, index_log, rebuild_log_index};
+use porth::domain::ids::ProgrammeCode;
+use porth::store::FacetRow;
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{CORE, GROUNDS, asked_twice, look};
+use crate::support::database::Backend;
+use crate::support::gateway::{LOG, PROGRAMME};
+
+fn events(page: &Value) -> Vec<String> {
+    let entries = page["entries"].as_array().expect("entries");
+    entries.iter().map(|entry| entry["event"].as_str().expect("an event").to_owned()).collect()
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_auditor_finds_entries_by_each_filter_and_every_search_is_an_entry(#[case] backend: Backend) {
+    let (home, answered, refused) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    let found = async |more: &str| events(&look(&auditor, "entries", more).await);
+
+    assert_eq!(found("&type=enquiry").await, [refused.clone(), answered.clone()], "newest first");
+    assert_eq!(found("&type=enquiry&outcome=answered").await, [answered.clone()]);
+    assert_eq!(found("&rule=R04").await, [refused.clone()]);
+    assert_eq!(found("&type=enquiry&area=A2&agency=education").await, [answered.clone()]);
+    assert_eq!(found("&type=enquiry&power=CA2004-s10&agency=early-help-hub").await, [answered.clone()]);
+    assert!(found("&type=enquiry&power=WRA2012-s131").await.is_empty());
+    assert_eq!(found("&purpose=early-help-screening&acting-as=housing-officer").await, [refused.clone()]);
+    assert!(found(&format!("&under={CORE}&type=submission&agency=education")).await.len() == 1);
+    assert!(found("&type=enquiry&area=A9").await.is_empty());
+
+    let at = home.gateway().store().now().await.expect("a clock");
+    assert!(found(&format!("&type=enquiry&since={at}")).await.is_empty());
+    assert_eq!(found(&format!("&type=enquiry&until={at}")).await.len(), 2);
+
+    let page = look(&auditor, "entries", "&type=enquiry&limit=1").await;
+    assert_eq!(events(&page), [refused]);
+    let next = page["next"].as_u64().expect("there is more");
+    let rest = look(&auditor, "entries", &format!("&type=enquiry&limit=1&before={next}")).await;
+    assert_eq!((events(&rest), rest["next"].is_null()), (vec![answered], true));
+
+    assert_eq!(home.events("log.access", "answered").await, 13);
+    home.wait_sequenced().await;
+    let looks = look(&auditor, "entries", "&type=log.access&limit=1").await;
+    let entry: Value = serde_json::from_str(looks["entries"][0]["entry"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&entry["body"]["action"], &entry["body"]["count"]), (&"search".into(), &1.into()));
+    assert!(entry["body"]["filters"].as_array().expect("filters").iter().any(|it| it["by"] == "type"), "{entry}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn whoever_has_no_clause_for_audits_is_refused_and_the_refusal_is_an_entry(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let (housing, team) = (home.agency("housing").await, home.agency("programme-team").await);
+    for path in ["entries".to_owned(), format!("entries/{answered}"), format!("entries/{answered}/replay")] {
+        let refused = housing.call("GET", &format!("/v1/log/{path}?{GROUNDS}"), &[], "").await;
+        assert_eq!((refused.status, refused.kind().as_str()), (403, "no-agreement"), "{path}: {refused:?}");
+        let role = GROUNDS.replace("auditor", "social-worker");
+        let refused = team.call("GET", &format!("/v1/log/{path}?{role}"), &[], "").await;
+        assert_eq!((refused.status, refused.kind().as_str()), (403, "no-agreement"), "{path}: {refused:?}");
+    }
+    assert_eq!((home.events("log.access", "refused").await, home.events("log.access", "answered").await), (6, 0));
+    let unknown = "01990000-0000-7000-8000-000000000000";
+    let reply = team.call("GET", &format!("/v1/log/entries/{unknown}?{GROUNDS}"), &[], "").await;
+    assert_eq!(reply.status, 404, "{reply:?}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_index_that_is_not_what_the_entries_give_is_found_and_made_again(#[case] backend: Backend) {
+    let (home, _, _) = asked_twice(backend).await;
+    let store = home.gateway().store();
+    let size = index_log(store).await.expect("indexed");
+    let sound = check_log_index(store, u64::MAX).await.expect("compared");
+    assert!(sound.is_sound() && sound.compared == size && size > 10, "{sound:?}");
+
+    let row = |index| FacetRow { index, facet: "agency".to_owned(), value: "housing".to_owned() };
+    let mut tx = store.begin().await.expect("begins");
+    tx.add_facets(&[row(size - 1), row(size + 5)], size).await.expect("added");
+    tx.commit().await.expect("committed");
+    let wrong = check_log_index(store, 1000).await.expect("compared");
+    assert_eq!((wrong.differing, wrong.beyond, wrong.is_sound()), (1, 1, false));
+    let programme = ProgrammeCode::parse(PROGRAMME).expect("a code");
+    let state_file = home.folder().join("state");
+    let machine = store.now().await.expect("a clock");
+    let expected = Expected { programme: &programme, log_origin: LOG, state_file: &state_file, machine };
+    let findings = examine(store, expected).await;
+    let finding = findings.iter().find(|finding| finding.check == "log index").expect("it is looked at");
+    assert_eq!(finding.health, Health::Fail, "{finding:?}");
+
+    let again = rebuild_log_index(store).await.expect("made again");
+    assert!(again >= size && check_log_index(store, u64::MAX).await.expect("compared").is_sound());
+    home.stop().await;
+}
