@@ -68,8 +68,8 @@ struct Parts {
 impl Parts {
     fn new(column: &[Blinded], bits: u32) -> Self {
         assert!(column.len() < NONE as usize, "a column has fewer than 2^32 - 1 rows");
-        // The shift is done in two steps: by 128 at once there is none.
-        let part = |token: u128| (token >> 1 >> (127 - bits)) as usize;
+        // Of the first half: shifts of 128 bits cost several each. In two steps, as by 64 at once there is none.
+        let part = |token: u128| ((token >> 64) as u64 >> 1 >> (63 - bits)) as usize;
         let mut starts = vec![0; (1 << bits) + 1];
         for token in column {
             starts[part(number(token)) + 1] += 1;

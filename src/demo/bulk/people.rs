@@ -159,7 +159,7 @@ impl Society {
         let is_twin = person % 3 == 2 && mixed(household, 20).is_multiple_of(40);
         let mut born = (mixed(if is_twin { person - 1 } else { person }, 21) % 36_500) as u32;
         let mut forename = skewed(mixed(person, 22), 2_000);
-        let mut surname = if mixed(person, 23) % 10 == 0 {
+        let mut surname = if mixed(person, 23).is_multiple_of(10) {
             skewed(mixed(person, 24), 20_000)
         } else {
             skewed(mixed(household, 25), 20_000)

@@ -6,17 +6,23 @@ use crate::domain::clk::{EncodingProfile, Hardening, KeyStream};
 pub(super) struct Hardener {
     /// For each number of bits of a group, the chance that at most so many are turned over, in 2^32nds.
     at_most: Vec<u32>,
-    /// Where each bit of the balanced filter goes; empty when filters are folded.
-    places: Vec<u16>,
+    /// For each bit of a filter where it and its negative go; empty when filters are folded.
+    places: Vec<[u16; 2]>,
+    /// The balanced filter of one without ones.
+    of_none: Vec<u64>,
 }
 
 impl Hardener {
     pub(super) fn new(profile: &EncodingProfile, stream: &impl KeyStream) -> Self {
-        let places = match profile.hardening() {
-            Hardening::Fold => Vec::new(),
-            Hardening::Balance => shuffled(profile.bits(), stream),
-        };
-        Self { at_most: at_most(profile.noise_halvings()), places }
+        let (mut places, mut of_none) = (Vec::new(), Vec::new());
+        if profile.hardening() == Hardening::Balance {
+            let shuffled = shuffled(profile.bits(), stream);
+            let (plain, negative) = shuffled.split_at(profile.raw_bits());
+            places = plain.iter().zip(negative).map(|(&plain, &negative)| [plain, negative]).collect();
+            of_none = vec![0; profile.bits() / 64];
+            negative.iter().for_each(|&place| turn(&mut of_none, place));
+        }
+        Self { at_most: at_most(profile.noise_halvings()), places, of_none }
     }
 
     /// Writes the finished filter over `finished`; `raw` is changed.
@@ -28,12 +34,16 @@ impl Hardener {
             finished.extend(one.iter().zip(other).map(|(one, other)| one ^ other));
             return;
         }
-        finished.resize(raw.len() * 2, 0);
-        let (plain, negative) = self.places.split_at(raw.len() * 64);
-        for (at, (&plain, &negative)) in plain.iter().zip(negative).enumerate() {
-            let is_one = raw[at / 64] >> (at % 64) & 1 == 1;
-            let place = usize::from(if is_one { plain } else { negative });
-            finished[place / 64] |= 1 << (place % 64);
+        // A one turns its two places over: no question for each bit, which could only be guessed wrong.
+        finished.extend_from_slice(&self.of_none);
+        for (word, places) in raw.iter().zip(self.places.chunks_exact(64)) {
+            let mut ones = *word;
+            while ones != 0 {
+                let [plain, negative] = places[ones.trailing_zeros() as usize];
+                turn(finished, plain);
+                turn(finished, negative);
+                ones &= ones - 1;
+            }
         }
     }
 
@@ -71,6 +81,10 @@ impl Hardener {
     }
 }
 
+fn turn(filter: &mut [u64], place: u16) {
+    filter[usize::from(place / 64)] ^= 1 << (place % 64);
+}
+
 /// Bytes that follow from the key and a filter: half a digest names the filter, the other half is the
 /// first of them.
 struct Chance<'s, S> {
@@ -105,7 +119,7 @@ fn at_most(halvings: u8) -> Vec<u32> {
     }
     let one = 1_u128 << 64;
     let kept = one - (one >> halvings);
-    let mut chance = (0..256).fold(one, |chance, _| chance * kept >> 64);
+    let mut chance = (0..256).fold(one, |chance, _| (chance * kept) >> 64);
     let mut sum = 0;
     let mut at_most = Vec::new();
     for count in 0..256_u128 {
