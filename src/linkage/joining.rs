@@ -471,7 +471,9 @@ mod tests {
             let mut ranks: Vec<u16> = self.rules.kinds().filter_map(|(kind, _)| self.rules.rank(kind)).collect();
             ranks.sort_unstable();
             ranks.dedup();
-            ranks.into_iter().for_each(|rank| self.join_rank(rank));
+            for rank in ranks {
+                self.join_rank(rank);
+            }
             (0..self.records.len()).map(|record| self.members(record)[0] as u32).collect()
         }
     }

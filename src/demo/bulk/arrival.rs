@@ -111,7 +111,9 @@ impl Standing {
         let components = components.into_sets();
         let mut component_of = vec![0; records as usize];
         for (number, component) in (0..).zip(&components) {
-            component.iter().for_each(|&record| component_of[record] = number);
+            for &record in component {
+                component_of[record] = number;
+            }
         }
         Ok(Self { persons, component_of, components })
     }

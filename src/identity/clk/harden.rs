@@ -20,7 +20,9 @@ impl Hardener {
             let (plain, negative) = shuffled.split_at(profile.raw_bits());
             places = plain.iter().zip(negative).map(|(&plain, &negative)| [plain, negative]).collect();
             of_none = vec![0; profile.bits() / 64];
-            negative.iter().for_each(|&place| turn(&mut of_none, place));
+            for &place in negative {
+                turn(&mut of_none, place);
+            }
         }
         Self { at_most: at_most(profile.noise_halvings()), places, of_none }
     }
