@@ -31,6 +31,8 @@ struct Cli {
 enum Bench {
     /// How well people and families are found, and how often two people are taken for one
     Linkage(crate::demo::population::society::LinkageArgs),
+    /// How long the matching of several agencies' records takes, from sorted column files
+    Run(crate::demo::bulk::RunArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,6 +155,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Bench(Bench::Linkage(args)) => crate::demo::population::society::run(&args, &output),
+        Command::Bench(Bench::Run(args)) => crate::demo::bulk::run(&args, &output),
         Command::Completions(args) => shell::completions(&args, Cli::command(), &output),
         Command::Man(args) => shell::man(&args, Cli::command(), &output),
     };

@@ -72,7 +72,7 @@ impl KeyStream for ClkKey {
             end = next;
         }
         let digest = self.keyed.clone().raw(&message[..end]).finish();
-        message.zeroize();
+        message[..end].zeroize();
         digest
     }
 }

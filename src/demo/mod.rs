@@ -10,8 +10,10 @@
 //! | [`sandbox`] | a gateway that a new agency practises on |
 //! | `ledger` | the log in an auditor's hands |
 //! | `report` | how it is told, and whether each claim held |
+//! | [`bulk`] | how long the matching of several agencies takes |
 
 mod answers;
+pub mod bulk;
 mod ledger;
 mod partner;
 mod policy_files;

@@ -11,19 +11,11 @@
 //! in everything that both have. Identifiers and what people decided are not asked for such company.
 //! A refusal of this kind is not reconsidered for later edges of the same smaller end and rank.
 //!
-//! A token shared by `m` records has `m(m-1)/2` edges, and most of them can change nothing. Two
-//! clusters only ever grow, so once a joining was refused it stays refused. When the smallest
-//! holder of a token has met every other holder, each of those is in its cluster or refused by it
-//! for good. Edges with an end in that cluster are therefore settled, and only the edges among the
-//! refused holders are left: the same case with fewer records. A token without conflicts costs
-//! `m - 1` comparisons; one whose holders fall into `p` clusters costs at most `m * p`. The order of
-//! the comparisons that are made is that of the edges, so the result is that of the definition (a
-//! test compares the two).
+//! Records in memory are sorted into columns here; [`column`](super::column) and
+//! [`joining`](super::joining) do the same for columns that are read from elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
-
-use super::components::Components;
-use super::conflict::ConflictProfile;
+use super::column::Column;
+use super::joining::persons;
 use super::record::{LinkRecord, LinkToken};
 use super::rules::LinkRules;
 
@@ -81,182 +73,55 @@ pub fn clusters_where<K: Ord>(
     rules: &LinkRules,
     feed_of_one_each: impl Fn(&K) -> Option<u32>,
 ) -> Vec<Cluster> {
-    let mut order: Vec<(usize, Vec<LinkToken>)> =
-        records.iter().enumerate().map(|(position, record)| (position, record.sorted_tokens())).collect();
-    order.sort_by(|(a, a_tokens), (b, b_tokens)| {
-        records[*a].key.cmp(&records[*b].key).then_with(|| a_tokens.cmp(b_tokens))
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    order.sort_by(|&a, &b| {
+        let tokens = |place: usize| records[place].sorted_tokens();
+        records[a].key.cmp(&records[b].key).then_with(|| tokens(a).cmp(&tokens(b)))
     });
+    let columns = columns(records, &order, rules);
+    let feeds: Vec<Option<u32>> = order.iter().map(|&place| feed_of_one_each(&records[place].key)).collect();
+    let persons = persons(records.len() as u32, columns, &feeds, rules);
 
-    let by_rank = groups_by_rank(&order, rules);
-    let tokens = order.iter().map(|(_, tokens)| tokens.as_slice()).collect();
-    let feeds = order.iter().map(|(position, _)| feed_of_one_each(&records[*position].key));
-    let mut joining = Joining::new(tokens, feeds, rules);
-    for (rank, groups) in by_rank {
-        joining.needs_company = rules.needs_company(rank);
-        joining.join_rank(groups);
+    // The name of a cluster is its first record: clusters come in the order of their names.
+    let mut number_of: Vec<usize> = vec![0; records.len()];
+    let mut found: Vec<Cluster> = Vec::new();
+    for (place, &first) in persons.iter().enumerate() {
+        let first = first as usize;
+        if first == place {
+            number_of[place] = found.len();
+            found.push(Cluster { members: Vec::new() });
+        }
+        found[number_of[first]].members.push(order[place]);
     }
-    let sets = joining.clusters.into_sets().into_iter();
-    sets.map(|set| Cluster { members: set.into_iter().map(|place| order[place].0).collect() }).collect()
+    found
 }
 
-/// For each rank, the holders of each shared token, as ascending places in the order of keys.
-fn groups_by_rank(order: &[(usize, Vec<LinkToken>)], rules: &LinkRules) -> BTreeMap<u16, Vec<Vec<usize>>> {
-    let mut holdings: Vec<(u16, LinkToken, usize)> = Vec::new();
-    for (place, (_, tokens)) in order.iter().enumerate() {
-        let links = |token: &LinkToken| rules.rank(token.kind).map(|rank| (rank, *token, place));
-        holdings.extend(tokens.iter().filter_map(links));
+/// The records' tokens kind by kind and epoch by epoch, with records as places in the order of keys.
+fn columns<K>(records: &[LinkRecord<K>], order: &[usize], rules: &LinkRules) -> Vec<Column> {
+    let mut held: Vec<(LinkToken, u32)> = Vec::new();
+    for (place, &at) in (0..).zip(order) {
+        let counts = |token: &&LinkToken| Column::is_needed(token.kind, rules);
+        held.extend(records[at].tokens.iter().filter(counts).map(|token| (*token, place)));
     }
-    holdings.sort_unstable();
-
-    let mut by_rank: BTreeMap<u16, Vec<Vec<usize>>> = BTreeMap::new();
-    for group in holdings.chunk_by(|a, b| a.1 == b.1).filter(|group| group.len() > 1) {
-        by_rank.entry(group[0].0).or_default().push(group.iter().map(|holding| holding.2).collect());
-    }
-    by_rank
-}
-
-/// The clusters so far, with what each of them conflicts with.
-struct Joining<'a> {
-    rules: &'a LinkRules,
-    clusters: Components,
-    /// The distinct conflict profiles of all records.
-    profiles: Vec<ConflictProfile>,
-    /// For the root of each cluster, the profiles of its members, each once; empty ones left out.
-    held: Vec<Vec<usize>>,
-    /// For the root of each cluster, its feeds with one record a person, ascending.
-    feeds: Vec<Vec<u32>>,
-    /// The tokens of each record, sorted.
-    tokens: Vec<&'a [LinkToken]>,
-    /// For the root of each cluster, its first members, as many as are compared.
-    members: Vec<Vec<usize>>,
-    /// Whether the edges at hand are of a key that others may share by chance.
-    needs_company: bool,
-}
-
-/// How many records of a cluster are compared with those of another.
-const MOST_COMPARED: usize = 16;
-/// Two clusters are not joined by a key of names and places if more pairs than so many to one disagree.
-const MOST_DISAGREEING: usize = 3;
-
-impl<'a> Joining<'a> {
-    fn new(tokens: Vec<&'a [LinkToken]>, feeds: impl Iterator<Item = Option<u32>>, rules: &'a LinkRules) -> Self {
-        let mut numbers: HashMap<ConflictProfile, usize> = HashMap::new();
-        let mut profiles = Vec::new();
-        let held: Vec<Vec<usize>> = tokens
-            .iter()
-            .map(|tokens| {
-                let profile = ConflictProfile::of(tokens, rules);
-                if profile.is_empty() {
-                    return Vec::new();
-                }
-                let number = *numbers.entry(profile).or_insert_with_key(|profile| {
-                    profiles.push(profile.clone());
-                    profiles.len() - 1
-                });
-                vec![number]
-            })
-            .collect();
-        Self {
-            rules,
-            clusters: Components::new(held.len()),
-            profiles,
-            feeds: feeds.map(|feed| feed.into_iter().collect()).collect(),
-            members: (0..held.len()).map(|place| vec![place]).collect(),
-            held,
-            tokens,
-            needs_company: false,
-        }
-    }
-
-    /// Takes the edges of one rank: for each smaller end in turn, its larger ends in turn.
-    fn join_rank(&mut self, groups: Vec<Vec<usize>>) {
-        let mut by_first: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
-        for group in groups {
-            by_first.entry(group[0]).or_default().push(group);
-        }
-        while let Some((first, groups)) = by_first.pop_first() {
-            let mut others: Vec<usize> = groups.iter().flat_map(|group| &group[1..]).copied().collect();
-            others.sort_unstable();
-            others.dedup();
-            for other in others {
-                self.join(first, other);
-            }
-            let root = self.clusters.find(first);
-            for mut group in groups {
-                group.retain(|member| self.clusters.find(*member) != root);
-                if group.len() > 1 {
-                    by_first.entry(group[0]).or_default().push(group); // later: its first is larger
-                }
-            }
-        }
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.clusters.find(a), self.clusters.find(b));
-        if a == b || self.conflict(a, b) || self.needs_company && self.mostly_disagree(a, b) {
-            return;
-        }
-        if let Some((goes, stays)) = self.clusters.union(a, b) {
-            merge(&mut self.held, goes, stays);
-            merge(&mut self.feeds, goes, stays);
-            merge(&mut self.members, goes, stays);
-            self.members[stays].truncate(MOST_COMPARED);
-        }
-    }
-
-    fn conflict(&self, a: usize, b: usize) -> bool {
-        if self.feeds[a].iter().any(|feed| self.feeds[b].binary_search(feed).is_ok()) {
-            return true;
-        }
-        let conflict = |a: usize, b: usize| self.profiles[a].conflicts_with(&self.profiles[b], self.rules);
-        let may = |a: usize, b: usize| a != b || self.profiles[a].parts_equals(self.rules);
-        self.held[a].iter().any(|&a| self.held[b].iter().any(|&b| may(a, b) && conflict(a, b)))
-    }
-
-    /// Whether the records of two clusters disagree with one another more than can be forgiven.
-    fn mostly_disagree(&self, a: usize, b: usize) -> bool {
-        let (mut agreeing, mut disagreeing) = (0, 0);
-        for &ours in &self.members[a] {
-            for &theirs in &self.members[b] {
-                match agree(self.tokens[ours], self.tokens[theirs], self.rules) {
-                    Some(true) => agreeing += 1,
-                    Some(false) => disagreeing += 1,
-                    None => {}
-                }
-            }
-        }
-        disagreeing > MOST_DISAGREEING * agreeing
-    }
-}
-
-/// Adds one sorted list without repeats to another.
-fn merge<T: Ord>(lists: &mut [Vec<T>], goes: usize, stays: usize) {
-    let arriving = std::mem::take(&mut lists[goes]);
-    lists[stays].extend(arriving);
-    lists[stays].sort_unstable();
-    lists[stays].dedup();
-}
-
-/// Whether two records share any value; `None` if no kind made of names and places is comparable.
-fn agree(a: &[LinkToken], b: &[LinkToken], rules: &LinkRules) -> Option<bool> {
-    let known = |token: &&LinkToken| rules.is_known(token.kind);
-    if a.iter().filter(known).any(|token| b.binary_search(token).is_ok()) {
-        return Some(true);
-    }
-    let comparable = |token: &&LinkToken| {
-        let from = b.partition_point(|other| (other.kind, other.epoch) < (token.kind, token.epoch));
-        b.get(from).is_some_and(|other| (other.kind, other.epoch) == (token.kind, token.epoch))
-    };
-    let composite = |token: &&LinkToken| rules.is_composite(token.kind);
-    a.iter().filter(composite).any(|token| comparable(&token)).then_some(false)
+    held.sort_unstable();
+    held.dedup();
+    let columns = held.chunk_by(|(a, _), (b, _)| (a.kind, a.epoch) == (b.kind, b.epoch)).map(|column| {
+        let (kind, epoch) = (column[0].0.kind, column[0].0.epoch);
+        let entries = column.iter().map(|(token, place)| (token.value, *place));
+        Column::read(kind, epoch, order.len() as u32, entries, rules).expect("sorted above, of these records alone")
+    });
+    columns.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::linkage::components::components;
+    use crate::linkage::conflict::ConflictProfile;
     use crate::linkage::people::{
         NAME_DATE_HOME, NAME_DATE_POSTCODE, NHS, Person, TestRecord, UPN, crowd, rules, token,
     };

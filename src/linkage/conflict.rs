@@ -16,8 +16,8 @@ pub enum Conflict {
 
 /// The tokens of a record that can speak against a link, sorted.
 ///
-/// Records with equal profiles conflict with the same records, which is why clustering compares
-/// profiles instead of records. They conflict with one another only where people found them apart.
+/// Records with equal profiles conflict with the same records, and with one another only where people
+/// found them apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConflictProfile(Vec<LinkToken>);
 
@@ -43,31 +43,57 @@ impl ConflictProfile {
 
     /// Every reason why the two cannot be one person, by kind.
     pub fn conflicts<'a>(&'a self, other: &'a Self, rules: &'a LinkRules) -> impl Iterator<Item = Conflict> + 'a {
-        self.0.chunk_by(|a, b| a.kind == b.kind).filter_map(move |mine| {
-            let kind = mine[0].kind;
-            let compared = compare(mine, other.of_kind(kind));
-            match rules.conflict(kind) {
-                ConflictRole::Apart => compared.share.then_some(Conflict::Apart),
-                ConflictRole::Strong => compared.differ.then_some(Conflict::Identifier(kind)),
-                ConflictRole::WithDate { of } if compared.differ => {
-                    compare(self.of_kind(of), other.of_kind(of)).share.then_some(Conflict::DateOfBirth(kind))
-                }
-                ConflictRole::None | ConflictRole::WithDate { .. } => None,
+        conflicts(&self.0, &other.0, rules)
+    }
+}
+
+/// A token as far as a comparison sees it: sorted by kind, then epoch, then whatever tells values apart.
+pub(super) trait Held: Ord {
+    /// Its kind.
+    fn kind(&self) -> u16;
+    /// Its epoch.
+    fn epoch(&self) -> u32;
+}
+
+impl Held for LinkToken {
+    fn kind(&self) -> u16 {
+        self.kind
+    }
+    fn epoch(&self) -> u32 {
+        self.epoch
+    }
+}
+
+/// Every reason why two records with these sorted tokens of conflict kinds cannot be one person.
+pub(super) fn conflicts<'a, T: Held>(
+    a: &'a [T],
+    b: &'a [T],
+    rules: &'a LinkRules,
+) -> impl Iterator<Item = Conflict> + 'a {
+    a.chunk_by(|x, y| x.kind() == y.kind()).filter_map(move |mine| {
+        let kind = mine[0].kind();
+        let compared = compare(mine, of_kind(b, kind));
+        match rules.conflict(kind) {
+            ConflictRole::Apart => compared.share.then_some(Conflict::Apart),
+            ConflictRole::Strong => compared.differ.then_some(Conflict::Identifier(kind)),
+            ConflictRole::WithDate { of } if compared.differ => {
+                compare(of_kind(a, of), of_kind(b, of)).share.then_some(Conflict::DateOfBirth(kind))
             }
-        })
-    }
+            ConflictRole::None | ConflictRole::WithDate { .. } => None,
+        }
+    })
+}
 
-    /// Whether a record with this profile conflicts with another that has the same: only what was
-    /// found apart does.
-    pub fn parts_equals(&self, rules: &LinkRules) -> bool {
-        self.0.iter().any(|token| rules.conflict(token.kind) == ConflictRole::Apart)
-    }
+/// Whether a record with these tokens conflicts with another that has the same: only what was found
+/// apart does.
+pub(super) fn parts_equals<T: Held>(tokens: &[T], rules: &LinkRules) -> bool {
+    tokens.iter().any(|token| rules.conflict(token.kind()) == ConflictRole::Apart)
+}
 
-    fn of_kind(&self, kind: u16) -> &[LinkToken] {
-        let start = self.0.partition_point(|token| token.kind < kind);
-        let end = self.0.partition_point(|token| token.kind <= kind);
-        &self.0[start..end]
-    }
+fn of_kind<T: Held>(tokens: &[T], kind: u16) -> &[T] {
+    let start = tokens.partition_point(|token| token.kind() < kind);
+    let end = tokens.partition_point(|token| token.kind() <= kind);
+    &tokens[start..end]
 }
 
 /// How two records' tokens of one kind stand to each other.
@@ -80,12 +106,12 @@ struct Comparison {
 
 /// Compares sorted tokens of one kind, epoch by epoch: values of two epochs say nothing about each
 /// other.
-fn compare(a: &[LinkToken], b: &[LinkToken]) -> Comparison {
+fn compare<T: Held>(a: &[T], b: &[T]) -> Comparison {
     let mut result = Comparison { share: false, differ: false };
-    for ours in a.chunk_by(|x, y| x.epoch == y.epoch) {
-        let epoch = ours[0].epoch;
-        let start = b.partition_point(|token| token.epoch < epoch);
-        let end = b.partition_point(|token| token.epoch <= epoch);
+    for ours in a.chunk_by(|x, y| x.epoch() == y.epoch()) {
+        let epoch = ours[0].epoch();
+        let start = b.partition_point(|token| token.epoch() < epoch);
+        let end = b.partition_point(|token| token.epoch() <= epoch);
         let theirs = &b[start..end];
         if !theirs.is_empty() {
             let common = ours.iter().any(|token| theirs.binary_search(token).is_ok());

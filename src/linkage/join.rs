@@ -7,8 +7,9 @@
 
 use crate::domain::token::Blinded;
 
-/// About how many rows of the first column a part holds.
-const ROWS_A_PART: usize = 1024;
+/// About how many rows of the first column a part holds: few enough to stay near the core, and so many
+/// that the parts that rows are dealt out to do too.
+const ROWS_A_PART: usize = 4096;
 const NONE: u32 = u32::MAX;
 
 /// What a join left out, because it would tell nothing and cost much.
@@ -67,8 +68,8 @@ struct Parts {
 impl Parts {
     fn new(column: &[Blinded], bits: u32) -> Self {
         assert!(column.len() < NONE as usize, "a column has fewer than 2^32 - 1 rows");
-        // The shift is done in two steps: by 128 at once there is none.
-        let part = |token: u128| (token >> 1 >> (127 - bits)) as usize;
+        // Of the first half: shifts of 128 bits cost several each. In two steps, as by 64 at once there is none.
+        let part = |token: u128| ((token >> 64) as u64 >> 1 >> (63 - bits)) as usize;
         let mut starts = vec![0; (1 << bits) + 1];
         for token in column {
             starts[part(number(token)) + 1] += 1;
@@ -111,7 +112,8 @@ struct Table {
 impl Table {
     fn fill(&mut self, tokens: &[u128]) {
         self.slots.clear();
-        self.slots.resize((tokens.len() * 2).next_power_of_two(), NONE);
+        // Mostly empty: a look ends at the first slot.
+        self.slots.resize((tokens.len() * 4).next_power_of_two(), NONE);
         self.next.clear();
         self.next.resize(tokens.len(), NONE);
         self.counts.clear();

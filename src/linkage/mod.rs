@@ -11,6 +11,8 @@
 //! | [`conflict`] | when two records cannot be one person |
 //! | [`components`] | records that could be linked at all |
 //! | [`cluster`] | records that are one person |
+//! | [`column`] | who holds the same token of one kind |
+//! | [`joining`] | persons out of columns, millions of records at a time |
 //! | [`household`] | persons who are one family, by the minimal rule |
 //! | [`standing_family`] | persons who may stand as one family across agencies |
 //! | [`attach`] | which person an enquiry is about |
@@ -26,6 +28,7 @@
 pub mod attach;
 pub mod candidates;
 pub mod cluster;
+pub mod column;
 pub mod components;
 pub mod conflict;
 pub mod design;
@@ -33,6 +36,7 @@ pub mod dice;
 pub mod explain;
 pub mod household;
 pub mod join;
+pub mod joining;
 pub mod match_run;
 #[cfg(test)]
 pub(crate) mod people;

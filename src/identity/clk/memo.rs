@@ -5,8 +5,11 @@ use zeroize::Zeroize as _;
 use super::pieces::LONGEST_PIECE;
 use crate::domain::clk::KeyStream;
 
-/// How many pieces are remembered; a power of two. 48 bytes each, small enough to stay near the core.
-const PLACES: usize = 1 << 14;
+/// How many pieces are remembered; a power of two. 80 bytes each: five mebibytes hold the common
+/// pieces of a hundred years of birth, and fetching one from there costs a fraction of making it.
+const PLACES: usize = 1 << 16;
+/// Most positions in a digest: of eight bits each.
+const MOST: usize = 32;
 
 /// A table in which every piece has one place; a piece that comes later takes it over. Wiped when
 /// dropped, and never larger than at the beginning.
@@ -19,15 +22,16 @@ pub(super) struct Memo {
 #[derive(Clone, Copy)]
 struct Entry {
     key: [u8; 16],
-    digest: [u8; 32],
+    /// The positions in the first digest.
+    positions: [u16; MOST],
 }
 
 impl Memo {
     /// For filters of so many bits, a power of two.
     pub(super) fn new(raw_bits: usize) -> Self {
-        debug_assert!(raw_bits.is_power_of_two());
+        debug_assert!(raw_bits.is_power_of_two() && (256..=1 << 16).contains(&raw_bits));
         // No piece is of the field 255: an empty place is nobody's.
-        let empty = Entry { key: [0xff; 16], digest: [0; 32] };
+        let empty = Entry { key: [0xff; 16], positions: [0; MOST] };
         Self { entries: vec![empty; PLACES], width: raw_bits.trailing_zeros() }
     }
 
@@ -45,13 +49,13 @@ impl Memo {
         let key = key_of(field, year, piece);
         let entry = &mut self.entries[place_of(&key)];
         if entry.key != key {
-            *entry = Entry { key, digest: digest(stream, field, year, piece, 0) };
+            *entry = Entry { key, positions: positions(&digest(stream, field, year, piece, 0), self.width) };
         }
         let each = (256 / self.width) as usize;
-        set_positions(&entry.digest, self.width, share.min(each), filter);
+        set_positions(&entry.positions[..share.min(each)], filter);
         for (block, left) in (1_u8..).zip((each..share).step_by(each)) {
-            let digest = digest(stream, field, year, piece, block);
-            set_positions(&digest, self.width, (share - left).min(each), filter);
+            let positions = positions(&digest(stream, field, year, piece, block), self.width);
+            set_positions(&positions[..(share - left).min(each)], filter);
         }
     }
 }
@@ -60,7 +64,7 @@ impl Drop for Memo {
     fn drop(&mut self) {
         for entry in &mut self.entries {
             entry.key.zeroize();
-            entry.digest.zeroize();
+            entry.positions.zeroize();
         }
     }
 }
@@ -69,19 +73,26 @@ fn digest(stream: &impl KeyStream, field: u8, year: u16, piece: &[u8], block: u8
     stream.digest(&[b"piece", &[field, block], &year.to_be_bytes(), piece])
 }
 
-/// Cuts the first `count` numbers of `width` bits each from a digest.
-fn set_positions(digest: &[u8; 32], width: u32, count: usize, filter: &mut [u64]) {
-    let mask = (1_u64 << width) - 1;
-    let (mut held, mut bits, mut at) = (0_u64, 0_u32, 0);
-    for _ in 0..count {
+/// Cuts a digest into numbers of `width` bits each, as many as there are.
+fn positions(digest: &[u8; 32], width: u32) -> [u16; MOST] {
+    let mask = (1_u32 << width) - 1;
+    let (mut held, mut bits, mut at) = (0_u32, 0_u32, 0);
+    let mut positions = [0; MOST];
+    for position in positions.iter_mut().take((256 / width) as usize) {
         while bits < width {
-            held = held << 8 | u64::from(digest[at]);
+            held = held << 8 | u32::from(digest[at]);
             at += 1;
             bits += 8;
         }
         bits -= width;
-        let position = (held >> bits & mask) as usize;
-        filter[position / 64] |= 1 << (position % 64);
+        *position = (held >> bits & mask) as u16;
+    }
+    positions
+}
+
+fn set_positions(positions: &[u16], filter: &mut [u64]) {
+    for &position in positions {
+        filter[usize::from(position / 64)] |= 1 << (position % 64);
     }
 }
 
@@ -101,6 +112,7 @@ fn place_of(key: &[u8; 16]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::positions as positions_of;
     use super::*;
 
     struct Counting;
@@ -138,9 +150,8 @@ mod tests {
     fn positions_are_cut_bit_after_bit_from_the_digest() {
         let mut digest = [0; 32];
         digest[..5].copy_from_slice(&[0b0000_0000, 0b0100_0000, 0b0010_0000, 0b0000_1111, 0b1111_1111]);
-        let mut filter = vec![0; 16];
-        set_positions(&digest, 10, 4, &mut filter);
-        let set: Vec<usize> = (0..1024).filter(|at| filter[at / 64] >> (at % 64) & 1 == 1).collect();
+        let cut = positions_of(&digest, 10);
+        let set = &cut[..4];
         assert_eq!(set, [1, 2, 3, 1023]);
     }
 }
