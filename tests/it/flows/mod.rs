@@ -12,5 +12,6 @@ mod legacy;
 mod main_job;
 mod referrals;
 mod retired_tokens;
+mod shared_addresses;
 mod uploads;
 mod weighing;
