@@ -1,3 +1,4 @@
 //! Commands of auditors.
 
+pub mod claim;
 pub mod log;

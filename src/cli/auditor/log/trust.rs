@@ -52,13 +52,13 @@ pub(in crate::cli) struct TrustFile {
     pub(in crate::cli) log_keys: Vec<String>,
     /// Keys that sign its receipts.
     #[serde(default)]
-    pub(super) receipt_keys: Vec<String>,
+    pub(in crate::cli) receipt_keys: Vec<String>,
     /// Witnesses that are believed.
     #[serde(default)]
-    pub(super) witnesses: Vec<String>,
+    pub(in crate::cli) witnesses: Vec<String>,
     /// How many of them must have cosigned.
     #[serde(default)]
-    pub(super) quorum: usize,
+    pub(in crate::cli) quorum: usize,
 }
 
 impl TrustFile {
@@ -113,7 +113,7 @@ pub(in crate::cli) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
 }
 
 /// A verifier of a witness's cosignatures.
-pub(super) fn witness(text: &str) -> Result<Witness, Failure> {
+pub(in crate::cli) fn witness(text: &str) -> Result<Witness, Failure> {
     let (name, key) = parse(text, TYPE_COSIGNATURE)?;
     let check = |key: &[u8; 32], message: &[u8], signature: &[u8]| {
         VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(message, signature).is_ok())
