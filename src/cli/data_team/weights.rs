@@ -77,7 +77,7 @@ fn learn(args: &LearnArgs, output: Output) -> Result<(), Failure> {
     output.result(
         format_args!(
             "Wrote {}, SHA-256 {}.\nLearned from {} records, {} of their {} pairs looked at, in {} rounds.\n\
-             Accepting at even odds takes {} pairs; of 10,000 such, {:.3} are expected to be false.",
+             Accepting at four to one takes {} pairs; of 10,000 such, {:.3} are expected to be false.",
             learned.file,
             learned.sha256,
             learned.records,

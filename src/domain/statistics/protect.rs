@@ -25,10 +25,11 @@ impl Need {
         Self { low: 0, high: profile.threshold() }
     }
 
-    /// Of a count that is kept back for the sake of another: as uncertain as a small one is.
-    pub fn of_other(count: u64, profile: &Profile) -> Self {
-        let low = count.saturating_sub(profile.threshold() / 2);
-        Self { low, high: low + profile.threshold() }
+    /// Of a count that is kept back for the sake of another: as uncertain as a small one is, from the
+    /// largest value downwards that it is known to be able to have. Upwards there may be no room
+    /// below a total that is told.
+    pub fn of_other(largest: u64, profile: &Profile) -> Self {
+        Self { low: largest.saturating_sub(profile.threshold()), high: largest }
     }
 
     /// Of a count whose last figure stays: that it is still the last one, and that it is some more or
@@ -122,8 +123,8 @@ impl Work<'_> {
         }));
         let found = find(self.counts, &limits, &statistics[statistic].atoms, distance as f64);
         let before = shown.len();
-        for limit in found.beyond {
-            self.keep(shown[limit]);
+        for limit in &found.beyond {
+            self.keep(shown[*limit]);
         }
         let left = self.needs.iter().filter(|need| need.is_none()).count();
         let reached = self.world(&found.changes).is_some_and(|world| {
@@ -133,6 +134,9 @@ impl Work<'_> {
             self.worlds.push(world);
             is_there
         });
+        for limit in &found.beyond {
+            self.keep(shown[*limit]); // the new world may have made it larger
+        }
         if !reached && left == before {
             self.keep_nearest(statistic);
         }
@@ -143,7 +147,8 @@ impl Work<'_> {
         let need = if self.profile.is_small(value) {
             Need::of_small(self.profile)
         } else {
-            Need::of_other(value, self.profile)
+            let largest = self.worlds.iter().map(|world| self.value_in(world, statistic)).max();
+            Need::of_other(largest.unwrap_or(value), self.profile)
         };
         self.needs[statistic] = Some(need);
     }

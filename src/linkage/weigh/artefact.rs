@@ -66,7 +66,7 @@ pub struct LearnedFrom {
     pub rounds: u64,
 }
 
-/// What accepting every pair at even odds or better is estimated to cost.
+/// What accepting every pair at [`LEAST_ODDS`](super::LEAST_ODDS) or better is estimated to cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Estimate {

@@ -4,7 +4,7 @@
 //! Each compared field comes as tokens at several levels, from the whole value to its beginning.
 //! Two records agree at the first level at which they share a token; a field that one of them lacks
 //! says nothing. [`learn`](self::learn()) finds from tokens alone what each agreement is worth;
-//! [`weigh`] applies it. The only threshold is even odds.
+//! [`weigh`] applies it. The only threshold is [`LEAST_ODDS`].
 //!
 //! | file | its noun |
 //! |---|---|
@@ -68,7 +68,11 @@ pub struct Since<'a> {
     pub standing: &'a [(u32, u32)],
 }
 
-/// The pairs at even odds or better that stand once records are joined, strongest first; with
+/// The odds from which a pair is accepted: four to one, two bits. A false link tells one person's
+/// affairs as another's; a missed one leaves somebody to be found by the agencies themselves.
+pub const LEAST_ODDS: Millibits = 2_000;
+
+/// The pairs at [`LEAST_ODDS`] or better that stand once records are joined, strongest first; with
 /// `since`, only those with a record that is new.
 ///
 /// `conflicts` says which records cannot be one person whatever agrees.
@@ -84,7 +88,7 @@ pub fn weigh<K>(
     let found = candidates(population, &passes, is_wanted);
     let scorer = Scorer::new(weights, population);
     let accepted = found.iter().filter_map(|(a, b)| scorer.weigh(*a, *b));
-    let accepted = accepted.filter(|pair| pair.odds >= 0 && !conflicts(pair.a, pair.b)).collect();
+    let accepted = accepted.filter(|pair| pair.odds >= LEAST_ODDS && !conflicts(pair.a, pair.b)).collect();
     joining::join(population, &scorer, accepted, since.map_or(&[], |since| since.standing), conflicts)
 }
 

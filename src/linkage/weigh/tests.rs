@@ -115,7 +115,7 @@ fn people_of_several_agencies_are_joined_and_their_families_are_not() {
     assert!(wrong * 500 <= right, "{wrong} false of {right}");
     assert!(missed * 10 <= right, "{missed} missed of {right}");
     assert!(accepted.windows(2).all(|pair| pair[0].odds >= pair[1].odds), "strongest first");
-    assert!(accepted.iter().all(|pair| pair.odds >= 0 && pair.a < pair.b));
+    assert!(accepted.iter().all(|pair| pair.odds >= LEAST_ODDS && pair.a < pair.b));
 }
 
 #[test]

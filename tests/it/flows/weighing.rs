@@ -2,6 +2,7 @@
 //! command, and pairs are weighed as well as plain text would be.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use porth::app::backup::back_up;
 use porth::app::restore::{RestoreTerms, restore};
@@ -114,7 +115,7 @@ fn measure(name: &str, (population, numbers): &(Population<RecordKey>, Vec<u32>)
 }
 
 #[test]
-fn without_the_number_half_of_febrl_4_is_weighed_as_well_as_plain_text_at_even_odds() {
+fn without_the_number_half_of_febrl_4_is_weighed_as_well_as_plain_text_at_four_to_one() {
     let keep = |agency: &str, number: u32| number % 3 != if agency == "north" { 2 } else { 0 };
     let quality = measure("half, without the number", &population(Some("soc_sec_id"), false, keep));
     assert!(quality.precision >= 0.999, "precision {}", quality.precision);
@@ -279,6 +280,28 @@ async fn weights_are_learned_logged_and_join_the_records_of_one_person(#[case] b
     assert!(programme.gateway.learn_weights(key, "not an account").await.is_err());
     let other = SealKeyPair::generate(&SystemRandom::new());
     let refused = programme.gateway.open_weighing(&other).await.err().expect("another key").to_string();
+    assert!(refused.contains("does not open"), "{refused}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn after_a_change_of_the_match_run_key_the_old_one_opens_nothing_that_was_sent_again(#[case] backend: Backend) {
+    let before = start(backend).await;
+    deliver_both(&before, 200, |_, _| {}).await;
+    let old = Arc::clone(&before.keys.match_run);
+    before.gateway.open_weighing(&old).await.expect("what was sealed to it");
+
+    let programme = before.restarted_with(before.keys.with_next_match_run_key());
+    let new = &programme.keys.match_run;
+    assert!(programme.gateway.open_weighing(new).await.is_err(), "nothing was sent again yet");
+    deliver_both(&programme, 201, |_, _| {}).await; // the next snapshot; the same bytes would be a repeat
+    let weighing = programme.gateway.open_weighing(new).await.expect("all of it was sent again");
+    let weights = programme.gateway.learn_weights(new, "analyst-1").await.expect("learned");
+    let read = weighing.weights(&weights.to_bytes()).expect("its own weights");
+    assert!(weighing.accepted(&read, None).len() >= 190);
+    let refused = programme.gateway.open_weighing(&old).await.err().expect("the old key").to_string();
     assert!(refused.contains("does not open"), "{refused}");
 }
 

@@ -79,6 +79,7 @@ const DRILLS: &[(&str, &[&str])] = &[
     ),
     ("signatory's key", &["what_a_revoked_signatory_signed_counts_no_longer_until_the_next_key_signs"]),
     ("shield key", &["entries_after_a_change_of_the_shield_key_are_closed_to_the_old_one"]),
+    ("match-run key", &["after_a_change_of_the_match_run_key_the_old_one_opens_nothing_that_was_sent_again"]),
 ];
 
 /// Starts the gateway again, beside the first: over the same database, with the files as they are now.

@@ -96,6 +96,11 @@ impl TestKeys {
         keys
     }
 
+    /// With another match-run key, of which the gateway has the public half as before.
+    pub(crate) fn with_next_match_run_key(&self) -> Self {
+        Self { match_run: Arc::new(SealKeyPair::generate(&SystemRandom::new())), ..self.clone() }
+    }
+
     fn gateway(&self, store: &Store, code: &ProgrammeCode) -> Gateway {
         let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
         let keys = GatewayKeys {
