@@ -60,7 +60,7 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     /// The count that is shown there, where fewer than ten families make the difference.
-    fn is_close(&self, collection: &Collection, cohort: &Cohort, key: &str, atoms: &BTreeSet<&str>) -> Option<u64> {
+    fn count_nearby(&self, collection: &Collection, cohort: &Cohort, key: &str, atoms: &BTreeSet<&str>) -> Option<u64> {
         let there = self.standing.get(key)?;
         let count = there.count?;
         let counted = self.cohorts.get(&there.release).filter(|counted| counted.is_of(collection));
@@ -87,7 +87,7 @@ pub fn release(
     let mut stays = vec![false; values.len()];
     for (place, statistic) in collection.statistics().iter().enumerate() {
         let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|&atom| collection.atoms()[atom].as_str()).collect();
-        let near = past.elsewhere.iter().find_map(|it| it.is_close(collection, cohort, &statistic.key, &atoms));
+        let near = past.elsewhere.iter().find_map(|it| it.count_nearby(collection, cohort, &statistic.key, &atoms));
         if let Some(there) = near.filter(|_| needs[place].is_none()) {
             needs[place] = Some(Need::of_held(values[place], there));
         }

@@ -310,7 +310,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/possible-matches", "get") => json!({ "possible_matches": [{
             "id": ID, "feed": "attendance", "ref": REFERENCE, "fields": ["dob", "forename", "surname"], "role": "child",
             "as_at": "2026-09-18", "asked_at": "2026-09-25T04:00:00.000000Z",
-        }], "next_after": null }),
+        }] }),
         ("/v1/possible-matches/views", _) => json!({
             "disclosure": ID, "at": "2026-09-25T10:15:00.000000Z", "next_after": null, "receipt": receipt(),
             "pairs": [{ "handle": ID, "agencies": ["education", "housing"], "keys": ["k5"], "bits": null,
