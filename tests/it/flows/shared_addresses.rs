@@ -2,7 +2,7 @@
 
 use porth::app::caller::AgencyCaller;
 use porth::app::shared_addresses::SharedAddresses;
-use porth::domain::ids::SubmissionId;
+use porth::domain::ids::{OpaqueRef, SubmissionId};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn an_agency_reads_its_own_records_at_an_address_that_too_many_of_them_sha
     assert_eq!((found.addresses, found.records), (1, 13));
     let mut expected: Vec<String> = (0..13).map(opaque).collect();
     expected.sort();
-    let references: Vec<&str> = found.references.iter().map(|reference| reference.as_str()).collect();
+    let references: Vec<&str> = found.references.iter().map(OpaqueRef::as_str).collect();
     assert_eq!(references, expected);
 
     // Somebody else's people at the other address would make it too large. That is not told, before or after.
