@@ -6,6 +6,7 @@
 //! | [`submit`] | a feed is delivered |
 //! | [`publish`] | a delivered feed is linked and made visible |
 //! | [`retract`] | an agency takes a submission back |
+//! | [`shared_addresses`] | an agency reads which of its own records live where too many do |
 //! | [`match_run`] | the data team finds families that meet criteria in enough areas, in stages |
 //! | [`possible_matches`] | agencies verify their own records, and two records are joined or parted |
 //! | [`enquire`] | an agency asks about a person; **where an enquiry is decided** |
@@ -69,6 +70,7 @@ pub mod retract;
 pub mod rotate;
 pub mod screen;
 pub mod sequence;
+pub mod shared_addresses;
 pub mod signers;
 pub mod statistics;
 pub mod submit;

@@ -33,7 +33,7 @@ use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef, PossibleMatch
 use crate::domain::pair::RecordName;
 use crate::domain::time::Timestamp;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
-use crate::store::{FeedState, MatchAnswer, ShownRecord, StoreError, View};
+use crate::store::{FeedState, MatchAnswer, ShownRecord, StoreError, Tx, View};
 use crate::tlog::entry::{Body, DecisionCommitments, MatchDecision};
 
 /// The purpose under which pairs are looked for and verified.
@@ -41,11 +41,13 @@ pub const PURPOSE: &str = "programme-delivery";
 /// Sealed openings of decisions have one length each, whatever came of them.
 const EFFECT_LENGTH: usize = 4096;
 const RECORD_LENGTH: usize = 256;
+/// How often something is decided anew because agreements or records changed meanwhile.
+const MOST_TRIES: usize = 4;
 
 /// Why nothing was decided. None of it depends on the other record.
 #[derive(Debug, thiserror::Error)]
 pub enum MatchError {
-    /// The caller's agency was never asked this.
+    /// The caller's agency was never asked this, or no agreement lets its feed be compared any more.
     #[error("the agency has no such possible match")]
     Unknown,
     /// The programme declares no such role.
@@ -60,7 +62,7 @@ pub enum MatchError {
     /// There is no decision to take back, or it was taken back.
     #[error("there is no decision that could be taken back")]
     NotDecided,
-    /// The agency's feed shows no such record, or the two are one.
+    /// The agency's feed shows no such record, or none that an agreement lets be compared, or the two are one.
     #[error("the agency's feed shows no such record")]
     Record,
     /// The agency raised too many in a day.
@@ -131,13 +133,28 @@ impl Gateway {
     /// Decided before any record is read: on whose records a data team may draw to run the programme.
     /// What a supplier's terms keep from that is neither compared nor asked about.
     async fn match_ground(&self) -> Result<Ground, AppError> {
+        let ground = self.decision_ground().await?;
+        self.check_blinding(&ground.policies)?;
+        Ok(ground)
+    }
+
+    /// The same for what looks up and stores no token: it goes on while stored tokens get another key.
+    async fn decision_ground(&self) -> Result<Ground, AppError> {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        self.check_blinding(&policies)?;
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let sets = self.team_sets(&policies, &feeds, view);
         Ok(Ground { view, policies, feeds, sets })
+    }
+
+    /// A transaction that holds the programme's row, in which agreements and records are still those of
+    /// the ground: what is decided in it is decided by what holds at that moment. `None` if they changed.
+    async fn begin_on(&self, ground: &Ground) -> Result<Option<Tx>, StoreError> {
+        let mut tx = self.store().begin().await?;
+        tx.lock_programme(self.programme()).await?;
+        let present = tx.decided_on(self.programme()).await?;
+        Ok((present == Some((ground.view.policy_revision, ground.view.generation))).then_some(tx))
     }
 
     fn team_sets(&self, policies: &Policies, feeds: &[FeedState], view: View) -> Vec<Arc<Permitted>> {

@@ -24,7 +24,7 @@ use crate::domain::item::Item;
 use crate::domain::statistics::catalogue::{Catalogue, TABLES};
 use crate::domain::statistics::cohort::Cohort;
 use crate::domain::statistics::profile::{Profile, ProfileName};
-use crate::domain::statistics::release::{Past, Shown, Standing, release};
+use crate::domain::statistics::release::{Elsewhere, Past, Shown, Standing, release};
 use crate::domain::statistics::table::{SourceFeed, Table, UnitCounted};
 use crate::domain::time::{Month, Timestamp};
 use crate::policy::decide::contributors_for_statistics;
@@ -116,9 +116,15 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Releases to one recipient in one profile follow one another.
+    /// Releases to one recipient under one agreement, in one profile, follow one another. Versions of
+    /// the agreement continue what was released under those before.
     fn series(&self) -> String {
-        format!("{}/{}", self.profile.name().as_str(), self.caller.agency)
+        format!("{}{}/{}", self.all_series(), self.caller.agency, self.wanted.agreement.id)
+    }
+
+    /// How the names of all series of the profile begin, whoever reads them.
+    fn all_series(&self) -> String {
+        format!("{}/", self.profile.name().as_str())
     }
 }
 
@@ -129,6 +135,8 @@ struct Release {
     /// Those counted, sealed, and the releases of which a figure still stands; `None` when it is
     /// stored already.
     fresh: Option<(Vec<u8>, Vec<i64>)>,
+    /// The newest release of every series that it was held against.
+    held_against: Vec<(String, i64)>,
 }
 
 impl Gateway {
@@ -251,18 +259,14 @@ impl Gateway {
     ) -> Result<Release, AppError> {
         let (series, view) = (asked.series(), asked.view);
         let basis = basis(asked, permitted);
+        let held_against = self.store().newest_releases(self.programme()).await?;
         let latest = self.store().latest_release(self.programme(), &series).await?;
-        let mut standing = Standing::new();
-        for figure in self.store().standing_figures(self.programme(), &series).await? {
-            let count = figure.shown.map(u64::try_from).transpose();
-            let count = count.map_err(|_| StoreError::Corrupt("a figure below zero"))?;
-            standing.insert(figure.figure, Shown { release: figure.number, as_at: figure.as_at.date(), count });
-        }
+        let standing = self.standing_of(&series).await?;
         let is_current = |stored: &StoredRelease| {
             stored.basis == basis && Month::of(stored.as_at.date()) == Month::of(view.now.date())
         };
         if let Some(stored) = latest.clone().filter(is_current) {
-            return Ok(Release { stored, standing, fresh: None });
+            return Ok(Release { stored, standing, fresh: None, held_against });
         }
 
         let families = self.counted_families(view, asked.policies, permitted, asked.feeds).await?;
@@ -270,7 +274,16 @@ impl Gateway {
         let cohort = Cohort::new(catalogue.collection(), placed);
         let cohort = cohort.map_err(|_| AppError::Internal("a family fits no group of the tables"))?;
         let number = latest.map_or(1, |stored| stored.number + 1);
-        let past = Past { standing, cohorts: self.earlier_cohorts(&series).await? };
+        let mut past = Past { standing, cohorts: self.earlier_cohorts(&series).await?, elsewhere: Vec::new() };
+        let others = held_against.iter().map(|(other, _)| other);
+        for other in others.filter(|other| other.starts_with(&asked.all_series()) && **other != series) {
+            let decided = self.store().latest_release(self.programme(), other).await?;
+            past.elsewhere.push(Elsewhere {
+                standing: self.standing_of(other).await?,
+                cohorts: self.earlier_cohorts(other).await?,
+                counts_the_same: decided.is_some_and(|decided| decided.basis == basis),
+            });
+        }
         let members = serde_json::to_vec(&cohort).map_err(|_| AppError::Internal("a cohort cannot be written"))?;
         let place = member_place(&series, number);
         let sealed = self.keys().fields.seal(self.random(), "statistics_release", "members", &place, &members);
@@ -292,7 +305,18 @@ impl Gateway {
             basis,
             sources: sources.map_err(|_| AppError::Internal("sources cannot be written"))?,
         };
-        Ok(Release { stored, standing, fresh: Some((sealed, still.into_iter().collect())) })
+        Ok(Release { stored, standing, fresh: Some((sealed, still.into_iter().collect())), held_against })
+    }
+
+    /// The figures of a series as they stand.
+    async fn standing_of(&self, series: &str) -> Result<Standing, AppError> {
+        let mut standing = Standing::new();
+        for figure in self.store().standing_figures(self.programme(), series).await? {
+            let count = figure.shown.map(u64::try_from).transpose();
+            let count = count.map_err(|_| StoreError::Corrupt("a figure below zero"))?;
+            standing.insert(figure.figure, Shown { release: figure.number, as_at: figure.as_at.date(), count });
+        }
+        Ok(standing)
     }
 
     async fn earlier_cohorts(&self, series: &str) -> Result<BTreeMap<i64, Cohort>, AppError> {
@@ -327,6 +351,13 @@ impl Gateway {
             standing,
         });
         let mut tx = self.store().begin().await?;
+        if new.is_some() {
+            // One release at a time: each is held against all others that stand.
+            tx.lock_programme(self.programme()).await?;
+            if tx.newest_releases(self.programme()).await? != release.held_against {
+                return Ok(Outcome::Changed);
+            }
+        }
         if tx.decided_on(self.programme()).await? != Some((asked.view.policy_revision, asked.view.generation)) {
             return Ok(Outcome::Changed);
         }

@@ -14,6 +14,7 @@ pub struct Tagger {
     subjects: Keyed,
     replies: Keyed,
     counted: Keyed,
+    files: Keyed,
 }
 
 impl Tagger {
@@ -23,6 +24,7 @@ impl Tagger {
             subjects: Keyed::new(key.expose(), labels::SUBJECT_INDEX),
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
             counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
+            files: Keyed::new(key.expose(), labels::FILE_DIGEST),
         }
     }
 
@@ -36,6 +38,12 @@ impl Tagger {
     pub fn counted_record(&self, agency: &str, feed: &str, reference: &str) -> u64 {
         let tag = self.counted.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes());
         u64::from_be_bytes(tag.finish_short())
+    }
+
+    /// By what a delivered file is known again, and named in the log: a plain digest of a file of a few
+    /// tokens would tell whoever has the linkage key and the database whose tokens they are.
+    pub fn file(&self, agency: &str, feed: &str, digest: &[u8; 32]) -> [u8; 32] {
+        self.files.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).raw(digest).finish()
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the
@@ -72,6 +80,11 @@ mod tests {
         assert_eq!(counted(1, "a", "f", "r"), counted(1, "a", "f", "r"));
         assert_ne!(counted(1, "a", "f", "r"), counted(2, "a", "f", "r"));
         assert_ne!(counted(1, "a", "bf", "r"), counted(1, "ab", "f", "r"));
+        let file = |byte, agency, feed, digest| tagger(byte).file(agency, feed, &[digest; 32]);
+        assert_eq!(file(1, "a", "f", 7), file(1, "a", "f", 7));
+        assert_ne!(file(1, "a", "f", 7), file(2, "a", "f", 7), "who has no key cannot compute it");
+        assert_ne!(file(1, "a", "f", 7), file(1, "a", "f", 8));
+        assert_ne!(file(1, "a", "bf", 7), file(1, "ab", "f", 7));
         let long = "k".repeat(70_000);
         assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }

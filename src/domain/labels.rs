@@ -43,6 +43,8 @@ pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 
 /// The tag under which statistics remember a record from one release to the next.
 pub const STATISTICS_RECORD: &str = "porth/v1/statistics-record";
+/// The digest by which a delivered file is known again.
+pub const FILE_DIGEST: &str = "porth/v1/file-digest";
 /// The sealed linkage keys that a custodian sends to an agency.
 pub const LINKAGE_GRANT: &str = "porth/v1/linkage-grant";
 /// What an agency asks for when it joins.
@@ -61,7 +63,7 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 pub const CLK: &str = "porth/v1/clk";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 27] = [
+pub const ALL: [&str; 28] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -82,6 +84,7 @@ pub const ALL: [&str; 27] = [
     SUBJECT_INDEX,
     IDEMPOTENCY,
     STATISTICS_RECORD,
+    FILE_DIGEST,
     LINKAGE_GRANT,
     JOIN_REQUEST,
     TEST_PEOPLE,

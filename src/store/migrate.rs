@@ -52,7 +52,7 @@ const STEPS: &[Step] = &[
     step!(15, "match runs", "0015_match_runs"),
     step!(16, "submissions", "0016_submissions"),
     step!(17, "weighings", "0017_weighings"),
-    step!(19, "log index", "0019_log_index"),
+    step!(18, "log index", "0018_log_index"),
 ];
 
 /// The schema version that this binary was built for.

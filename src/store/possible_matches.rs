@@ -34,7 +34,13 @@ statements! {
     ADD = "INSERT INTO possible_match (id, programme, agency, feed, reference, fields, asked_at, state)
            VALUES ($1, $2, $3, $4, $5, $6, $7, 'open')";
     BY_ID = select!("id = $1");
-    OPEN_OF = select!("programme = $1 AND agency = $2 AND state = 'open' ORDER BY asked_at, id LIMIT $3");
+    /// Those of which no pair waits for the agency any more are passed over here, so that they cost nothing.
+    OPEN_OF = select!("programme = $1 AND agency = $2 AND state = 'open' AND (asked_at, id) > ($3, $4)
+                       AND (EXISTS (SELECT 1 FROM pair WHERE pair.first_match = possible_match.id
+                                    AND pair.state = 'proposed' AND pair.first_answer IS NULL)
+                         OR EXISTS (SELECT 1 FROM pair WHERE pair.second_match = possible_match.id
+                                    AND pair.state = 'proposed' AND pair.second_answer IS NULL))
+                       ORDER BY asked_at, id LIMIT $5");
     ALL_OPEN = select!("programme = $1 AND state = 'open' ORDER BY agency, feed, reference, id");
     BY_TAG = select!("programme = $1 AND agency = $2 AND idempotency_tag = $3");
     ASKED_SINCE = "SELECT agency, COUNT(*) FROM possible_match
@@ -133,14 +139,22 @@ pub struct ShownRecord {
 }
 
 impl Store {
-    /// The open possible matches of an agency, oldest first.
+    /// A possible match by id.
+    pub async fn possible_match(&self, id: PossibleMatchId) -> Result<Option<StoredMatch>, StoreError> {
+        self.fetch_optional(BY_ID, values![id.as_bytes()]).await?.as_ref().map(read_match).transpose()
+    }
+
+    /// The open possible matches of an agency of which a pair waits for its answer, oldest first, after a place.
     pub async fn open_matches(
         &self,
         programme: &ProgrammeCode,
         agency: &AgencyCode,
+        after: Option<(Timestamp, PossibleMatchId)>,
         limit: i64,
     ) -> Result<Vec<StoredMatch>, StoreError> {
-        let values = values![programme.as_str(), agency.as_str(), limit];
+        let asked_at = after.map_or(i64::MIN, |(asked_at, _)| asked_at.as_micros());
+        let id = after.map_or_else(Vec::new, |(_, id)| id.as_bytes().to_vec());
+        let values = values![programme.as_str(), agency.as_str(), asked_at, &id, limit];
         self.fetch_all(OPEN_OF, values).await?.iter().map(read_match).collect()
     }
 

@@ -15,6 +15,7 @@ pub(super) static ADD_FIGURES: BulkInsert =
 statements! {
     LATEST = "SELECT number, as_at, basis, sources FROM statistics_release
               WHERE programme = $1 AND series = $2 ORDER BY number DESC LIMIT 1";
+    NEWEST = "SELECT series, MAX(number) FROM statistics_release WHERE programme = $1 GROUP BY series ORDER BY series";
     STANDING = "SELECT statistics_figure.figure, statistics_figure.number, statistics_release.as_at,
                        statistics_figure.shown
                 FROM statistics_figure
@@ -129,6 +130,11 @@ impl Store {
         row.as_ref().map(read_release).transpose()
     }
 
+    /// Every series with the number of its newest release.
+    pub async fn newest_releases(&self, programme: &ProgrammeCode) -> Result<Vec<(String, i64)>, StoreError> {
+        read_newest(&self.fetch_all(NEWEST, values![programme.as_str()]).await?)
+    }
+
     /// Every figure of a series as it stands.
     pub async fn standing_figures(
         &self,
@@ -182,6 +188,11 @@ impl Store {
 }
 
 impl Tx {
+    /// As [`Store::newest_releases`], as this transaction sees it.
+    pub async fn newest_releases(&mut self, programme: &ProgrammeCode) -> Result<Vec<(String, i64)>, StoreError> {
+        read_newest(&self.fetch_all(NEWEST, values![programme.as_str()]).await?)
+    }
+
     /// Stores a release. [`StoreError::Conflict`] when another of its number was first.
     pub async fn add_release(
         &mut self,
@@ -230,6 +241,10 @@ impl Tx {
         let values = values![programme, series, *number, before, sealed];
         self.execute(REPLACE_MEMBERS, values).await.map(drop)
     }
+}
+
+fn read_newest(rows: &[Row]) -> Result<Vec<(String, i64)>, StoreError> {
+    rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }
 
 fn read_release(row: &Row) -> Result<StoredRelease, StoreError> {

@@ -5,8 +5,11 @@
 //! fit. When both holders say so, the two records are joined; or, where an identifier differs in records
 //! that otherwise agree, kept apart for good, because both numbers stand. One rejection is enough to
 //! refuse a pair; unless it only says that a field is wrong, it keeps the two records apart.
+//!
+//! A decision acts on the pairs that may be compared at that moment, and on no other. A reversal takes
+//! back what the agency itself said and reads nothing of the other record, so it needs no agreement.
 
-use super::{MatchError, Recorded};
+use super::{Ground, MOST_TRIES, MatchError, Recorded};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
@@ -50,17 +53,40 @@ impl Gateway {
         }
         let request = format!("possible-match {id} {decision} {role} {reason}");
         let tag = self.keys().tagger.reply(&caller.client, idempotency, request.as_bytes());
-        let mut tx = self.store().begin().await?;
-        tx.lock_programme(self.programme()).await?;
+        for _ in 0..MOST_TRIES {
+            let ground = self.decision_ground().await?;
+            if let Some(tx) = self.begin_on(&ground).await? {
+                return self.decide_on(&ground, tx, caller, id, verdict, tag).await;
+            }
+        }
+        Err(AppError::Interrupted.into())
+    }
+
+    async fn decide_on(
+        &self,
+        ground: &Ground,
+        mut tx: Tx,
+        caller: &AgencyCaller,
+        id: PossibleMatchId,
+        Verdict { decision, role, reason }: &Verdict,
+        tag: [u8; 32],
+    ) -> Result<Recorded, MatchError> {
         let now = tx.now().await?;
         let asked = own(&mut tx, caller, id).await?;
         if asked.state != MatchState::Open {
             let same = asked.answered.filter(|answer| answer.tag == tag && asked.state == MatchState::Answered);
             return same.map(|answer| Recorded::of(id, &answer)).ok_or(MatchError::Decided);
         }
+        if !ground.may_use(&asked.record.agency, &asked.record.feed) {
+            return Err(MatchError::Unknown); // as in the queue; that depends on the agency's own terms alone
+        }
         let event = EventId::new(uuid_v7(now, self.random()));
         let mut effects = Vec::new();
         for pair in tx.pairs_of_match(id).await? {
+            let [a, b] = pair.names.both();
+            if !ground.may_compare(a, b) {
+                continue; // it stays as it is, and its holders may be asked again once it may be compared
+            }
             self.answer_pair(&mut tx, pair, id, (*decision, *reason), (now, event), &mut effects).await?;
         }
         let answer = MatchAnswer { at: now, event, tag };

@@ -1,16 +1,18 @@
 //! An agency parts or joins records of its own accord: it noticed that a record of its own is taken for
 //! somebody else's, or that it has a person twice.
 //!
-//! The call succeeds whether the record was linked with anything or not, so it tells nothing.
+//! The call succeeds whether the record was linked with anything or not, so it tells nothing. It reaches
+//! the records with which the agency's own may be compared at that moment, and no other.
 
 use super::decide::effect;
-use super::{MatchError, Recorded};
+use super::{Ground, MOST_TRIES, MatchError, Recorded};
 use crate::app::caller::AgencyCaller;
+use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::{EventId, FeedCode, OpaqueRef, RoleCode};
 use crate::domain::pair::{Decision, PairNames, PairOrigin, PairState, Reason, RecordName};
-use crate::store::{MatchAnswer, NewMatch, PairChange, PairSide};
+use crate::store::{MatchAnswer, NewMatch, PairChange, PairSide, Tx};
 
 /// How many an agency may raise within a day.
 const MOST_A_DAY: i64 = 100;
@@ -60,10 +62,25 @@ impl Gateway {
             reference: reference.clone(),
         };
         let record = name(&doubt.record);
-        let partners = self.partners(&record, doubt.other.as_ref().map(name)).await?;
+        let other = doubt.other.as_ref().map(name);
+        for _ in 0..MOST_TRIES {
+            let ground = self.decision_ground().await?;
+            let partners = self.partners(&ground, &record, other.as_ref()).await?;
+            if let Some(tx) = self.begin_on(&ground).await? {
+                return self.doubt_on(tx, caller, doubt, (&record, partners), tag).await;
+            }
+        }
+        Err(AppError::Interrupted.into())
+    }
 
-        let mut tx = self.store().begin().await?;
-        tx.lock_programme(self.programme()).await?;
+    async fn doubt_on(
+        &self,
+        mut tx: Tx,
+        caller: &AgencyCaller,
+        doubt: &OwnDoubt,
+        (record, partners): (&RecordName, Vec<RecordName>),
+        tag: [u8; 32],
+    ) -> Result<Recorded, MatchError> {
         let now = tx.now().await?;
         if let Some(before) = tx.match_by_tag(self.programme(), &caller.agency, &tag).await? {
             return before.answered.map(|answer| Recorded::of(before.id, &answer)).ok_or(MatchError::Unknown);
@@ -78,7 +95,7 @@ impl Gateway {
         let mut effects = Vec::new();
         for partner in partners {
             let Some(names) = PairNames::new(record.clone(), partner) else { continue };
-            let mine = usize::from(names.both()[0] != &record);
+            let mine = usize::from(names.both()[0] != record);
             let side = PairSide { by: Some(id), answer: Some(doubt.decision) };
             if doubt.decision == Decision::Split {
                 effects.push(self.part(&mut tx, &names, (mine, side), "", (now, event)).await?);
@@ -103,7 +120,7 @@ impl Gateway {
         tx.answer_match(id, (doubt.decision, doubt.role.as_str(), doubt.reason.as_str()), &answer).await?;
         let words = (doubt.decision.as_str(), &doubt.role, doubt.reason.as_str());
         let who = (&caller.agency, caller.client.as_str());
-        let entry = self.decision_entry((id, event, now), who, words, &record, &effects)?;
+        let entry = self.decision_entry((id, event, now), who, words, record, &effects)?;
         tx.add_events(&[&entry]).await?;
         tx.add_pair_mark(self.programme(), event).await?;
         tx.commit().await?;
@@ -113,21 +130,29 @@ impl Gateway {
     }
 
     /// The records that a record is parted from or joined with.
-    async fn partners(&self, record: &RecordName, other: Option<RecordName>) -> Result<Vec<RecordName>, MatchError> {
-        let view = self.store().view(self.programme()).await?;
-        let generation = view.map_or(0, |view| view.generation);
+    async fn partners(
+        &self,
+        ground: &Ground,
+        record: &RecordName,
+        other: Option<&RecordName>,
+    ) -> Result<Vec<RecordName>, MatchError> {
+        let generation = ground.view.generation;
         let mut shown = Vec::new();
-        for name in [Some(record), other.as_ref()].into_iter().flatten() {
+        for name in [Some(record), other].into_iter().flatten() {
+            if !ground.may_compare(record, name) {
+                return Err(MatchError::Record); // all of them are the agency's own: it depends on its terms alone
+            }
             let (feed, reference) = ((&name.agency, &name.feed), [name.reference.clone()]);
             let found = self.store().shown_records(self.programme(), generation, feed, &reference).await?;
             shown.push(found.into_iter().next().ok_or(MatchError::Record)?);
         }
         match other {
-            Some(other) if other == *record => Err(MatchError::Record),
-            Some(other) => Ok(vec![other]),
+            Some(other) if other == record => Err(MatchError::Record),
+            Some(other) => Ok(vec![other.clone()]),
             None => {
                 let linked = self.store().records_of_person(generation, shown[0].component, shown[0].person).await?;
-                Ok(linked.into_iter().filter(|name| name.agency != record.agency).collect())
+                let is_meant = |name: &RecordName| name.agency != record.agency && ground.may_compare(record, name);
+                Ok(linked.into_iter().filter(is_meant).collect())
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::json;
 use uuid::Builder;
 
-use super::{Ground, PURPOSE, purpose};
+use super::{Ground, MOST_TRIES, PURPOSE, purpose};
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
@@ -73,16 +73,36 @@ impl Gateway {
     ///
     /// [`AppError`]; nothing is proposed or asked then.
     pub async fn propose_possible_matches(&self, pace: Pace) -> Result<Proposed, AppError> {
-        let ground = self.match_ground().await?;
-        let found = self.find_candidates(&ground).await?;
-        let mut tx = self.store().begin().await?;
-        tx.lock_programme(self.programme()).await?;
+        let mut found = self.find_candidates(&self.match_ground().await?).await?;
+        for _ in 0..MOST_TRIES {
+            // The search took its time: what may be compared, and whom a shield reaches, is looked at again.
+            let ground = self.match_ground().await?;
+            let names: BTreeSet<RecordName> = found.keys().flat_map(PairNames::both).cloned().collect();
+            let shown = self.open_records(ground.view.generation, names).await?;
+            found.retain(|names, _| {
+                let [a, b] = names.both();
+                ground.may_compare(a, b) && shown.contains_key(a) && shown.contains_key(b)
+            });
+            if let Some(tx) = self.begin_on(&ground).await? {
+                return self.propose_on(&ground, tx, &found, pace).await;
+            }
+        }
+        Err(AppError::Interrupted)
+    }
+
+    async fn propose_on(
+        &self,
+        ground: &Ground,
+        mut tx: Tx,
+        found: &BTreeMap<PairNames, Found>,
+        pace: Pace,
+    ) -> Result<Proposed, AppError> {
         let now = tx.now().await?;
         let mut proposed = Proposed::default();
         let standing = tx.standing_pairs(self.programme()).await?;
-        let mut open = self.settle(&mut tx, standing, &found, now, &mut proposed).await?;
+        let mut open = self.settle(&mut tx, standing, found, now, &mut proposed).await?;
         open.retain(|pair| pair.proposed_at <= now.plus_seconds(-pace.ripen_seconds));
-        let asked = self.ask(&mut tx, open, &found, (pace.most_a_day, now)).await?;
+        let asked = self.ask(&mut tx, open, found, (pace.most_a_day, now)).await?;
         proposed.asked = asked.values().map(Vec::len).sum();
         let entries: Vec<NewEvent> = asked
             .iter()
@@ -199,7 +219,9 @@ impl Gateway {
         for (agency, count) in tx.matches_asked_since(self.programme(), since).await? {
             today.insert(agency, usize::try_from(count).unwrap_or(usize::MAX));
         }
-        let waiting = waiting(tx.all_open_matches(self.programme()).await?, &open);
+        let asked_before = tx.all_open_matches(self.programme()).await?;
+        forget_answered(&mut open, &asked_before);
+        let waiting = waiting(asked_before, &open);
         let wanted = wanted(&open, found);
         let mut fresh: BTreeMap<&RecordName, PossibleMatchId> = BTreeMap::new();
         let mut asked: BTreeMap<AgencyCode, Vec<NewMatch>> = BTreeMap::new();
@@ -269,6 +291,17 @@ impl Gateway {
         event.purpose = Some(PURPOSE.to_owned());
         event.openings = vec![("asked", sealed)];
         Ok(event)
+    }
+}
+
+/// A question that was answered while its pair was not to be compared left the pair without an answer:
+/// its holder is asked again.
+fn forget_answered(open: &mut [StoredPair], asked: &[StoredMatch]) {
+    let asked: BTreeSet<PossibleMatchId> = asked.iter().map(|it| it.id).collect();
+    for side in open.iter_mut().flat_map(|pair| &mut pair.sides) {
+        if side.answer.is_none() && side.by.is_some_and(|by| !asked.contains(&by)) {
+            side.by = None;
+        }
     }
 }
 

@@ -40,7 +40,8 @@ impl OpenSubmission {
         {
             return Err(AppError::Interrupted); // another connection goes on with it
         }
-        let digest = *self.digest.as_bytes();
+        let (agency, feed) = (self.header.agency.as_str(), self.header.feed.as_str());
+        let digest = self.gateway.keys().tagger.file(agency, feed, self.digest.as_bytes());
         let earlier = tx.submission_with_digest(&self.header.agency, &self.header.feed, &digest).await?;
         if let Some(earlier) = earlier {
             let now = tx.now().await?;

@@ -96,13 +96,18 @@ pub fn run(args: PossibleMatchesArgs, output: &Output) -> Result<(), Failure> {
 
 fn list(args: &ListArgs, output: &Output) -> Result<(), Failure> {
     let mut session = Connection::read(&args.connection)?.open()?;
-    let found: Value = crate::cli::block_on(async move {
-        let headers = session.headers(None).await?;
-        let answer = session.client().get("/v1/possible-matches", &headers).await;
-        answer.and_then(|answer| answer.json()).map_err(|error| failure(&error))
+    let items: Vec<Value> = crate::cli::block_on(async move {
+        let (mut items, mut path) = (Vec::new(), "/v1/possible-matches".to_owned());
+        loop {
+            let headers = session.headers(None).await?;
+            let answer = session.client().get(&path, &headers).await;
+            let page: Value = answer.and_then(|answer| answer.json()).map_err(|error| failure(&error))?;
+            items.extend(page["possible_matches"].as_array().into_iter().flatten().cloned());
+            let Some(after) = page["next_after"].as_str() else { return Ok::<_, Failure>(items) };
+            path = format!("/v1/possible-matches?after={after}");
+        }
     })?;
-    let items: Vec<&Value> = found["possible_matches"].as_array().into_iter().flatten().collect();
-    output.result(table(&items), &found);
+    output.result(table(&items.iter().collect::<Vec<_>>()), &json!({ "possible_matches": items }));
     Ok(())
 }
 

@@ -32,6 +32,8 @@ enum SubmissionsCommand {
     List(ListArgs),
     /// Show one submission with every row error that is kept
     Show(OneArgs),
+    /// List its records that have no household evidence, because too many of its records share an address
+    SharedAddresses(OneArgs),
     /// Take a submission back that was sent by mistake
     Retract(RetractArgs),
 }
@@ -79,6 +81,7 @@ pub fn run(args: SubmissionsArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         SubmissionsCommand::List(args) => list(&args, output),
         SubmissionsCommand::Show(args) => show(&args, output),
+        SubmissionsCommand::SharedAddresses(args) => shared_addresses(&args, output),
         SubmissionsCommand::Retract(args) => retract(&args, output),
     }
 }
@@ -167,6 +170,24 @@ fn page(found: &Value) -> String {
         let _ = write!(text, "\n{errors}");
     }
     text
+}
+
+fn shared_addresses(args: &OneArgs, output: &Output) -> Result<(), Failure> {
+    let mut session = Connection::read(&args.connection)?.open()?;
+    let path = format!("/v1/submissions/{}/shared-addresses", args.id);
+    let found: Value = crate::cli::block_on(async move { get(&mut session, &path, output).await })?;
+    let number = |name: &str| count(&found, name);
+    let mut text = format!(
+        "addresses of more than {} records: {}; {} records have no household evidence for it",
+        number("more_than"),
+        number("addresses"),
+        number("records")
+    );
+    for reference in found["references"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let _ = write!(text, "\n{reference}");
+    }
+    output.result(text, &found);
+    Ok(())
 }
 
 fn retract(args: &RetractArgs, output: &Output) -> Result<(), Failure> {

@@ -1,4 +1,5 @@
 //! Commands of auditors.
 
+pub mod claim;
 pub mod log;
 pub mod witness;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::app::claim::{NewClaimCheck, NewEngagement};
 use crate::app::enquire::Question;
 use crate::cli::agency::connection::{Connection, failure, now};
+use crate::cli::auditor::claim::VerifyClaimArgs;
 use crate::cli::output::{Failure, Output};
 use crate::crypto::random::{SystemRandom, uuid_v7};
 use crate::domain::claim::Route;
@@ -34,6 +35,8 @@ enum Command {
     Engage(EngageArgs),
     /// Check whether a result may be claimed for a family, and write the evidence bundle
     Check(CheckArgs),
+    /// Check an evidence bundle, offline: no configuration, no database, no gateway
+    Verify(VerifyClaimArgs),
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +98,7 @@ pub fn run(args: ClaimArgs, output: &Output) -> Result<(), Failure> {
             keep(&args.asked, &answer)?;
             output.result(say(&answer["found"]), &answer);
         }
+        Command::Verify(args) => return crate::cli::auditor::claim::run(&args, output),
     }
     Ok(())
 }

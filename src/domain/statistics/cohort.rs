@@ -86,6 +86,11 @@ impl Cohort {
         self.members.iter().filter(holds).collect()
     }
 
+    /// Whether it was counted by the atoms of this collection, so that a figure of both means the same.
+    pub fn is_of(&self, collection: &Collection) -> bool {
+        self.atoms == collection.atoms()
+    }
+
     /// How many families are in a figure in one cohort and not in the other.
     pub fn differing(&self, later: &Self, atoms: &BTreeSet<&str>) -> usize {
         let atoms: HashSet<&str> = atoms.iter().copied().collect();

@@ -7,6 +7,9 @@
 //! A figure that stays is a secret of this time: shown figures must not tell its new value. So it is
 //! protected like a small count, and other figures stay at their last value for its sake. Totals
 //! minus parts, sums over tables and differences of two releases therefore give nothing of it.
+//!
+//! What was released to other readers, or under other agreements, is no past of this reader's: none of
+//! it is shown. But a figure that differs from theirs by fewer than ten families is kept back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +42,34 @@ pub struct Past {
     pub standing: Standing,
     /// Who was counted, by number of release.
     pub cohorts: BTreeMap<i64, Cohort>,
+    /// What stands elsewhere, and must not be told apart from this by a few families.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// The figures that stand in another series: of another reader, or under another agreement.
+#[derive(Debug, Clone, Default)]
+pub struct Elsewhere {
+    /// The figures as they stand.
+    pub standing: Standing,
+    /// Who was counted, by number of release.
+    pub cohorts: BTreeMap<i64, Cohort>,
+    /// Whether the same may be counted there as here. Then a figure of the same families is the same
+    /// news twice; otherwise, that both are equal tells that a further supplier adds nobody.
+    pub counts_the_same: bool,
+}
+
+impl Elsewhere {
+    /// The count that is shown there, where fewer than ten families make the difference.
+    fn count_nearby(&self, collection: &Collection, cohort: &Cohort, key: &str, atoms: &BTreeSet<&str>) -> Option<u64> {
+        let there = self.standing.get(key)?;
+        let count = there.count?;
+        let counted = self.cohorts.get(&there.release).filter(|counted| counted.is_of(collection));
+        // Counted by other groups, or by nobody knows whom: how far they are apart cannot be said.
+        let Some(counted) = counted else { return Some(count) };
+        let changed = counted.differing(cohort, atoms);
+        let is_same = changed == 0 && self.counts_the_same;
+        (changed < LEAST_CHANGE && !is_same).then_some(count)
+    }
 }
 
 /// Makes the release of a number and day.
@@ -55,8 +86,12 @@ pub fn release(
     let mut needs = first_needs(collection, &counts, profile);
     let mut stays = vec![false; values.len()];
     for (place, statistic) in collection.statistics().iter().enumerate() {
-        let Some(last) = past.standing.get(&statistic.key) else { continue };
         let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|&atom| collection.atoms()[atom].as_str()).collect();
+        let near = past.elsewhere.iter().find_map(|it| it.count_nearby(collection, cohort, &statistic.key, &atoms));
+        if let Some(there) = near.filter(|_| needs[place].is_none()) {
+            needs[place] = Some(Need::of_held(values[place], there));
+        }
+        let Some(last) = past.standing.get(&statistic.key) else { continue };
         // Without the earlier cohort nothing can be compared: the figure stays.
         let changed = past.cohorts.get(&last.release).map_or(0, |before| before.differing(cohort, &atoms));
         if changed >= LEAST_CHANGE {
@@ -118,7 +153,8 @@ mod tests {
             let first = cohort([100, 200, 300]);
             let standing = release(&collection(), &first, &Past::default(), &profile, 1, day(1));
             assert_eq!(standing["a"].count, Some(100));
-            let past = Past { standing: standing.clone(), cohorts: BTreeMap::from([(1, first)]) };
+            let cohorts = BTreeMap::from([(1, first)]);
+            let past = Past { standing: standing.clone(), cohorts, ..Past::default() };
             let after_one = release(&collection(), &cohort([101, 200, 300]), &past, &profile, 2, day(2));
             assert_eq!(after_one, standing, "{name:?}");
             let many = release(&collection(), &cohort([160, 260, 360]), &past, &profile, 2, day(2));
@@ -127,11 +163,58 @@ mod tests {
     }
 
     #[test]
+    fn another_readers_figures_are_not_shown_and_nothing_close_to_them_either() {
+        for name in [ProfileName::Internal, ProfileName::Public] {
+            let profile = Profile::usual(name);
+            let theirs = cohort([100, 200, 300]);
+            let standing = release(&collection(), &theirs, &Past::default(), &profile, 1, day(1));
+            let past = |counts_the_same| Past {
+                elsewhere: vec![Elsewhere {
+                    standing: standing.clone(),
+                    cohorts: BTreeMap::from([(1, theirs.clone())]),
+                    counts_the_same,
+                }],
+                ..Past::default()
+            };
+            let made = |counts, counts_the_same| {
+                let made = release(&collection(), &cohort(counts), &past(counts_the_same), &profile, 1, day(2));
+                assert!(made.values().all(|shown| shown.as_at == day(2)), "no figure of theirs: {made:?}");
+                made
+            };
+            // A further supplier makes the difference of one family in a, and of many in b and c.
+            let close = made([101, 260, 390], false);
+            assert_eq!(close["a"].count, None, "{name:?}");
+            let told = ["b", "c", "all"].iter().filter(|key| close[**key].count.is_some()).count();
+            assert!(told < 3, "total minus parts would be 101: {close:?}");
+            assert_eq!(made([100, 260, 390], false)["a"].count, None, "nor that it adds nobody");
+            assert!(made([160, 260, 390], false).values().all(|shown| shown.count.is_some()));
+            // The same suppliers under another agreement, on the same day: the same figures.
+            assert!(made([100, 200, 300], true).values().all(|shown| shown.count.is_some()));
+            assert_eq!(made([101, 260, 390], true)["a"].count, None, "{name:?}: a family that came since");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_by_other_groups_keeps_everything_of_its_name_back() {
+        let profile = Profile::usual(ProfileName::Internal);
+        let mut other = Collection::new(vec![["a", "d"].map(str::to_owned).to_vec()]);
+        other.statistic("all", 50, |_| true);
+        let families = (0..80).map(|n| (vec![9_000 + n], vec!["d".to_owned()]));
+        let theirs = Cohort::new(&other, families).expect("known atoms");
+        let standing = release(&other, &theirs, &Past::default(), &profile, 1, day(1));
+        let cohorts = BTreeMap::from([(1, theirs)]);
+        let elsewhere = vec![Elsewhere { standing, cohorts, counts_the_same: false }];
+        let past = Past { elsewhere, ..Past::default() };
+        let made = release(&collection(), &cohort([100, 200, 300]), &past, &profile, 1, day(2));
+        assert_eq!(made["all"].count, None);
+    }
+
+    #[test]
     fn a_total_is_not_shown_anew_where_it_would_tell_what_a_part_became() {
         let profile = Profile::usual(ProfileName::Internal);
         let first = cohort([100, 200, 300]);
         let standing = release(&collection(), &first, &Past::default(), &profile, 1, day(1));
-        let past = Past { standing, cohorts: BTreeMap::from([(1, first)]) };
+        let past = Past { standing, cohorts: BTreeMap::from([(1, first)]), ..Past::default() };
         // One family came to a; many to b and c.
         let second = release(&collection(), &cohort([101, 260, 390]), &past, &profile, 2, day(2));
         assert_eq!((second["a"].release, second["a"].count), (1, Some(100)));

@@ -448,7 +448,8 @@ pub struct Submission {
     /// Tokens that it retired, so that nothing matches by them any more. Whose is sealed elsewhere.
     #[serde(default, skip_serializing_if = "is_none")]
     pub tokens_retired: u64,
-    /// Running SHA-256 over the lines of the delivery as received, as docs/submissions.md defines it.
+    /// Keyed digest of the delivery as received: the gateway made it of the running digest that
+    /// docs/submissions.md defines, so that nobody else can test a guess about a small file.
     pub digest: Digest,
 }
 

@@ -3,6 +3,7 @@
 //! The verifier reads through [`Export`] and keeps 8 bytes for each entry (to find an event id that
 //! occurs twice) and one bundle; it goes on after a fault, to find all that it can.
 
+mod claim;
 mod fault;
 mod openings;
 mod run;
@@ -13,6 +14,7 @@ mod tree;
 #[cfg(test)]
 mod attacks;
 
+pub use claim::{ClaimFault, ClaimReport};
 pub use fault::{Fault, FaultKind};
 
 use std::fmt;

@@ -203,6 +203,9 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "rows_rejected": 0, "failure": null, "received_at": "2026-09-20T10:15:00.000000Z",
             "finished_at": "2026-09-20T10:15:02.000000Z", "errors": [], "next_after": null,
         }),
+        ("/v1/submissions/{id}/shared-addresses", _) => json!({
+            "more_than": 12, "addresses": 1, "records": 13, "references": ["AAAAAAAAAAAAAAAAAAAAAA"],
+        }),
         ("/v1/submissions/{id}", _) => json!({
             "id": ID, "feed": "attendance", "agreement": "early-help-core/v1", "mode": "snapshot",
             "rows": "all_or_nothing", "as_at": "2026-09-18", "state": "failed", "rows_read": 2, "rows_accepted": 1,
@@ -444,7 +447,7 @@ mod tests {
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{
-        ContinuationLine, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
+        ContinuationLine, SharedAddressesView, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
     };
     use crate::web::api::token::{TokenRequest, TokenView};
     use crate::web::api::token_checks::TokenCheckView;
@@ -481,6 +484,7 @@ mod tests {
         let text = rest_of_submission();
         serde_json::from_str::<ContinuationLine>(text.lines().next().expect("a line")).expect("a place");
         reads::<SubmissionView>(answer("/v1/submissions/{id}", "get"));
+        reads::<SharedAddressesView>(answer("/v1/submissions/{id}/shared-addresses", "get"));
         reads::<NewGrantBody>(request("/v1/relay/grants"));
         reads::<GrantTaken>(answer("/v1/relay/grants", "post"));
         reads::<GrantsView>(answer("/v1/relay/grants", "get"));

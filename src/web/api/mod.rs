@@ -114,6 +114,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/feeds", get(feeds::list))
         .route("/v1/submissions/{id}/lines", post(submissions::go_on))
         .route("/v1/submissions/{id}/retract", post(submissions::retract))
+        .route("/v1/submissions/{id}/shared-addresses", get(submissions::shared_addresses))
         .route("/v1/enquiries", post(enquiries::create))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))

@@ -35,6 +35,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::held,
         submissions::go_on,
         submissions::show,
+        submissions::shared_addresses,
         feeds::list,
         submissions::retract,
         token_checks::create,

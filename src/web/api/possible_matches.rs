@@ -1,7 +1,7 @@
 //! `/v1/possible-matches`: an agency verifies records of its own; the data team looks at pairs.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
@@ -11,7 +11,7 @@ use crate::app::gateway::Gateway;
 use crate::app::possible_matches::Recorded;
 use crate::app::possible_matches::decide::Verdict;
 use crate::app::possible_matches::doubt::OwnDoubt;
-use crate::app::possible_matches::queue::QueueItem;
+use crate::app::possible_matches::queue::{QueueItem, QueuePage};
 use crate::app::possible_matches::view::{ViewTerms, Viewed, ViewedPair};
 use crate::domain::ids::{AgreementRef, EventId, FeedCode, OpaqueRef, PairId, PossibleMatchId, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
@@ -23,6 +23,9 @@ use crate::web::problem::{Problem, kinds};
 pub struct PossibleMatchesView {
     /// The agency's own records, oldest question first; 100 at the most.
     pub possible_matches: Vec<PossibleMatchView>,
+    /// Where the next page begins; `null` at the end.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub next_after: Option<PossibleMatchId>,
 }
 
 /// A record of the agency's own that it is asked to verify.
@@ -187,10 +190,26 @@ pub struct PairView {
 /// agency was asked.
 #[utoipa::path(get, path = "/v1/possible-matches", operation_id = "list_possible_matches", tag = "possible matches",
     security(("access_token" = [])),
-    responses((status = 200, description = "What waits for the caller's agency", body = PossibleMatchesView)))]
-pub async fn list(State(gateway): State<Gateway>, caller: AgencyCaller) -> Result<Json<PossibleMatchesView>, Problem> {
-    let items = gateway.possible_matches(&caller).await?;
-    Ok(Json(PossibleMatchesView { possible_matches: items.into_iter().map(item_view).collect() }))
+    params(("after" = Option<String>, Query, description = "Show those after this one: `next_after` of the page before")),
+    responses(
+        (status = 200, description = "What waits for the caller's agency", body = PossibleMatchesView),
+        (status = 400, description = "`after` is malformed"),
+        (status = 404, description = "The agency was never asked `after`"),
+    ))]
+pub async fn list(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    uri: Uri,
+) -> Result<Json<PossibleMatchesView>, Problem> {
+    let after = match uri.query().unwrap_or_default() {
+        "" => None,
+        query => {
+            let after = query.strip_prefix("after=").and_then(|id| id.parse().ok());
+            Some(after.ok_or_else(|| Problem::new(kinds::INVALID_CURSOR))?)
+        }
+    };
+    let QueuePage { items, next_after } = gateway.possible_matches(&caller, after).await?;
+    Ok(Json(PossibleMatchesView { possible_matches: items.into_iter().map(item_view).collect(), next_after }))
 }
 
 /// Parts or joins records at the word of their holder: a split of a standing link, a merge of two

@@ -14,9 +14,11 @@ use super::{Api, form};
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
 use crate::app::policies::hex;
+use crate::app::shared_addresses::SharedAddresses;
 use crate::app::submit::{FileFault, Received};
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{OpaqueRef, SubmissionId};
 use crate::domain::submission::ROW_CODES;
+use crate::linkage::household::LARGEST_FAMILY;
 use crate::store::{RowError, Submission};
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
@@ -92,6 +94,20 @@ pub struct SubmissionView {
     pub errors: Vec<RowErrorView>,
     /// Pass it as `after` for the next page; absent on the last.
     pub next_after: Option<i64>,
+}
+
+/// What too many records of one submission share.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SharedAddressesView {
+    /// An address of more records than this is no household evidence.
+    pub more_than: u64,
+    /// How many such addresses the submission has.
+    pub addresses: u64,
+    /// How many records give such an address.
+    pub records: u64,
+    /// The first 10,000 of these records, by the agency's own references.
+    #[schema(value_type = Vec<String>)]
+    pub references: Vec<OpaqueRef>,
 }
 
 /// Why a submission failed.
@@ -299,6 +315,30 @@ pub async fn show(
     let submission = submission.filter(|submission| submission.agency == caller.agency).ok_or_else(not_found)?;
     let errors = gateway.store().row_errors(id, after, page.limit + MOST_OF_A_ROW).await?;
     Ok(Json(view_of(&submission, errors, page.limit)))
+}
+
+/// Lists the records of a submission of the caller's own agency that have no household evidence, because
+/// more of its records give the same address than a family has people.
+///
+/// It is computed from the rows of that submission alone: nothing in it depends on what others sent.
+#[utoipa::path(get, path = "/v1/submissions/{id}/shared-addresses", operation_id = "list_shared_addresses",
+    tag = "submissions", security(("access_token" = [])),
+    params(("id" = String, Path, description = "The submission's id")),
+    responses(
+        (status = 200, description = "Addresses that too many records of the submission share", body = SharedAddressesView),
+        (status = 404, description = "The caller's agency has no such submission"),
+    ))]
+pub async fn shared_addresses(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+) -> Result<Json<SharedAddressesView>, Problem> {
+    let not_found = || Problem::new(kinds::NOT_FOUND);
+    let id: SubmissionId = id.parse().map_err(|_| not_found())?;
+    let SharedAddresses { addresses, records, references } =
+        gateway.shared_addresses(&caller, id).await?.ok_or_else(not_found)?;
+    let (addresses, records) = (addresses as u64, records as u64);
+    Ok(Json(SharedAddressesView { more_than: LARGEST_FAMILY as u64, addresses, records, references }))
 }
 
 /// Takes back a submission that the caller's agency sent by mistake.

@@ -3,16 +3,21 @@
 use porth::app::caller::AgencyCaller;
 use porth::app::claim::{ClaimError, Claimed, NewClaimCheck, NewEngagement};
 use porth::app::enquire::{EnquiryError, Question};
+use porth::app::signers::KeyVerifier;
+use porth::crypto::random::SystemRandom;
+use porth::crypto::sign::SigningKey;
 use porth::domain::claim::Route;
 use porth::domain::programme::Relationship;
 use porth::tlog::checkpoint::Checkpoint;
 use porth::tlog::merkle::leaf_hash;
+use porth::tlog::note::NoteVerifier;
 use porth::tlog::proof::{ProofFile, includes};
+use porth::tlog::verify::{ClaimFault, Verifier};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::Backend;
-use crate::support::programme::{Ask, TestProgramme};
+use crate::support::programme::{Ask, ORIGIN, TestProgramme};
 
 const CHILD: &[(&str, &str)] = &[("nhs", "9990000018"), ("k3", "child")];
 const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "mother")];
@@ -171,6 +176,90 @@ async fn the_bundle_carries_its_entries_and_proofs_that_verify_offline(#[case] b
         let judged = programme.gateway.judge_again(entry.event).await.expect("its opening is there");
         assert!(judged.is_same && judged.is_present_programme);
     }
+}
+
+/// The line of an export's openings that opens what was found.
+async fn opening_of(programme: &TestProgramme, claimed: &Claimed) -> String {
+    let openings = programme.gateway.store().log_openings(0, 1000).await.expect("openings");
+    let of_it = |(event, field, _): &&(_, String, _)| *event == claimed.disclosure && field == "answer";
+    let (event, field, sealed) = openings.iter().find(of_it).expect("an opening");
+    porth::app::export::open(programme.gateway.keys(), *event, field, sealed).expect("opens").to_line(*event)
+}
+
+/// What somebody does to a bundle, and what the verifier says of it.
+type Alteration<'a> = (&'a dyn Fn(&mut Value), ClaimFault);
+
+/// The bundle as the command line writes it.
+fn bundle(claimed: &Claimed) -> Value {
+    let entries = claimed.entries.iter();
+    let entries = entries.map(|it| json!({ "event": it.event, "entry": it.entry, "proof": it.proof }));
+    json!({
+        "disclosure": claimed.disclosure, "at": claimed.at.to_string(), "found": claimed.found,
+        "onward": claimed.onward, "receipt": claimed.receipt, "entries": entries.collect::<Vec<_>>(),
+    })
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_bundle_verifies_offline_and_an_altered_one_does_not(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    deliver_all(&programme, &["E1", "H2", "W1"]).await;
+    let engagement = engage(&programme).await;
+    deliver_all(&programme, &[]).await;
+    check(&programme, &engagement, "check-key-verify-1").await;
+    programme.sequencer.drain().await.expect("sequenced");
+    let checked = check(&programme, &engagement, "check-key-verify-1").await;
+    let opening = opening_of(&programme, &checked).await;
+
+    let key = KeyVerifier::new(ORIGIN.to_owned(), programme.checkpoint_key());
+    let keys: [&dyn NoteVerifier; 1] = [&key];
+    let verifier = Verifier { origin: ORIGIN, log_keys: &keys, ..Verifier::default() };
+    let of = |bundle: &Value, openings: &str| verifier.verify_claim(bundle.to_string().as_bytes(), openings.as_bytes());
+    let good = bundle(&checked);
+    assert_eq!(good["found"]["verdict"], "ready");
+    let report = of(&good, &opening);
+    assert!(report.is_clean() && report.is_finding_compared && !report.is_receipt_checked, "{report:?}");
+    assert_eq!(report.proved, 2);
+    let blind = of(&good, "");
+    assert!(blind.is_clean() && !blind.is_finding_compared);
+    let engaged = of(&bundle(&engagement), "");
+    assert_eq!(engaged.faults, [ClaimFault::Proof], "it was written before it had a place in the log");
+
+    let altered = |change: &dyn Fn(&mut Value), openings: &str| {
+        let mut bundle = good.clone();
+        change(&mut bundle);
+        of(&bundle, openings).faults
+    };
+    let entry = |at: usize| good["entries"][at]["entry"].as_str().expect("text").to_owned();
+    let other_entry = entry(1).replace("claims-officer", "claims-officers");
+    let told: [Alteration<'_>; 9] = [
+        (&|it| it["found"]["verdict"] = json!("not_ready"), ClaimFault::Verdict),
+        (&|it| it["found"]["areas"][0]["change"] = json!("still_met"), ClaimFault::Verdict),
+        (&|it| it["found"]["now"]["programme_sha256"] = json!("0".repeat(64)), ClaimFault::Frame),
+        (&|it| it["found"]["engagement"]["at"] = it["at"].clone(), ClaimFault::Frame),
+        (&|it| it["at"] = it["found"]["engagement"]["at"].clone(), ClaimFault::Frame),
+        (&|it| it["found"]["engagement"]["entry"] = it["disclosure"].clone(), ClaimFault::OtherJourney),
+        (&|it| it["entries"] = json!([it["entries"][0]]), ClaimFault::MissingEntry),
+        (&|it| it["entries"][1]["entry"] = json!(other_entry), ClaimFault::NotIncluded),
+        (&|it| it["entries"][1]["proof"] = it["entries"][0]["proof"].clone(), ClaimFault::NotIncluded),
+    ];
+    for (change, expected) in told {
+        let faults = altered(change, "");
+        assert!(faults.contains(&expected), "{expected:?}: {faults:?}");
+    }
+    // What the frame cannot show, the opening shows.
+    let renamed = |it: &mut Value| it["found"]["pseudonyms"][0] = json!("somebody-else");
+    assert!(altered(&renamed, "").is_empty());
+    assert_eq!(altered(&renamed, &opening), [ClaimFault::Finding]);
+    // Another log's key believes none of it.
+    let strange = KeyVerifier::new(ORIGIN.to_owned(), SigningKey::generate(&SystemRandom::new()).verifying_key());
+    let keys: [&dyn NoteVerifier; 1] = [&strange];
+    let stranger = Verifier { origin: ORIGIN, log_keys: &keys, ..Verifier::default() };
+    assert!(stranger.verify_claim(good.to_string().as_bytes(), b"").faults.contains(&ClaimFault::Checkpoint));
+    let unreadable = verifier.verify_claim(b"{}", b"").faults;
+    assert_eq!(unreadable, [ClaimFault::Unreadable]);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod legacy;
 mod main_job;
 mod referrals;
 mod retired_tokens;
+mod shared_addresses;
 mod uploads;
 mod weighing;
 mod weighing_applied;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use porth::app::caller::AgencyCaller;
 use porth::app::error::AppError;
-use porth::app::submit::{Continuation, OpenSubmission};
+use porth::app::submit::{Continuation, LineDigest, OpenSubmission};
 use porth::store::Blinding;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -65,4 +65,31 @@ async fn rows_that_could_not_be_stored_leave_no_hole_when_the_upload_goes_on(#[c
     let whole = programme.submit(&serde_json::from_str(&header).expect("JSON"), &rows).await.expect("taken");
     assert!(whole.is_repeat, "the digest is that of the file in one piece");
     assert!(gateway.held_upload(&caller, KEY).await.expect("the database").is_none());
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_is_kept_of_a_small_file_does_not_let_its_lines_be_guessed(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let header = programme.header("education", "attendance", "early-help-core/v1").await;
+    let row = programme.row(1, &[("upn", "upn 1")], json!({ "role": "child" }));
+    let sent = programme.deliver("education", "attendance", "early-help-core/v1", std::slice::from_ref(&row)).await;
+    // Who has the file's tokens, references and dates right, and no key of the gateway.
+    let mut guess = LineDigest::of_header(header.to_string().as_bytes());
+    for line in [row.to_string(), json!({ "end": 1 }).to_string()] {
+        guess.add(line.as_bytes());
+    }
+    let store = programme.gateway.store();
+    let kept = store.submission(sent.id).await.expect("the database").expect("there").digest.expect("it landed");
+    assert_ne!(kept, *guess.as_bytes());
+    programme.sequencer.drain().await.expect("sequenced");
+    let entries = store.log_entries(0, 1000).await.expect("entries");
+    let entries: Vec<Value> = entries.iter().map(|(_, body)| serde_json::from_slice(body).expect("JSON")).collect();
+    let entry = entries.iter().find(|entry| entry["type"] == "submission").expect("its entry");
+    assert_eq!(entry["body"]["digest"], porth::app::policies::hex(&kept));
+    // The agency is shown that its own file is the one by the answer to the file itself.
+    let again = programme.submit(&header, &[row]).await.expect("taken");
+    assert_eq!((again.id, again.is_repeat), (sent.id, true));
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod decisions;
+mod ground;
 mod sets;
 mod team;
 
@@ -68,7 +69,7 @@ async fn propose(programme: &TestProgramme) -> Proposed {
 }
 
 async fn queue(programme: &TestProgramme, agency: &str) -> Vec<QueueItem> {
-    programme.gateway.possible_matches(&caller(agency)).await.expect("a queue")
+    programme.gateway.possible_matches(&caller(agency), None).await.expect("a queue").items
 }
 
 async fn decide(

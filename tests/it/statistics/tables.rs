@@ -1,6 +1,7 @@
 //! What a table says of the families that were delivered, and what it does not say of any of them.
 
 use porth::app::caller::AgencyCaller;
+use porth::app::load_policy::PolicyFiles;
 use porth::app::statistics::{ReceiptedTable, StatisticsError, TableWanted};
 use porth::domain::statistics::profile::ProfileName;
 use porth::domain::statistics::table::{Figure, Mark, Table};
@@ -10,7 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::Backend;
-use crate::support::programme::{TestProgramme, agreement};
+use crate::support::programme::{TestProgramme, agreement, policy_files};
 
 const BOTH: [ProfileName; 2] = [ProfileName::Internal, ProfileName::Public];
 const DAY: i64 = 86_400_000_000;
@@ -245,6 +246,72 @@ async fn without_an_agreement_there_is_no_table_and_the_refusal_is_logged(#[case
     gateway.set_agreement_status(&core, AgreementState::Suspended, "officer", "review").await.expect("suspended");
     let refused = ask_as(&programme, "programme-team", &public).await;
     assert!(matches!(refused, Err(StatisticsError::NotPermitted { .. })), "{refused:?}");
+}
+
+/// The shipped agreements, with a second one for the data team's tables that draws on fewer suppliers,
+/// and a third that draws on the same ones.
+fn with_more_agreements() -> PolicyFiles {
+    let mut files = policy_files();
+    let shipped = files.agreements.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let shipped = shipped.collect::<Vec<_>>();
+    let shipped = shipped.iter().find(|text| text.contains("id = \"programme-delivery\"")).expect("it is shipped");
+    let named = |name: &str| shipped.replace("id = \"programme-delivery\"", &format!("id = \"{name}\""));
+    let counts = shipped.find("id = \"team-counts\"").expect("its clause");
+    let clause = named("without-offences");
+    let (before, after) = clause.split_at(counts - "programme-delivery".len() + "without-offences".len());
+    let fewer = after.replacen("\"youth-justice\", ", "", 1);
+    files.agreements.push(format!("{before}{fewer}").into_bytes());
+    files.agreements.push(named("the-same-again").into_bytes());
+    files
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn agreements_with_other_suppliers_share_no_past_and_cannot_be_subtracted(#[case] backend: Backend) {
+    let programme = TestProgramme::start_with(backend, with_more_agreements()).await;
+    deliver(&programme, 0..240, &[]).await;
+    let all = wanted("areas", ProfileName::Internal);
+    let under = |name: &str| TableWanted { agreement: agreement(name), ..all.clone() };
+    let ask = async |wanted: &TableWanted| ask_as(&programme, "programme-team", wanted).await.expect("permitted");
+
+    let first = ask(&all).await;
+    assert_eq!(figure(&first.table, "A2", "families").count, Some(180));
+    // Without the offences another 60 families are below the threshold. Which they are must not follow.
+    let fewer = ask(&under("without-offences/v1")).await;
+    let shown = |table: &Table| table.figures.iter().flatten().filter_map(|figure| figure.count).collect::<Vec<_>>();
+    assert!(fewer.table.sources.iter().all(|source| source.agency != "youth-justice"));
+    assert_eq!(shown(&fewer.table), [0_u64; 0], "{}", fewer.table.text());
+    assert!(fewer.table.figures.iter().flatten().all(|figure| figure.as_at.is_none()), "no figure of the other");
+    // The same suppliers under another agreement give the same families, and so the same figures.
+    let same = ask(&under("the-same-again/v1")).await;
+    assert_eq!((shown(&same.table), same.release), (shown(&first.table), 1));
+
+    // What others read meanwhile makes no new release of the first.
+    let again = ask(&all).await;
+    assert_eq!((again.release, &again.table), (first.release, &first.table));
+    days_pass(&programme, 40).await;
+    deliver(&programme, 0..242, &[]).await;
+    for wanted in [&all, &under("the-same-again/v1")] {
+        let next = ask(wanted).await;
+        assert_eq!(shown(&next.table), shown(&first.table), "one family more shows under neither");
+        assert!(next.table.figures.iter().flatten().all(|figure| figure.count.is_none() || figure.as_at.is_some()));
+    }
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn the_agreement_with_fewer_suppliers_has_its_tables_when_nobody_read_others(#[case] backend: Backend) {
+    let programme = TestProgramme::start_with(backend, with_more_agreements()).await;
+    deliver(&programme, 0..240, &[]).await;
+    let fewer = TableWanted { agreement: agreement("without-offences/v1"), ..wanted("areas", ProfileName::Internal) };
+    let fewer = ask_as(&programme, "programme-team", &fewer).await.expect("permitted").table;
+    // Those who meet both of the areas that are left: half of all.
+    assert_eq!(figure(&fewer, "A2", "families").count, Some(120));
+    assert_eq!(figure(&fewer, "A1", "families").mark, Some(Mark::Unavailable));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ const STEPS: &[&str] = &[
     "0015_match_runs",
     "0016_submissions",
     "0017_weighings",
-    "0019_log_index",
+    "0018_log_index",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.

@@ -51,13 +51,13 @@ pub(in crate::cli) struct TrustFile {
     pub(in crate::cli) log_keys: Vec<String>,
     /// Keys that sign its receipts.
     #[serde(default)]
-    pub(super) receipt_keys: Vec<String>,
+    pub(in crate::cli) receipt_keys: Vec<String>,
     /// Witnesses that are believed.
     #[serde(default)]
-    pub(super) witnesses: Vec<String>,
+    pub(in crate::cli) witnesses: Vec<String>,
     /// How many of them must have cosigned.
     #[serde(default)]
-    pub(super) quorum: usize,
+    pub(in crate::cli) quorum: usize,
 }
 
 impl TrustFile {
@@ -125,7 +125,7 @@ pub(in crate::cli) fn verifier(text: &str) -> Result<KeyVerifier, Failure> {
 }
 
 /// A verifier of a witness's cosignatures.
-pub(super) fn witness(text: &str) -> Result<Witness, Failure> {
+pub(in crate::cli) fn witness(text: &str) -> Result<Witness, Failure> {
     witness_of(text).map_err(|_| malformed())
 }
 
