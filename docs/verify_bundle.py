@@ -317,7 +317,9 @@ class Bundle:
             if value["type"] == "erasure":
                 erased.update(value["body"]["events"])
             if value["type"] in ("enquiry", "family.disclosure"):
+                feeds = {(f["supplier"], f["feed"]) for f in value["body"]["feeds"]}
                 lines = [l for l in value["body"]["decisions"] if l["outcome"] == "permitted"]
+                lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
                 if all((l["supplier"], l["feed"], l["item"]) in scope for l in lines):
                     for field in ("actor", "answer", "case"):
                         due[value["event"], field] = (index // 256, value["body"]["commitments"][field])

@@ -82,7 +82,11 @@ impl Scope {
     pub fn opens(&self, kind: &str, body: &str) -> bool {
         let Some(permitted) = self.permitted.as_ref().filter(|_| OPENED_TYPES.contains(&kind)) else { return false };
         let Ok(decided) = serde_json::from_str::<Decided>(body) else { return false };
-        let mut contributed = decided.decisions.into_iter().filter(|line| line.outcome == Contribution::Permitted);
+        // A feed that had delivered nothing yet is in no entry's `feeds`, and contributed nothing.
+        let delivered =
+            |line: &Line| decided.feeds.iter().any(|it| it.supplier == line.supplier && it.feed == line.feed);
+        let permits = |line: &Line| line.outcome == Contribution::Permitted && delivered(line);
+        let mut contributed = decided.decisions.iter().filter(|line| permits(line)).cloned();
         contributed.all(|line| permitted.contains(&(line.supplier, line.feed, line.item)))
     }
 }
@@ -90,9 +94,16 @@ impl Scope {
 #[derive(Deserialize)]
 struct Decided {
     decisions: Vec<Line>,
+    feeds: Vec<Source>,
 }
 
 #[derive(Deserialize)]
+struct Source {
+    supplier: String,
+    feed: String,
+}
+
+#[derive(Clone, Deserialize)]
 struct Line {
     supplier: String,
     feed: String,
@@ -131,7 +142,10 @@ mod tests {
                 "{{\"feed\":\"attendance\",\"item\":\"{item}\",\"outcome\":\"{outcome}\",\"supplier\":\"schools\"}}"
             )
         };
-        let body = |lines: &[String]| format!("{{\"decisions\":[{}]}}", lines.join(","));
+        let body = |lines: &[String]| {
+            let feeds = "[{\"feed\":\"attendance\",\"supplier\":\"schools\"}]";
+            format!("{{\"decisions\":[{}],\"feeds\":{feeds}}}", lines.join(","))
+        };
         assert!(scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "withheld")])));
         assert!(!scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "permitted")])));
         assert!(scope.opens("enquiry", &body(&[])), "a refusal");

@@ -57,9 +57,9 @@ async fn one_command_stops_each_kind_and_another_lets_it_go_on() {
 #[tokio::test]
 async fn a_gateway_moves_from_sqlite_to_postgres_by_backup_and_restore() {
     let gateway = served(Backend::Sqlite).await;
+    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export"]).done();
     let made = gateway.run(&["--json", "backup", "--config", "porth.toml", "--to", "move.backup"]).done().json();
     assert_eq!(made["log_pending"], 0, "{made}");
-    gateway.run(&["log", "export", "--config", "porth.toml", "--to", "export"]).done();
     let trust = gateway.run(&["log", "trust", "--config", "porth.toml"]).done();
     gateway.write("trust.toml", &trust.out);
 
