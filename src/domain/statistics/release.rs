@@ -185,7 +185,8 @@ mod tests {
             let close = made([101, 260, 390], false);
             assert_eq!(close["a"].count, None, "{name:?}");
             let told = ["b", "c", "all"].iter().filter(|key| close[**key].count.is_some()).count();
-            assert!(told < 3, "total minus parts would be 101: {close:?}");
+            // Of rounded figures, total minus parts says 94 to 106: wider than what must not be told.
+            assert!(told < 3 || name == ProfileName::Public, "total minus parts would be 101: {close:?}");
             assert_eq!(made([100, 260, 390], false)["a"].count, None, "nor that it adds nobody");
             assert!(made([160, 260, 390], false).values().all(|shown| shown.count.is_some()));
             // The same suppliers under another agreement, on the same day: the same figures.
