@@ -85,11 +85,11 @@ enum Command {
     Agency(operator::agency::AgencyArgs),
     /// Check, sign, load and explain agreements and rules
     Policy(operator::policy::PolicyArgs),
-    /// Export and verify the disclosure log
+    /// Export, verify, search and explain the disclosure log
     Log(auditor::log::LogArgs),
     /// Watch the log from outside: cosign what goes on, keep evidence of what does not
     Witness(auditor::witness::WitnessArgs),
-    /// Record that a family is engaged, and check a claim for a result
+    /// Record that a family is engaged, check a claim for a result, verify its bundle offline
     Claim(data_team::claim::ClaimArgs),
     /// Take a referral in, and step by step to where it ends
     Referral(data_team::referral::ReferralArgs),
@@ -97,7 +97,7 @@ enum Command {
     Families(data_team::families::FamiliesArgs),
     /// Find families that meet criteria in enough areas, in stages
     MatchRun(data_team::match_run::MatchRunArgs),
-    /// Learn what agreement of field tokens is worth (privacy profile B)
+    /// Learn what agreement of field tokens is worth, put it into effect, take it back (privacy profile B)
     Weights(data_team::weights::WeightsArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
