@@ -321,7 +321,8 @@ class Bundle:
                 lines = [l for l in value["body"]["decisions"] if l["outcome"] == "permitted"]
                 lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
                 if all((l["supplier"], l["feed"], l["item"]) in scope for l in lines):
-                    for field in ("actor", "answer", "case"):
+                    own = value["body"]["recipient"] == export["recipient"]
+                    for field in ("actor", "answer", "case") if own else ("actor", "case"):
                         due[value["event"], field] = (index // 256, value["body"]["commitments"][field])
         for n, _ in spans(size):
             data = self.read("openings/" + position(n)) or b""

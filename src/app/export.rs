@@ -1,6 +1,6 @@
 //! The log is handed to an auditor: a folder that verifies offline, without us.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::sequence::Sequencer;
 use super::witness::cosigned_checkpoint;
 use crate::domain::ids::{AgencyCode, EventId};
 use crate::store::{Store, StoreError};
-use crate::tlog::bundle::{Manifest, OPENED_FIELDS, Scope};
+use crate::tlog::bundle::{Manifest, Scope};
 use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::commitment::Opening;
@@ -103,10 +103,10 @@ async fn export(
         let start = id.index * u64::from(tile::TILE_WIDTH);
         let end = start + u64::from(id.width);
         let mut bundle = Vec::new();
-        let mut shown = HashSet::new();
+        let mut shown: HashMap<EventId, &[&str]> = HashMap::new();
         for (event, body) in store.log_entries(start, end).await? {
-            if scope.is_some_and(|scope| canonical::envelope(&body).is_ok_and(|it| scope.opens(it.kind, it.body))) {
-                shown.insert(event);
+            if let (Some(scope), Ok(entry)) = (scope, canonical::envelope(&body)) {
+                shown.insert(event, scope.opened(entry.kind, entry.body));
             }
             if !tile::push_entry(&mut bundle, &body) {
                 return Err(StoreError::Corrupt("an entry is too long").into());
@@ -116,7 +116,7 @@ async fn export(
         if let Some(keys) = keys_for_openings {
             let mut lines = String::new();
             for (event, field, sealed) in store.log_openings(start, end).await? {
-                if scope.is_some() && !(shown.contains(&event) && OPENED_FIELDS.contains(&field.as_str())) {
+                if scope.is_some() && !shown.get(&event).is_some_and(|fields| fields.contains(&field.as_str())) {
                     continue;
                 }
                 lines.push_str(&open(keys, event, &field, &sealed)?.to_line(event));

@@ -206,7 +206,8 @@ impl Gateway {
             purpose: PurposeCode::parse(PURPOSE).map_err(|_| AppError::Internal("the purpose of audits"))?,
             role: who.map(|(_, grounds)| grounds.role.clone()),
             outcome,
-            filters: seen.filters.iter().map(filter).collect::<Result<_, AppError>>()?,
+            // Of a look that was refused they could be any text, for ever.
+            filters: seen.filters.iter().filter(|_| is_shown).map(filter).collect::<Result<_, AppError>>()?,
             entry: seen.entry,
             first: seen.first.filter(|_| is_shown),
             last: seen.last.filter(|_| is_shown),

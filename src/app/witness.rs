@@ -194,7 +194,10 @@ pub async fn witnessed_age(store: &Store, rule: &WitnessRule) -> Result<Option<D
         .collect();
     until.sort_unstable_by(|a, b| b.cmp(a));
     let oldest_of_quorum = rule.quorum.checked_sub(1).and_then(|place| until.get(place));
+    // Nobody has seen what has no place yet: a sequencer that stands still does not keep releases going.
+    let waiting = store.waiting_since().await?;
     Ok(oldest_of_quorum.map(|at| {
+        let at = waiting.map_or(*at, |waiting| waiting.min(*at));
         let micros = now.as_micros().saturating_sub(at.as_micros());
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }))

@@ -15,6 +15,8 @@ statements! {
     COVERED = "SELECT witness, MAX(covers_until) FROM log_cosignature GROUP BY witness ORDER BY witness";
     /// When the log went on after a checkpoint.
     NEXT_AT = "SELECT at FROM log_checkpoint WHERE size > $1 ORDER BY size LIMIT 1";
+    /// Since when the log's oldest entry without a place waits.
+    WAITING_SINCE = "SELECT MIN(event.at) FROM log_pending JOIN event ON event.id = log_pending.event";
     CHECKPOINT_OF = "SELECT note FROM log_checkpoint WHERE size = $1";
 }
 
@@ -65,6 +67,12 @@ impl Store {
     pub async fn witnessed_until(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let rows = self.fetch_all(COVERED, values![]).await?;
         rows.iter().map(|row| Ok((row.text(0)?, Timestamp::from_micros(row.int(1)?)))).collect()
+    }
+
+    /// Since when the oldest entry waits that has no place in the log; `None` when none waits.
+    pub async fn waiting_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.fetch_optional(WAITING_SINCE, values![]).await?;
+        row.map_or(Ok(None), |row| Ok(row.optional_int(0)?.map(Timestamp::from_micros)))
     }
 
     /// The note of the checkpoint with this size, as the log signed it.

@@ -15,7 +15,10 @@ use crate::domain::ids::EventId;
 
 /// The fields whose openings a bundle has. The subject's is never among them: it would let its reader
 /// tell who is who across entries.
-pub const OPENED_FIELDS: [&str; 3] = ["actor", "answer", "case"];
+const OPENED_FIELDS: [&str; 2] = ["actor", "case"];
+/// The same for an answer that the reader itself was given. What another agency was told stays closed:
+/// it may speak of people whom that agency shields, or somebody has shielded since.
+const OPENED_TO_ITS_RECIPIENT: [&str; 3] = ["actor", "answer", "case"];
 /// The entry types that have such fields.
 const OPENED_TYPES: [&str; 2] = ["enquiry", "family.disclosure"];
 
@@ -51,6 +54,8 @@ impl Manifest {
 pub struct Scope {
     /// The hash of the file of public keys.
     pub keys_sha256: Option<Digest>,
+    /// For whom it was made.
+    reader: Option<String>,
     /// What its reader may learn: supplier, feed and item; `None` where there are no openings.
     permitted: Option<BTreeSet<(String, String, String)>>,
 }
@@ -69,7 +74,8 @@ impl Scope {
         let lines = access.decisions.iter().filter(|line| line.outcome == Contribution::Permitted);
         let lines = lines.map(|line| (line.supplier.to_string(), line.feed.to_string(), line.item.to_string()));
         let permitted = (access.openings.as_str() == "permitted").then(|| lines.collect());
-        Self { keys_sha256: access.keys_sha256, permitted }
+        let reader = access.recipient.as_ref().map(ToString::to_string);
+        Self { keys_sha256: access.keys_sha256, reader, permitted }
     }
 
     /// Whether the export has openings at all.
@@ -77,22 +83,26 @@ impl Scope {
         self.permitted.is_some()
     }
 
-    /// Whether it has the openings of an entry: everything that might contribute to what the entry
-    /// answered, its reader may learn too.
-    pub fn opens(&self, kind: &str, body: &str) -> bool {
-        let Some(permitted) = self.permitted.as_ref().filter(|_| OPENED_TYPES.contains(&kind)) else { return false };
-        let Ok(decided) = serde_json::from_str::<Decided>(body) else { return false };
+    /// The fields of an entry whose openings it has; none unless everything that might contribute to
+    /// what the entry answered is what its reader may learn too.
+    pub fn opened(&self, kind: &str, body: &str) -> &'static [&'static str] {
+        let Some(permitted) = self.permitted.as_ref().filter(|_| OPENED_TYPES.contains(&kind)) else { return &[] };
+        let Ok(decided) = serde_json::from_str::<Decided>(body) else { return &[] };
         // A feed that had delivered nothing yet is in no entry's `feeds`, and contributed nothing.
         let delivered =
             |line: &Line| decided.feeds.iter().any(|it| it.supplier == line.supplier && it.feed == line.feed);
         let permits = |line: &Line| line.outcome == Contribution::Permitted && delivered(line);
         let mut contributed = decided.decisions.iter().filter(|line| permits(line)).cloned();
-        contributed.all(|line| permitted.contains(&(line.supplier, line.feed, line.item)))
+        if !contributed.all(|line| permitted.contains(&(line.supplier, line.feed, line.item))) {
+            return &[];
+        }
+        if self.reader.as_ref() == Some(&decided.recipient) { &OPENED_TO_ITS_RECIPIENT } else { &OPENED_FIELDS }
     }
 }
 
 #[derive(Deserialize)]
 struct Decided {
+    recipient: String,
     decisions: Vec<Line>,
     feeds: Vec<Source>,
 }
@@ -142,14 +152,18 @@ mod tests {
                 "{{\"feed\":\"attendance\",\"item\":\"{item}\",\"outcome\":\"{outcome}\",\"supplier\":\"schools\"}}"
             )
         };
-        let body = |lines: &[String]| {
+        let of = |recipient: &str, lines: &[String]| {
             let feeds = "[{\"feed\":\"attendance\",\"supplier\":\"schools\"}]";
-            format!("{{\"decisions\":[{}],\"feeds\":{feeds}}}", lines.join(","))
+            format!("{{\"decisions\":[{}],\"feeds\":{feeds},\"recipient\":\"{recipient}\"}}", lines.join(","))
         };
-        assert!(scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "withheld")])));
-        assert!(!scope.opens("enquiry", &body(&[line("A1", "permitted"), line("A9", "permitted")])));
-        assert!(scope.opens("enquiry", &body(&[])), "a refusal");
-        assert!(!scope.opens("family.change", &body(&[])), "another type");
-        assert!(!scope.opens("enquiry", "{}"));
+        let body = |lines: &[String]| of("another", lines);
+        let lines = [line("A1", "permitted"), line("A9", "withheld")];
+        assert_eq!(scope.opened("enquiry", &body(&lines)), ["actor", "case"], "another's answer stays closed");
+        let reader = scope.reader.clone().expect("somebody");
+        assert_eq!(scope.opened("enquiry", &of(&reader, &lines)), ["actor", "answer", "case"], "its own");
+        assert!(scope.opened("enquiry", &body(&[line("A1", "permitted"), line("A9", "permitted")])).is_empty());
+        assert_eq!(scope.opened("enquiry", &body(&[])), ["actor", "case"], "a refusal");
+        assert!(scope.opened("family.change", &body(&[])).is_empty(), "another type");
+        assert!(scope.opened("enquiry", "{}").is_empty());
     }
 }

@@ -348,11 +348,12 @@ pub(in crate::app) fn answer_opening(
     })
 }
 
-/// SHA-256 of the question without anything that stands for a person: tokens, case and user.
+/// SHA-256 of the question without anything that stands for a person: tokens, case and user, and
+/// epochs, whose key checks tell which identifiers the person has.
 fn request_digest(question: &Question) -> Result<Digest, AppError> {
     let mut value = serde_json::to_value(question).map_err(|_| AppError::Internal("a question cannot be written"))?;
     if let Some(fields) = value.as_object_mut() {
-        for field in ["tokens", "household", "case", "user"] {
+        for field in ["tokens", "household", "epochs", "case", "user"] {
             fields.remove(field);
         }
     }

@@ -5,7 +5,7 @@ pub(super) use crate::tlog::bundle::Scope;
 use super::fault::{Fault, FaultKind};
 use super::run::Run;
 use super::{Export, ExportFile};
-use crate::tlog::bundle::{Manifest, OPENED_FIELDS};
+use crate::tlog::bundle::Manifest;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::digest::Digest;
 use crate::tlog::note::{NoteError, SignedNote};
@@ -91,8 +91,10 @@ impl<E: Export> Run<'_, E> {
     /// The openings of an entry that are due.
     pub(super) fn due(&self, kind: &str, body: &str) -> Due {
         match &self.scope {
-            Some(scope) if scope.has_openings() && scope.opens(kind, body) => Due::Fields(&OPENED_FIELDS),
-            Some(scope) if scope.has_openings() => Due::Nothing,
+            Some(scope) if scope.has_openings() => match scope.opened(kind, body) {
+                [] => Due::Nothing,
+                fields => Due::Fields(fields),
+            },
             _ if self.trust.with_openings => Due::Everything,
             _ => Due::Nothing,
         }

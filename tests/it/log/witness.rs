@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use porth::app::signers::KeySigner;
+use porth::app::witness::{WitnessRule, witnessed_age};
 use porth::crypto::kek::Kek;
 use porth::crypto::keyring::{Keyring, Role};
 use porth::store::NewCosignature;
@@ -25,6 +26,7 @@ use crate::support::connection::Reply;
 use crate::support::database::Backend;
 use crate::support::gateway::{ISSUER, LOG, TestGateway};
 use crate::support::people::flag;
+use crate::support::programme::TestProgramme;
 
 const NAME: &str = "witness.police.example";
 
@@ -193,4 +195,38 @@ async fn every_operation_stops_without_witnesses_unless_it_is_listed_as_going_on
     }
     assert!(stopped > 20, "{stopped}");
     home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn no_cosignature_covers_what_waits_without_a_place(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let store = programme.gateway.store();
+    let waiting = store.waiting_since().await.expect("the database").expect("the set-up's entries wait");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let now = store.now().await.expect("the clock");
+    let cosigned = NewCosignature {
+        size: 1,
+        witness: NAME.to_owned(),
+        signed_at: now,
+        covers_until: now,
+        line: "\u{2014} a line".to_owned(),
+    };
+    let mut tx = store.begin().await.expect("begins");
+    tx.put_cosignature(&cosigned).await.expect("kept");
+    tx.commit().await.expect("committed");
+    let rule = WitnessRule { keys: vec![NAME.to_owned()], quorum: 1, stop_after: Duration::from_secs(1) };
+    let age = witnessed_age(store, &rule).await.expect("the database").expect("a quorum of one");
+    assert!(age >= Duration::from_secs(1), "{age:?} since {waiting:?}: the sequencer stands still");
+
+    programme.sequencer.drain().await.expect("sequenced");
+    assert_eq!(store.waiting_since().await.expect("the database"), None);
+    let mut tx = store.begin().await.expect("begins");
+    let now = store.now().await.expect("the clock");
+    tx.put_cosignature(&NewCosignature { covers_until: now, ..cosigned }).await.expect("kept");
+    tx.commit().await.expect("committed");
+    let after = witnessed_age(store, &rule).await.expect("the database").expect("a quorum of one");
+    assert!(after < age, "{after:?} with nothing that waits, {age:?} before");
 }
