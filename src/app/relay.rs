@@ -82,10 +82,16 @@ pub struct Handover {
 impl Policies {
     /// The token types whose keys an agency's agreements give it: those that they list for it, every
     /// type of the programme where none lists any. Types made of old hash values only where an
-    /// agreement says that it takes them from this agency.
+    /// agreement says that it takes them from this agency. A draft gives nothing: nobody signed it.
     pub fn granted_types(&self, agency: &AgencyCode) -> BTreeSet<TokenType> {
-        let live = |status| !matches!(status, AgreementStatus::Expired | AgreementStatus::Withdrawn);
-        let agreements = self.book().agreements().filter(|agreement| live(agreement.status));
+        let stands = |status| {
+            use AgreementStatus::{Draft, Expired, InForce, Signed, Suspended, Withdrawn};
+            match status {
+                Signed | InForce | Suspended => true, // who is stopped for a while keeps the keys it has
+                Draft | Expired | Withdrawn => false,
+            }
+        };
+        let agreements = self.book().agreements().filter(|agreement| stands(agreement.status));
         let parties = agreements.flat_map(|agreement| agreement.text.parties());
         let own: Vec<&Party> = parties.filter(|party| party.agency == *agency).collect();
         if own.is_empty() {

@@ -159,6 +159,8 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
 
 /// Prepared statements that a connection keeps: more than there are texts.
 const STATEMENTS: usize = 512;
+/// How long a statement waits for its turn, or a caller for a connection.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Page cache of each SQLite connection, in KiB (hence the sign): it is forgotten at every commit of
 /// another connection anyway, and it is what a long submission keeps in memory.
 const CACHE: &str = "-16384";
@@ -237,14 +239,14 @@ impl Store {
             .pragma("cache_size", CACHE)
             .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(STATEMENTS)
-            .busy_timeout(Duration::from_secs(10));
+            .busy_timeout(PATIENCE);
         if let Some(mebibytes) = most_mebibytes {
             let pages = u64::from(mebibytes) * 1024 * 1024 / u64::from(PAGE_BYTES);
             options = options.pragma("max_page_count", pages.to_string());
         }
         let pool = |most: u32| {
             let pool = SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
-            pool.acquire_timeout(Duration::from_secs(30)).test_before_acquire(false) // a file does not go away
+            pool.acquire_timeout(PATIENCE).test_before_acquire(false) // a file does not go away
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(connections.max(2)).connect_with(options).await?;

@@ -22,7 +22,12 @@ fn copied_policies(to: &Path) {
 
 /// Signs an agreement for every one of its parties, as each would on its own machine, and keeps the signatures.
 pub(crate) fn sign_by_all(gateway: &CliGateway, agreement: &str) {
-    let file = shipped_policies().join(format!("agreements/{agreement}.toml"));
+    sign_by_all_of(gateway, &shipped_policies(), agreement);
+}
+
+/// Every party signs an agreement as it stands in a folder of policies.
+pub(crate) fn sign_by_all_of(gateway: &CliGateway, policies: &Path, agreement: &str) {
+    let file = policies.join(format!("agreements/{agreement}.toml"));
     let text = fs::read_to_string(&file).expect("reads");
     let table: toml::Table = toml::from_str(&text).expect("TOML");
     let file = file.to_str().expect("a plain path");

@@ -8,6 +8,7 @@ use porth::store::{Location, Store};
 use rstest::rstest;
 
 use crate::cli::gateway::{CliGateway, Ran, shipped_policies};
+use crate::cli::policy::{set_status, sign_by_all_of};
 use crate::cli::serve::{start, stop};
 use crate::support::database::Backend;
 
@@ -29,8 +30,10 @@ impl Town {
     async fn open_with(backend: Backend, policies: &std::path::Path) -> Self {
         let gateway = CliGateway::prepare(backend, "pilot").await;
         gateway.run(&["migrate", "--config", "porth.toml"]).done();
-        let policies = policies.to_str().expect("a plain path");
-        gateway.run(&["policy", "load", "--config", "porth.toml", "--folder", policies, "--by", "ops-1"]).done();
+        let folder = policies.to_str().expect("a plain path");
+        gateway.run(&["policy", "load", "--config", "porth.toml", "--folder", folder, "--by", "ops-1"]).done();
+        sign_by_all_of(&gateway, policies, "charity-referral");
+        set_status(&gateway, "charity-referral", "signed").done();
         let (serving, line) = start(gateway.folder.path(), &["--json", "serve", "--config", "porth.toml"]);
         let listening: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
         let port = listening["agencies"].as_str().expect("an address").rsplit(':').next().expect("a port").to_owned();
