@@ -12,6 +12,7 @@
 //! instructions that the processor has are chosen when the program runs ([`Path`]); every path finds
 //! the same pairs.
 
+mod binding;
 mod blocks;
 mod closeness;
 mod dispatch;
@@ -19,6 +20,7 @@ mod scan;
 
 use crate::domain::clk::{Clk, EncodingProfile, Space, Threshold};
 
+pub use self::binding::{Binding, BindingError, bind};
 use self::blocks::Blocks;
 pub use self::closeness::{Band, Closeness};
 pub use self::dispatch::Path;

@@ -228,8 +228,7 @@ impl<'a, K> Persons<'a, K> {
         let fitting = |place: usize| self.records[place].clk.as_ref().filter(|clk| self.profile.fits(clk));
         let (a, b) = (fitting(a)?, fitting(b)?);
         let are_comparable = a.space() == b.space();
-        are_comparable
-            .then(|| Closeness::of(a, b).is_some_and(|closeness| closeness.reaches(self.profile.threshold())))
+        are_comparable.then(|| Closeness::of(a, b).is_some_and(|closeness| closeness.reaches(self.profile.threshold())))
     }
 }
 

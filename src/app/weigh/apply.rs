@@ -155,8 +155,13 @@ impl Gateway {
         let joined: Vec<StoredPair> = joined.map(in_force).collect();
         let applied =
             AppliedWeights { sha256, records, weighed, joined: joined.len() as u64, parted: parted.len() as u64 };
-        let change =
-            Change { step: "apply", sha256: Some(sha256), by, took_part: Some((records, weighed)), pairs: FoundPairs { joined, parted } };
+        let change = Change {
+            step: "apply",
+            sha256: Some(sha256),
+            by,
+            took_part: Some((records, weighed)),
+            pairs: FoundPairs { joined, parted },
+        };
         let view = View { now, generation: weighing.generation, policy_revision: weighing.policy_revision };
         let event = self.change_weighed_pairs(&mut tx, view, &change).await?;
         let in_force = WeightsInForce { sha256: *sha256.as_bytes(), event, at: now };
@@ -190,7 +195,8 @@ impl Gateway {
         let now = tx.now().await?;
         let sha256 = before.map(|before| Digest::new(before.sha256));
         let withdrawn = WithdrawnWeights { sha256, parted: parted.len() as u64 };
-        let change = Change { step: "withdraw", sha256, by, took_part: None, pairs: FoundPairs { joined: Vec::new(), parted } };
+        let change =
+            Change { step: "withdraw", sha256, by, took_part: None, pairs: FoundPairs { joined: Vec::new(), parted } };
         self.change_weighed_pairs(&mut tx, View { now, ..view }, &change).await?;
         tx.drop_weights(self.programme()).await?;
         tx.commit().await?;

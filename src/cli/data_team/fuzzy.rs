@@ -103,7 +103,12 @@ fn apply(args: &ApplyArgs, output: Output) -> Result<(), Failure> {
         format_args!(
             "Of {} records {} have an encoding of profile {}, compared at {}. {} pairs join records from now on; {} \
              pairs that an earlier time let stand do so no longer.",
-            applied.records, applied.encoded, applied.encoding_sha256, applied.threshold, applied.joined, applied.parted
+            applied.records,
+            applied.encoded,
+            applied.encoding_sha256,
+            applied.threshold,
+            applied.joined,
+            applied.parted
         ),
         &applied,
     );
@@ -116,7 +121,10 @@ fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), Failure> {
     let parted =
         block_on(with_gateway(&config, async |gateway| gateway.withdraw_fuzzy(&args.by).await.map_err(app_failure)))?;
     let withdrawn = Withdrawn { parted };
-    output.result(format_args!("{parted} pairs no longer join records. No fuzzy pair that could be taken back is left."), &withdrawn);
+    output.result(
+        format_args!("{parted} pairs no longer join records. No fuzzy pair that could be taken back is left."),
+        &withdrawn,
+    );
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::domain::clk::{Clk, Threshold};
 const WHOLE: u32 = 1_000_000;
 
 /// How near two filters of one space are. It can be ordered, held to a threshold and told as a
-/// [`Band`]; the number itself never leaves this file.
+/// [`Band`]; the number itself never leaves this module.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Closeness(u32);
 
@@ -49,6 +49,11 @@ impl Closeness {
     /// Whether it reaches a threshold, exactly as [`Threshold::is_reached`] says of the filters.
     pub fn reaches(self, threshold: Threshold) -> bool {
         self.0 >= least(threshold)
+    }
+
+    /// Thousandths, rounded down: for counting how alike strangers are.
+    pub(super) fn in_thousandths(self) -> usize {
+        (self.0 / (WHOLE / 1000)) as usize
     }
 
     /// The third in which it lies.

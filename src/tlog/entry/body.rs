@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use self::access::{Filter, LogAccess};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
-    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
-    WeightsStep,
+    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, ViewCommitments,
+    WeightsLearned, WeightsStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
