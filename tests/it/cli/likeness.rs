@@ -60,7 +60,8 @@ fn export(writes_badly: bool) -> String {
         "Pupil ID,NHS,Forename,Surname,Former surname,Born,UPRN,Former UPRN,Roll,Shield,Below 90,From\n".to_owned();
     for at in 0..PEOPLE {
         let (forename, surname) = (FORENAMES[at % FORENAMES.len()], SURNAMES[(at * 7 + at / 16) % SURNAMES.len()]);
-        let (year, month, day) = (2008 + at % 8, 1 + (at * 5) % 12, 1 + (at * 11) % 28);
+        // Nobody is born on the first of January: that is what people write who do not know.
+        let (year, month, day) = (2008 + at % 8, 1 + (at * 5) % 12, 2 + (at * 11) % 27);
         let is_bad = writes_badly && at % 10 == 0;
         let surname = if is_bad { &surname[..surname.len() - 1] } else { surname };
         let uprn = if is_bad { String::new() } else { (10_010_000 + at).to_string() };

@@ -142,7 +142,7 @@ async fn in_force(programme: &TestProgramme) -> Vec<StoredPair> {
     standing.into_iter().filter(|pair| pair.origin == PairOrigin::Fuzzy).collect()
 }
 
-/// A pair that holders decided about, or that weights accept.
+/// A pair about which something was decided.
 async fn decided(programme: &TestProgramme, origin: PairOrigin, state: PairState, names: PairNames) {
     let mut tx = programme.gateway.store().begin().await.expect("a transaction");
     let now = tx.now().await.expect("the clock");
@@ -221,10 +221,10 @@ async fn a_pair_that_holds_no_longer_or_that_something_stronger_joins_is_taken_b
     let elsewhere = encodings(&programme, &read("dataset4a")).into_iter().flatten().last().expect("somebody");
     north[0]["clk"] = json!(elsewhere);
     north[1].as_object_mut().expect("a row").remove("clk");
-    // The third is known to south by a match key, the fourth by weights.
+    // The third is known to south by a match key, the fourth because both holders said so.
     north[2]["tokens"] = rows[1][2]["tokens"].clone();
     deliver(&programme, "north", &north).await;
-    decided(&programme, PairOrigin::Weighed, PairState::InForce, names(&rows, 3)).await;
+    decided(&programme, PairOrigin::Confirmed, PairState::InForce, names(&rows, 3)).await;
     assert!(is_met(&programme, &north[0]).await, "until it is compared again, as with weights");
     assert_eq!(apply(&programme).await, (2 * all - 1, 0, 4));
     let met = async |at: usize| is_met(&programme, &north[at]).await;
