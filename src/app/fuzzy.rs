@@ -59,7 +59,7 @@ struct Comparison {
 }
 
 /// What the entry says beside the pairs.
-struct Step<'a> {
+struct Account<'a> {
     step: &'static str,
     encoding: Option<&'a EncodingProfile>,
     /// Records that took part, and how many had an encoding.
@@ -141,8 +141,8 @@ impl Gateway {
         };
         let found = FoundPairs { joined: new.map(in_force).collect(), parted };
         let (joined, parted) = (found.joined.len() as u64, found.parted.len() as u64);
-        let step = Step { step: "apply", encoding: Some(encoding), took_part: Some((records, encoded)), by };
-        self.change_fuzzy_pairs(&mut tx, View { now, ..view }, &step, &found).await?;
+        let account = Account { step: "apply", encoding: Some(encoding), took_part: Some((records, encoded)), by };
+        self.change_fuzzy_pairs(&mut tx, View { now, ..view }, &account, &found).await?;
         tx.commit().await?;
         Ok(Some(AppliedFuzzy { records, encoded, joined, parted }))
     }
@@ -161,8 +161,8 @@ impl Gateway {
         }
         let now = tx.now().await?;
         let found = FoundPairs { joined: Vec::new(), parted };
-        let step = Step { step: "withdraw", encoding: None, took_part: None, by };
-        self.change_fuzzy_pairs(&mut tx, View { now, ..view }, &step, &found).await?;
+        let account = Account { step: "withdraw", encoding: None, took_part: None, by };
+        self.change_fuzzy_pairs(&mut tx, View { now, ..view }, &account, &found).await?;
         tx.commit().await?;
         Ok(Some(found.parted.len() as u64))
     }
@@ -210,24 +210,24 @@ impl Gateway {
         &self,
         tx: &mut Tx,
         view: View,
-        step: &Step<'_>,
+        account: &Account<'_>,
         found: &FoundPairs,
     ) -> Result<(), AppError> {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let policies = self.policies_at(view.policy_revision).await?;
         let body = Body::FuzzyStep(FuzzyStep {
-            step: code(step.step)?,
+            step: code(account.step)?,
             privacy: code(WEAKEST)?,
-            encoding_sha256: step.encoding.map(|encoding| Digest::new(*encoding.hash().as_bytes())),
-            threshold_in_thousandths: step.encoding.map(|encoding| encoding.threshold().in_thousandths()),
+            encoding_sha256: account.encoding.map(|encoding| Digest::new(*encoding.hash().as_bytes())),
+            threshold_in_thousandths: account.encoding.map(|encoding| encoding.threshold().in_thousandths()),
             match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
             generation: view.generation.unsigned_abs(),
-            records: step.took_part.map(|(records, _)| records),
-            encoded: step.took_part.map(|(_, encoded)| encoded),
+            records: account.took_part.map(|(records, _)| records),
+            encoded: account.took_part.map(|(_, encoded)| encoded),
             joined: found.joined.len() as u64,
             parted: found.parted.len() as u64,
             pairs_sha256: found.sha256(),
-            by: step.by.clone(),
+            by: account.by.clone(),
         });
         self.write_found_pairs(tx, found, (view.now, id)).await?;
         tx.add_events(&[&self.event_with_id(id, view.now, body)?]).await?;

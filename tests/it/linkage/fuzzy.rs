@@ -130,9 +130,9 @@ fn the_shipped_threshold_holds_for_invented_families_too() {
     let mut encoder = ClkEncoder::new(&keys, &profile, &key).expect("fits");
     let mut encode = |texts: &[(&'static str, String)]| {
         let mut raw = RawFields::new();
-        texts.iter().for_each(|(field, text)| {
+        for (field, text) in texts {
             raw.push(&keys, field, text);
-        });
+        }
         encoder.encode(&raw, people::TODAY).and_then(|bits| Clk::new(key.space(), bits))
     };
     let clks: Vec<Option<Clk>> = entries.iter().map(|entry| encode(&entry.texts)).collect();
