@@ -34,6 +34,7 @@
 //! | [`doctor`] | an operator asks whether all is well |
 //! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
 //! | [`weigh`] | what agencies sealed for match runs is opened, weights are learned, pairs weighed |
+//! | [`fuzzy`] | fuzzy encodings are compared, last of all; `likeness` is what this and weighing have in common |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
@@ -51,8 +52,10 @@ pub mod explain;
 pub mod export;
 pub mod families;
 pub mod feeds;
+pub mod fuzzy;
 pub mod gateway;
 pub mod held_checkpoint;
+mod likeness;
 pub mod load_policy;
 pub mod log_access;
 pub mod log_index;

@@ -99,6 +99,8 @@ enum Command {
     MatchRun(data_team::match_run::MatchRunArgs),
     /// Learn what agreement of field tokens is worth, put it into effect, take it back (privacy profile B)
     Weights(data_team::weights::WeightsArgs),
+    /// Compare fuzzy encodings after everything else, put it into effect, take it back (privacy profile C)
+    Fuzzy(data_team::fuzzy::FuzzyArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Get tables of counts that give nobody away
@@ -152,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Families(args) => data_team::families::run(args, &output),
         Command::MatchRun(args) => data_team::match_run::run(args, &output),
         Command::Weights(args) => data_team::weights::run(args, &output),
+        Command::Fuzzy(args) => data_team::fuzzy::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Bench(Bench::Linkage(args)) => crate::demo::population::society::run(&args, &output),

@@ -274,7 +274,7 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("analyst-1"),
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step()]].concat();
+    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()]].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -291,6 +291,24 @@ fn weights_step() -> Body {
         joined: 31,
         parted: 2,
         pairs_sha256: Digest::of(b"pairs"),
+        by: code("analyst-1"),
+    })
+}
+
+/// Fuzzy encodings that took effect.
+fn fuzzy_step() -> Body {
+    Body::FuzzyStep(FuzzyStep {
+        step: code("apply"),
+        privacy: code("weakest-of-three"),
+        encoding_sha256: Some(Digest::of(b"encoding profile")),
+        threshold_in_thousandths: Some(850),
+        match_keys_sha256: Digest::of(b"match keys"),
+        generation: 14,
+        records: Some(6667),
+        encoded: Some(6600),
+        joined: 7,
+        parted: 1,
+        pairs_sha256: Digest::of(b"fuzzy pairs"),
         by: code("analyst-1"),
     })
 }

@@ -56,7 +56,8 @@ pub struct ViewedPair {
     pub handle: PairId,
     /// The two agencies, sorted.
     pub agencies: [String; 2],
-    /// The match keys that agree, or that differ when it is about keeping the two apart.
+    /// The match keys that agree, or that differ when it is about keeping the two apart; of what a match run found the
+    /// reasons in its words.
     pub keys: Vec<String>,
     /// Evidence in 1/1000 bit, where it was weighed.
     pub millibits: Option<i64>,

@@ -1,5 +1,6 @@
 //! `porth policy`: from the files under `policies/` to agreements in force, and why.
 
+mod bind;
 mod check;
 mod design;
 mod explain;
@@ -27,6 +28,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Choose match keys by entropy for files of invented people or of a public test set
     DesignKeys(design::DesignArgs),
+    /// Find the threshold of an encoding profile from files in which nobody is twice, without the truth
+    BindThreshold(bind::BindArgs),
     /// Take the policy files into use; new agreements begin as drafts
     Load(status::LoadArgs),
     /// Sign an agreement's text, on the signatory's own machine
@@ -52,6 +55,7 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Check(args) => check::run(&args, *output),
         Command::DesignKeys(args) => design::run(&args, *output),
+        Command::BindThreshold(args) => bind::run(&args, *output),
         Command::Load(args) => status::load(&args, *output),
         Command::Sign(args) => sign::run(&args, *output),
         Command::AddSignature(args) => status::add_signature(&args, *output),

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use self::access::{Filter, LogAccess};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
-    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
-    WeightsStep,
+    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, ViewCommitments,
+    WeightsLearned, WeightsStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
@@ -98,6 +98,8 @@ bodies! {
     WeightsLearned(WeightsLearned) = "weights.learn";
     /// Weights were applied to the visible records, or withdrawn.
     WeightsStep(WeightsStep) = "weights.step";
+    /// Fuzzy encodings of the visible records were compared and took effect, or were taken back.
+    FuzzyStep(FuzzyStep) = "fuzzy.step";
     /// A match run was begun, or refused.
     MatchRun(Box<MatchRun>) = "match.run";
     /// A step of a match run.

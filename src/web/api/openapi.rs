@@ -170,7 +170,7 @@ fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
                 content.1["example"] = examples::answer(path, method);
             }
         } else {
-            response["content"] = problem_content(path, status);
+            response["content"] = problem_content(path, method, status);
         }
     }
     if let Some(contents) = operation.get_mut("requestBody").and_then(|body| body["content"].as_object_mut()) {
@@ -180,19 +180,21 @@ fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
     }
 }
 
-fn problem_content(path: &str, status: &str) -> Value {
+fn problem_content(path: &str, method: &str, status: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/ProblemDocument" });
     let mut content = json!({ "schema": schema });
-    if let Some(kind) = example_kind(path, status) {
+    if let Some(kind) = example_kind(path, method, status) {
         let example = examples::decorated(path, Problem::new(kind)).document(None);
         content["example"] = serde_json::to_value(example).unwrap_or_default();
     }
     json!({ problem::MEDIA_TYPE: content })
 }
 
-/// The kind that a status most often stands for on a path.
-fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
+/// The kind that a status most often stands for where a path is called by a method.
+fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static ProblemKind> {
     Some(match (path, status) {
+        // Pages by a query: there is no body, and nothing that a key could make safe to repeat.
+        ("/v1/possible-matches" | "/v1/submissions", "400") if method == "get" => kinds::INVALID_CURSOR,
         ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/submissions/{id}/lines" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
@@ -258,6 +260,9 @@ mod tests {
                 for (media_type, content) in response["content"].as_object().expect("content") {
                     let example = &content["example"];
                     assert!(!example.is_null(), "{method} {path} {status}");
+                    let is_about_a_body = ["idempotency-key-missing", "body-incomplete"];
+                    let kind = example["kind"].as_str().unwrap_or_default();
+                    assert!(method != "get" || !is_about_a_body.contains(&kind), "{method} {path} {status}: {kind}");
                     if !status.starts_with('2') {
                         assert_eq!(media_type, "application/problem+json", "{method} {path} {status}");
                         assert_eq!(example["status"].to_string(), *status, "{method} {path}");

@@ -1,10 +1,12 @@
 //! The command line as processes.
 
 pub(crate) mod agency;
+mod claim;
 mod enquire;
 pub(crate) mod gateway;
 mod guess;
 mod keys;
+mod likeness;
 mod live;
 mod log;
 mod match_run;

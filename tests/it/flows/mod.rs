@@ -7,6 +7,7 @@ mod deltas;
 mod epochs;
 mod faults;
 mod febrl;
+mod fuzzy;
 mod landing;
 mod legacy;
 mod main_job;

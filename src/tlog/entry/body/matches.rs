@@ -163,3 +163,38 @@ pub struct WeightsStep {
     /// The account that ran the command; never a person's name.
     pub by: Code,
 }
+
+/// Fuzzy encodings were compared: records that are alike and that nothing else joins are one person's from
+/// now on. Or this was taken back. People whom a shield reaches count in no number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FuzzyStep {
+    /// `apply` or `withdraw`.
+    pub step: Code,
+    /// `weakest-of-three`: what the choice of this privacy profile is.
+    pub privacy: Code,
+    /// SHA-256 of the encoding profile; absent where nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding_sha256: Option<Digest>,
+    /// The threshold in it, in thousandths of the Dice coefficient; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_in_thousandths: Option<u16>,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// The generation whose records were read.
+    pub generation: u64,
+    /// How many records might be compared; absent where none is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// How many of them have an encoding of the profile; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded: Option<u64>,
+    /// Pairs that came into force.
+    pub joined: u64,
+    /// Pairs that no longer stand.
+    pub parted: u64,
+    /// SHA-256 over the lines of both.
+    pub pairs_sha256: Digest,
+    /// The account that ran the command; never a person's name.
+    pub by: Code,
+}
