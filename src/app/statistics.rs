@@ -420,7 +420,18 @@ enum Outcome {
 }
 
 /// Why nobody but the programme team reads the tables of numbered families.
-const NOT_THE_TEAM: (&str, &str) = ("F01", "Tables of families with a number are for the programme team alone.");
+pub(super) const NOT_THE_TEAM: (&str, &str) =
+    ("F01", "Tables of families with a number are for the programme team alone.");
+
+/// The answer mode by which a table is decided.
+pub(super) fn mode_of(table: &str) -> crate::domain::agreement::AnswerMode {
+    Population::of_table(table).unwrap_or(Population::Households).mode()
+}
+
+/// Whether a table is for the programme team alone.
+pub(super) fn is_for_the_team(table: &str) -> bool {
+    Population::of_table(table) == Some(Population::Numbered)
+}
 
 /// Where the sealed members of a release are.
 pub(in crate::app) fn member_place(series: &str, number: i64) -> Vec<u8> {

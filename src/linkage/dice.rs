@@ -13,6 +13,8 @@
 
 mod blocks;
 mod dispatch;
+#[cfg(any(target_arch = "x86_64", test))]
+mod plain;
 mod scan;
 
 use crate::domain::clk::{Clk, EncodingProfile, Space, Threshold};

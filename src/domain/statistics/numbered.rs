@@ -468,14 +468,14 @@ mod tests {
         let (catalogue, _) = fixture();
         let tables: Vec<&Layout> = catalogue.collection().tables().iter().collect();
         let (routes, engagement) = (tables[0], tables[2]);
-        assert_eq!(
-            routes.cells.last().expect("rows")[1],
-            *engagement.cells.last().expect("rows").last().expect("columns"),
-            "all attached families"
-        );
-        let Cell::Of(engaged, _) = routes.cells.last().expect("rows")[2] else { panic!("a figure") };
-        let Cell::Of(again, _) = engagement.cells[9].last().expect("columns") else { panic!("a figure") };
-        assert_eq!(engaged, *again);
+        let figure = |cell: Option<&Cell>| match cell {
+            Some(Cell::Of(figure, _)) => *figure,
+            other => panic!("{other:?}"),
+        };
+        let all_routes = routes.cells.last().expect("rows");
+        let attached = engagement.cells.last().expect("rows");
+        assert_eq!(figure(all_routes.get(1)), figure(attached.last()), "all attached families");
+        assert_eq!(figure(all_routes.get(2)), figure(engagement.cells[9].last()), "all engaged families");
     }
 
     #[test]
