@@ -226,10 +226,29 @@ fn small_differences(collection: &Collection, releases: &[Standing], months: &[C
     found
 }
 
+/// Remainders of a prime: sums and differences in them are exact, whatever the order.
+const PRIME: u64 = (1 << 61) - 1;
+
+fn times(a: u64, b: u64) -> u64 {
+    (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64
+}
+
+fn inverse(number: u64) -> u64 {
+    let (mut power, mut base, mut left) = (1, number, PRIME - 2); // P. de Fermat
+    while left > 0 {
+        if left & 1 == 1 {
+            power = times(power, base);
+        }
+        base = times(base, base);
+        left >>= 1;
+    }
+    power
+}
+
 /// Reduced rows over the atoms, each with its sum: everything that follows from exact figures by
 /// adding and taking away.
 struct Elimination {
-    rows: Vec<(usize, Vec<f64>)>,
+    rows: Vec<(usize, Vec<u64>)>,
 }
 
 impl Elimination {
@@ -239,44 +258,44 @@ impl Elimination {
             elimination.add(indicator(collection, &collection.statistics()[*statistic].atoms));
         }
         for groups in collection.ties() {
-            let mut tie = vec![0.0; collection.atoms().len()];
-            groups.first.iter().for_each(|atom| tie[*atom] = 1.0);
-            groups.other.iter().for_each(|atom| tie[*atom] = -1.0);
+            let mut tie = indicator(collection, &groups.first);
+            groups.other.iter().for_each(|atom| tie[*atom] = PRIME - 1);
             elimination.add(tie);
         }
         elimination
     }
 
-    fn reduce(&self, mut row: Vec<f64>) -> Vec<f64> {
+    fn reduce(&self, mut row: Vec<u64>) -> Vec<u64> {
         for (lead, known) in &self.rows {
             let factor = row[*lead];
-            if factor.abs() > 1e-9 {
-                row.iter_mut().zip(known).for_each(|(entry, other)| *entry -= factor * other);
+            if factor != 0 {
+                let taken = |(entry, other): (&mut u64, &u64)| {
+                    *entry = (*entry + PRIME - times(factor, *other)) % PRIME;
+                };
+                row.iter_mut().zip(known).filter(|(_, other)| **other != 0).for_each(taken);
             }
         }
         row
     }
 
-    fn add(&mut self, row: Vec<f64>) {
+    fn add(&mut self, row: Vec<u64>) {
         let row = self.reduce(row);
-        // The largest: a small one may be what is left of sums that come to nothing.
-        let largest = (0..row.len()).max_by(|a, b| row[*a].abs().total_cmp(&row[*b].abs()));
-        if let Some(lead) = largest.filter(|lead| row[*lead].abs() > 1e-6) {
-            let pivot = row[lead];
-            self.rows.push((lead, row.into_iter().map(|entry| entry / pivot).collect()));
+        if let Some(lead) = row.iter().position(|entry| *entry != 0) {
+            let by = inverse(row[lead]);
+            self.rows.push((lead, row.into_iter().map(|entry| times(entry, by)).collect()));
         }
     }
 
     /// Whether the sum over these atoms follows.
-    fn gives(&self, row: Vec<f64>) -> bool {
-        self.reduce(row).iter().all(|entry| entry.abs() < 1e-6)
+    fn gives(&self, row: Vec<u64>) -> bool {
+        self.reduce(row).iter().all(|entry| *entry == 0)
     }
 }
 
-fn indicator(collection: &Collection, atoms: &[usize]) -> Vec<f64> {
-    let mut row = vec![0.0; collection.atoms().len()];
+fn indicator(collection: &Collection, atoms: &[usize]) -> Vec<u64> {
+    let mut row = vec![0; collection.atoms().len()];
     for atom in atoms {
-        row[*atom] = 1.0;
+        row[*atom] = 1;
     }
     row
 }
