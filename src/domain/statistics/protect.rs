@@ -27,9 +27,10 @@ impl Need {
 
     /// Of a count that is kept back for the sake of another: as uncertain as a small one is, from the
     /// largest value downwards that it is known to be able to have. Upwards there may be no room
-    /// below a total that is told.
+    /// below a total that is told. Where all that is known is nobody, it may be enough to be shown: otherwise
+    /// nobody would follow from the others, and be told after all.
     pub fn of_other(largest: u64, profile: &Profile) -> Self {
-        Self { low: largest.saturating_sub(profile.threshold()), high: largest }
+        Self { low: largest.saturating_sub(profile.threshold()), high: largest.max(profile.threshold()) }
     }
 
     /// Of a count whose last figure stays: that it is still the last one, and that it is some more or
