@@ -71,7 +71,7 @@ impl KeyStream for ClkKey {
             message[end + 2..next].copy_from_slice(part);
             end = next;
         }
-        let digest = self.keyed.clone().raw(&message[..end]).finish();
+        let digest = self.keyed.finish_with(&message[..end]);
         message[..end].zeroize();
         digest
     }

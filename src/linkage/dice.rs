@@ -16,6 +16,8 @@ mod binding;
 mod blocks;
 mod closeness;
 mod dispatch;
+#[cfg(any(target_arch = "x86_64", test))]
+mod plain;
 mod scan;
 
 use crate::domain::clk::{Clk, EncodingProfile, Space, Threshold};

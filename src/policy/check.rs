@@ -399,7 +399,7 @@ mod tests {
         let findings: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
         assert_eq!(findings, Vec::<String>::new());
         assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 42));
-        assert_eq!(report.cases, 48);
+        assert_eq!(report.cases, 49);
     }
 
     #[rstest]

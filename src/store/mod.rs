@@ -16,6 +16,7 @@ mod log;
 mod log_index;
 mod match_runs;
 mod migrate;
+mod numbered;
 mod pairs;
 mod partners;
 mod possible_matches;
@@ -85,6 +86,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("log", log::STATEMENTS),
     ("log index", log_index::STATEMENTS),
     ("match runs", match_runs::STATEMENTS),
+    ("numbered families", numbered::STATEMENTS),
     ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
     ("possible matches", possible_matches::STATEMENTS),

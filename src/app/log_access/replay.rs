@@ -14,8 +14,10 @@ use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
 use super::super::past::PastError;
+use super::super::statistics;
 use super::explain::{Decided, decided};
 use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
+use crate::domain::agency::AgencyKind;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::EventId;
 use crate::domain::programme::{Programme, Relationship};
@@ -86,6 +88,8 @@ struct Asked {
     /// `None` where the journey takes the first that the purpose allows.
     relationship: Option<Relationship>,
     for_statistics: bool,
+    /// Whether it is refused to everybody but the programme team.
+    for_the_team: bool,
 }
 
 impl Asked {
@@ -100,15 +104,17 @@ impl Asked {
                 mode: mode_of(&it.mode)?,
                 relationship: Some(Relationship::ALL.into_iter().find(|one| one.as_str() == it.relationship.as_str())?),
                 for_statistics: false,
+                for_the_team: false,
             },
             Body::Statistics(it) => Self {
                 recipient: it.recipient.clone(),
                 agreement: it.agreement.clone(),
                 purpose: it.purpose.clone(),
                 role: it.role.clone(),
-                mode: AnswerMode::Areas,
+                mode: statistics::mode_of(it.table.as_str()),
                 relationship: None,
                 for_statistics: true,
+                for_the_team: statistics::is_for_the_team(it.table.as_str()),
             },
             _ => return None,
         })
@@ -128,12 +134,16 @@ impl Asked {
             relationship,
         };
         let decide = if self.for_statistics { contributors_for_statistics } else { contributors };
+        let is_team = book.agency(&self.recipient).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
+        let refused = |rule: &str| rule.parse().map(Outcome::Refused).map_err(|_| AppError::Internal("a rule's id"));
         let (outcome, lines) = match decide(book, &terms, feeds, now) {
+            Ok(permitted) if self.for_the_team && !is_team => {
+                (refused(statistics::NOT_THE_TEAM.0)?, permitted.decisions)
+            }
             Ok(permitted) => (Outcome::Answered, permitted.decisions),
             Err(refusal) => {
                 let rule = refusal.hits.first().map_or("refused", |hit| hit.rule.as_str());
-                let rule = rule.parse().map_err(|_| AppError::Internal("a rule's id"))?;
-                (Outcome::Refused(rule), refusal.decisions)
+                (refused(rule)?, refusal.decisions)
             }
         };
         let mut lines = lines.iter().map(decision).collect::<Result<Vec<_>, _>>()?;

@@ -49,7 +49,7 @@ pub(super) async fn asked_twice(backend: Backend) -> (TestGateway, String, Strin
 }
 
 /// Looks at the log as the auditor does.
-pub(super) async fn look(auditor: &TestAgency<'_>, path: &str, more: &str) -> Value {
+pub(crate) async fn look(auditor: &TestAgency<'_>, path: &str, more: &str) -> Value {
     let reply = auditor.call("GET", &format!("/v1/log/{path}?{GROUNDS}{more}"), &[], "").await;
     assert_eq!(reply.status, 200, "{path} {more}: {reply:?}");
     reply.json()
