@@ -210,6 +210,7 @@ impl Gateway {
             criteria_version: code(&version.name())?,
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
+            emergency: question.emergency.map(|danger| code(danger.as_str())).transpose()?,
             role: question.role.clone(),
             mode: code(form)?,
             outcome: Outcome::Answered,

@@ -5,16 +5,24 @@
 
 mod access;
 mod families;
+mod incidents;
 mod matches;
+mod recalls;
 mod runs;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{Filter, LogAccess};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
+pub use self::incidents::{
+    EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
+};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
+};
+pub use self::recalls::{
+    NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
@@ -104,6 +112,22 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// A wrong match or delivery is recalled.
+    RecallOpen(RecallOpen) = "recall.open";
+    /// An agency is told that an answer which it received was wrong.
+    RecallNotice(RecallNotice) = "recall.notice";
+    /// A recall went on, or ended.
+    RecallStep(RecallStep) = "recall.step";
+    /// An agency acknowledged a notice.
+    NoticeAcknowledgement(NoticeAcknowledgement) = "notice.acknowledgement";
+    /// A step of an incident's record.
+    IncidentStep(IncidentStep) = "incident.step";
+    /// An incident was linked to something, or its notice pack was written.
+    IncidentLink(IncidentLink) = "incident.link";
+    /// An emergency enquiry was reviewed.
+    EmergencyReview(EmergencyReview) = "emergency.review";
+    /// Somebody was asked to share and decided not to.
+    NotShared(NotShared) = "decision.not_to_share";
 }
 
 impl Body {
@@ -143,6 +167,7 @@ impl Body {
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
+            Self::NotShared(decision) => decision.items.sort(),
             _ => {}
         }
     }
@@ -186,6 +211,7 @@ impl Body {
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
+            Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
             _ => false,
         }
     }
@@ -221,6 +247,9 @@ pub struct Enquiry {
     pub purpose: PurposeCode,
     /// The recipient's relationship with the person, as stated.
     pub relationship: Code,
+    /// In an emergency, what kind of danger; absent otherwise. Every entry with it is reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Code>,
     /// The role of the person who asked.
     pub role: RoleCode,
     /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`; or the journey that asked:
