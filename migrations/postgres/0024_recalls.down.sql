@@ -1,3 +1,4 @@
+DROP TABLE shield_review;
 DROP TABLE emergency;
 DROP TABLE incident_link;
 DROP TABLE incident;

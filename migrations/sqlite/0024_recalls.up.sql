@@ -78,3 +78,14 @@ CREATE TABLE emergency (
 );
 CREATE INDEX emergency_by_client ON emergency (client, reviewed_at, due_at);
 CREATE INDEX emergency_by_agency ON emergency (programme, agency, at);
+
+-- When an agency means to look at a record of its own again, restricted or not: a row tells of no shield.
+CREATE TABLE shield_review (
+    programme   TEXT NOT NULL,
+    agency      TEXT NOT NULL,
+    feed        TEXT NOT NULL,
+    reference   TEXT NOT NULL,           -- the agency's own record
+    review_on   TEXT NOT NULL,           -- the day
+    noted_at    INTEGER NOT NULL,
+    PRIMARY KEY (programme, agency, feed, reference)
+);

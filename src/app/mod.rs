@@ -18,6 +18,7 @@
 //! | [`emergency`] | somebody is in danger: asked fast, reviewed the same day |
 //! | [`not_to_share`] | somebody was asked to share and decided not to |
 //! | [`incident`] | a breach is recorded, assessed and decided, with its clock and notice pack |
+//! | [`shields`] | an agency's own shields, and when it means to look at them again |
 //! | [`recall`] | a wrong match or delivery is recalled: who received it is found and told |
 //! | [`notices`] | an agency's inbox: what it has to know about answers that it received |
 //! | [`families`] | the programme team keeps families: numbers, history, lead, contact |
@@ -81,6 +82,7 @@ pub mod rotate;
 pub mod screen;
 pub mod sequence;
 pub mod shared_addresses;
+pub mod shields;
 pub mod signers;
 pub mod statistics;
 pub mod submit;

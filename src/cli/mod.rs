@@ -64,6 +64,8 @@ enum Command {
     PossibleMatches(agency::possible_matches::PossibleMatchesArgs),
     /// Show what the agency has to know about answers that it received, and acknowledge it
     Notices(agency::notices::NoticesArgs),
+    /// Show which records the agency itself restricts, and note when to look at them again
+    Shields(agency::shields::ShieldsArgs),
     /// Recall a wrong match or delivery: find and tell everybody who received it
     Recall(officer::recall::RecallArgs),
     /// Record, assess, decide and close incidents, with their 72-hour clock
@@ -145,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Screen(args) => agency::screen::run(args, &output),
         Command::PossibleMatches(args) => agency::possible_matches::run(args, &output),
         Command::Notices(args) => agency::notices::run(args, &output),
+        Command::Shields(args) => agency::shields::run(args, &output),
         Command::Recall(args) => officer::recall::run(args, &output),
         Command::Incident(args) => officer::incident::run(args, &output),
         Command::Emergency(args) => officer::emergency::run(args, &output),

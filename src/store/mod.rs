@@ -30,6 +30,7 @@ mod records;
 mod relay;
 mod retired_tokens;
 mod screenings;
+mod shields;
 mod snapshot;
 mod standing;
 mod statements;
@@ -71,6 +72,7 @@ pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, Visible
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
+pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
@@ -105,6 +107,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
+    ("shields", shields::STATEMENTS),
     ("standing", standing::STATEMENTS),
     ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),

@@ -392,6 +392,12 @@ fn governed() -> Vec<Body> {
             by: Some(code("ig-officer-2")),
             commitments: NotSharedCommitments { case: None, actor: None },
         }),
+        Body::ShieldReview(ShieldReview {
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            role: "shield-officer".parse().expect("a code"),
+            commitments: ShieldReviewCommitments { review: commitment("review") },
+        }),
     ]
 }
 

@@ -6,9 +6,11 @@
 mod access;
 mod families;
 mod incidents;
+mod log;
 mod matches;
 mod recalls;
 mod runs;
+mod shields;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,7 @@ pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, R
 pub use self::incidents::{
     EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
 };
+pub use self::log::{LogOpen, LogRestore, PreviousLog};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
@@ -25,6 +28,7 @@ pub use self::recalls::{
     NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
+pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
@@ -128,6 +132,8 @@ bodies! {
     EmergencyReview(EmergencyReview) = "emergency.review";
     /// Somebody was asked to share and decided not to.
     NotShared(NotShared) = "decision.not_to_share";
+    /// An agency noted when it means to look at a record of its own again.
+    ShieldReview(ShieldReview) = "shield.review";
 }
 
 impl Body {
@@ -632,29 +638,6 @@ pub struct Erasure {
     pub by: Code,
 }
 
-/// The first entry of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogOpen {
-    /// The programme.
-    pub programme: ProgrammeCode,
-    /// The log that this one continues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<PreviousLog>,
-}
-
-/// The last state of the log before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PreviousLog {
-    /// Its origin.
-    pub origin: Code,
-    /// Its size.
-    pub size: u64,
-    /// Its root hash.
-    pub root: Digest,
-}
-
 /// A client, key, certificate or feed was suspended or resumed. Agencies and agreements have entries
 /// of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -669,29 +652,6 @@ pub struct Standing {
     /// Its standing from now on: `active` or `suspended`.
     pub to: Code,
     /// The account that changed it; never a person's name.
-    pub by: Code,
-    /// Why.
-    pub reason: Code,
-}
-
-/// The database was restored from a backup that lacks entries known elsewhere: whoever holds a
-/// later checkpoint finds here how far the log was taken back, and who accepted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogRestore {
-    /// How many entries the restored log has.
-    pub size: u64,
-    /// The root hash over them.
-    pub root: Digest,
-    /// How many entries the checkpoint from elsewhere counts.
-    pub known_size: u64,
-    /// Its root hash.
-    pub known_root: Digest,
-    /// Entries of that checkpoint that the restored log lacks.
-    pub missing: u64,
-    /// SHA-256 of the backup.
-    pub backup_sha256: Digest,
-    /// The account that accepted the loss; never a person's name.
     pub by: Code,
     /// Why.
     pub reason: Code,

@@ -17,7 +17,8 @@ pub use body::{
     MatchRun, MatchRunStep, MatchView, NotShared, NotSharedCommitments, NoticeAcknowledgement, NoticeCommitments,
     Outcome, PolicyLoad, PreviousLog, RecallCommitments, RecallNotice, RecallOpen, RecallStep, ReferralCommitments,
     ReferralStep, ReviewerCommitments, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening,
-    Standing, Statistics, Submission, SubmissionMode, ViewCommitments, WeightsLearned, WeightsStep, YesNo,
+    ShieldReview, ShieldReviewCommitments, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
+    WeightsLearned, WeightsStep, YesNo,
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};

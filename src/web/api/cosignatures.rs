@@ -34,6 +34,8 @@ pub const GOES_ON: &[&str] = &[
     "/v1/emergencies",
     "/v1/emergencies/reviews",
     "/v1/recalls",
+    "/v1/shields/list",
+    "/v1/shields/reviews",
     "/v1/policy/explain",
     "/v1/log/checkpoint",
     "/v1/log/tile/{*path}",

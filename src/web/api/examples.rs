@@ -29,6 +29,10 @@ pub(super) fn request(path: &str) -> Value {
             "asked_by": "landlord", "items": ["A2", "lead"], "purpose": "tenancy-support", "reason": "no-agreement",
             "basis": "UKGDPR-art5-1-b", "case": REFERENCE, "role": "education-welfare-officer", "user": REFERENCE,
         }),
+        "/v1/shields/list" => json!({ "role": "social-worker" }),
+        "/v1/shields/reviews" => json!({
+            "record": { "feed": "cases", "ref": REFERENCE }, "review_on": "2099-03-01", "role": "social-worker",
+        }),
         "/v1/recalls" => json!({
             "record": { "feed": "attendance", "ref": REFERENCE }, "role": "education-welfare-officer",
             "reason": "twin-or-sibling",
@@ -238,6 +242,10 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/decisions-not-to-share", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt(),
         }),
+        ("/v1/shields/list", _) => json!({ "shields": [{
+            "feed": "cases", "ref": REFERENCE, "review_on": "2027-03-01", "is_overdue": false,
+        }], "has_more": false }),
+        ("/v1/shields/reviews", _) => json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
         ("/v1/recalls", _) => json!({ "id": ID, "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
         ("/v1/notices", _) => json!({ "notices": [{
             "id": ID, "at": "2026-09-21T09:00:00.000000Z", "disclosure": ID, "kind": "answer_wrong", "recall": ID,
@@ -539,6 +547,10 @@ mod tests {
         reads::<crate::web::api::emergencies::EmergencyReviewedView>(answer("/v1/emergencies/reviews", "post"));
         reads::<crate::web::api::not_to_share::NotSharingBody>(request("/v1/decisions-not-to-share"));
         reads::<crate::web::api::not_to_share::NotSharedView>(answer("/v1/decisions-not-to-share", "post"));
+        reads::<crate::web::api::shields::ShieldsBody>(request("/v1/shields/list"));
+        reads::<crate::web::api::shields::ShieldsView>(answer("/v1/shields/list", "post"));
+        reads::<crate::web::api::shields::ShieldReviewBody>(request("/v1/shields/reviews"));
+        reads::<crate::web::api::shields::ShieldReviewView>(answer("/v1/shields/reviews", "post"));
         reads::<crate::web::api::recalls::RecallBody>(request("/v1/recalls"));
         reads::<crate::web::api::recalls::RecallView>(answer("/v1/recalls", "post"));
         reads::<crate::web::api::notices::AcknowledgementBody>(request("/v1/notices/{id}/acknowledge"));

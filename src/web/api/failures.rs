@@ -15,6 +15,7 @@ use crate::app::recall::RecallError;
 use crate::app::referral::ReferralError;
 use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
+use crate::app::shields::ShieldError;
 use crate::app::statistics::StatisticsError;
 use crate::app::submit::FileFault;
 use crate::app::witness::WitnessError;
@@ -172,6 +173,16 @@ impl From<NotSharingError> for Problem {
             NotSharingError::Undeclared | NotSharingError::Items => Self::new(kinds::INVALID_FIELD).detail(error),
             NotSharingError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             NotSharingError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShieldError> for Problem {
+    fn from(error: ShieldError) -> Self {
+        match error {
+            ShieldError::NotAnOfficer => Self::new(kinds::ROLE_NOT_ALLOWED).detail(error),
+            ShieldError::Past => Self::new(kinds::INVALID_FIELD).detail(error),
+            ShieldError::App(error) => error.into(),
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | [`emergencies`] | which emergency enquiries wait for a review, and their reviews |
 //! | [`not_to_share`] | an agency decided not to share |
 //! | [`recalls`], [`notices`] | a wrong match is recalled; an agency's inbox |
+//! | [`shields`] | an agency's own shields |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`log_entries`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`cosignatures`] | witnesses cosign the log; releases stop when they fall silent |
@@ -63,6 +64,7 @@ pub mod recalls;
 pub mod referrals;
 pub mod relay;
 pub mod screenings;
+pub mod shields;
 pub mod statistics;
 pub mod submissions;
 pub mod token;
@@ -129,6 +131,8 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/recalls", post(recalls::create))
         .route("/v1/notices", get(notices::list))
         .route("/v1/notices/{id}/acknowledge", post(notices::acknowledge))
+        .route("/v1/shields/list", post(shields::list))
+        .route("/v1/shields/reviews", post(shields::review))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))

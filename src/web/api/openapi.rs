@@ -13,8 +13,8 @@ use utoipa::OpenApi;
 
 use super::{
     agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, screenings, statistics, submissions,
-    token, token_checks,
+    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, screenings, shields, statistics,
+    submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -39,6 +39,8 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::shared_addresses,
         feeds::list,
         submissions::retract,
+        shields::list,
+        shields::review,
         token_checks::create,
         enquiries::create,
         emergencies::list,
@@ -221,6 +223,7 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
             | "/v1/emergencies/reviews"
             | "/v1/decisions-not-to-share"
             | "/v1/recalls"
+            | "/v1/shields/reviews"
             | "/v1/notices/{id}/acknowledge",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
@@ -237,6 +240,7 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
+        ("/v1/shields/list" | "/v1/shields/reviews", "403") => kinds::ROLE_NOT_ALLOWED,
         (_, "403") => kinds::NO_AGREEMENT,
         (_, "404") => kinds::NOT_FOUND,
         (_, "408") => kinds::BODY_TIMEOUT,

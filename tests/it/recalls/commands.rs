@@ -8,7 +8,7 @@ use crate::support::database::Backend;
 const CONFIG: [&str; 2] = ["--config", "porth.toml"];
 
 fn run(gateway: &CliGateway, args: &[&str]) -> crate::cli::gateway::Ran {
-    gateway.run(&[&["--json"], args, &CONFIG].concat())
+    gateway.run(&[&["--json"][..], args, &CONFIG[..]].concat())
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn the_commands_of_the_pages_run_as_they_stand_there() {
                 .iter()
                 .map(|word| if word == "$INCIDENT" { incident.as_str() } else { word.as_str() })
                 .collect();
-            let done = gateway.run(&[&["--json"], &words[..]].concat()).done().json();
+            let done = gateway.run(&[&["--json"][..], &words[..]].concat()).done().json();
             if incident.is_empty()
                 && let Some(opened) = done["incident"].as_str()
             {

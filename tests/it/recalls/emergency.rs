@@ -17,7 +17,7 @@ const PROTECT: Ask = Ask {
     agency: CARE.0,
     agreement: "safeguarding-partners/v1",
     purpose: "safeguarding",
-    mode: "areas",
+    mode: "criteria",
     role: "social-worker",
 };
 

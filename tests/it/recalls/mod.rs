@@ -6,6 +6,7 @@ mod emergency;
 mod incident;
 mod notices;
 mod recall;
+mod shields;
 mod wire;
 
 use porth::app::caller::AgencyCaller;

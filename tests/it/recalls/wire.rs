@@ -97,7 +97,7 @@ async fn refusals_go_by_their_names_and_repeat_nothing() {
     strange["finding"] = "fine".into();
     assert_eq!(post(&care, "/v1/emergencies/reviews", &strange).await.kind(), "invalid-field");
 
-    let mut question = care.question("areas", &CHILD);
+    let mut question = care.question("criteria", &CHILD);
     for (name, value) in [
         ("agreement", "safeguarding-partners/v1"),
         ("purpose", "safeguarding"),
