@@ -48,6 +48,8 @@ struct Evaluated {
     #[serde(default)]
     records: Option<Vec<Vec<RecordName>>>,
     #[serde(default)]
+    named: Option<String>,
+    #[serde(default)]
     is_family: bool,
     #[serde(default)]
     submissions: Vec<(AgencyCode, FeedCode, SubmissionId)>,
@@ -148,7 +150,10 @@ impl Gateway {
             return Err(PastError::NoAnswer);
         }
         let sealed = self.store().sealed_entry(id, "answer").await?.ok_or(PastError::Erased)?;
-        let evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        let mut evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        if let (None, Some(named)) = (&evaluated.records, &evaluated.named) {
+            evaluated.records = self.open_names(id, named);
+        }
         let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
         let programme = Programme::parse(&document.body).map_err(|_| StoreError::Corrupt("a programme file"))?;
         let permitted = body.decisions.iter().filter(|line| line.outcome == entry::Contribution::Permitted);

@@ -5,10 +5,10 @@
 //! | file | what |
 //! |---|---|
 //! | this one | a recall is opened, by an officer or by a holder about its own record |
-//! | [`wrong`] | what was named becomes what was wrong |
-//! | [`search`] | the entries of the log are looked through, page by page; who was told something wrong is told so |
-//! | [`readings`] | how a family has to be read without the wrong match |
-//! | [`delivery`] | which records of an answer came with a wrong delivery |
+//! | `wrong` | what was named becomes what was wrong |
+//! | `search` | the entries of the log are looked through, page by page; who was told something wrong is told so |
+//! | `readings` | how a family has to be read without the wrong match |
+//! | `delivery` | which records of an answer came with a wrong delivery |
 //!
 //! A holder is told that its recall was taken, and nothing of what came of it: whether anybody had
 //! received anything depends on others' records. People whom a shield reaches are in no recall.

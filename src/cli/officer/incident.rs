@@ -128,10 +128,10 @@ struct DecideArgs {
     #[arg(long)]
     second: String,
     /// Whether the Information Commissioner is notified
-    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    #[arg(long, value_name = "yes|no", action = clap::ArgAction::Set, value_parser = yes_no)]
     notify_commissioner: bool,
     /// Whether the people are told
-    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    #[arg(long, value_name = "yes|no", action = clap::ArgAction::Set, value_parser = yes_no)]
     notify_people: bool,
     /// Why, as a code; art34-3-a, -b or -c where people at high risk are not told
     #[arg(long)]
