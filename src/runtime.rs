@@ -416,6 +416,7 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     }
     tasks.spawn(jobs::publish(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::propose(gateway.clone(), shutdown.clone()));
+    tasks.spawn(jobs::recall(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::remember_log(gateway.store().clone(), state_file, memory, shutdown.clone()));
     tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), config.retention.match_run_days, shutdown.clone()));

@@ -72,6 +72,9 @@ pub enum ClaimError {
     /// The caller recorded no engagement of this id.
     #[error("the caller has recorded no engagement of this id")]
     UnknownEngagement,
+    /// The evidence as at engagement rests on a match that was found wrong.
+    #[error("the evidence as at engagement rests on a match that was found wrong: engage the family again")]
+    Recalled,
     /// The evidence as at engagement was erased.
     #[error("the evidence as at engagement was erased: nothing can be compared with it")]
     Erased,
@@ -251,6 +254,9 @@ impl Gateway {
         if engagement.recipient != caller.agency || engagement.programme != *self.programme() {
             return Err(ClaimError::UnknownEngagement);
         }
+        if self.store().is_recalled(id).await? {
+            return Err(ClaimError::Recalled);
+        }
         Ok((engagement, self.past_answer(id).await?))
     }
 
@@ -274,7 +280,7 @@ impl Gateway {
             (_, Ask::Engage(day)) => engaged(asked, permitted, found, &answered, day),
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
-        let aside = Aside { records: Some(&found.records), claim: Some(&said) };
+        let aside = Aside { records: Some(&found.records), claim: Some(&said), named: None };
         let opening = answer_opening(asked, permitted, found, &answered, aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, found, opening)?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
@@ -295,6 +301,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: Some(enquire::kept_reply(id, asked, permitted, tag)),
             engagement,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();

@@ -15,6 +15,12 @@
 //! | [`referral`] | a referral is taken step by step to where it ends |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`past`] | an answer is judged again as at its date |
+//! | [`emergency`] | somebody is in danger: asked fast, reviewed the same day |
+//! | [`not_to_share`] | somebody was asked to share and decided not to |
+//! | [`incident`] | a breach is recorded, assessed and decided, with its clock and notice pack |
+//! | [`shields`] | an agency's own shields, and when it means to look at them again |
+//! | [`recall`] | a wrong match or delivery is recalled: who received it is found and told |
+//! | [`notices`] | an agency's inbox: what it has to know about answers that it received |
 //! | [`families`] | the programme team keeps families: numbers, history, lead, contact |
 //! | [`explain`] | an agency asks what the agreements would allow |
 //! | [`statistics`] | the data team gets tables of counts that give nobody away |
@@ -44,6 +50,7 @@ pub mod check_log;
 pub mod check_tokens;
 pub mod claim;
 pub mod doctor;
+pub mod emergency;
 pub mod enquire;
 pub mod enrol;
 pub mod error;
@@ -56,16 +63,20 @@ pub mod fuzzy;
 pub mod gateway;
 pub mod held_checkpoint;
 mod likeness;
+pub mod incident;
 pub mod load_policy;
 pub mod log_access;
 pub mod log_index;
 pub mod match_run;
+pub mod not_to_share;
+pub mod notices;
 pub mod past;
 pub mod policies;
 pub mod possible_matches;
 pub mod preview;
 pub mod proof;
 pub mod publish;
+pub mod recall;
 pub mod referral;
 pub mod relay;
 pub mod restore;
@@ -74,6 +85,7 @@ pub mod rotate;
 pub mod screen;
 pub mod sequence;
 pub mod shared_addresses;
+pub mod shields;
 pub mod signers;
 pub mod statistics;
 pub mod submit;

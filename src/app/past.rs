@@ -9,7 +9,7 @@ use crate::domain::agreement::AnswerMode;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::{Contribution, Deliveries, Facts, Judgement, Member};
-use crate::domain::ids::EventId;
+use crate::domain::ids::{AgencyCode, EventId, FeedCode, SubmissionId};
 use crate::domain::item::Item;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
@@ -47,6 +47,12 @@ struct Evaluated {
     judgements: Vec<Judgement>,
     #[serde(default)]
     records: Option<Vec<Vec<RecordName>>>,
+    #[serde(default)]
+    named: Option<String>,
+    #[serde(default)]
+    is_family: bool,
+    #[serde(default)]
+    submissions: Vec<(AgencyCode, FeedCode, SubmissionId)>,
 }
 
 /// An answer with everything that it was computed from.
@@ -71,7 +77,23 @@ impl PastAnswer {
         Some(named.map(|(records, member)| Person { records: records.clone(), member: member.clone() }).collect())
     }
 
-    fn mode(&self) -> AnswerMode {
+    /// What was answered.
+    pub(super) fn answer(&self) -> &Answer {
+        &self.evaluated.answer
+    }
+
+    /// Whether it was answered for a family.
+    pub(super) fn is_family(&self) -> bool {
+        self.evaluated.is_family
+    }
+
+    /// The newest delivery of each feed that there was.
+    pub(super) fn submissions(&self) -> &[(AgencyCode, FeedCode, SubmissionId)] {
+        &self.evaluated.submissions
+    }
+
+    /// In which form it was answered.
+    pub(super) fn mode(&self) -> AnswerMode {
         match self.evaluated.answer {
             Answer::Eligible { .. } => AnswerMode::Eligible,
             Answer::Count { .. } => AnswerMode::Count,
@@ -128,7 +150,10 @@ impl Gateway {
             return Err(PastError::NoAnswer);
         }
         let sealed = self.store().sealed_entry(id, "answer").await?.ok_or(PastError::Erased)?;
-        let evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        let mut evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        if let (None, Some(named)) = (&evaluated.records, &evaluated.named) {
+            evaluated.records = self.open_names(id, named);
+        }
         let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
         let programme = Programme::parse(&document.body).map_err(|_| StoreError::Corrupt("a programme file"))?;
         let permitted = body.decisions.iter().filter(|line| line.outcome == entry::Contribution::Permitted);

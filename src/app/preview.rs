@@ -260,6 +260,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: None,
             engagement: None,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
@@ -295,6 +296,7 @@ fn about_nobody(gateway: &Gateway, new: &NewPreview, norm: u16) -> Question {
         purpose: new.purpose.clone(),
         mode: AnswerMode::Count,
         relationship: new.relationship,
+        emergency: None,
         role: new.role.clone(),
         case: new.user.clone(), // there is no case; the reference is the person's who asks
         user: new.user.clone(),

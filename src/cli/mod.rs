@@ -6,6 +6,7 @@ pub mod agency;
 pub mod auditor;
 pub mod data_team;
 pub mod doctor;
+pub mod officer;
 pub mod operator;
 pub mod output;
 pub mod shell;
@@ -61,6 +62,18 @@ enum Command {
     Screen(agency::screen::ScreenArgs),
     /// Verify records of the agency's own that may be of one person with others
     PossibleMatches(agency::possible_matches::PossibleMatchesArgs),
+    /// Show what the agency has to know about answers that it received, and acknowledge it
+    Notices(agency::notices::NoticesArgs),
+    /// Show which records the agency itself restricts, and note when to look at them again
+    Shields(agency::shields::ShieldsArgs),
+    /// Recall a wrong match or delivery: find and tell everybody who received it
+    Recall(officer::recall::RecallArgs),
+    /// Record, assess, decide and close incidents, with their 72-hour clock
+    Incident(officer::incident::IncidentArgs),
+    /// Review emergency enquiries
+    Emergency(officer::emergency::EmergencyArgs),
+    /// Record a decision not to share
+    NotToShare(officer::not_to_share::NotToShareArgs),
     /// Answer a match run's list of households, as a benefits agency
     HouseholdList(agency::household_list::HouseholdListArgs),
     /// Decide about records of the agency's own after a match run
@@ -135,6 +148,12 @@ pub fn run() -> ExitCode {
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),
         Command::PossibleMatches(args) => agency::possible_matches::run(args, &output),
+        Command::Notices(args) => agency::notices::run(args, &output),
+        Command::Shields(args) => agency::shields::run(args, &output),
+        Command::Recall(args) => officer::recall::run(args, &output),
+        Command::Incident(args) => officer::incident::run(args, &output),
+        Command::Emergency(args) => officer::emergency::run(args, &output),
+        Command::NotToShare(args) => officer::not_to_share::run(args, &output),
         Command::HouseholdList(args) => agency::household_list::run(args, &output),
         Command::Validations(args) => agency::validations::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),

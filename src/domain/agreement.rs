@@ -340,6 +340,10 @@ pub struct ReceiveClause {
     pub unit: Unit,
     /// How many enquiries a day.
     pub daily_ceiling: u32,
+    /// Whether it may be asked under in an emergency, when somebody is in danger now. Every such
+    /// enquiry is reviewed afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
     /// Whether answers may be passed on.
     pub onward: Onward,
 }

@@ -254,6 +254,12 @@ random_ids! {
     PossibleMatchId = "possible match id";
     /// A match run.
     MatchRunId = "match run id";
+    /// Something in an agency's inbox.
+    NoticeId = "notice id";
+    /// A wrong match or delivery that is being recalled.
+    RecallId = "recall id";
+    /// A breach, or something else that went wrong.
+    IncidentId = "incident id";
 }
 
 #[cfg(test)]

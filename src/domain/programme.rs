@@ -89,6 +89,35 @@ impl Relationship {
     }
 }
 
+/// What kind of danger an emergency enquiry is made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Danger {
+    /// Somebody's life is in danger.
+    Life,
+    /// A child may be seriously harmed now.
+    Child,
+    /// An adult at risk may be seriously harmed now.
+    Adult,
+    /// Somebody is missing and may be in danger.
+    Missing,
+}
+
+impl Danger {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Life, Self::Child, Self::Adult, Self::Missing];
+
+    /// The word in requests and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Life => "life",
+            Self::Child => "child",
+            Self::Adult => "adult",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// What an answer may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,6 +25,8 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How often records are compared for possible matches. How much an agency is asked does not follow
 /// from it: that is counted by the day.
 const COMPARE: Duration = Duration::from_hours(6);
+/// How often open recalls are taken further.
+const RECALL: Duration = Duration::from_secs(5);
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -117,6 +119,17 @@ pub async fn propose(gateway: Gateway, shutdown: CancellationToken) {
             }
             Err(error) => tracing::warn!(error = %error, "records could not be compared; that is tried again"),
         }
+    }
+}
+
+/// Takes recalls further: looks through what the log got since, tells recipients, closes what everybody
+/// acknowledged.
+pub async fn recall(gateway: Gateway, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = gateway.further_recalls().await {
+            tracing::warn!(error = %error, "a recall could not be taken further; it is tried again");
+        }
+        pause(&shutdown, RECALL).await;
     }
 }
 

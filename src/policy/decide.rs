@@ -15,7 +15,7 @@ use crate::domain::agency::{Agency, AgencyKind};
 use crate::domain::agreement::{AgreementText, Item, ReceiveClause};
 use crate::domain::ids::{AgencyCode, AgreementRef, AreaCode};
 use crate::domain::law::BENEFITS_POWER;
-use crate::domain::programme::{Area, Feed, Purpose};
+use crate::domain::programme::{Area, Feed, Purpose, Relationship};
 use crate::domain::time::Timestamp;
 
 /// Decides an enquiry about a person or family.
@@ -105,7 +105,9 @@ fn ask<'a>(
         purpose,
         mode: terms.mode,
         role: &terms.role,
-        relationship_fits: purpose.relationships.contains(&terms.relationship),
+        // An emergency is a ground only where the signed clause says that it may be.
+        relationship_fits: purpose.relationships.contains(&terms.relationship)
+            && (terms.relationship != Relationship::Emergency || clause.emergency),
         for_statistics,
         now,
     }

@@ -8,8 +8,10 @@ mod claims;
 mod cosignatures;
 mod dialect;
 mod documents;
+mod emergencies;
 mod error;
 mod families;
+mod incidents;
 mod keys;
 mod links;
 mod log;
@@ -17,16 +19,19 @@ mod log_index;
 mod match_runs;
 mod migrate;
 mod numbered;
+mod notices;
 mod pairs;
 mod partners;
 mod possible_matches;
 mod postgres_pool;
 mod profiles;
 mod programme;
+mod recalls;
 mod records;
 mod relay;
 mod retired_tokens;
 mod screenings;
+mod shields;
 mod snapshot;
 mod standing;
 mod statements;
@@ -47,23 +52,28 @@ pub use claims::{Engagement, StoredReferral};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
+pub use emergencies::StoredEmergency;
 pub use error::StoreError;
 pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
+pub use incidents::StoredIncident;
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use log_index::{FacetRow, FoundEntry, LogQuery};
 pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord, UnvalidatedRecord};
 pub use migrate::SCHEMA_VERSION;
+pub use notices::StoredNotice;
 pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
 pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, StoredMatch};
 pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
+pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredRecall};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
+pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
@@ -80,21 +90,26 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("claims", claims::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
+    ("emergencies", emergencies::STATEMENTS),
     ("families", families::STATEMENTS),
+    ("incidents", incidents::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
     ("log index", log_index::STATEMENTS),
     ("match runs", match_runs::STATEMENTS),
     ("numbered families", numbered::STATEMENTS),
+    ("notices", notices::STATEMENTS),
     ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
     ("possible matches", possible_matches::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
+    ("recalls", recalls::STATEMENTS),
     ("records", records::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
+    ("shields", shields::STATEMENTS),
     ("standing", standing::STATEMENTS),
     ("statistics", statistics::STATEMENTS),
     ("submissions", submissions::STATEMENTS),

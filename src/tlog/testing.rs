@@ -7,7 +7,9 @@ use super::cosignature::Ed25519Signer;
 use super::digest::Digest;
 use super::entry::*;
 use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
-use crate::domain::ids::{EventId, MatchRunId, PossibleMatchId, ReferralId, SubmissionId};
+use crate::domain::ids::{
+    EventId, IncidentId, MatchRunId, NoticeId, PossibleMatchId, RecallId, ReferralId, SubmissionId,
+};
 use crate::domain::time::Timestamp;
 
 pub(super) const ORIGIN: &str = "gw.example/2026";
@@ -126,6 +128,7 @@ pub(super) fn enquiry(number: usize) -> Body {
         purpose: "family-support".parse().expect("a code"),
         relationship: code("open-case"),
         role: "practitioner".parse().expect("a code"),
+        emergency: None,
         mode: code("areas"),
         outcome: if number % 7 == 3 { Outcome::Refused(code("ceiling")) } else { Outcome::Answered },
         decisions: vec![withheld.clone(), decision("schools", "A1"), decision("schools", "A2")],
@@ -274,7 +277,7 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("analyst-1"),
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()]].concat();
+    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()], recalls(), governed()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -311,6 +314,107 @@ fn fuzzy_step() -> Body {
         pairs_sha256: Digest::of(b"fuzzy pairs"),
         by: code("analyst-1"),
     })
+/// What is logged about recalls.
+fn recalls() -> Vec<Body> {
+    let recall = RecallId::from_slice(&[0x2b; 16]).expect("16 bytes");
+    let notice = NoticeId::from_slice(&[0x2c; 16]).expect("16 bytes");
+    let wrong = Opening::new("wrong", [9; 32], b"wrong".to_vec()).commitment();
+    vec![
+        Body::RecallOpen(RecallOpen {
+            recall,
+            named_by: code("record"),
+            agency: Some("schools".parse().expect("a code")),
+            client: Some(code("schools-mis")),
+            role: Some("education-welfare-officer".parse().expect("a code")),
+            by: None,
+            reason: code("twin-or-sibling"),
+            commitments: RecallCommitments { wrong },
+        }),
+        Body::RecallNotice(RecallNotice {
+            recall,
+            notice,
+            recipient: "early-help".parse().expect("a code"),
+            of: code("answer"),
+            entry: Some(event(1)),
+            certain: YesNo::Yes,
+            commitments: NoticeCommitments { notice: Opening::new("notice", [9; 32], b"notice".to_vec()).commitment() },
+        }),
+        Body::RecallStep(RecallStep {
+            recall,
+            step: code("told"),
+            looked_at: 5,
+            untouched: 2,
+            wrong: 3,
+            unsettled: 1,
+            engagements: 1,
+            families: 1,
+        }),
+        Body::NoticeAcknowledgement(NoticeAcknowledgement {
+            notice,
+            agency: "early-help".parse().expect("a code"),
+            client: code("early-help-cms"),
+            role: "practitioner".parse().expect("a code"),
+            action: code("record-corrected"),
+        }),
+    ]
+}
+
+/// What is logged about incidents, emergencies and decisions not to share.
+fn governed() -> Vec<Body> {
+    let incident = IncidentId::from_slice(&[0x2d; 16]).expect("16 bytes");
+    let commitment = |field: &str| Opening::new(field, [9; 32], field.as_bytes().to_vec()).commitment();
+    vec![
+        Body::IncidentStep(IncidentStep {
+            incident,
+            aware_at: at(0),
+            nature: code("wrong-match"),
+            to: code("decided"),
+            risk: Some(code("risk")),
+            notify_commissioner: Some(YesNo::Yes),
+            notify_people: Some(YesNo::No),
+            late_reason: None,
+            reason: code("limited-harm"),
+            record_sha256: Digest::of(b"record"),
+            by: code("dpo-1"),
+            seconded_by: Some(code("siro-1")),
+        }),
+        Body::IncidentLink(IncidentLink {
+            incident,
+            of: code("recall"),
+            name: code("2b2b2b2b-2b2b-2b2b-2b2b-2b2b2b2b2b2b"),
+            by: code("dpo-1"),
+        }),
+        Body::EmergencyReview(EmergencyReview {
+            entry: event(1),
+            agency: "early-help".parse().expect("a code"),
+            client: Some(code("early-help-cms")),
+            role: Some("team-manager".parse().expect("a code")),
+            by: None,
+            finding: code("justified"),
+            reason: code("immediate-danger"),
+            in_time: YesNo::Yes,
+            commitments: Some(ReviewerCommitments { actor: commitment("actor") }),
+        }),
+        Body::NotShared(NotShared {
+            agency: "schools".parse().expect("a code"),
+            asked_by: code("landlord"),
+            items: vec![code("A2"), code("lead")],
+            purpose: "family-support".parse().expect("a code"),
+            agreement: None,
+            reason: code("no-agreement"),
+            basis: code("UKGDPR-art5-1-b"),
+            client: None,
+            role: None,
+            by: Some(code("ig-officer-2")),
+            commitments: NotSharedCommitments { case: None, actor: None },
+        }),
+        Body::ShieldReview(ShieldReview {
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            role: "shield-officer".parse().expect("a code"),
+            commitments: ShieldReviewCommitments { review: commitment("review") },
+        }),
+    ]
 }
 
 fn referral_step() -> Body {

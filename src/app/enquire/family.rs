@@ -92,6 +92,8 @@ struct FamilyOpening<'a, T> {
     onward: &'a str,
     criteria_version: &'a str,
     members: &'a [&'a Member],
+    /// The names of each member's records, so that a wrong match is found again.
+    records: Vec<&'a [RecordName]>,
     submissions: Vec<(&'a str, &'a str, crate::domain::ids::SubmissionId)>,
 }
 
@@ -157,8 +159,15 @@ impl Gateway {
         let entry = self.family_refusal_entry(&asked, subject, &hits, lines)?;
         let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
         let decided_on = asked.decided_on(self.programme());
-        let refusal =
-            Disclosure { entry, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None, engagement: None };
+        let refusal = Disclosure {
+            entry,
+            decided_on,
+            ceilings: Vec::new(),
+            over_ceiling: None,
+            reply: None,
+            engagement: None,
+            emergency: None,
+        };
         if self.writer().commit(refusal).await? == Written::Outdated {
             return Ok(None);
         }
@@ -224,6 +233,7 @@ impl Gateway {
             onward: permitted.onward().as_str(),
             criteria_version: &permitted.criteria_version,
             members: &members,
+            records: found.people.iter().map(|person| &person.records[..]).collect(),
             submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
         let opening = serde_json::to_vec(&opening).map_err(|_| AppError::Internal("an opening cannot be written"))?;
@@ -237,6 +247,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: None,
             engagement: None,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();

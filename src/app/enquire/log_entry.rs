@@ -1,5 +1,7 @@
 //! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,8 @@ use crate::tlog::entry::{
 const SUBJECT_LENGTH: usize = 1536;
 const REFERENCE_LENGTH: usize = 96;
 const ANSWER_STEP: usize = 4096;
+/// Where the names of records are sealed within an opening.
+const NAMES: &str = "records";
 /// An opening begins with the commitment's salt.
 const SALT_BYTES: usize = 32;
 
@@ -96,6 +100,10 @@ pub(in crate::app) struct Aside<'a> {
     /// What left with the answer of a claim's journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::app) claim: Option<&'a serde_json::Value>,
+    /// The same names sealed once more: whoever received the answer may open it, and is not to know by
+    /// which references other agencies hold the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::app) named: Option<String>,
 }
 
 /// What left with an answer, read back from its sealed opening.
@@ -210,6 +218,7 @@ impl Gateway {
             criteria_version: code(&version.name())?,
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
+            emergency: question.emergency.map(|danger| code(danger.as_str())).transpose()?,
             role: question.role.clone(),
             mode: code(form)?,
             outcome: Outcome::Answered,
@@ -288,6 +297,19 @@ impl Gateway {
         let length = if length == 0 { (plain.len() + 1).div_ceil(ANSWER_STEP) * ANSWER_STEP } else { length };
         let sealed = self.keys().fields.seal_to_length(self.random(), "opening", field, id.as_bytes(), &plain, length);
         Ok((commitment, sealed.map_err(|_| AppError::Internal("an opening is too long"))?))
+    }
+
+    /// The names of the records behind an answer, sealed for recalls alone.
+    pub(in crate::app) fn seal_names(&self, id: EventId, records: &[Vec<RecordName>]) -> Result<String, AppError> {
+        let sealed = self.keys().fields.seal(self.random(), "opening", NAMES, id.as_bytes(), &to_json(&records)?);
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Reads them back; `None` once the key that sealed them is gone.
+    pub(in crate::app) fn open_names(&self, id: EventId, named: &str) -> Option<Vec<Vec<RecordName>>> {
+        let sealed = URL_SAFE_NO_PAD.decode(named).ok()?;
+        let plain = self.keys().fields.open("opening", NAMES, id.as_bytes(), &sealed).ok()?;
+        serde_json::from_slice(&plain).ok()
     }
 
     /// Reads back what the sealed opening of an answer holds, or as much of it as is asked for.

@@ -194,7 +194,8 @@ impl Gateway {
             Some((key, limit, over)) => (vec![(key, limit)], Some(over)),
             None => (Vec::new(), None),
         };
-        let disclosure = Disclosure { entry, decided_on, ceilings, over_ceiling, reply: None, engagement: None };
+        let disclosure =
+            Disclosure { entry, decided_on, ceilings, over_ceiling, reply: None, engagement: None, emergency: None };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
         Ok(written)

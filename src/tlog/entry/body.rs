@@ -5,18 +5,30 @@
 
 mod access;
 mod families;
+mod incidents;
+mod log;
 mod matches;
+mod recalls;
 mod runs;
+mod shields;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{Filter, LogAccess};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
+pub use self::incidents::{
+    EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
+};
+pub use self::log::{LogOpen, LogRestore, PreviousLog};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, ViewCommitments,
     WeightsLearned, WeightsStep,
 };
+pub use self::recalls::{
+    NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
+};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
+pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
@@ -106,6 +118,24 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// A wrong match or delivery is recalled.
+    RecallOpen(RecallOpen) = "recall.open";
+    /// An agency is told that an answer which it received was wrong.
+    RecallNotice(RecallNotice) = "recall.notice";
+    /// A recall went on, or ended.
+    RecallStep(RecallStep) = "recall.step";
+    /// An agency acknowledged a notice.
+    NoticeAcknowledgement(NoticeAcknowledgement) = "notice.acknowledgement";
+    /// A step of an incident's record.
+    IncidentStep(IncidentStep) = "incident.step";
+    /// An incident was linked to something, or its notice pack was written.
+    IncidentLink(IncidentLink) = "incident.link";
+    /// An emergency enquiry was reviewed.
+    EmergencyReview(EmergencyReview) = "emergency.review";
+    /// Somebody was asked to share and decided not to.
+    NotShared(NotShared) = "decision.not_to_share";
+    /// An agency noted when it means to look at a record of its own again.
+    ShieldReview(ShieldReview) = "shield.review";
 }
 
 impl Body {
@@ -145,6 +175,7 @@ impl Body {
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
+            Self::NotShared(decision) => decision.items.sort(),
             _ => {}
         }
     }
@@ -188,6 +219,7 @@ impl Body {
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
+            Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
             _ => false,
         }
     }
@@ -223,6 +255,9 @@ pub struct Enquiry {
     pub purpose: PurposeCode,
     /// The recipient's relationship with the person, as stated.
     pub relationship: Code,
+    /// In an emergency, what kind of danger; absent otherwise. Every entry with it is reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Code>,
     /// The role of the person who asked.
     pub role: RoleCode,
     /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`; or the journey that asked:
@@ -605,29 +640,6 @@ pub struct Erasure {
     pub by: Code,
 }
 
-/// The first entry of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogOpen {
-    /// The programme.
-    pub programme: ProgrammeCode,
-    /// The log that this one continues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<PreviousLog>,
-}
-
-/// The last state of the log before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PreviousLog {
-    /// Its origin.
-    pub origin: Code,
-    /// Its size.
-    pub size: u64,
-    /// Its root hash.
-    pub root: Digest,
-}
-
 /// A client, key, certificate or feed was suspended or resumed. Agencies and agreements have entries
 /// of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -642,29 +654,6 @@ pub struct Standing {
     /// Its standing from now on: `active` or `suspended`.
     pub to: Code,
     /// The account that changed it; never a person's name.
-    pub by: Code,
-    /// Why.
-    pub reason: Code,
-}
-
-/// The database was restored from a backup that lacks entries known elsewhere: whoever holds a
-/// later checkpoint finds here how far the log was taken back, and who accepted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogRestore {
-    /// How many entries the restored log has.
-    pub size: u64,
-    /// The root hash over them.
-    pub root: Digest,
-    /// How many entries the checkpoint from elsewhere counts.
-    pub known_size: u64,
-    /// Its root hash.
-    pub known_root: Digest,
-    /// Entries of that checkpoint that the restored log lacks.
-    pub missing: u64,
-    /// SHA-256 of the backup.
-    pub backup_sha256: Digest,
-    /// The account that accepted the loss; never a person's name.
     pub by: Code,
     /// Why.
     pub reason: Code,

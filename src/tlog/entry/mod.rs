@@ -12,10 +12,7 @@ mod facet;
 
 pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, FuzzyStep,
-    KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep,
-    MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
+    Decision, DecisionCommitments, EmergencyReview, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, FuzzyStep, IncidentLink, IncidentStep, KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, NotShared, NotSharedCommitments, NoticeAcknowledgement, NoticeCommitments, Outcome, PolicyLoad, PreviousLog, RecallCommitments, RecallNotice, RecallOpen, RecallStep, ReferralCommitments, ReferralStep, ReviewerCommitments, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening, ShieldReview, ShieldReviewCommitments, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
     WeightsLearned, WeightsStep, YesNo,
 };
 pub use code::{Code, CodeError};

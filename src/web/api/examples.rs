@@ -22,6 +22,22 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/submissions" => Value::String(submission()),
         "/v1/submissions/{id}/lines" => Value::String(rest_of_submission()),
         "/v1/enquiries" => enquiry(),
+        "/v1/emergencies/reviews" => json!({
+            "entry": ID, "user": REFERENCE, "role": "social-worker", "finding": "justified", "reason": "immediate-danger",
+        }),
+        "/v1/decisions-not-to-share" => json!({
+            "asked_by": "landlord", "items": ["A2", "lead"], "purpose": "tenancy-support", "reason": "no-agreement",
+            "basis": "UKGDPR-art5-1-b", "case": REFERENCE, "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/shields/list" => json!({ "role": "social-worker" }),
+        "/v1/shields/reviews" => json!({
+            "record": { "feed": "cases", "ref": REFERENCE }, "review_on": "2099-03-01", "role": "social-worker",
+        }),
+        "/v1/recalls" => json!({
+            "record": { "feed": "attendance", "ref": REFERENCE }, "role": "education-welfare-officer",
+            "reason": "twin-or-sibling",
+        }),
+        "/v1/notices/{id}/acknowledge" => json!({ "role": "early-help-practitioner", "action": "case-reviewed" }),
         "/v1/token-checks" => json!({
             "programme": "tff", "match_keys": "0".repeat(64), "epoch": 1, "people": { "1": { "k3": [TOKEN] } },
         }),
@@ -216,6 +232,27 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
                 "meaning": "The programme has no such criterion, or the feed does not supply it." }],
             "next_after": null,
         }),
+        ("/v1/emergencies", _) => json!({ "emergencies": [{
+            "entry": ID, "client": "childrens-social-care-1", "at": "2026-09-20T10:15:00.000000Z",
+            "due_at": "2026-09-21T00:00:00.000000Z",
+        }] }),
+        ("/v1/emergencies/reviews", _) => json!({
+            "disclosure": ID, "at": "2026-09-20T15:15:00.000000Z", "in_time": true,
+        }),
+        ("/v1/decisions-not-to-share", _) => json!({
+            "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt(),
+        }),
+        ("/v1/shields/list", _) => json!({ "shields": [{
+            "feed": "cases", "ref": REFERENCE, "review_on": "2027-03-01", "is_overdue": false,
+        }], "has_more": false }),
+        ("/v1/shields/reviews", _) => json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
+        ("/v1/recalls", _) => json!({ "id": ID, "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
+        ("/v1/notices", _) => json!({ "notices": [{
+            "id": ID, "at": "2026-09-21T09:00:00.000000Z", "disclosure": ID, "kind": "answer_wrong", "recall": ID,
+            "entry": ID, "answered_at": "2026-09-20T10:15:00.000000Z", "case": REFERENCE, "form": "areas",
+            "certain": true, "tfid": null, "may_ask_again": true, "rules": [], "acknowledged_at": null,
+        }], "next_after": null }),
+        ("/v1/notices/{id}/acknowledge", _) => json!({ "disclosure": ID, "at": "2026-09-21T09:30:00.000000Z" }),
         ("/v1/feeds", _) => json!({ "feeds": [{
             "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
             "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
@@ -505,6 +542,19 @@ mod tests {
         reads::<FamilyDecisionView>(answer("/v1/families/decisions", "post"));
         reads::<FamilyDecisionView>(answer("/v1/families/lead", "post"));
         reads::<FamilyEngagementView>(answer("/v1/families/engagement", "post"));
+        reads::<crate::web::api::emergencies::EmergencyReviewBody>(request("/v1/emergencies/reviews"));
+        reads::<crate::web::api::emergencies::EmergenciesView>(answer("/v1/emergencies", "get"));
+        reads::<crate::web::api::emergencies::EmergencyReviewedView>(answer("/v1/emergencies/reviews", "post"));
+        reads::<crate::web::api::not_to_share::NotSharingBody>(request("/v1/decisions-not-to-share"));
+        reads::<crate::web::api::not_to_share::NotSharedView>(answer("/v1/decisions-not-to-share", "post"));
+        reads::<crate::web::api::shields::ShieldsBody>(request("/v1/shields/list"));
+        reads::<crate::web::api::shields::ShieldsView>(answer("/v1/shields/list", "post"));
+        reads::<crate::web::api::shields::ShieldReviewBody>(request("/v1/shields/reviews"));
+        reads::<crate::web::api::shields::ShieldReviewView>(answer("/v1/shields/reviews", "post"));
+        reads::<crate::web::api::recalls::RecallBody>(request("/v1/recalls"));
+        reads::<crate::web::api::recalls::RecallView>(answer("/v1/recalls", "post"));
+        reads::<crate::web::api::notices::AcknowledgementBody>(request("/v1/notices/{id}/acknowledge"));
+        reads::<crate::web::api::notices::AcknowledgedView>(answer("/v1/notices/{id}/acknowledge", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

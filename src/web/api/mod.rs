@@ -15,6 +15,10 @@
 //! | [`referrals`] | a referral is taken step by step to where it ends |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
+//! | [`emergencies`] | which emergency enquiries wait for a review, and their reviews |
+//! | [`not_to_share`] | an agency decided not to share |
+//! | [`recalls`], [`notices`] | a wrong match is recalled; an agency's inbox |
+//! | [`shields`] | an agency's own shields |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`log_entries`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`cosignatures`] | witnesses cosign the log; releases stop when they fall silent |
@@ -40,6 +44,7 @@ pub mod agreements;
 pub mod caller;
 pub mod claims;
 pub mod cosignatures;
+pub mod emergencies;
 pub mod enquiries;
 mod examples;
 pub mod failures;
@@ -50,12 +55,16 @@ pub mod idempotency;
 pub mod log;
 pub mod log_entries;
 pub mod match_runs;
+pub mod not_to_share;
+pub mod notices;
 pub mod openapi;
 pub mod possible_matches;
 pub mod preview;
+pub mod recalls;
 pub mod referrals;
 pub mod relay;
 pub mod screenings;
+pub mod shields;
 pub mod statistics;
 pub mod submissions;
 pub mod token;
@@ -116,6 +125,14 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/submissions/{id}/retract", post(submissions::retract))
         .route("/v1/submissions/{id}/shared-addresses", get(submissions::shared_addresses))
         .route("/v1/enquiries", post(enquiries::create))
+        .route("/v1/emergencies", get(emergencies::list))
+        .route("/v1/emergencies/reviews", post(emergencies::review))
+        .route("/v1/decisions-not-to-share", post(not_to_share::create))
+        .route("/v1/recalls", post(recalls::create))
+        .route("/v1/notices", get(notices::list))
+        .route("/v1/notices/{id}/acknowledge", post(notices::acknowledge))
+        .route("/v1/shields/list", post(shields::list))
+        .route("/v1/shields/reviews", post(shields::review))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))

@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    possible_matches, preview, referrals, relay, screenings, statistics, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
+    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, screenings, shields, statistics,
+    submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -38,8 +39,16 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::shared_addresses,
         feeds::list,
         submissions::retract,
+        shields::list,
+        shields::review,
         token_checks::create,
         enquiries::create,
+        emergencies::list,
+        emergencies::review,
+        not_to_share::create,
+        recalls::create,
+        notices::list,
+        notices::acknowledge,
         screenings::create,
         screenings::show,
         screenings::collect,
@@ -94,6 +103,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
+        (name = "notices", description = "A wrong match or delivery is recalled; what an agency has to know about answers that it received"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -211,10 +221,18 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             | "/v1/referrals/steps"
             | "/v1/families/decisions"
             | "/v1/families/lead"
-            | "/v1/families/engagement",
+            | "/v1/families/engagement"
+            | "/v1/emergencies/reviews"
+            | "/v1/decisions-not-to-share"
+            | "/v1/recalls"
+            | "/v1/shields/reviews"
+            | "/v1/notices/{id}/acknowledge",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
-        ("/v1/referrals/steps" | "/v1/submissions/{id}/lines", "409") => kinds::STATE_CONFLICT,
+        ("/v1/notices", "400") => kinds::REQUEST_REFUSED,
+        ("/v1/referrals/steps" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews", "409") => {
+            kinds::STATE_CONFLICT
+        }
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions" | "/v1/submissions/{id}/lines", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
@@ -224,6 +242,7 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
         (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
+        ("/v1/shields/list" | "/v1/shields/reviews", "403") => kinds::ROLE_NOT_ALLOWED,
         (_, "403") => kinds::NO_AGREEMENT,
         (_, "404") => kinds::NOT_FOUND,
         (_, "408") => kinds::BODY_TIMEOUT,
