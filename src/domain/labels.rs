@@ -62,8 +62,11 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 /// Where a piece of a field stands in a fuzzy encoding.
 pub const CLK: &str = "porth/v1/clk";
 
+/// The ticket of a disclosure in the draw of a review.
+pub const REVIEW_DRAW: &str = "porth/v1/review-draw";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 29] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -92,6 +95,7 @@ pub const ALL: [&str; 28] = [
     WEIGHED_RECORD,
     FUZZY_KEY,
     CLK,
+    REVIEW_DRAW,
 ];
 
 #[cfg(test)]
