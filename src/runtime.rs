@@ -418,6 +418,7 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     tasks.spawn(jobs::propose(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::remember_log(gateway.store().clone(), state_file, memory, shutdown.clone()));
     tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
+    tasks.spawn(jobs::watch(gateway.clone(), config.alerts.thresholds(), shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), config.retention.match_run_days, shutdown.clone()));
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));

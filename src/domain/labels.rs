@@ -64,9 +64,13 @@ pub const CLK: &str = "porth/v1/clk";
 
 /// The ticket of a disclosure in the draw of a review.
 pub const REVIEW_DRAW: &str = "porth/v1/review-draw";
+/// The tag of a reviewing officer's own reference as a user.
+pub const REVIEW_USER: &str = "porth/v1/review-user";
+/// The tag of a decoy's record.
+pub const ALERT_DECOY: &str = "porth/v1/alert-decoy";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 29] = [
+pub const ALL: [&str; 31] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -96,6 +100,8 @@ pub const ALL: [&str; 29] = [
     FUZZY_KEY,
     CLK,
     REVIEW_DRAW,
+    REVIEW_USER,
+    ALERT_DECOY,
 ];
 
 #[cfg(test)]

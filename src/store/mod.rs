@@ -3,6 +3,7 @@
 //! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
+mod alerts;
 mod bulk;
 mod claims;
 mod cosignatures;
@@ -25,6 +26,7 @@ mod programme;
 mod records;
 mod relay;
 mod retired_tokens;
+mod reviews;
 mod screenings;
 mod snapshot;
 mod standing;
@@ -42,6 +44,7 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use alerts::{AskedBefore, StoredAlert};
 pub use claims::{Engagement, StoredReferral};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
@@ -62,6 +65,9 @@ pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
+pub use reviews::{
+    NewReviewReply, ReviewsWanted, SampledReview, StoredOfficer, StoredPlan, StoredReview, StoredReviewReply,
+};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
@@ -76,6 +82,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
+    ("alerts", alerts::STATEMENTS),
     ("claims", claims::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
@@ -91,6 +98,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("programme", programme::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("reviews", reviews::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("standing", standing::STATEMENTS),
@@ -130,6 +138,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("shown records", &possible_matches::SHOWN),
     ("records by reference", &families::BY_REFERENCE),
     ("families of", &families::FAMILIES_OF),
+    ("tags of events", &alerts::TAGS_OF),
 ];
 
 /// Bulk inserts, likewise.
@@ -155,6 +164,8 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("weighed records", &weighings::PUT_RECORDS),
     ("weighed pairs", &weighings::ADD_PAIRS),
     ("facets", &log_index::ADD_FACETS),
+    ("reviews", &reviews::ADD_REVIEWS),
+    ("review sample", &reviews::ADD_SAMPLE),
 ];
 
 /// Prepared statements that a connection keeps: more than there are texts.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Kind;
 use super::hours::Hours;
 use crate::domain::ids::AgencyCode;
@@ -49,7 +51,8 @@ impl Default for Thresholds {
 }
 
 /// What was asked in a day, by one client or by a whole agency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Day {
     /// Questions and looks at families.
     pub asked: u64,
@@ -69,6 +72,24 @@ pub struct Day {
     pub odd_hours: u64,
     /// Questions about a decoy.
     pub decoys: u64,
+}
+
+impl Day {
+    /// This day with more questions of it.
+    #[must_use]
+    pub fn with(self, more: &Self) -> Self {
+        Self {
+            asked: self.asked + more.asked,
+            answered: self.answered + more.answered,
+            refused: self.refused + more.refused,
+            known: self.known + more.known,
+            new_subjects: self.new_subjects + more.new_subjects,
+            repeats: self.repeats.max(more.repeats),
+            refused_then_granted: self.refused_then_granted + more.refused_then_granted,
+            odd_hours: self.odd_hours + more.odd_hours,
+            decoys: self.decoys + more.decoys,
+        }
+    }
 }
 
 /// An alert that is due.

@@ -6,6 +6,7 @@
 mod access;
 mod families;
 mod matches;
+mod review;
 mod runs;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, R
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
+};
+pub use self::review::{
+    AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep,
 };
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
@@ -104,6 +108,20 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// A reviewing officer was registered, or is one no longer.
+    ReviewOfficer(ReviewOfficer) = "review.officer";
+    /// A sample of disclosures was drawn.
+    ReviewPlan(Box<ReviewPlan>) = "review.plan";
+    /// A step of the review of one disclosure.
+    ReviewStep(Box<ReviewStep>) = "review.step";
+    /// An agency replied to a finding about its own disclosure.
+    ReviewReply(ReviewReply) = "review.reply";
+    /// An alert was opened.
+    AlertOpen(AlertOpen) = "alert.open";
+    /// An officer closed or escalated an alert.
+    AlertStep(AlertStep) = "alert.step";
+    /// A decoy was registered or removed.
+    AlertDecoy(AlertDecoy) = "alert.decoy";
 }
 
 impl Body {
@@ -143,6 +161,15 @@ impl Body {
             }
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
+            Self::ReviewOfficer(officer) => {
+                officer.keys.sort();
+                officer.clients.sort();
+            }
+            Self::ReviewPlan(plan) => {
+                plan.filters.sort();
+                plan.entries.sort();
+            }
+            Self::AlertOpen(alert) => alert.figures.sort(),
             _ => {}
         }
     }
@@ -186,6 +213,11 @@ impl Body {
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
+            Self::ReviewOfficer(officer) => {
+                any(&officer.keys, |a, b| a == b) || any(&officer.clients, |a, b| a == b)
+            }
+            Self::ReviewPlan(plan) => any(&plan.filters, |a, b| a == b) || any(&plan.entries, |a, b| a == b),
+            Self::AlertOpen(alert) => any(&alert.figures, |a, b| a.of == b.of),
             _ => false,
         }
     }

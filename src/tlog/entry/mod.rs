@@ -9,10 +9,11 @@
 mod body;
 mod code;
 mod facet;
+mod facts;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, KeyEvent,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AlertDecoy, AlertOpen, AlertStep, AskCommitments, Body, Commitments, Contribution,
+    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Figure, Filter, KeyEvent,
     LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView,
     Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
     SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
@@ -20,6 +21,7 @@ pub use body::{
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};
+pub use facts::EntryFacts;
 
 use serde::Serialize;
 
