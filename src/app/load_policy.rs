@@ -12,10 +12,10 @@ use crate::domain::agreement::{Agreement, AgreementText};
 use crate::domain::ids::{AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
+use crate::domain::time::Timestamp;
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::policy::self_test::self_test;
-use crate::domain::time::Timestamp;
 use crate::store::{NewEvent, Store, StoredDocument, Tx};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{

@@ -152,10 +152,10 @@ impl Store {
         generation: i64,
         (agency, feed, reference): (&AgencyCode, &FeedCode, &OpaqueRef),
     ) -> Result<Option<(Vec<super::StoredToken>, Vec<super::StoredToken>)>, StoreError> {
-        let values =
-            values![generation, programme.as_str(), agency.as_str(), feed.as_str(), reference.as_str()];
+        let values = values![generation, programme.as_str(), agency.as_str(), feed.as_str(), reference.as_str()];
         let row = self.fetch_optional(RECORD_NAMED, values).await?;
-        let unpacked = |row: Row| Ok((super::records::unpack(&row.bytes(2)?)?, super::records::unpack(&row.bytes(3)?)?));
+        let unpacked =
+            |row: Row| Ok((super::records::unpack(&row.bytes(2)?)?, super::records::unpack(&row.bytes(3)?)?));
         row.map(unpacked).transpose()
     }
 }

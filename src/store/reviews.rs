@@ -230,7 +230,8 @@ impl Store {
     /// Reviews in the order of the log.
     pub async fn reviews(&self, wanted: &ReviewsWanted) -> Result<Vec<StoredReview>, StoreError> {
         let (state, after) = (wanted.state.as_deref().unwrap_or(""), wanted.after.map_or(-1, |after| after as i64));
-        let rows = self.fetch_all(REVIEWS, values![state, wanted.due_before.unwrap_or(-1), after, wanted.limit]).await?;
+        let rows =
+            self.fetch_all(REVIEWS, values![state, wanted.due_before.unwrap_or(-1), after, wanted.limit]).await?;
         rows.iter().map(read_review).collect()
     }
 

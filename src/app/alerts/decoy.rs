@@ -94,7 +94,11 @@ impl Gateway {
 
     /// The tags under which questions about decoys are, by their records as they are now: a record that
     /// was replaced, or blinded with another key, is followed.
-    pub(super) async fn decoy_tags(&self, policies: &Policies, generation: i64) -> Result<BTreeSet<[u8; 16]>, AlertError> {
+    pub(super) async fn decoy_tags(
+        &self,
+        policies: &Policies,
+        generation: i64,
+    ) -> Result<BTreeSet<[u8; 16]>, AlertError> {
         let mut tags = BTreeSet::new();
         for (id, sealed) in self.store().decoys().await? {
             let plain = self.keys().fields.open(SEALED.0, SEALED.1, &id, &sealed);

@@ -2,8 +2,8 @@
 
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
-use super::draw::{Draw, Part, Plan};
 use super::ReviewError;
+use super::draw::{Draw, Part, Plan};
 use crate::domain::review::sample::Strategy;
 use crate::domain::time::Timestamp;
 

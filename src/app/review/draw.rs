@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::error::AppError;
 use super::super::enrol::code;
+use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::{Powers, index_log, values_of};
 use super::{ReviewError, day_of};
@@ -177,8 +177,7 @@ impl Gateway {
             drawn_by: (*by).to_owned(),
             drawn_at: now,
         };
-        let drawn: Vec<&Drawable> =
-            population.iter().filter(|one| sample.contains(&one.candidate.index)).collect();
+        let drawn: Vec<&Drawable> = population.iter().filter(|one| sample.contains(&one.candidate.index)).collect();
         let rows: Vec<(EventId, u64, Option<AgencyCode>, String)> = drawn
             .iter()
             .map(|Drawable { candidate, agency }| {

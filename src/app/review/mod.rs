@@ -124,7 +124,12 @@ impl Gateway {
                 Ok(Sampled {
                     stratum: &one.stratum,
                     state: one.state.parse().map_err(|_| StoreError::Corrupt("a review's state"))?,
-                    finding: one.finding.as_deref().map(str::parse).transpose().map_err(|_| StoreError::Corrupt("a finding"))?,
+                    finding: one
+                        .finding
+                        .as_deref()
+                        .map(str::parse)
+                        .transpose()
+                        .map_err(|_| StoreError::Corrupt("a finding"))?,
                 })
             })
             .collect::<Result<_, StoreError>>()?;

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::super::error::AppError;
 use super::super::enrol::code;
+use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
 use super::super::policies::hex;

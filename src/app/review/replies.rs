@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::caller::AgencyCaller;
 use super::super::enrol::code;
 use super::super::gateway::Gateway;
-use super::steps::date_of;
 use super::ReviewError;
+use super::steps::date_of;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::EventId;
 use crate::domain::review::finding::{Finding, Position};
@@ -105,8 +105,7 @@ impl Gateway {
         key: &str,
     ) -> Result<EventId, ReviewError> {
         let NewReply { entry, position, reason } = new;
-        let request =
-            Request { entry: entry.to_string(), position: position.as_str(), reason: reason.as_str() };
+        let request = Request { entry: entry.to_string(), position: position.as_str(), reason: reason.as_str() };
         let request_hash = self.request_hash(&caller.client, &request)?;
         let tag = self.keys().tagger.reply(&caller.client, key, b"POST /v1/reviews/replies");
         let mut tx = self.store().begin().await?;

@@ -5,7 +5,6 @@ use jiff::civil::Date;
 
 use super::super::caller::AgencyCaller;
 use super::super::enrol::code;
-use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_access::Grounds;
 use super::super::log_access::explain::EntryRead;
@@ -126,9 +125,7 @@ impl Gateway {
         self.check_independent(&officer, &facts).await?;
         let (event, verdict) = match asked {
             Asked::Release => (Event::Release, None),
-            Asked::Decide(verdict) => {
-                (Event::Decide(verdict.finding, verdict.action != Action::None), Some(verdict))
-            }
+            Asked::Decide(verdict) => (Event::Decide(verdict.finding, verdict.action != Action::None), Some(verdict)),
             Asked::Confirm => (Event::Confirm, None),
             Asked::Return => (Event::Return, None),
             Asked::Complete => (Event::Complete, None),
@@ -237,12 +234,7 @@ fn moved(
     (officer, to, id, now): (&Officer, State, EventId, Timestamp),
     reason: &str,
 ) -> StoredReview {
-    let mut review = StoredReview {
-        state: to.as_str().to_owned(),
-        last_event: id,
-        changed_at: now,
-        ..before.clone()
-    };
+    let mut review = StoredReview { state: to.as_str().to_owned(), last_event: id, changed_at: now, ..before.clone() };
     let account = Some(officer.account.clone());
     match event {
         Event::Take => review.reviewer = account,

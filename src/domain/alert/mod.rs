@@ -9,10 +9,10 @@
 pub mod hours;
 pub mod rules;
 
-pub use crate::domain::review::finding::{Severity, UnknownWord};
-use crate::domain::review::finding::words;
-use crate::domain::review::kinds::is_listed;
 use crate::domain::programme::Relationship;
+use crate::domain::review::finding::words;
+pub use crate::domain::review::finding::{Severity, UnknownWord};
+use crate::domain::review::kinds::is_listed;
 
 /// Entry types of which every single entry raises an alert. A name that ends with a dot stands for
 /// every type that begins so.

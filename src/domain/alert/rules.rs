@@ -188,7 +188,8 @@ mod tests {
     fn a_simulated_sweep_trips_within_one_per_cent_of_the_people() {
         // A sweep over 10,000 invented people, of whom two in a hundred are known.
         let tripped = (1..=10_000u64).find(|asked| {
-            let day = Day { asked: *asked, answered: *asked, known: asked / 50, new_subjects: *asked, ..Day::default() };
+            let day =
+                Day { asked: *asked, answered: *asked, known: asked / 50, new_subjects: *asked, ..Day::default() };
             !kinds(Of::Client, day, &[]).is_empty()
         });
         assert!(tripped.is_some_and(|asked| asked <= 100), "{tripped:?}");
@@ -196,7 +197,8 @@ mod tests {
 
     #[test]
     fn budgets_are_the_agencys_and_single_questions_the_clients() {
-        let day = Day { new_subjects: 201, repeats: 6, refused_then_granted: 1, odd_hours: 2, decoys: 1, ..Day::default() };
+        let day =
+            Day { new_subjects: 201, repeats: 6, refused_then_granted: 1, odd_hours: 2, decoys: 1, ..Day::default() };
         assert_eq!(kinds(Of::Agency, day, &[]), [Kind::NewSubjects, Kind::RepeatOnOnePerson]);
         assert_eq!(kinds(Of::Client, day, &[]), [Kind::RefusedThenGranted, Kind::OddHours, Kind::DecoyTouched]);
         let within = Day { new_subjects: 200, repeats: 5, ..Day::default() };

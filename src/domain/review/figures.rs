@@ -63,15 +63,11 @@ pub struct Interval {
 /// Computes the figures of a plan. `strata` gives the population of each stratum.
 pub fn figures(strategy: Strategy, strata: &[(&str, u64)], sampled: &[Sampled<'_>]) -> Figures {
     let population: u64 = strata.iter().map(|(_, size)| size).sum();
-    let standing: Vec<(&str, Finding)> = sampled
-        .iter()
-        .filter(|one| one.state.stands())
-        .filter_map(|one| Some((one.stratum, one.finding?)))
-        .collect();
+    let standing: Vec<(&str, Finding)> =
+        sampled.iter().filter(|one| one.state.stands()).filter_map(|one| Some((one.stratum, one.finding?))).collect();
     let adverse = standing.iter().filter(|(_, finding)| finding.is_adverse()).count() as u64;
     let reviewed = standing.len() as u64;
-    let record_incomplete =
-        standing.iter().filter(|(_, finding)| *finding == Finding::RecordIncomplete).count() as u64;
+    let record_incomplete = standing.iter().filter(|(_, finding)| *finding == Finding::RecordIncomplete).count() as u64;
     let error_rate = (reviewed > 0).then(|| rate(strategy, population, strata, &standing, adverse));
     let coverage = if population == 0 { 0.0 } else { reviewed as f64 / population as f64 };
     Figures { population, sample: sampled.len() as u64, reviewed, adverse, record_incomplete, coverage, error_rate }
@@ -132,11 +128,7 @@ fn wilson(share: f64, n: f64) -> Interval {
     let middle = share + z2 / (2.0 * n);
     let half = Z95 * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z2 / n;
-    Interval {
-        from: ((middle - half) / scale).max(0.0),
-        to: ((middle + half) / scale).min(1.0),
-        method: "wilson",
-    }
+    Interval { from: ((middle - half) / scale).max(0.0), to: ((middle + half) / scale).min(1.0), method: "wilson" }
 }
 
 #[cfg(test)]

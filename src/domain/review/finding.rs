@@ -233,8 +233,7 @@ mod tests {
     #[test]
     fn adverse_is_what_was_not_justified_and_nothing_else() {
         let adverse: Vec<&str> = Finding::ALL.iter().filter(|it| it.is_adverse()).map(|it| it.as_str()).collect();
-        let expected =
-            ["not_justified_minimisation", "not_justified_no_basis", "wrong_subject", "suspected_misuse"];
+        let expected = ["not_justified_minimisation", "not_justified_no_basis", "wrong_subject", "suspected_misuse"];
         assert_eq!(adverse, expected);
     }
 }

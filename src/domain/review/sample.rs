@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::finding::words;
 pub use super::finding::UnknownWord;
+use super::finding::words;
 use crate::domain::ids::EventId;
 use crate::domain::labels;
 
@@ -126,9 +126,7 @@ pub fn allocate(sizes: &[usize], most: usize, minimum: usize) -> Vec<usize> {
     while rest > 0 {
         let open = (0..sizes.len()).filter(|place| takes[*place] < sizes[*place]);
         // size / (2 take + 1), compared without fractions; `max_by` keeps the last of equals.
-        let next = open.rev().max_by(|a, b| {
-            (sizes[*a] * (2 * takes[*b] + 1)).cmp(&(sizes[*b] * (2 * takes[*a] + 1)))
-        });
+        let next = open.rev().max_by(|a, b| (sizes[*a] * (2 * takes[*b] + 1)).cmp(&(sizes[*b] * (2 * takes[*a] + 1))));
         let Some(next) = next else { break };
         takes[next] += 1;
         rest -= 1;
@@ -189,7 +187,9 @@ mod tests {
 
     /// Strata `a` of 60, `b` of 30, `c` of 9 and `d` of 1; every tenth has the weight 9.
     fn population() -> Vec<Candidate> {
-        let stratum = |index| ["a", "b", "c", "d"][usize::from(index >= 60) + usize::from(index >= 90) + usize::from(index == 99)];
+        let stratum = |index| {
+            ["a", "b", "c", "d"][usize::from(index >= 60) + usize::from(index >= 90) + usize::from(index == 99)]
+        };
         let candidate = |index: u64| Candidate {
             index: 1000 + index,
             event: EventId::from_slice(&u128::from(index).to_be_bytes()).expect("16 bytes"),

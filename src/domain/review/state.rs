@@ -1,7 +1,7 @@
 //! Where a review is, and what may happen to it next. Nothing else moves one.
 
-use super::finding::{Finding, words};
 pub use super::finding::UnknownWord;
+use super::finding::{Finding, words};
 
 words! {
     /// Where the review of one disclosure is.

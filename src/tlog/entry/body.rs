@@ -17,9 +17,7 @@ pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
 };
-pub use self::review::{
-    AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep,
-};
+pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
 use crate::domain::ids::{
@@ -213,9 +211,7 @@ impl Body {
             }
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
-            Self::ReviewOfficer(officer) => {
-                any(&officer.keys, |a, b| a == b) || any(&officer.clients, |a, b| a == b)
-            }
+            Self::ReviewOfficer(officer) => any(&officer.keys, |a, b| a == b) || any(&officer.clients, |a, b| a == b),
             Self::ReviewPlan(plan) => any(&plan.filters, |a, b| a == b) || any(&plan.entries, |a, b| a == b),
             Self::AlertOpen(alert) => any(&alert.figures, |a, b| a.of == b.of),
             _ => false,

@@ -12,10 +12,11 @@ mod facet;
 mod facts;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AlertDecoy, AlertOpen, AlertStep, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Figure, Filter, KeyEvent,
-    LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView,
-    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AlertDecoy, AlertOpen, AlertStep,
+    AskCommitments, Body, Commitments, Contribution, Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange,
+    FamilyCommitments, Feed, Figure, Filter, KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk,
+    MatchDecision, MatchRun, MatchRunStep, MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments,
+    ReferralStep, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep, RunCommitments, RunCount, RunInput,
     SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
     WeightsLearned, WeightsStep, YesNo,
 };

@@ -83,6 +83,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/referrals/steps" => json!({
             "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
         }),
+        "/v1/reviews/replies" => json!({ "entry": ID, "position": "corrected", "reason": "case-note:2026-118" }),
         "/v1/log/cosignatures" => json!("gw.example/2026\n70000\n…\n\n— gw.example/2026 …\n— witness.example …\n"),
         "/v1/relay/grants" => json!({
             "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
@@ -216,6 +217,16 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
                 "meaning": "The programme has no such criterion, or the feed does not supply it." }],
             "next_after": null,
         }),
+        ("/v1/reviews", _) => json!({
+            "findings": [{
+                "entry": ID, "finding": "not_justified_minimisation", "severity": "medium", "action": "retrain",
+                "owner": "practice-lead", "due": "2026-10-31", "is_closed": false, "reason": "review:2026-09/14",
+                "finding_entry": ID,
+                "replies": [{ "position": "accepted", "reason": "supervision:2026-09-22", "at": "2026-09-22T10:15:00.000000Z" }],
+            }],
+            "next_after": null,
+        }),
+        ("/v1/reviews/replies", _) => json!({ "disclosure": ID }),
         ("/v1/feeds", _) => json!({ "feeds": [{
             "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
             "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
@@ -445,6 +456,7 @@ mod tests {
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
     };
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
+    use crate::web::api::reviews::{FindingReplied, FindingsView, NewFindingReply};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{
         ContinuationLine, SharedAddressesView, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
@@ -505,6 +517,9 @@ mod tests {
         reads::<FamilyDecisionView>(answer("/v1/families/decisions", "post"));
         reads::<FamilyDecisionView>(answer("/v1/families/lead", "post"));
         reads::<FamilyEngagementView>(answer("/v1/families/engagement", "post"));
+        reads::<FindingsView>(answer("/v1/reviews", "get"));
+        reads::<NewFindingReply>(request("/v1/reviews/replies"));
+        reads::<FindingReplied>(answer("/v1/reviews/replies", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

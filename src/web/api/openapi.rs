@@ -13,7 +13,7 @@ use utoipa::OpenApi;
 
 use super::{
     agreements, claims, cosignatures, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    possible_matches, preview, referrals, relay, screenings, statistics, submissions, token, token_checks,
+    possible_matches, preview, referrals, relay, reviews, screenings, statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -77,6 +77,8 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         log_entries::search,
         log_entries::show,
         log_entries::replay,
+        reviews::list,
+        reviews::reply,
         relay::post,
         relay::list,
         relay::acknowledge,
@@ -94,6 +96,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
+        (name = "reviews", description = "Findings about the agency's own disclosures, and its replies"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -207,12 +210,13 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
             | "/v1/families/claim-check"
             | "/v1/referrals"
             | "/v1/referrals/steps"
+            | "/v1/reviews/replies"
             | "/v1/families/decisions"
             | "/v1/families/lead"
             | "/v1/families/engagement",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
-        ("/v1/referrals/steps" | "/v1/submissions/{id}/lines", "409") => kinds::STATE_CONFLICT,
+        ("/v1/referrals/steps" | "/v1/reviews/replies" | "/v1/submissions/{id}/lines", "409") => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions" | "/v1/submissions/{id}/lines", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
