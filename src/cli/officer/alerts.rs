@@ -100,7 +100,7 @@ struct DecoyArgs {
     #[arg(long)]
     feed: FeedCode,
     /// Its reference of the record
-    #[arg(long = "ref")]
+    #[arg(long = "ref", value_parser = OpaqueRef::parse)]
     reference: OpaqueRef,
     /// Your account, as a registered officer
     #[arg(long)]

@@ -75,7 +75,7 @@ struct AddArgs {
     clients: Vec<String>,
     /// The officer's own reference as a user; may be given several times. Without one, disclosures to the
     /// officer's own agency are reviewed by others
-    #[arg(long = "user")]
+    #[arg(long = "user", value_parser = OpaqueRef::parse)]
     users: Vec<OpaqueRef>,
     /// Your account, for the log; not the officer's
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! `/v1/reviews`: an agency reads the findings about its own disclosures, and replies.
 
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::idempotency::IdempotencyKey;
@@ -14,13 +14,6 @@ use crate::store::StoredReviewReply;
 use crate::tlog::entry::Code;
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
-
-/// Where a page begins.
-#[derive(Debug, Deserialize)]
-pub struct After {
-    #[serde(default)]
-    after: Option<u64>,
-}
 
 /// Findings about the caller's own disclosures.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -93,13 +86,23 @@ pub struct FindingReplied {
 #[utoipa::path(get, path = "/v1/reviews", operation_id = "list_findings", tag = "reviews",
     security(("access_token" = [])),
     params(("after" = Option<u64>, Query, description = "Only findings about entries after this index")),
-    responses((status = 200, description = "Findings that are in effect; empty when there are none", body = FindingsView)))]
+    responses(
+        (status = 200, description = "Findings that are in effect; empty when there are none", body = FindingsView),
+        (status = 400, description = "`after` is malformed"),
+    ))]
 pub async fn list(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
-    Query(page): Query<After>,
+    uri: Uri,
 ) -> Result<Json<FindingsView>, Problem> {
-    let found = gateway.findings_about(&caller, page.after).await?;
+    let after = match uri.query().unwrap_or_default() {
+        "" => None,
+        query => {
+            let after = query.strip_prefix("after=").and_then(|index| index.parse().ok());
+            Some(after.ok_or_else(|| Problem::new(kinds::INVALID_CURSOR))?)
+        }
+    };
+    let found = gateway.findings_about(&caller, after).await?;
     let findings = found.findings.into_iter().map(FindingView::from).collect();
     Ok(Json(FindingsView { findings, next_after: found.next_after }))
 }

@@ -11,7 +11,7 @@ mod match_run;
 mod messy;
 pub(crate) mod policy;
 mod possible_matches;
-mod screen;
+pub(crate) mod screen;
 pub(crate) mod serve;
 mod tokenise;
 mod towards_gateway;
