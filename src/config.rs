@@ -65,6 +65,8 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertConfig {
+    /// Seconds between two looks at what was logged since.
+    pub every_seconds: u32,
     /// A day with more questions than so many times the middle one of the last 28 with any is a spike.
     pub spike_times: u32,
     /// And only a day with so many questions.
@@ -90,6 +92,7 @@ impl Default for AlertConfig {
         let Thresholds { repeats_a_day, new_subjects_a_day, .. } = Thresholds::default();
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
+            every_seconds: 30,
             spike_times: small(spike_times),
             spike_least: small(spike_least),
             match_rate_least: small(match_rate_least),
@@ -127,8 +130,10 @@ impl AlertConfig {
         if self.hours.values().any(is_wrong) {
             return Err(ConfigError::Unusable("alerts.hours: from is less than until, and until at most 24"));
         }
-        if self.match_rate_percent > 100 || self.spike_times == 0 {
-            return Err(ConfigError::Unusable("alerts: match_rate_percent is at most 100, spike_times at least 1"));
+        if self.match_rate_percent > 100 || self.spike_times == 0 || self.every_seconds == 0 {
+            return Err(ConfigError::Unusable(
+                "alerts: match_rate_percent is at most 100, spike_times and every_seconds at least 1",
+            ));
         }
         Ok(())
     }

@@ -27,8 +27,6 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How often records are compared for possible matches. How much an agency is asked does not follow
 /// from it: that is counted by the day.
 const COMPARE: Duration = Duration::from_hours(6);
-/// How often new entries are looked at for reviews and alerts.
-const WATCH: Duration = Duration::from_secs(30);
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -97,9 +95,9 @@ pub async fn tidy(gateway: Gateway, match_run_days: u32, shutdown: CancellationT
 }
 
 /// Puts what is always reviewed into the sample, and opens the alerts that are due.
-pub async fn watch(gateway: Gateway, rules: Thresholds, shutdown: CancellationToken) {
+pub async fn watch(gateway: Gateway, (rules, every): (Thresholds, Duration), shutdown: CancellationToken) {
     loop {
-        pause(&shutdown, WATCH).await;
+        pause(&shutdown, every).await;
         if shutdown.is_cancelled() {
             return;
         }

@@ -30,7 +30,7 @@ enum Command {
     Close(StepArgs),
     /// Escalate an alert
     Escalate(EscalateArgs),
-    /// Look at new entries now, as the gateway does twice a minute
+    /// Look at new entries now, as the gateway does by itself
     Watch(WatchArgs),
     /// Register a record that nobody has a reason to ask about
     AddDecoy(DecoyArgs),

@@ -92,7 +92,7 @@ async fn a_spike_odd_hours_a_refusal_turned_and_an_emergency_are_told(#[case] ba
         tx.put_alert_day(&hub.code, &hub.client, today - day, r#"{"asked":1}"#).await.expect("kept");
     }
     tx.commit().await.expect("committed");
-    let (from, until) = if hour < 12 { (14, 24) } else { (0, 11) };
+    let (from, until) = if hour < 12 { (14, 24) } else { (2, 11) };
     let mut rules = Thresholds { spike_least: 3, spike_times: 2, ..lenient() };
     rules.hours.insert(hub.code.clone(), Hours { from, until, weekends: true });
 
