@@ -32,7 +32,7 @@ CREATE TABLE review (
     severity           TEXT,
     action             TEXT,
     owner              TEXT,                -- a post or account
-    due                BIGINT ,              -- day by which it is done, days since 1970
+    due                BIGINT,              -- day by which it is done, days since 1970
     agreement          TEXT,                -- that the finding suspends
     reason             TEXT,
     finding_event      BYTEA,                -- the entry by which the finding took effect

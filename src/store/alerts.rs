@@ -19,7 +19,7 @@ statements! {
     ALERT = "SELECT event, kind, severity, agency, client, day, entry, figures, state, escalated_to, last_event, opened_at
              FROM alert WHERE event = $1";
     ALERTS = "SELECT event, kind, severity, agency, client, day, entry, figures, state, escalated_to, last_event, opened_at
-              FROM alert WHERE ($1 = 1 OR state <> 'closed') AND ($2 = '' OR kind = $2)
+              FROM alert WHERE (CAST($1 AS BIGINT) = 1 OR state <> 'closed') AND ($2 = '' OR kind = $2)
               ORDER BY opened_at DESC, event DESC LIMIT $3";
     MOVE_ALERT = "UPDATE alert SET state = $3, escalated_to = $4, last_event = $5 WHERE event = $1 AND last_event = $2";
     OPEN_BY_KIND = "SELECT kind, COUNT(*), MIN(opened_at) FROM alert WHERE state <> 'closed' GROUP BY kind ORDER BY kind";

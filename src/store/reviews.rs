@@ -33,7 +33,7 @@ statements! {
                      agreement, reason, finding_event, last_event, changed_at FROM review WHERE entry = $1";
     REVIEWS = "SELECT entry, idx, agency, state, reviewer, barred, finding, severity, action, owner, due,
                       agreement, reason, finding_event, last_event, changed_at FROM review
-               WHERE ($1 = '' OR state = $1) AND ($2 < 0 OR (state = 'due' AND due < $2)) AND idx > $3
+               WHERE ($1 = '' OR state = $1) AND (CAST($2 AS BIGINT) < 0 OR (state = 'due' AND due < $2)) AND idx > $3
                ORDER BY idx LIMIT $4";
     OF_PLAN = "SELECT review_sample.stratum, review.state, review.finding, review.entry FROM review_sample
                JOIN review ON review.entry = review_sample.entry
