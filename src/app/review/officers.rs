@@ -203,7 +203,7 @@ impl Gateway {
 }
 
 fn is_approval_by(officer: &Officer, named: &[String], part: &Part) -> bool {
-    let ends = part.to.as_ref().and_then(|to| to.as_str()).is_some_and(|to| NO_APPROVAL.contains(&to));
+    let ends = part.to.as_ref().and_then(serde_json::Value::as_str).is_some_and(|to| NO_APPROVAL.contains(&to));
     let is_named = part.agreement.as_ref().is_some_and(|agreement| named.contains(agreement));
     let accounts = [&part.by, &part.second, &part.officer];
     let is_own = accounts.into_iter().flatten().any(|account| *account == officer.account)

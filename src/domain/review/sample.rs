@@ -194,7 +194,7 @@ mod tests {
             index: 1000 + index,
             event: EventId::from_slice(&u128::from(index).to_be_bytes()).expect("16 bytes"),
             stratum: stratum(index).to_owned(),
-            weight: if index % 10 == 0 { 9 } else { 1 },
+            weight: if index.is_multiple_of(10) { 9 } else { 1 },
         };
         (0..100).map(candidate).collect()
     }

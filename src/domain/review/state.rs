@@ -60,15 +60,12 @@ impl State {
     pub const fn after(self, event: Event) -> Option<Self> {
         Some(match (self, event) {
             (Self::Drawn, Event::Take) => Self::Taken,
-            (Self::Taken, Event::Release) => Self::Drawn,
+            (Self::Taken, Event::Release) | (Self::Proposed, Event::Return) => Self::Drawn,
             (Self::Taken, Event::Decide(finding, _)) if finding.is_open() => Self::Referred,
             (Self::Taken | Self::Referred, Event::Decide(finding, _)) if finding.is_adverse() => Self::Proposed,
-            (Self::Taken, Event::Decide(_, true)) => Self::Due,
+            (Self::Taken, Event::Decide(_, true)) | (Self::Proposed, Event::Confirm) => Self::Due,
             (Self::Referred, Event::Decide(finding, true)) if !finding.is_open() => Self::Due,
-            (Self::Taken | Self::Referred, Event::Decide(_, false)) => Self::Closed,
-            (Self::Proposed, Event::Confirm) => Self::Due,
-            (Self::Proposed, Event::Return) => Self::Drawn,
-            (Self::Due, Event::Complete) => Self::Closed,
+            (Self::Taken | Self::Referred, Event::Decide(_, false)) | (Self::Due, Event::Complete) => Self::Closed,
             _ => return None,
         })
     }

@@ -47,7 +47,7 @@ async fn officers_draw_judge_and_confirm_and_the_agency_reads_and_replies() {
     let stranger = [&["--strategy", "random"][..], &period[..4], &["--by", "nobody", "--reason", "x"]].concat();
     assert_eq!(run(&home, &["review", "draw"], &stranger).code, 3);
 
-    let show = |account: &str| [&["--by", account][..], &GROUNDS].concat();
+    let show = |account: &'static str| [&["--by", account][..], &GROUNDS].concat();
     let shown = run(&home, &["review", "show", &entry], &show("ig-1")).done().json();
     assert_eq!(shown["review"]["state"], "taken", "{shown}");
     assert!(shown["sentences"].to_string().contains("education might contribute"), "{shown}");

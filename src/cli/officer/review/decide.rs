@@ -113,7 +113,7 @@ fn step(args: &StepArgs, asked: &Asked, output: Output) -> Result<(), Failure> {
     let Stepped { event, review, suspended } = &stepped;
     let mut text = format!("The review is {}; the step is log entry {event}.", review.state);
     if let Some(agreement) = suspended {
-        text.push_str(&format!("\n{agreement} is suspended."));
+        text = format!("{text}\n{agreement} is suspended.");
     }
     let today = review.changed_at.as_seconds().div_euclid(86_400);
     let value = json!({ "event": event.to_string(), "review": value(review, today), "suspended": suspended });
