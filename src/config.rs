@@ -444,3 +444,39 @@ fn place_of(error: &toml::de::Error, text: &str) -> String {
         None => error.message().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alerts(text: &str) -> Result<Thresholds, ConfigError> {
+        let config: AlertConfig = toml::from_str(text).expect("well-formed");
+        config.check()?;
+        Ok(config.thresholds())
+    }
+
+    #[test]
+    fn thresholds_are_the_rules_own_unless_the_file_says_otherwise() {
+        assert_eq!(alerts("").expect("nothing said"), Thresholds::default());
+        let said = alerts(
+            "repeats_a_day = 9\nnew_subjects_of = { housing = 40 }\nhours = { housing = { from = 8, until = 18 } }",
+        );
+        let said = said.expect("usable");
+        let housing = AgencyCode::parse("housing").expect("a code");
+        assert_eq!((said.repeats_a_day, said.new_subjects_of[&housing]), (9, 40));
+        assert_eq!(said.hours[&housing], Hours { from: 8, until: 18, weekends: false });
+    }
+
+    #[test]
+    fn hours_that_end_before_they_begin_and_impossible_thresholds_are_refused() {
+        for bad in [
+            "hours = { housing = { from = 18, until = 8 } }",
+            "hours = { housing = { from = 8, until = 25 } }",
+            "match_rate_percent = 101",
+            "spike_times = 0",
+            "every_seconds = 0",
+        ] {
+            assert!(matches!(alerts(bad), Err(ConfigError::Unusable(_))), "{bad}");
+        }
+    }
+}

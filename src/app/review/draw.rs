@@ -101,8 +101,10 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`ReviewError::Size`] when there is nothing to draw from, or too much would be drawn.
+    /// [`ReviewError::NotOfficer`]; [`ReviewError::Size`] when there is nothing to draw from, or too much would be drawn;
+    /// [`ReviewError::Unknown`] when an entry that is named is no disclosure of the period.
     pub async fn draw_review(&self, wanted: &Draw, by: &str, reason: &str) -> Result<Drawn, ReviewError> {
+        self.officer(by).await?;
         let size = index_log(self.store()).await?;
         let part = Part { first: 0, end: size };
         let population = self.population(wanted, part).await?;

@@ -103,6 +103,8 @@ async fn a_draw_is_narrowed_by_what_entries_are_found_by_and_by_name(#[case] bac
     let nobody = EventId::new(uuid::Uuid::now_v7());
     let wanted = Draw { entries: vec![refused, nobody], ..all(Strategy::Targeted, 0) };
     assert!(matches!(gateway.draw_review(&wanted, "ig-1", "complaint:7").await, Err(ReviewError::Unknown)));
+    let stranger = gateway.draw_review(&all(Strategy::Random, 5), "stranger", "x").await;
+    assert!(matches!(stranger, Err(ReviewError::NotOfficer)));
     let past = Draw { until: Timestamp::from_micros(1), ..all(Strategy::Random, 5) };
     assert!(matches!(gateway.draw_review(&past, "ig-1", "x").await, Err(ReviewError::Size { .. })));
     home.stop().await;

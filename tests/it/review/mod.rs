@@ -24,12 +24,13 @@ use crate::support::people::{Person, flag};
 pub(super) const CORE: &str = "early-help-core/v1";
 pub(super) const KNOWN: Person = Person::new("Known", "1 Quay");
 
-/// Education has delivered one child. Nothing looks at the log by itself, however long a test takes.
+/// Education has delivered one child, and there is an officer who may draw. Nothing looks at the log by itself, however long a test takes.
 pub(super) async fn ready(backend: Backend) -> TestGateway {
     let home = TestGateway::start_with(backend, "[alerts]\nevery_seconds = 86400").await;
     let education = home.agency("education").await;
     let known = KNOWN.record(&home.linkage, "child", json!([flag("E1", "met")]));
     education.deliver("attendance", CORE, &[known]).await;
+    register(&home, officer("ig-1", "programme-team")).await;
     home
 }
 

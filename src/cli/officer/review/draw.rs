@@ -103,7 +103,6 @@ pub(super) fn run(args: &DrawArgs, output: Output) -> Result<(), Failure> {
     };
     let config = args.config.read()?;
     let drawn = crate::cli::block_on(with_gateway(&config, async |gateway| {
-        gateway.officer(by).await.map_err(review_failure)?;
         gateway.draw_review(&wanted, by, reason).await.map_err(review_failure)
     }))?;
     let Drawn { plan, said, sample } = &drawn;
