@@ -1,10 +1,13 @@
 //! The gateway's one configuration file: TOML, unknown keys refused.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::ids::ProgrammeCode;
+use crate::domain::alert::hours::Hours;
+use crate::domain::alert::rules::Thresholds;
+use crate::domain::ids::{AgencyCode, ProgrammeCode};
 use crate::store::Location;
 
 /// How strict the gateway is about its own set-up.
@@ -53,6 +56,100 @@ pub struct Config {
     /// log is taken back or rewritten.
     #[serde(default)]
     pub witnesses: WitnessConfig,
+    /// What is worth an alert to the information-governance officers.
+    #[serde(default)]
+    pub alerts: AlertConfig,
+}
+
+/// What is worth an alert to the information-governance officers. Days are those of UTC.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertConfig {
+    /// Seconds between two looks at what was logged since.
+    pub every_seconds: u32,
+    /// A day with more questions than so many times the middle one of the last 28 with any is a spike.
+    pub spike_times: u32,
+    /// And only a day with so many questions.
+    pub spike_least: u32,
+    /// The share of people known is looked at from so many answers of a client a day on.
+    pub match_rate_least: u32,
+    /// Per cent of the people whom a client asks about who have to be known; fewer look like guessing.
+    pub match_rate_percent: u32,
+    /// How often an agency may ask about one person in a day.
+    pub repeats_a_day: u32,
+    /// How many people an agency may ask about for the first time in a day.
+    pub new_subjects_a_day: u32,
+    /// The same by agency code, for agencies whose caseload is another: `{ early-help-hub = 500 }`.
+    pub new_subjects_of: BTreeMap<AgencyCode, u32>,
+    /// The hours that agencies declared, by agency code, on the clock of the United Kingdom:
+    /// `{ housing = { from = 8, until = 18, weekends = false } }`. An agency without any is asked about none.
+    pub hours: BTreeMap<AgencyCode, DeclaredHours>,
+}
+
+impl Default for AlertConfig {
+    fn default() -> Self {
+        let Thresholds { spike_times, spike_least, match_rate_least, match_rate_percent, .. } = Thresholds::default();
+        let Thresholds { repeats_a_day, new_subjects_a_day, .. } = Thresholds::default();
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            every_seconds: 30,
+            spike_times: small(spike_times),
+            spike_least: small(spike_least),
+            match_rate_least: small(match_rate_least),
+            match_rate_percent: small(match_rate_percent),
+            repeats_a_day: small(repeats_a_day),
+            new_subjects_a_day: small(new_subjects_a_day),
+            new_subjects_of: BTreeMap::new(),
+            hours: BTreeMap::new(),
+        }
+    }
+}
+
+impl AlertConfig {
+    /// As the rules take it.
+    pub fn thresholds(&self) -> Thresholds {
+        let budget = |(agency, most): (&AgencyCode, &u32)| (agency.clone(), u64::from(*most));
+        let hours = |(agency, declared): (&AgencyCode, &DeclaredHours)| {
+            let DeclaredHours { from, until, weekends } = *declared;
+            (agency.clone(), Hours { from, until, weekends })
+        };
+        Thresholds {
+            spike_times: self.spike_times.into(),
+            spike_least: self.spike_least.into(),
+            match_rate_least: self.match_rate_least.into(),
+            match_rate_percent: self.match_rate_percent.into(),
+            repeats_a_day: self.repeats_a_day.into(),
+            new_subjects_a_day: self.new_subjects_a_day.into(),
+            new_subjects_of: self.new_subjects_of.iter().map(budget).collect(),
+            hours: self.hours.iter().map(hours).collect(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_wrong = |hours: &DeclaredHours| hours.from >= hours.until || hours.until > 24;
+        if self.hours.values().any(is_wrong) {
+            return Err(ConfigError::Unusable("alerts.hours: from is less than until, and until at most 24"));
+        }
+        if self.match_rate_percent > 100 || self.spike_times == 0 || self.every_seconds == 0 {
+            return Err(ConfigError::Unusable(
+                "alerts: match_rate_percent is at most 100, spike_times and every_seconds at least 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The hours that an agency declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredHours {
+    /// The first hour, 0 to 23.
+    pub from: u8,
+    /// The hour at which it ends, 1 to 24.
+    pub until: u8,
+    /// Whether Saturdays and Sundays are days like others.
+    #[serde(default)]
+    pub weekends: bool,
 }
 
 /// Partner agencies that cosign the log's checkpoints.
@@ -251,6 +348,7 @@ impl Config {
                 "witnesses.quorum is at least 1 and at most the number of witnesses.keys",
             ));
         }
+        config.alerts.check()?;
         Ok(config)
     }
 
@@ -344,5 +442,41 @@ fn place_of(error: &toml::de::Error, text: &str) -> String {
     match line {
         Some(line) => format!("line {line}: {}", error.message()),
         None => error.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alerts(text: &str) -> Result<Thresholds, ConfigError> {
+        let config: AlertConfig = toml::from_str(text).expect("well-formed");
+        config.check()?;
+        Ok(config.thresholds())
+    }
+
+    #[test]
+    fn thresholds_are_the_rules_own_unless_the_file_says_otherwise() {
+        assert_eq!(alerts("").expect("nothing said"), Thresholds::default());
+        let said = alerts(
+            "repeats_a_day = 9\nnew_subjects_of = { housing = 40 }\nhours = { housing = { from = 8, until = 18 } }",
+        );
+        let said = said.expect("usable");
+        let housing = AgencyCode::parse("housing").expect("a code");
+        assert_eq!((said.repeats_a_day, said.new_subjects_of[&housing]), (9, 40));
+        assert_eq!(said.hours[&housing], Hours { from: 8, until: 18, weekends: false });
+    }
+
+    #[test]
+    fn hours_that_end_before_they_begin_and_impossible_thresholds_are_refused() {
+        for bad in [
+            "hours = { housing = { from = 18, until = 8 } }",
+            "hours = { housing = { from = 8, until = 25 } }",
+            "match_rate_percent = 101",
+            "spike_times = 0",
+            "every_seconds = 0",
+        ] {
+            assert!(matches!(alerts(bad), Err(ConfigError::Unusable(_))), "{bad}");
+        }
     }
 }

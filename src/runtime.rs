@@ -419,6 +419,8 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     tasks.spawn(jobs::recall(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::remember_log(gateway.store().clone(), state_file, memory, shutdown.clone()));
     tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
+    let watched = (config.alerts.thresholds(), Duration::from_secs(config.alerts.every_seconds.into()));
+    tasks.spawn(jobs::watch(gateway.clone(), watched, shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), config.retention.match_run_days, shutdown.clone()));
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));

@@ -120,6 +120,8 @@ async fn look(store: &Store, expected: Expected<'_>, findings: &mut Vec<Finding>
             "ask those agencies for new requests, and certify and enrol them",
         ),
     });
+    findings.push(alerts(store, now).await?);
+    findings.push(reviews(store, now).await?);
     let suspended = store.suspended_feeds(expected.programme).await?;
     findings.push(if suspended.is_empty() {
         Finding::ok("feeds", "none is suspended")
@@ -243,6 +245,28 @@ async fn submissions(store: &Store, programme: &ProgrammeCode, now: Timestamp) -
         Finding::ok("submissions", what)
     } else {
         Finding::warn("submissions", what, "is a gateway running? its log says why a submission is not made visible")
+    })
+}
+
+/// Warnings that no officer has decided about.
+async fn alerts(store: &Store, now: Timestamp) -> Result<Finding, StoreError> {
+    let open = store.open_alerts().await?;
+    let Some(oldest) = open.iter().map(|(_, _, opened_at)| *opened_at).min() else {
+        return Ok(Finding::ok("alerts", "none is open"));
+    };
+    let kinds: Vec<String> = open.iter().map(|(kind, count, _)| format!("{count} {kind}")).collect();
+    let days = (now.as_seconds() - oldest.as_seconds()).div_euclid(86_400);
+    let what = format!("open: {}; the oldest for {days} days", kinds.join(", "));
+    Ok(Finding::warn("alerts", what, "an officer looks into them: `porth alerts list`"))
+}
+
+/// What reviews asked for and nobody did.
+async fn reviews(store: &Store, now: Timestamp) -> Result<Finding, StoreError> {
+    let (overdue, waiting) = store.reviews_waiting(now.as_seconds().div_euclid(86_400)).await?;
+    let what = format!("{waiting} disclosures wait for a finding, {overdue} actions are overdue");
+    Ok(match overdue {
+        0 => Finding::ok("reviews", what),
+        _ => Finding::warn("reviews", what, "see `porth review list --overdue`"),
     })
 }
 

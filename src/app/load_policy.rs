@@ -12,10 +12,11 @@ use crate::domain::agreement::{Agreement, AgreementText};
 use crate::domain::ids::{AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
+use crate::domain::time::Timestamp;
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::policy::self_test::self_test;
-use crate::store::{Store, StoredDocument};
+use crate::store::{NewEvent, Store, StoredDocument, Tx};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{
     AgreementSignature, AgreementState, AgreementStatus as StatusEntry, Body, LoadedAgreement, PolicyLoad,
@@ -197,6 +198,22 @@ impl Gateway {
     ) -> Result<(), AppError> {
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
+        let entry = self.move_agreement(&mut tx, now, (reference, to), by, reason).await?;
+        tx.add_events(&[&entry]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Changes an agreement's status within a transaction; gives the entry that has to be added in it.
+    pub(in crate::app) async fn move_agreement(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        (reference, to): (&AgreementRef, AgreementState),
+        by: &str,
+        reason: &str,
+    ) -> Result<NewEvent, AppError> {
         let Some((sha256, from)) = tx.agreement_status(reference).await? else {
             return Err(AppError::Policy(format!("no agreement {reference} is loaded")));
         };
@@ -216,10 +233,7 @@ impl Gateway {
             by: code(by)?,
             reason: code(reason)?,
         });
-        tx.add_events(&[&self.event(now, body)?]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(())
+        self.event(now, body)
     }
 }
 

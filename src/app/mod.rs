@@ -31,6 +31,8 @@
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
 //! | [`log_index`] | the index by which the log is searched, made from its entries |
+//! | [`review`] | disclosures are reviewed for their legal basis |
+//! | [`alerts`] | warnings are raised on what was asked, and looked into |
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
 //! | [`suspend`] | somebody or something is stopped at once, or let go on |
@@ -43,6 +45,7 @@
 //! | [`fuzzy`] | fuzzy encodings are compared, last of all; `likeness` is what this and weighing have in common |
 //! | [`tidy`] | what nobody needs any more is removed |
 
+pub mod alerts;
 pub mod authenticate;
 pub mod backup;
 pub mod caller;
@@ -81,6 +84,7 @@ pub mod referral;
 pub mod relay;
 pub mod restore;
 pub mod retract;
+pub mod review;
 pub mod rotate;
 pub mod screen;
 pub mod sequence;

@@ -100,6 +100,10 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export, verify, search and explain the disclosure log
     Log(auditor::log::LogArgs),
+    /// Draw disclosures for review, judge them, and read what was found
+    Review(officer::review::ReviewArgs),
+    /// Look into warnings about what was asked and how
+    Alerts(officer::alerts::AlertsArgs),
     /// Watch the log from outside: cosign what goes on, keep evidence of what does not
     Witness(auditor::witness::WitnessArgs),
     /// Record that a family is engaged, check a claim for a result, verify its bundle offline
@@ -167,6 +171,8 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Review(args) => officer::review::run(args, &output),
+        Command::Alerts(args) => officer::alerts::run(args, &output),
         Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),

@@ -15,6 +15,8 @@ pub struct Tagger {
     replies: Keyed,
     counted: Keyed,
     files: Keyed,
+    officers: Keyed,
+    decoys: Keyed,
 }
 
 impl Tagger {
@@ -25,6 +27,8 @@ impl Tagger {
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
             counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
             files: Keyed::new(key.expose(), labels::FILE_DIGEST),
+            officers: Keyed::new(key.expose(), labels::REVIEW_USER),
+            decoys: Keyed::new(key.expose(), labels::ALERT_DECOY),
         }
     }
 
@@ -44,6 +48,16 @@ impl Tagger {
     /// tokens would tell whoever has the linkage key and the database whose tokens they are.
     pub fn file(&self, agency: &str, feed: &str, digest: &[u8; 32]) -> [u8; 32] {
         self.files.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).raw(digest).finish()
+    }
+
+    /// By what a reviewing officer is known when the same person asked: of an agency's reference of a user.
+    pub fn officer(&self, agency: &str, user: &str) -> [u8; 16] {
+        self.officers.clone().lp(agency.as_bytes()).lp(user.as_bytes()).finish_short()
+    }
+
+    /// Under what a decoy is kept: of the name of its record.
+    pub fn decoy(&self, agency: &str, feed: &str, reference: &str) -> [u8; 16] {
+        self.decoys.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes()).finish_short()
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the
@@ -85,6 +99,12 @@ mod tests {
         assert_ne!(file(1, "a", "f", 7), file(2, "a", "f", 7), "who has no key cannot compute it");
         assert_ne!(file(1, "a", "f", 7), file(1, "a", "f", 8));
         assert_ne!(file(1, "a", "bf", 7), file(1, "ab", "f", 7));
+        let officer = |byte, agency, user| tagger(byte).officer(agency, user);
+        assert_eq!(officer(1, "a", "u"), officer(1, "a", "u"));
+        assert_ne!(officer(1, "a", "u"), officer(2, "a", "u"));
+        assert_ne!(officer(1, "a", "bu"), officer(1, "ab", "u"));
+        assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(1).decoy("a", "f", "s"));
+        assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(2).decoy("a", "f", "r"));
         let long = "k".repeat(70_000);
         assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }

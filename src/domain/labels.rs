@@ -62,8 +62,15 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 /// Where a piece of a field stands in a fuzzy encoding.
 pub const CLK: &str = "porth/v1/clk";
 
+/// The ticket of a disclosure in the draw of a review.
+pub const REVIEW_DRAW: &str = "porth/v1/review-draw";
+/// The tag of a reviewing officer's own reference as a user.
+pub const REVIEW_USER: &str = "porth/v1/review-user";
+/// The tag of a decoy's record.
+pub const ALERT_DECOY: &str = "porth/v1/alert-decoy";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 31] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -92,6 +99,9 @@ pub const ALL: [&str; 28] = [
     WEIGHED_RECORD,
     FUZZY_KEY,
     CLK,
+    REVIEW_DRAW,
+    REVIEW_USER,
+    ALERT_DECOY,
 ];
 
 #[cfg(test)]

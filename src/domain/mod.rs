@@ -2,6 +2,7 @@
 
 pub mod agency;
 pub mod agreement;
+pub mod alert;
 pub mod claim;
 pub mod claim_rules;
 pub mod clk;
@@ -26,6 +27,7 @@ pub mod programme;
 pub mod recall;
 pub mod record;
 pub mod referral;
+pub mod review;
 pub mod statistics;
 pub mod submission;
 pub mod tfid;

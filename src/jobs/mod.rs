@@ -1,4 +1,4 @@
-//! What runs by itself beside the listeners: making submissions visible, sequencing the log, tidying.
+//! What runs by itself beside the listeners: making submissions visible, sequencing the log, watching it, tidying.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,8 @@ use crate::app::gateway::Gateway;
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::possible_matches::propose::Pace;
 use crate::app::sequence::Sequencer;
+use crate::domain::alert::Kind;
+use crate::domain::alert::rules::Thresholds;
 use crate::store::{Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).
@@ -87,7 +89,30 @@ pub async fn tidy(gateway: Gateway, match_run_days: u32, shutdown: CancellationT
         if let Err(error) = gateway.remove_old_run_pages(match_run_days).await {
             tracing::warn!(error = %error, "pages of old match runs could not be removed; they are tried again");
         }
+        if let Err(error) = gateway.forget_alert_days().await {
+            tracing::warn!(error = %error, "counts of old days could not be removed; they are tried again");
+        }
         pause(&shutdown, TIDY).await;
+    }
+}
+
+/// Puts what is always reviewed into the sample, and opens the alerts that are due.
+pub async fn watch(gateway: Gateway, (rules, every): (Thresholds, Duration), shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, every).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.sample_always_reviewed().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "disclosures that are always reviewed joined the sample"),
+            Err(error) => tracing::warn!(error = %error, "the log could not be sampled; it is tried again"),
+        }
+        match gateway.watch_for_alerts(&rules).await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "alerts were opened: see `porth alerts list`"),
+            Err(error) => tracing::warn!(error = %error, "the log could not be watched; it is tried again"),
+        }
     }
 }
 
@@ -171,6 +196,14 @@ async fn measure_once(store: &Store) -> Result<(), StoreError> {
         let age = (now.as_micros() - at.as_micros()).max(0) as f64 / 1e6;
         metrics::gauge!("porth_log_checkpoint_age_seconds").set(age);
     }
+    let open = store.open_alerts().await?;
+    for kind in Kind::ALL {
+        let count = open.iter().find(|(of, _, _)| of == kind.as_str()).map_or(0, |(_, count, _)| *count);
+        metrics::gauge!("porth_alerts_open", "kind" => kind.as_str()).set(count as f64);
+    }
+    let (overdue, waiting) = store.reviews_waiting(now.as_seconds().div_euclid(86_400)).await?;
+    metrics::gauge!("porth_reviews_overdue").set(overdue as f64);
+    metrics::gauge!("porth_reviews_waiting").set(waiting as f64);
     Ok(())
 }
 

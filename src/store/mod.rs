@@ -3,6 +3,7 @@
 //! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
+mod alerts;
 mod bulk;
 mod claims;
 mod cosignatures;
@@ -30,6 +31,7 @@ mod recalls;
 mod records;
 mod relay;
 mod retired_tokens;
+mod reviews;
 mod screenings;
 mod shields;
 mod snapshot;
@@ -48,6 +50,7 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use alerts::{AskedBefore, StoredAlert};
 pub use claims::{Engagement, StoredReferral};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
@@ -72,6 +75,9 @@ pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredReca
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
+pub use reviews::{
+    NewReviewReply, ReviewsWanted, SampledReview, StoredOfficer, StoredPlan, StoredReview, StoredReviewReply,
+};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
@@ -87,6 +93,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
+    ("alerts", alerts::STATEMENTS),
     ("claims", claims::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
@@ -107,6 +114,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("profiles", profiles::STATEMENTS),
     ("recalls", recalls::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("reviews", reviews::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("shields", shields::STATEMENTS),
@@ -147,6 +155,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("shown records", &possible_matches::SHOWN),
     ("records by reference", &families::BY_REFERENCE),
     ("families of", &families::FAMILIES_OF),
+    ("tags of events", &alerts::TAGS_OF),
 ];
 
 /// Bulk inserts, likewise.
@@ -172,6 +181,8 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("weighed records", &weighings::PUT_RECORDS),
     ("weighed pairs", &weighings::ADD_PAIRS),
     ("facets", &log_index::ADD_FACETS),
+    ("reviews", &reviews::ADD_REVIEWS),
+    ("review sample", &reviews::ADD_SAMPLE),
 ];
 
 /// Prepared statements that a connection keeps: more than there are texts.

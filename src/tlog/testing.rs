@@ -277,7 +277,7 @@ pub(super) fn bodies() -> Vec<Body> {
             by: code("analyst-1"),
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()], recalls(), governed()].concat();
+    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()], recalls(), governed(), reviews()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -561,6 +561,86 @@ pub(super) fn log_access() -> Body {
         decisions: like.decisions,
         keys_sha256: Some(Digest::of(b"keys")),
     }))
+}
+
+/// What is logged about reviews and alerts.
+fn reviews() -> Vec<Body> {
+    let (agency, by) = ("schools".parse().expect("a code"), code("ig-officer-2"));
+    vec![
+        Body::ReviewOfficer(ReviewOfficer {
+            account: by.clone(),
+            agency: "programme-team".parse().expect("a code"),
+            action: code("registered"),
+            keys: vec![code("ed25519-0011223344556677")],
+            clients: vec![code("programme-desk")],
+            has_user_references: YesNo::Yes,
+            by: code("operator-1"),
+            reason: code("appointed:2026-03"),
+        }),
+        Body::ReviewPlan(Box::new(ReviewPlan {
+            strategy: code("stratified"),
+            seed: Digest::of(b"dice"),
+            seed_from: code("given"),
+            since: at(0),
+            until: at(9),
+            first: 0,
+            log_size: 9,
+            filters: vec![Filter { by: code("agency"), value: code("schools") }],
+            entries: Vec::new(),
+            size: 20,
+            minimum: 2,
+            population: 412,
+            population_sha256: Digest::of(b"population"),
+            strata: 7,
+            sample: 20,
+            sample_sha256: Digest::of(b"sample"),
+            by: by.clone(),
+            reason: code("quarter:2026-3"),
+        })),
+        Body::ReviewStep(Box::new(ReviewStep {
+            entry: event(1),
+            step: code("confirmed"),
+            from: code("proposed"),
+            to: code("due"),
+            agency: Some(agency),
+            finding: Some(code("not_justified_no_basis")),
+            severity: Some(code("high")),
+            action: Some(code("suspend_agreement")),
+            owner: Some(code("agreements-lead")),
+            due: Some(code("2026-10-31")),
+            agreement: Some("tff-2026/v3".parse().expect("a reference")),
+            look: Some(event(4)),
+            by: by.clone(),
+            reason: code("review:2026-09/14"),
+        })),
+        Body::ReviewReply(ReviewReply {
+            entry: event(1),
+            finding: event(5),
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            position: code("disputed"),
+            reason: code("letter:2026-118"),
+        }),
+        Body::AlertOpen(AlertOpen {
+            kind: code("low_match_rate"),
+            severity: code("medium"),
+            agency: Some("schools".parse().expect("a code")),
+            client: Some(code("schools-mis")),
+            day: code("2026-09-20"),
+            entry: None,
+            figures: vec![Figure { of: code("answered"), count: 80 }, Figure { of: code("known"), count: 3 }],
+        }),
+        Body::AlertStep(AlertStep {
+            alert: event(6),
+            step: code("escalate"),
+            from: code("open"),
+            to: code("escalated"),
+            escalated_to: Some(code("dpo")),
+            by: by.clone(),
+            reason: code("call:2026-09-21"),
+        }),
+        Body::AlertDecoy(AlertDecoy { action: code("registered"), decoys: 3, by, reason: code("plan:2026") }),
+    ]
 }
 
 pub(super) fn erasure(numbers: &[usize]) -> Body {

@@ -18,6 +18,7 @@ mod operate;
 mod possible_matches;
 mod readme;
 mod recalls;
+mod review;
 mod statistics;
 mod store;
 mod support;

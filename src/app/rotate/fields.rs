@@ -3,6 +3,7 @@
 //! Every field names the version that sealed it, so there is no position to keep: a run that was
 //! interrupted is simply run again and passes over what is done.
 
+use crate::app::alerts::decoy::SEALED as DECOY;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::match_run::run_place;
@@ -26,7 +27,7 @@ pub struct Resealed {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics, who retired a token, household tokens and the pages of match runs.
+    /// statistics, who retired a token, household tokens, the pages of match runs and which records are decoys.
     ///
     /// # Errors
     ///
@@ -40,6 +41,7 @@ impl Gateway {
         self.reseal_retirements(&mut done, true).await?;
         self.reseal_home_tokens(&mut done, true).await?;
         self.reseal_run_pages(&mut done, true).await?;
+        self.reseal_decoys(&mut done, true).await?;
         Ok(done)
     }
 
@@ -57,6 +59,7 @@ impl Gateway {
         self.reseal_retirements(&mut seen, false).await?;
         self.reseal_home_tokens(&mut seen, false).await?;
         self.reseal_run_pages(&mut seen, false).await?;
+        self.reseal_decoys(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 
@@ -218,6 +221,27 @@ impl Gateway {
                 let again = fields.reseal(self.random(), "match_run_page", "sealed", &place, sealed);
                 let mut tx = self.store().begin().await?;
                 tx.replace_run_page(&page, &again.map_err(does_not_open)?).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gateway {
+    /// There are few of these.
+    async fn reseal_decoys(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let fields = &self.keys().fields;
+        for (id, sealed) in self.store().decoys().await? {
+            if fields.is_current(&sealed) {
+                done.current += 1;
+                continue;
+            }
+            done.resealed += 1;
+            if changes {
+                let again = fields.reseal(self.random(), DECOY.0, DECOY.1, &id, &sealed).map_err(does_not_open)?;
+                let mut tx = self.store().begin().await?;
+                tx.replace_decoy(&id, &sealed, &again).await?;
                 tx.commit().await?;
             }
         }

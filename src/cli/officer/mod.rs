@@ -8,13 +8,17 @@
 //! | [`incident`] | a breach is recorded, assessed, decided, closed, and packed for whoever is notified |
 //! | [`emergency`] | emergency enquiries are reviewed |
 //! | [`not_to_share`] | a decision not to share is recorded |
+//! | [`review`] | disclosures are sampled and reviewed for their legal basis |
+//! | [`alerts`] | warnings are read, closed or escalated |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
 
+pub mod alerts;
 pub mod emergency;
 pub mod incident;
 pub mod not_to_share;
 pub mod recall;
+pub mod review;
 
 use crate::domain::claim::RecordName;
 use crate::domain::ids::OpaqueRef;

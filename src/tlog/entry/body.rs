@@ -9,6 +9,7 @@ mod incidents;
 mod log;
 mod matches;
 mod recalls;
+mod review;
 mod runs;
 mod shields;
 
@@ -27,6 +28,7 @@ pub use self::matches::{
 pub use self::recalls::{
     NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
 };
+pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
@@ -136,6 +138,20 @@ bodies! {
     NotShared(NotShared) = "decision.not_to_share";
     /// An agency noted when it means to look at a record of its own again.
     ShieldReview(ShieldReview) = "shield.review";
+    /// A reviewing officer was registered, or is one no longer.
+    ReviewOfficer(ReviewOfficer) = "review.officer";
+    /// A sample of disclosures was drawn.
+    ReviewPlan(Box<ReviewPlan>) = "review.plan";
+    /// A step of the review of one disclosure.
+    ReviewStep(Box<ReviewStep>) = "review.step";
+    /// An agency replied to a finding about its own disclosure.
+    ReviewReply(ReviewReply) = "review.reply";
+    /// An alert was opened.
+    AlertOpen(AlertOpen) = "alert.open";
+    /// An officer closed or escalated an alert.
+    AlertStep(AlertStep) = "alert.step";
+    /// A decoy was registered or removed.
+    AlertDecoy(AlertDecoy) = "alert.decoy";
 }
 
 impl Body {
@@ -176,6 +192,15 @@ impl Body {
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             Self::NotShared(decision) => decision.items.sort(),
+            Self::ReviewOfficer(officer) => {
+                officer.keys.sort();
+                officer.clients.sort();
+            }
+            Self::ReviewPlan(plan) => {
+                plan.filters.sort();
+                plan.entries.sort();
+            }
+            Self::AlertOpen(alert) => alert.figures.sort(),
             _ => {}
         }
     }
@@ -220,6 +245,9 @@ impl Body {
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
             Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
+            Self::ReviewOfficer(officer) => any(&officer.keys, |a, b| a == b) || any(&officer.clients, |a, b| a == b),
+            Self::ReviewPlan(plan) => any(&plan.filters, |a, b| a == b) || any(&plan.entries, |a, b| a == b),
+            Self::AlertOpen(alert) => any(&alert.figures, |a, b| a.of == b.of),
             _ => false,
         }
     }

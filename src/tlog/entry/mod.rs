@@ -9,14 +9,15 @@
 mod body;
 mod code;
 mod facet;
+mod facts;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, EmergencyReview, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, FuzzyStep, IncidentLink, IncidentStep, KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, NotShared, NotSharedCommitments, NoticeAcknowledgement, NoticeCommitments, Outcome, PolicyLoad, PreviousLog, RecallCommitments, RecallNotice, RecallOpen, RecallStep, ReferralCommitments, ReferralStep, ReviewerCommitments, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening, ShieldReview, ShieldReviewCommitments, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
+    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AlertDecoy, AlertOpen, AlertStep, AskCommitments, Body, Commitments, Contribution, Decision, DecisionCommitments, EmergencyReview, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Figure, Filter, FuzzyStep, IncidentLink, IncidentStep, KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, NotShared, NotSharedCommitments, NoticeAcknowledgement, NoticeCommitments, Outcome, PolicyLoad, PreviousLog, RecallCommitments, RecallNotice, RecallOpen, RecallStep, ReferralCommitments, ReferralStep, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep, ReviewerCommitments, RunCommitments, RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening, ShieldReview, ShieldReviewCommitments, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
     WeightsLearned, WeightsStep, YesNo,
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};
+pub use facts::EntryFacts;
 
 use serde::Serialize;
 

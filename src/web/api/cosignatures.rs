@@ -43,6 +43,8 @@ pub const GOES_ON: &[&str] = &[
     "/v1/log/entries",
     "/v1/log/entries/{id}",
     "/v1/log/entries/{id}/replay",
+    "/v1/reviews",
+    "/v1/reviews/replies",
     "/v1/relay/grants",
     "/v1/relay/grants/{id}/acknowledgement",
 ];

@@ -99,6 +99,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/referrals/steps" => json!({
             "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
         }),
+        "/v1/reviews/replies" => json!({ "entry": ID, "position": "corrected", "reason": "case-note:2026-118" }),
         "/v1/log/cosignatures" => json!("gw.example/2026\n70000\n…\n\n— gw.example/2026 …\n— witness.example …\n"),
         "/v1/relay/grants" => json!({
             "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
@@ -253,6 +254,16 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "certain": true, "tfid": null, "may_ask_again": true, "rules": [], "acknowledged_at": null,
         }], "next_after": null }),
         ("/v1/notices/{id}/acknowledge", _) => json!({ "disclosure": ID, "at": "2026-09-21T09:30:00.000000Z" }),
+        ("/v1/reviews", _) => json!({
+            "findings": [{
+                "entry": ID, "finding": "not_justified_minimisation", "severity": "medium", "action": "retrain",
+                "owner": "practice-lead", "due": "2026-10-31", "is_closed": false, "reason": "review:2026-09/14",
+                "finding_entry": ID,
+                "replies": [{ "position": "accepted", "reason": "supervision:2026-09-22", "at": "2026-09-22T10:15:00.000000Z" }],
+            }],
+            "next_after": null,
+        }),
+        ("/v1/reviews/replies", _) => json!({ "disclosure": ID }),
         ("/v1/feeds", _) => json!({ "feeds": [{
             "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
             "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
@@ -482,6 +493,7 @@ mod tests {
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
     };
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
+    use crate::web::api::reviews::{FindingReplied, FindingsView, NewFindingReply};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{
         ContinuationLine, SharedAddressesView, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
@@ -555,6 +567,9 @@ mod tests {
         reads::<crate::web::api::recalls::RecallView>(answer("/v1/recalls", "post"));
         reads::<crate::web::api::notices::AcknowledgementBody>(request("/v1/notices/{id}/acknowledge"));
         reads::<crate::web::api::notices::AcknowledgedView>(answer("/v1/notices/{id}/acknowledge", "post"));
+        reads::<FindingsView>(answer("/v1/reviews", "get"));
+        reads::<NewFindingReply>(request("/v1/reviews/replies"));
+        reads::<FindingReplied>(answer("/v1/reviews/replies", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

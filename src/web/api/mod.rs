@@ -22,6 +22,7 @@
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`log_entries`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`cosignatures`] | witnesses cosign the log; releases stop when they fall silent |
+//! | [`reviews`] | an agency reads findings about its own disclosures, and replies |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
 //! | [`failures`] | what journeys' errors become |
@@ -63,6 +64,7 @@ pub mod preview;
 pub mod recalls;
 pub mod referrals;
 pub mod relay;
+pub mod reviews;
 pub mod screenings;
 pub mod shields;
 pub mod statistics;
@@ -169,6 +171,8 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/log/entries", get(log_entries::search))
         .route("/v1/log/entries/{id}", get(log_entries::show))
         .route("/v1/log/entries/{id}/replay", get(log_entries::replay))
+        .route("/v1/reviews", get(reviews::list))
+        .route("/v1/reviews/replies", post(reviews::reply))
         .route("/v1/relay/grants", post(relay::post).get(relay::list))
         .route("/v1/relay/grants/{id}/acknowledgement", post(relay::acknowledge))
         .route("/openapi.json", get(openapi::show))

@@ -12,9 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, screenings, shields, statistics,
-    submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields, statistics, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -86,6 +84,8 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         log_entries::search,
         log_entries::show,
         log_entries::replay,
+        reviews::list,
+        reviews::reply,
         relay::post,
         relay::list,
         relay::acknowledge,
@@ -104,6 +104,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
         (name = "notices", description = "A wrong match or delivery is recalled; what an agency has to know about answers that it received"),
+        (name = "reviews", description = "Findings about the agency's own disclosures, and its replies"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -219,6 +220,7 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             | "/v1/families/claim-check"
             | "/v1/referrals"
             | "/v1/referrals/steps"
+            | "/v1/reviews/replies"
             | "/v1/families/decisions"
             | "/v1/families/lead"
             | "/v1/families/engagement"
@@ -230,9 +232,10 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/notices", "400") => kinds::REQUEST_REFUSED,
-        ("/v1/referrals/steps" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews", "409") => {
-            kinds::STATE_CONFLICT
-        }
+        (
+            "/v1/referrals/steps" | "/v1/reviews/replies" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews",
+            "409",
+        ) => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions" | "/v1/submissions/{id}/lines", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,

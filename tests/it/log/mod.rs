@@ -70,7 +70,7 @@ pub(super) fn entry_of(
 }
 
 /// Puts an entry into the log that no journey would write.
-pub(super) async fn append(home: &TestGateway, body: Body) -> EventId {
+pub(crate) async fn append(home: &TestGateway, body: Body) -> EventId {
     let id = EventId::new(uuid::Uuid::now_v7());
     let event = entry_of(id, home.now().await, body, Vec::new());
     let mut tx = home.gateway().store().begin().await.expect("begins");

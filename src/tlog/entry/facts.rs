@@ -1,0 +1,124 @@
+//! What reviews and alerts need to know of an entry, whatever its type is: read from fields of the usual
+//! names, so that types which this version does not know are drawn and counted too.
+
+use serde::Deserialize;
+
+use super::super::canonical;
+use super::EntryError;
+use crate::domain::ids::{AgencyCode, AgreementRef, EventId};
+use crate::domain::time::Timestamp;
+
+/// An entry as reviews and alerts see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryFacts {
+    /// Its type.
+    pub kind: String,
+    /// Its event.
+    pub event: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// To whom something was told or refused: the recipient, or the agency that acted.
+    pub agency: Option<AgencyCode>,
+    /// Through which client.
+    pub client: Option<String>,
+    /// By which account.
+    pub by: Option<String>,
+    /// The relationship that was stated.
+    pub relationship: Option<String>,
+    /// What was done, in types that say so.
+    pub action: Option<String>,
+    /// Whether something was answered; `None` in types without an outcome.
+    pub is_answered: Option<bool>,
+    /// Items that might contribute, sorted.
+    pub items: Vec<String>,
+    /// Agreements under which it went: the one named, and those of the terms that decided; sorted.
+    pub agreements: Vec<AgreementRef>,
+}
+
+#[derive(Deserialize)]
+struct Loose {
+    #[serde(default)]
+    recipient: Option<AgencyCode>,
+    #[serde(default)]
+    agency: Option<AgencyCode>,
+    #[serde(default)]
+    client: Option<String>,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    relationship: Option<String>,
+    #[serde(default)]
+    action: Option<serde_json::Value>,
+    #[serde(default)]
+    outcome: Option<serde_json::Value>,
+    #[serde(default)]
+    agreement: Option<AgreementRef>,
+    #[serde(default)]
+    decisions: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    item: String,
+    #[serde(default)]
+    supply: Option<String>,
+    #[serde(default)]
+    receive: Option<String>,
+    #[serde(default)]
+    outcome: Option<String>,
+}
+
+impl EntryFacts {
+    /// Reads them from an entry's bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError`] when the bytes are not an entry.
+    pub fn of(entry: &[u8]) -> Result<Self, EntryError> {
+        let envelope = canonical::envelope(entry)?;
+        let body: Loose = serde_json::from_str(envelope.body).map_err(|_| EntryError::Body)?;
+        let at = envelope.at.parse().map_err(|_| EntryError::Envelope("at is not a time"))?;
+        let permitted = body.decisions.iter().filter(|line| line.outcome.as_deref() == Some("permitted"));
+        let mut items: Vec<String> = permitted.clone().map(|line| line.item.clone()).collect();
+        items.sort();
+        items.dedup();
+        let terms = permitted.flat_map(|line| [&line.supply, &line.receive]).flatten();
+        let named = terms.filter_map(|term| term.rsplit_once('/')?.0.parse().ok());
+        let mut agreements: Vec<AgreementRef> = named.chain(body.agreement).collect();
+        agreements.sort();
+        agreements.dedup();
+        Ok(Self {
+            kind: envelope.kind.to_owned(),
+            event: envelope.event,
+            at,
+            agency: body.recipient.or(body.agency),
+            client: body.client,
+            by: body.by,
+            relationship: body.relationship,
+            action: body.action.and_then(|action| action.as_str().map(str::to_owned)),
+            is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),
+            items,
+            agreements,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlog::testing;
+
+    #[test]
+    fn facts_of_an_enquiry_are_what_it_says_and_any_type_has_some() {
+        let facts = EntryFacts::of(&testing::render(testing::ORIGIN, 1, testing::enquiry(1))).expect("an entry");
+        assert_eq!((facts.kind.as_str(), facts.event, facts.at), ("enquiry", testing::event(1), testing::at(1)));
+        assert_eq!(facts.is_answered, Some(true));
+        assert!(facts.agency.is_some() && facts.client.is_some() && facts.relationship.is_some());
+        assert!(!facts.items.is_empty() && !facts.agreements.is_empty(), "{facts:?}");
+        for (number, body) in testing::bodies().into_iter().enumerate() {
+            let kind = body.kind();
+            let facts = EntryFacts::of(&testing::render(testing::ORIGIN, number, body)).expect("an entry");
+            assert_eq!(facts.kind, kind);
+        }
+    }
+}
