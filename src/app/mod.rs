@@ -34,6 +34,9 @@
 //! | [`doctor`] | an operator asks whether all is well |
 //! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
 //! | [`weigh`] | what agencies sealed for match runs is opened, weights are learned, pairs weighed |
+//! | [`subject_rights`] | people use their rights although nobody at the gateway knows their names |
+//! | [`retention`] | what was kept long enough is deleted, with evidence, unless a freeze keeps it |
+//! | `subject_index` | entries are found for every person whose records they rested on |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod authenticate;
@@ -66,6 +69,7 @@ pub mod publish;
 pub mod referral;
 pub mod relay;
 pub mod restore;
+pub mod retention;
 pub mod retract;
 pub mod rotate;
 pub mod screen;
@@ -73,6 +77,8 @@ pub mod sequence;
 pub mod shared_addresses;
 pub mod signers;
 pub mod statistics;
+pub(crate) mod subject_index;
+pub mod subject_rights;
 pub mod submit;
 pub mod suspend;
 pub mod tidy;

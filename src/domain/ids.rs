@@ -254,6 +254,14 @@ random_ids! {
     PossibleMatchId = "possible match id";
     /// A match run.
     MatchRunId = "match run id";
+    /// A case of a person's rights.
+    SubjectCaseId = "case number";
+    /// A source controller's part of such a case.
+    SubjectPartId = "part number";
+    /// A complaint in the register.
+    ComplaintId = "complaint number";
+    /// A freeze on deletion.
+    LegalHoldId = "legal hold number";
 }
 
 #[cfg(test)]

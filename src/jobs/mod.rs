@@ -25,6 +25,10 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How often records are compared for possible matches. How much an agency is asked does not follow
 /// from it: that is counted by the day.
 const COMPARE: Duration = Duration::from_hours(6);
+/// How often what was kept long enough is deleted.
+const RETAIN: Duration = Duration::from_hours(6);
+/// Who deletes it, in the log.
+pub const RETENTION: &str = "retention-job";
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -86,6 +90,23 @@ pub async fn tidy(gateway: Gateway, match_run_days: u32, shutdown: CancellationT
             tracing::warn!(error = %error, "pages of old match runs could not be removed; they are tried again");
         }
         pause(&shutdown, TIDY).await;
+    }
+}
+
+/// Deletes what was kept long enough, and keeps outside the database what was erased.
+pub async fn retain(gateway: Gateway, erased: PathBuf, shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, RETAIN).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.retain(RETENTION).await {
+            Ok(ran) => tracing::info!(erased = ran.erased, held = ran.held, "what was kept long enough is deleted"),
+            Err(error) => tracing::warn!(error = %error, "deletion did not finish; it goes on next time"),
+        }
+        if let Err(error) = gateway.follow_erasures(&erased, RETENTION).await {
+            tracing::error!(error = %error, "what was erased could not be noted outside the database");
+        }
     }
 }
 

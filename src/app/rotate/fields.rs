@@ -26,7 +26,7 @@ pub struct Resealed {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics, who retired a token, household tokens and the pages of match runs.
+    /// statistics, who retired a token, household tokens, the pages of match runs, and what is sealed in cases of people's rights.
     ///
     /// # Errors
     ///
@@ -40,6 +40,7 @@ impl Gateway {
         self.reseal_retirements(&mut done, true).await?;
         self.reseal_home_tokens(&mut done, true).await?;
         self.reseal_run_pages(&mut done, true).await?;
+        self.reseal_subject_cases(&mut done, true).await?;
         Ok(done)
     }
 
@@ -57,6 +58,7 @@ impl Gateway {
         self.reseal_retirements(&mut seen, false).await?;
         self.reseal_home_tokens(&mut seen, false).await?;
         self.reseal_run_pages(&mut seen, false).await?;
+        self.reseal_subject_cases(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 

@@ -6,6 +6,7 @@
 mod access;
 mod families;
 mod matches;
+mod rights;
 mod runs;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
 };
+pub use self::rights::{Deletion, LegalHold, SubjectCase, SubjectCommitments};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
 use crate::domain::ids::{
@@ -104,6 +106,12 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// Something was done in a case of a person's rights.
+    SubjectCase(Box<SubjectCase>) = "subject.case";
+    /// A freeze on deletion was placed or lifted.
+    LegalHold(LegalHold) = "legal.hold";
+    /// Something was deleted when its time was over.
+    Deletion(Deletion) = "retention.deletion";
 }
 
 impl Body {
