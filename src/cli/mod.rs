@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod operator;
 pub mod output;
 pub mod shell;
+pub mod subject;
 
 use std::process::ExitCode;
 
@@ -87,6 +88,10 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export, verify, search and explain the disclosure log
     Log(auditor::log::LogArgs),
+    /// Use the rights of a person whose identity was verified; answer for records of the agency's own
+    Subject(Box<subject::SubjectArgs>),
+    /// Delete what was kept long enough, and freeze deletion
+    Retention(operator::retention::RetentionArgs),
     /// Watch the log from outside: cosign what goes on, keep evidence of what does not
     Witness(auditor::witness::WitnessArgs),
     /// Record that a family is engaged, check a claim for a result, verify its bundle offline
@@ -146,6 +151,8 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Subject(args) => subject::run(*args, &output),
+        Command::Retention(args) => operator::retention::run(args, &output),
         Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
