@@ -242,7 +242,8 @@ pub fn run(args: SubjectArgs, output: &Output) -> Result<(), Failure> {
         Command::Clock(args) => {
             let body = acting(&args.acting, json!({ "step": args.step.as_str(), "reason": args.reason.as_str() }));
             let found = post(&args.acting.via, &format!("/v1/subject-cases/{}/steps", args.case), &body)?;
-            let due = found["case"]["due_on"].as_str().unwrap_or("no day, while the clock stands or the case is closed");
+            let due =
+                found["case"]["due_on"].as_str().unwrap_or("no day, while the clock stands or the case is closed");
             output.result(format_args!("done, and in the log; due on: {due}"), &found);
             Ok(())
         }
@@ -302,7 +303,9 @@ fn open(args: &OpenArgs, output: &Output) -> Result<(), Failure> {
         &found,
     );
     if args.reply_key.is_none() {
-        output.note("Answers are sealed at rest by the gateway alone: with --reply-key only this agency could open them.");
+        output.note(
+            "Answers are sealed at rest by the gateway alone: with --reply-key only this agency could open them.",
+        );
     }
     Ok(())
 }
@@ -338,12 +341,13 @@ fn replies(args: &RepliesArgs, output: &Output) -> Result<(), Failure> {
     let mut written = 0;
     for reply in found["replies"].as_array().into_iter().flatten() {
         let (part, body) = (reply["part"].as_str().unwrap_or_default(), reply["body"].as_str().unwrap_or_default());
-        let part: SubjectPartId = part.parse().map_err(|_| Failure::failed("the gateway's answer has no part number"))?;
+        let part: SubjectPartId =
+            part.parse().map_err(|_| Failure::failed("the gateway's answer has no part number"))?;
         let body = reply_key::decode(body).ok_or_else(|| Failure::failed("the gateway's answer is not base64url"))?;
         let plain = if reply["protection"] == "case-key" {
-            let pair = pair.as_ref().ok_or_else(|| {
-                Failure::failed("the answers are sealed to the case's key").next("give --reply-key")
-            })?;
+            let pair = pair
+                .as_ref()
+                .ok_or_else(|| Failure::failed("the answers are sealed to the case's key").next("give --reply-key"))?;
             let opened = pair.open(labels::SUBJECT_REPLY, part.as_bytes(), &body);
             opened.map_err(|_| Failure::failed("an answer does not open with this key"))?.to_vec()
         } else {
@@ -371,9 +375,9 @@ fn answer(args: &AnswerArgs, output: &Output) -> Result<(), Failure> {
             Some(key) => {
                 let key = SealPublicKey::parse(key).map_err(|_| Failure::failed("the case's key cannot be read"))?;
                 let row = args.part.as_bytes();
-                let sealed =
-                    seal::seal(&SystemRandom::new(), &key, labels::SUBJECT_REPLY, row, &plain, REPLY_PADDED);
-                sealed.map_err(|_| Failure::failed("the answer is too long").next("give what is longer by another way"))?
+                let sealed = seal::seal(&SystemRandom::new(), &key, labels::SUBJECT_REPLY, row, &plain, REPLY_PADDED);
+                sealed
+                    .map_err(|_| Failure::failed("the answer is too long").next("give what is longer by another way"))?
             }
         };
         body["reply"] = Value::String(encode_base64url(&kept));

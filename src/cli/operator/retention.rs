@@ -196,7 +196,10 @@ fn holds(args: &ShowArgs, output: &Output) -> Result<(), Failure> {
     let lines: Vec<HoldLine> = all.iter().map(line).collect();
     let text = |line: &HoldLine| {
         let state = line.lifted_at.as_deref().map_or("stands".to_owned(), |at| format!("lifted {at}"));
-        format!("{}  {} {}  {}  placed {} by {}  {state}", line.hold, line.covers, line.name, line.reason, line.placed_at, line.placed_by)
+        format!(
+            "{}  {} {}  {}  placed {} by {}  {state}",
+            line.hold, line.covers, line.name, line.reason, line.placed_at, line.placed_by
+        )
     };
     let text: Vec<String> = lines.iter().map(text).collect();
     output.result(if text.is_empty() { "nothing is frozen".to_owned() } else { text.join("\n") }, &lines);

@@ -107,7 +107,12 @@ pub(super) fn shielded(args: &ShieldedArgs, output: &Output) -> Result<(), Failu
         let agencies: Vec<&str> = part.shielding.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let records = part.records.as_array().map_or(0, Vec::len);
         let due = part.due_on.as_deref().unwrap_or("-");
-        format!("{}  {}  due {due}  shielded by {}; {records} other records", part.case, part.right, agencies.join(", "))
+        format!(
+            "{}  {}  due {due}  shielded by {}; {records} other records",
+            part.case,
+            part.right,
+            agencies.join(", ")
+        )
     };
     let text: Vec<String> = parts.iter().map(text).collect();
     let text = if text.is_empty() { "nothing is for the shield officers".to_owned() } else { text.join("\n") };
