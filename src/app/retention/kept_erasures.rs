@@ -98,12 +98,10 @@ impl Gateway {
     /// [`KeptError`]; a gateway must not serve then.
     pub async fn follow_erasures(&self, path: &Path, by: &str) -> Result<Erased, KeptError> {
         let mut kept = read(path)?;
-        let mut again = Vec::new();
-        for event in &kept {
-            if self.store().event_body(*event).await?.is_some() {
-                again.push(*event); // an event that the restored log lacks has nothing to open either
-            }
-        }
+        let named: Vec<EventId> = kept.iter().copied().collect();
+        let mut tx = self.store().begin().await?;
+        let again = tx.still_opened(&named).await?;
+        drop(tx);
         let done = self.erase_entries(&again, "restored-backup", by).await?;
         let before = kept.len();
         let erased = self.erased_by_the_log().await?;

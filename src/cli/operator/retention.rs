@@ -182,7 +182,7 @@ fn hold(args: &HoldArgs, output: &Output) -> Result<(), Failure> {
 fn holds(args: &ShowArgs, output: &Output) -> Result<(), Failure> {
     let config = args.config.read()?;
     let all = crate::cli::block_on(with_gateway(&config, async |gateway| {
-        Ok(gateway.store().legal_holds(gateway.programme()).await.map_err(super::store_failure)?)
+        gateway.store().legal_holds(gateway.programme()).await.map_err(super::store_failure)
     }))?;
     let line = |stored: &crate::store::StoredHold| HoldLine {
         hold: stored.id.to_string(),

@@ -72,7 +72,7 @@ async fn whole_case(home: &TestGateway, person: &Person) -> Vec<(u16, Vec<String
         let names = reply.header_names().into_iter().map(str::to_owned).collect();
         let (mut value, length) = (reply.json(), reply.body.len());
         same(&mut value);
-        (reply.status.as_u16(), names, length, value)
+        (reply.status, names, length, value)
     };
     replies.into_iter().map(plain).collect()
 }
