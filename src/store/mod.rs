@@ -69,7 +69,7 @@ pub use retired_tokens::RetiredToken;
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
-pub use subject_cases::{NewComplaint, NewPart, PersonRecord, RecordMark, StoredCase, StoredComplaint, StoredPart};
+pub use subject_cases::{NewComplaint, NewPart, PersonRecord, RecordMark, SealedPart, StoredCase, StoredComplaint, StoredPart};
 pub use subject_entries::{OpenedEntry, RecordEntry, RecordUse};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;

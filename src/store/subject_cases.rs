@@ -180,6 +180,19 @@ pub struct StoredPart {
     pub reply_key: String,
 }
 
+/// What is sealed in a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedPart {
+    /// Its number.
+    pub id: SubjectPartId,
+    /// The records, sealed.
+    pub records: Vec<u8>,
+    /// The answer, sealed.
+    pub reply: Option<Vec<u8>>,
+    /// The answer is sealed at rest by the gateway, not to a case's key.
+    pub is_reply_ours: bool,
+}
+
 /// What a decision did to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordMark {
@@ -353,11 +366,13 @@ impl Store {
         rows.iter().map(|row| Ok((case_id(row, 0)?, row.bytes(1)?))).collect()
     }
 
-    /// The sealed records of every part, with its answer where that is sealed at rest by the gateway.
-    #[expect(clippy::type_complexity, reason = "a row as it is stored")]
-    pub async fn sealed_parts(&self) -> Result<Vec<(SubjectPartId, Vec<u8>, Option<Vec<u8>>, bool)>, StoreError> {
+    /// What is sealed in every part.
+    pub async fn sealed_parts(&self) -> Result<Vec<SealedPart>, StoreError> {
         let rows = self.fetch_all(SEALED_PARTS, values![]).await?;
-        let read = |row: &Row| Ok((part_id(row, 0)?, row.bytes(1)?, row.optional_bytes(2)?, row.text(3)?.is_empty()));
+        let read = |row: &Row| {
+            let is_reply_ours = row.text(3)?.is_empty();
+            Ok(SealedPart { id: part_id(row, 0)?, records: row.bytes(1)?, reply: row.optional_bytes(2)?, is_reply_ours })
+        };
         rows.iter().map(read).collect()
     }
 }

@@ -21,17 +21,18 @@ impl Gateway {
                 tx.commit().await?;
             }
         }
-        for (id, sealed, reply, is_ours) in self.store().sealed_parts().await? {
-            let records = self.again(done, PART_PLACE, id.as_bytes(), &sealed)?;
+        for part in self.store().sealed_parts().await? {
+            let row = part.id.as_bytes();
+            let records = self.again(done, PART_PLACE, row, &part.records)?;
             // What is sealed to a case's key is not ours to open.
-            let answer = match &reply {
-                Some(reply) if is_ours => self.again(done, REPLY_PLACE, id.as_bytes(), reply)?,
+            let answer = match &part.reply {
+                Some(reply) if part.is_reply_ours => self.again(done, REPLY_PLACE, row, reply)?,
                 _ => None,
             };
             if changes && (records.is_some() || answer.is_some()) {
-                let (records, answer) = (records.unwrap_or(sealed), answer.or(reply));
+                let (records, answer) = (records.unwrap_or(part.records), answer.or(part.reply));
                 let mut tx = self.store().begin().await?;
-                tx.reseal_part(id, &records, answer.as_deref()).await?;
+                tx.reseal_part(part.id, &records, answer.as_deref()).await?;
                 tx.commit().await?;
             }
         }

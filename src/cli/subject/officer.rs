@@ -13,14 +13,14 @@ use crate::domain::labels;
 
 /// Arguments of `porth subject register`.
 #[derive(Debug, Args)]
-pub struct RegisterArgs {
+pub(super) struct RegisterArgs {
     #[command(flatten)]
     config: ConfigFile,
 }
 
 /// Arguments of `porth subject shielded`.
 #[derive(Debug, Args)]
-pub struct ShieldedArgs {
+pub(super) struct ShieldedArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// The shield officers' private key, as `porth keys init --for shield` made it

@@ -128,7 +128,8 @@ async fn a_case_that_was_closed_long_ago_is_deleted_with_a_count_and_a_digest(#[
     assert_eq!((ran.cases, ran.held), (1, 0));
     assert!(store.subject_case(case.id).await.expect("asked").is_none());
     assert!(store.subject_case(kept.id).await.expect("asked").is_some());
-    let [entry] = &entries(&programme, "retention.deletion").await[..] else { panic!("one entry") };
+    let told = entries(&programme, "retention.deletion").await;
+    let [entry] = &told[..] else { panic!("one entry: {told:?}") };
     let body = &entry["body"];
     assert_eq!((&body["item"], &body["count"], &body["months"]), (&"subject-cases".into(), &1.into(), &36.into()));
     assert!(!entry.to_string().contains(&case.id.to_string()), "what was deleted is not in its evidence");
@@ -161,6 +162,7 @@ async fn a_backup_of_before_an_erasure_brings_nothing_back(#[case] backend: Back
     assert!(!is_opened(&restored, asked).await);
     let again = restored.gateway.follow_erasures(&kept, "retention-job").await.expect("nothing to do");
     assert_eq!((again.erased, again.held), (0, 0));
-    let [erasure] = &entries(&restored, "erasure").await[..] else { panic!("one entry") };
+    let told = entries(&restored, "erasure").await;
+    let [erasure] = &told[..] else { panic!("one entry: {told:?}") };
     assert_eq!(erasure["body"]["reason"], "restored-backup");
 }
