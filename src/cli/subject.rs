@@ -76,7 +76,7 @@ struct Acting {
     #[arg(long)]
     role: RoleCode,
     /// The agency's own keyed reference of that person
-    #[arg(long, value_parser = OpaqueRef::parse)]
+    #[arg(long, value_parser = OpaqueRef::parse, allow_hyphen_values = true)]
     user: OpaqueRef,
 }
 

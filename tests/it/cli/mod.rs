@@ -13,5 +13,6 @@ pub(crate) mod policy;
 mod possible_matches;
 mod screen;
 pub(crate) mod serve;
+mod subject;
 mod tokenise;
 mod towards_gateway;
