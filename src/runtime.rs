@@ -12,6 +12,7 @@ use crate::app::error::AppError;
 use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::load_policy::check_whole;
+use crate::app::retention::kept_erasures::{self, KeptError};
 use crate::app::sequence::{Sequencer, open_log};
 use crate::app::witness::{WitnessRule, Witnesses};
 use crate::app::writer::Writer;
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The log is behind what this machine remembers.
     #[error(transparent)]
     Held(#[from] HeldError),
+    /// What was erased before is not known, or could not be erased again.
+    #[error(transparent)]
+    Erasures(#[from] KeptError),
     /// A file that must be there.
     #[error("cannot read {path}: {kind}")]
     File {
@@ -393,6 +397,9 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     check_whole(&*gateway.current_policies().await?)?;
     let state_file = config.state_file();
     refuse_older_log(gateway.store(), &state_file).await?;
+    // A restored backup brings nothing back that was erased.
+    let erased = kept_erasures::beside(&state_file);
+    gateway.follow_erasures(&erased, jobs::RETENTION).await?;
     let tls = Arc::new(TlsReloader::from_files(tls_files(config))?);
     let agencies = bind(&config.listen.agencies).await?;
     let operator = bind(&config.listen.operator).await?;
@@ -421,6 +428,7 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
     let watched = (config.alerts.thresholds(), Duration::from_secs(config.alerts.every_seconds.into()));
     tasks.spawn(jobs::watch(gateway.clone(), watched, shutdown.clone()));
+    tasks.spawn(jobs::retain(gateway.clone(), erased, shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), config.retention.match_run_days, shutdown.clone()));
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));

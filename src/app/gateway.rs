@@ -378,6 +378,7 @@ pub(super) fn new_event(
         leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
         body,
         openings: Vec::new(),
+        records: Vec::new(),
         tags: Vec::new(),
     })
 }

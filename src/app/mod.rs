@@ -43,6 +43,9 @@
 //! | [`rotate`] | keys are replaced: epochs end, stored tokens are blinded again, fields sealed again |
 //! | [`weigh`] | what agencies sealed for match runs is opened, weights are learned, pairs weighed |
 //! | [`fuzzy`] | fuzzy encodings are compared, last of all; `likeness` is what this and weighing have in common |
+//! | [`subject_rights`] | people use their rights although nobody at the gateway knows their names |
+//! | [`retention`] | what was kept long enough is deleted, with evidence, unless a freeze keeps it |
+//! | `subject_index` | entries are found for every person whose records they rested on |
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod alerts;
@@ -83,6 +86,7 @@ pub mod recall;
 pub mod referral;
 pub mod relay;
 pub mod restore;
+pub mod retention;
 pub mod retract;
 pub mod review;
 pub mod rotate;
@@ -92,6 +96,8 @@ pub mod shared_addresses;
 pub mod shields;
 pub mod signers;
 pub mod statistics;
+pub(crate) mod subject_index;
+pub mod subject_rights;
 pub mod submit;
 pub mod suspend;
 pub mod tidy;

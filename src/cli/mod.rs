@@ -10,6 +10,7 @@ pub mod officer;
 pub mod operator;
 pub mod output;
 pub mod shell;
+pub mod subject;
 
 use std::process::ExitCode;
 
@@ -104,6 +105,10 @@ enum Command {
     Review(officer::review::ReviewArgs),
     /// Look into warnings about what was asked and how
     Alerts(officer::alerts::AlertsArgs),
+    /// Use the rights of a person whose identity was verified; answer for records of the agency's own
+    Subject(Box<subject::SubjectArgs>),
+    /// Delete what was kept long enough, and freeze deletion
+    Retention(operator::retention::RetentionArgs),
     /// Watch the log from outside: cosign what goes on, keep evidence of what does not
     Witness(auditor::witness::WitnessArgs),
     /// Record that a family is engaged, check a claim for a result, verify its bundle offline
@@ -173,6 +178,8 @@ pub fn run() -> ExitCode {
         Command::Log(args) => auditor::log::run(args, &output),
         Command::Review(args) => officer::review::run(args, &output),
         Command::Alerts(args) => officer::alerts::run(args, &output),
+        Command::Subject(args) => subject::run(*args, &output),
+        Command::Retention(args) => operator::retention::run(args, &output),
         Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),

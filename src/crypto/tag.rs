@@ -12,6 +12,7 @@ use crate::domain::labels;
 /// Makes the gateway's lookup tags, with the index key.
 pub struct Tagger {
     subjects: Keyed,
+    records: Keyed,
     replies: Keyed,
     counted: Keyed,
     files: Keyed,
@@ -24,6 +25,7 @@ impl Tagger {
     pub fn new(key: &Secret<32>) -> Self {
         Self {
             subjects: Keyed::new(key.expose(), labels::SUBJECT_INDEX),
+            records: Keyed::new(key.expose(), labels::RECORD_INDEX),
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
             counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
             files: Keyed::new(key.expose(), labels::FILE_DIGEST),
@@ -35,6 +37,12 @@ impl Tagger {
     /// Where a person's log entries are found: subject access and erasure start here.
     pub fn subject(&self, subject: &[u8; 16]) -> [u8; 16] {
         self.subjects.clone().raw(subject).finish_short()
+    }
+
+    /// Where the log entries that rested on a record are found, by its holder's own reference: the same
+    /// in every snapshot and whatever keys the tokens of the record are made or blinded with.
+    pub fn record(&self, agency: &str, feed: &str, reference: &str) -> [u8; 16] {
+        self.records.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes()).finish_short()
     }
 
     /// How statistics remember a record from one release to the next, by its holder's own reference:
@@ -94,6 +102,10 @@ mod tests {
         assert_eq!(counted(1, "a", "f", "r"), counted(1, "a", "f", "r"));
         assert_ne!(counted(1, "a", "f", "r"), counted(2, "a", "f", "r"));
         assert_ne!(counted(1, "a", "bf", "r"), counted(1, "ab", "f", "r"));
+        let record = |byte, agency, feed, reference| tagger(byte).record(agency, feed, reference);
+        assert_eq!(record(1, "a", "f", "r"), record(1, "a", "f", "r"));
+        assert_ne!(record(1, "a", "f", "r"), record(2, "a", "f", "r"));
+        assert_ne!(record(1, "a", "bf", "r"), record(1, "ab", "f", "r"));
         let file = |byte, agency, feed, digest| tagger(byte).file(agency, feed, &[digest; 32]);
         assert_eq!(file(1, "a", "f", 7), file(1, "a", "f", 7));
         assert_ne!(file(1, "a", "f", 7), file(2, "a", "f", 7), "who has no key cannot compute it");

@@ -260,6 +260,14 @@ random_ids! {
     RecallId = "recall id";
     /// A breach, or something else that went wrong.
     IncidentId = "incident id";
+    /// A case of a person's rights.
+    SubjectCaseId = "case number";
+    /// A source controller's part of such a case.
+    SubjectPartId = "part number";
+    /// A complaint in the register.
+    ComplaintId = "complaint number";
+    /// A freeze on deletion.
+    LegalHoldId = "legal hold number";
 }
 
 #[cfg(test)]

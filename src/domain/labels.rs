@@ -38,6 +38,12 @@ pub const COMMITMENT: &str = "porth/v1/commitment";
 pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
+/// The index tag under which the log entries that rested on a record are found.
+pub const RECORD_INDEX: &str = "porth/v1/record-index";
+/// What a source controller answers in a case of a person's rights, sealed to the case's own key.
+pub const SUBJECT_REPLY: &str = "porth/v1/subject-reply";
+/// The part of such a case that is for the shield officers.
+pub const SUBJECT_SHIELD: &str = "porth/v1/subject-shield";
 /// The tag that a reply is stored under for idempotent replay.
 pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 
@@ -89,6 +95,9 @@ pub const ALL: [&str; 31] = [
     COMMITMENT,
     SHIELD_OPENING,
     SUBJECT_INDEX,
+    RECORD_INDEX,
+    SUBJECT_REPLY,
+    SUBJECT_SHIELD,
     IDEMPOTENCY,
     STATISTICS_RECORD,
     FILE_DIGEST,

@@ -20,6 +20,7 @@ use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 use super::record::Flag;
 use super::referral::ReferralRules;
+use super::retention::{self, DataItem, RetentionRule};
 use super::statistics::profile::Thresholds;
 
 /// A criteria area.
@@ -196,6 +197,8 @@ struct ProgrammeFile {
     feed: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
+    #[serde(default)]
+    retention: Vec<RetentionRule>,
 }
 
 /// The programme file, parsed and consistent.
@@ -215,6 +218,7 @@ pub struct Programme {
     feeds: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
+    retention: Vec<RetentionRule>,
     file: FileHash,
 }
 
@@ -242,6 +246,7 @@ impl Programme {
             feeds: read.feed,
             claim: read.claim,
             referral: read.referral,
+            retention: read.retention,
             file: FileHash::of(bytes),
         };
         programme.terms.sort_by_key(|term| term.starts);
@@ -325,6 +330,11 @@ impl Programme {
     pub fn claim(&self) -> Option<&ClaimRules> {
         self.claim.as_ref()
     }
+    /// How long what is kept; no rule means that it is kept.
+    pub fn retention(&self, item: DataItem) -> Option<&RetentionRule> {
+        self.retention.iter().find(|rule| rule.item == item)
+    }
+
     /// The purposes of a referral's steps; `None` where the programme takes no referrals.
     pub fn referral(&self) -> Option<&ReferralRules> {
         self.referral.as_ref()
@@ -426,6 +436,7 @@ impl Programme {
         self.feed_faults(&mut faults);
         self.claim.iter().for_each(|rules| rules.faults(self, &mut faults));
         self.referral.iter().for_each(|rules| rules.faults(self, &mut faults));
+        retention::faults(&self.retention, &mut faults);
         faults
     }
 

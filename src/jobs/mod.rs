@@ -29,6 +29,10 @@ const MEASURE: Duration = Duration::from_secs(10);
 const COMPARE: Duration = Duration::from_hours(6);
 /// How often open recalls are taken further.
 const RECALL: Duration = Duration::from_secs(5);
+/// How often what was kept long enough is deleted.
+const RETAIN: Duration = Duration::from_hours(6);
+/// Who deletes it, in the log.
+pub const RETENTION: &str = "retention-job";
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -112,6 +116,23 @@ pub async fn watch(gateway: Gateway, (rules, every): (Thresholds, Duration), shu
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "alerts were opened: see `porth alerts list`"),
             Err(error) => tracing::warn!(error = %error, "the log could not be watched; it is tried again"),
+        }
+    }
+}
+
+/// Deletes what was kept long enough, and keeps outside the database what was erased.
+pub async fn retain(gateway: Gateway, erased: PathBuf, shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, RETAIN).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.retain(RETENTION).await {
+            Ok(ran) => tracing::info!(erased = ran.erased, held = ran.held, "what was kept long enough is deleted"),
+            Err(error) => tracing::warn!(error = %error, "deletion did not finish; it goes on next time"),
+        }
+        if let Err(error) = gateway.follow_erasures(&erased, RETENTION).await {
+            tracing::error!(error = %error, "what was erased could not be noted outside the database");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::bulk::BulkInsert;
 use super::statements::{ListStatement, statements};
+use super::subject_entries::{ADD_RECORD_USES, RecordUse};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx, View};
 use crate::domain::ids::{EventId, ProgrammeCode};
@@ -103,6 +104,8 @@ pub struct NewEvent {
     pub openings: Vec<(&'static str, Vec<u8>)>,
     /// Under which tags a person's entries are found.
     pub tags: Vec<[u8; 16]>,
+    /// The records that the entry rests on.
+    pub records: Vec<RecordUse>,
 }
 
 /// One counter of a receive clause: at most `limit` enquiries a day.
@@ -289,6 +292,7 @@ impl Tx {
         let mut pending: Vec<Value<'_>> = Vec::with_capacity(events.len() * 2);
         let mut openings: Vec<Value<'_>> = Vec::new();
         let mut tags: Vec<Value<'_>> = Vec::new();
+        let mut records: Vec<Value<'_>> = Vec::new();
         for event in events {
             values.extend([
                 Value::from(event.id.as_bytes()),
@@ -308,11 +312,15 @@ impl Tx {
             for tag in &event.tags {
                 tags.extend([Value::from(tag), event.id.as_bytes().into()]);
             }
+            for record in &event.records {
+                records.extend([Value::from(&record.tag), event.id.as_bytes().into(), record.is_asked_about.into()]);
+            }
         }
         self.insert_many(&ADD_EVENTS, &values).await?;
         self.insert_many(&ADD_PENDING, &pending).await?;
         self.insert_many(&ADD_OPENINGS, &openings).await?;
-        self.insert_many(&ADD_TAGS, &tags).await.map(drop)
+        self.insert_many(&ADD_TAGS, &tags).await?;
+        self.insert_many(&ADD_RECORD_USES, &records).await.map(drop)
     }
 
     /// Charges a counter; returns how much was used before. The row stays locked until the end of the

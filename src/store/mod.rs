@@ -14,6 +14,7 @@ mod error;
 mod families;
 mod incidents;
 mod keys;
+mod legal_holds;
 mod links;
 mod log;
 mod log_index;
@@ -38,6 +39,8 @@ mod snapshot;
 mod standing;
 mod statements;
 mod statistics;
+mod subject_cases;
+mod subject_entries;
 mod submissions;
 mod token_checks;
 mod uploads;
@@ -60,6 +63,7 @@ pub use error::StoreError;
 pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
 pub use incidents::StoredIncident;
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
+pub use legal_holds::StoredHold;
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
 pub use log_index::{FacetRow, FoundEntry, LogQuery};
@@ -82,6 +86,8 @@ pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
+pub use subject_cases::{NewComplaint, NewPart, PersonRecord, RecordMark, SealedPart, StoredCase, StoredComplaint, StoredPart};
+pub use subject_entries::{OpenedEntry, RecordEntry, RecordUse};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;
 pub use uploads::{NewUpload, Upload};
@@ -120,6 +126,9 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("shields", shields::STATEMENTS),
     ("standing", standing::STATEMENTS),
     ("statistics", statistics::STATEMENTS),
+    ("subject cases", subject_cases::STATEMENTS),
+    ("subject entries", subject_entries::STATEMENTS),
+    ("legal holds", legal_holds::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
     ("retired tokens", retired_tokens::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
@@ -150,6 +159,12 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop tokens between", &keys::DROP_TOKENS_BETWEEN),
     ("drop households between", &keys::DROP_HOUSEHOLDS_BETWEEN),
     ("drop pending", &log::DROP_PENDING),
+    ("drop openings", &subject_entries::DROP_OPENINGS),
+    ("drop record uses", &subject_entries::DROP_RECORD_USES),
+    ("drop subject tags", &subject_entries::DROP_SUBJECT_TAGS),
+    ("drop kept replies", &subject_entries::DROP_REPLIES),
+    ("entries of records", &subject_entries::BY_TAG),
+    ("opened events", &subject_entries::STILL_OPENED),
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
     ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
     ("shown records", &possible_matches::SHOWN),
@@ -175,6 +190,7 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),
+    ("record uses", &subject_entries::ADD_RECORD_USES),
     ("replies", &log::ADD_REPLIES),
     ("leaves", &log::ADD_LEAVES),
     ("tiles", &log::PUT_TILES),

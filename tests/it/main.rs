@@ -19,6 +19,7 @@ mod possible_matches;
 mod readme;
 mod recalls;
 mod review;
+mod rights;
 mod statistics;
 mod store;
 mod support;

@@ -238,7 +238,10 @@ impl Gateway {
         };
         let opening = serde_json::to_vec(&opening).map_err(|_| AppError::Internal("an opening cannot be written"))?;
         let about = (subject.clone(), &found.tokens[..], found.hidden);
-        let (entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
+        let (mut entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
+        // Whoever asks about a family by its number asks about each of its people.
+        let names = found.people.iter().flat_map(|person| &person.records);
+        entry.records = names.map(|name| self.record_use((&name.agency, &name.feed, &name.reference), true)).collect();
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let disclosure = Disclosure {
             entry,

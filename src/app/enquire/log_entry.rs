@@ -149,7 +149,15 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
         let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
-        Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
+        let mut answer = self.finish(draft, asked, Outcome::Answered, opening)?;
+        for (member, records) in found.records.iter().enumerate() {
+            let of = |name: &RecordName| {
+                let is_asked_about = member == found.asked_about;
+                self.record_use((&name.agency, &name.feed, &name.reference), is_asked_about)
+            };
+            answer.records.extend(records.iter().map(of));
+        }
+        Ok((answer, refusal))
     }
 
     /// The entry of a refusal by agreement.

@@ -142,12 +142,14 @@ impl Gateway {
         asked: &ViewTerms,
         permitted: &Arc<Permitted>,
     ) -> Result<Option<Viewed>, EnquiryError> {
-        let mut pairs = self.pairs_within(ground, permitted).await?;
-        pairs.retain(|pair| asked.after.is_none_or(|after| pair.handle > after));
-        let next_after = (pairs.len() > PAGE).then(|| pairs[PAGE - 1].handle);
-        pairs.truncate(PAGE);
+        let mut stored = self.pairs_within(ground, permitted).await?;
+        stored.retain(|pair| asked.after.is_none_or(|after| pair.id > after));
+        let next_after = (stored.len() > PAGE).then(|| stored[PAGE - 1].id);
+        stored.truncate(PAGE);
+        let pairs: Vec<ViewedPair> = stored.iter().map(viewed).collect();
         let lines = &permitted.decisions;
-        let entry = self.view_entry(id, ground, caller, asked, (lines, Outcome::Answered, &pairs))?;
+        let mut entry = self.view_entry(id, ground, caller, asked, (lines, Outcome::Answered, &pairs))?;
+        entry.records = self.record_uses(stored.iter().flat_map(|pair| pair.names.both()));
         let used_up = Outcome::Refused(code("ceiling")?);
         let over = self.view_entry(id, ground, caller, asked, (lines, used_up, &[]))?;
         let receipt = self.receipt(id, entry.leaf_hash, ground.view.now)?;
@@ -169,7 +171,7 @@ impl Gateway {
     }
 
     /// The pairs of which both records are in the set, visible and reached by no shield.
-    async fn pairs_within(&self, ground: &Ground, permitted: &Permitted) -> Result<Vec<ViewedPair>, AppError> {
+    async fn pairs_within(&self, ground: &Ground, permitted: &Permitted) -> Result<Vec<StoredPair>, AppError> {
         let is_in =
             |name: &RecordName| ground.feed(&name.agency, &name.feed).is_some_and(|feed| permitted.includes(&feed));
         let standing = self.store().standing_pairs(self.programme()).await?;
@@ -178,8 +180,8 @@ impl Gateway {
         let names: BTreeSet<RecordName> = within.iter().flat_map(|pair| pair.names.both()).cloned().collect();
         let shown = self.open_records(ground.view.generation, names).await?;
         let is_shown = |pair: &&StoredPair| pair.names.both().into_iter().all(|name| shown.contains_key(name));
-        let mut pairs: Vec<ViewedPair> = within.iter().filter(is_shown).map(viewed).collect();
-        pairs.sort_by_key(|pair| pair.handle);
+        let mut pairs: Vec<StoredPair> = within.into_iter().filter(|pair| is_shown(&pair)).collect();
+        pairs.sort_by_key(|pair| pair.id);
         Ok(pairs)
     }
 

@@ -27,7 +27,8 @@ pub struct Resealed {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics, who retired a token, household tokens, the pages of match runs and which records are decoys.
+    /// statistics, who retired a token, household tokens, the pages of match runs, which records are decoys, and what
+    /// is sealed in cases of people's rights.
     ///
     /// # Errors
     ///
@@ -42,6 +43,7 @@ impl Gateway {
         self.reseal_home_tokens(&mut done, true).await?;
         self.reseal_run_pages(&mut done, true).await?;
         self.reseal_decoys(&mut done, true).await?;
+        self.reseal_subject_cases(&mut done, true).await?;
         Ok(done)
     }
 
@@ -60,6 +62,7 @@ impl Gateway {
         self.reseal_home_tokens(&mut seen, false).await?;
         self.reseal_run_pages(&mut seen, false).await?;
         self.reseal_decoys(&mut seen, false).await?;
+        self.reseal_subject_cases(&mut seen, false).await?;
         Ok(seen.resealed)
     }
 

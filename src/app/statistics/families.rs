@@ -206,7 +206,12 @@ impl Reader {
         let Some(came_as) = self.feeds.get(&(record.agency.clone(), record.feed.clone())) else {
             return Ok(None); // its feed is suspended or not visible: neither is the record
         };
+        let name = (&record.agency, &record.feed, &record.reference);
+        if self.policies.is_held_back(name.0, name.1, name.2) {
+            return Ok(None);
+        }
         let mut evidence = self.gateway.open_evidence(record.id, &record.evidence)?;
+        self.policies.contest(name, &mut evidence);
         let may = |item: &Item| self.permitted.allows(came_as, item);
         let is_own = record.agency == self.permitted.terms.recipient;
         let shows_home = (may(&Item::Household) || is_own) && evidence.coverage == Coverage::Current;

@@ -10,6 +10,7 @@ mod log;
 mod matches;
 mod recalls;
 mod review;
+mod rights;
 mod runs;
 mod shields;
 
@@ -29,6 +30,7 @@ pub use self::recalls::{
     NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
 };
 pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
+pub use self::rights::{Deletion, LegalHold, SubjectCase, SubjectCommitments};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
@@ -152,6 +154,12 @@ bodies! {
     AlertStep(AlertStep) = "alert.step";
     /// A decoy was registered or removed.
     AlertDecoy(AlertDecoy) = "alert.decoy";
+    /// Something was done in a case of a person's rights.
+    SubjectCase(Box<SubjectCase>) = "subject.case";
+    /// A freeze on deletion was placed or lifted.
+    LegalHold(LegalHold) = "legal.hold";
+    /// Something was deleted when its time was over.
+    Deletion(Deletion) = "retention.deletion";
 }
 
 impl Body {

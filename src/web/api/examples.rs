@@ -1,6 +1,8 @@
 //! Examples of the OpenAPI document. Nothing in them is of anybody: tokens and references are rows of
 //! one letter, agencies and teams are the example programme's.
 
+mod rights;
+
 use serde_json::{Value, json};
 
 use crate::web::problem::{Problem, RuleInTheWay};
@@ -56,6 +58,32 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/possible-matches/views" => json!({
             "agreement": "programme-delivery/v1", "purpose": "programme-delivery", "relationship": "screening",
             "role": "data-analyst", "user": REFERENCE,
+        }),
+        "/v1/subject-cases" => json!({
+            "right": "access", "records": [{ "feed": "attendance", "ref": REFERENCE }],
+            "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/data" | "/v1/subject-cases/{id}/replies" | "/v1/subject-parts/{id}/data" => {
+            json!({ "role": "education-welfare-officer", "user": REFERENCE })
+        }
+        "/v1/subject-cases/{id}/steps" => json!({
+            "step": "extend", "reason": "complex", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/decisions" => json!({
+            "outcome": "upheld", "reason": "no-compelling-ground", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-parts/{id}/answers" => json!({
+            "outcome": "nothing-to-release", "reason": "checked-file", "role": "education-welfare-officer",
+            "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/lifts" | "/v1/subject-parts/{id}/lifts" => json!({
+            "reason": "settled", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-complaints" => json!({
+            "about": "delay", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-complaints/{id}/steps" => json!({
+            "step": "close", "outcome": "upheld", "role": "education-welfare-officer", "user": REFERENCE,
         }),
         "/v1/match-runs"
         | "/v1/match-runs/{id}/list"
@@ -361,6 +389,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/match-runs/{id}/difference", _) => {
             json!({ "has_earlier": true, "added": 57, "gone": 12, "changed": 130 })
         }
+        (path, _) if path.starts_with("/v1/subject-") => rights::answer(path, method),
         ("/v1/possible-matches", "get") => json!({ "possible_matches": [{
             "id": ID, "feed": "attendance", "ref": REFERENCE, "fields": ["dob", "forename", "surname"], "role": "child",
             "as_at": "2026-09-18", "asked_at": "2026-09-25T04:00:00.000000Z",

@@ -17,6 +17,7 @@ use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
 use crate::app::shields::ShieldError;
 use crate::app::statistics::StatisticsError;
+use crate::app::subject_rights::SubjectError;
 use crate::app::submit::FileFault;
 use crate::app::witness::WitnessError;
 use crate::crypto::jwt::{ClaimFault, JwtError};
@@ -378,6 +379,23 @@ impl From<ReferralError> for Problem {
             ReferralError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             ReferralError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
             ReferralError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectError> for Problem {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Unknown => Self::new(kinds::NOT_FOUND),
+            SubjectError::Record => Self::new(kinds::NOT_FOUND).detail(error),
+            SubjectError::Role
+            | SubjectError::Count
+            | SubjectError::Words
+            | SubjectError::Reply
+            | SubjectError::Key => Self::new(kinds::INVALID_FIELD).detail(error),
+            SubjectError::Answered | SubjectError::Clock(_) => Self::new(kinds::STATE_CONFLICT).detail(error),
+            SubjectError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+            SubjectError::App(error) => error.into(),
         }
     }
 }

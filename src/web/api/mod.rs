@@ -13,6 +13,7 @@
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`claims`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
+//! | [`subject_cases`] | people use their rights: cases, the parts of source controllers, complaints |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
 //! | [`emergencies`] | which emergency enquiries wait for a review, and their reviews |
@@ -68,6 +69,7 @@ pub mod reviews;
 pub mod screenings;
 pub mod shields;
 pub mod statistics;
+pub mod subject_cases;
 pub mod submissions;
 pub mod token;
 pub mod token_checks;
@@ -165,6 +167,18 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/families/claim-check", post(claims::check_claim))
         .route("/v1/referrals", post(referrals::create))
         .route("/v1/referrals/steps", post(referrals::step))
+        .route("/v1/subject-cases", post(subject_cases::open).get(subject_cases::list))
+        .route("/v1/subject-cases/{id}/data", post(subject_cases::case_data))
+        .route("/v1/subject-cases/{id}/steps", post(subject_cases::step))
+        .route("/v1/subject-cases/{id}/decisions", post(subject_cases::decide))
+        .route("/v1/subject-cases/{id}/lifts", post(subject_cases::lift_case))
+        .route("/v1/subject-cases/{id}/replies", post(subject_cases::replies))
+        .route("/v1/subject-parts", get(subject_cases::parts))
+        .route("/v1/subject-parts/{id}/data", post(subject_cases::part_data))
+        .route("/v1/subject-parts/{id}/answers", post(subject_cases::answer))
+        .route("/v1/subject-parts/{id}/lifts", post(subject_cases::lift_part))
+        .route("/v1/subject-complaints", post(subject_cases::complain).get(subject_cases::complaints))
+        .route("/v1/subject-complaints/{id}/steps", post(subject_cases::step_complaint))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/log/cosignatures", post(cosignatures::create).get(cosignatures::show))

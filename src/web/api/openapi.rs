@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields, statistics, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields, statistics, subject_cases, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -77,6 +77,20 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         claims::check_claim,
         referrals::create,
         referrals::step,
+        subject_cases::open,
+        subject_cases::list,
+        subject_cases::case_data,
+        subject_cases::step,
+        subject_cases::decide,
+        subject_cases::lift_case,
+        subject_cases::replies,
+        subject_cases::parts,
+        subject_cases::part_data,
+        subject_cases::answer,
+        subject_cases::lift_part,
+        subject_cases::complain,
+        subject_cases::complaints,
+        subject_cases::step_complaint,
         log::checkpoint,
         log::tile,
         cosignatures::create,
@@ -105,6 +119,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
         (name = "notices", description = "A wrong match or delivery is recalled; what an agency has to know about answers that it received"),
         (name = "reviews", description = "Findings about the agency's own disclosures, and its replies"),
+        (name = "subject rights", description = "People use their rights; nobody is told what others hold"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -242,6 +257,8 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
         (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/subject-cases" | "/v1/subject-complaints", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (path, "409") if path.starts_with("/v1/subject-") && path.contains("{id}") => kinds::STATE_CONFLICT,
         (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,

@@ -15,5 +15,6 @@ pub(crate) mod policy;
 mod possible_matches;
 pub(crate) mod screen;
 pub(crate) mod serve;
+mod subject;
 pub(crate) mod tokenise;
 mod towards_gateway;

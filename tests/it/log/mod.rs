@@ -66,7 +66,20 @@ pub(super) fn entry_of(
     let body = Entry::new(LOG, id, at, [7; 32], body).render().expect("renders");
     let leaf_hash = *leaf_hash(&body).as_bytes();
     let (recipient, agreement, purpose, outcome) = (None, None, None, None);
-    NewEvent { id, kind, at, recipient, agreement, purpose, outcome, leaf_hash, body, openings, tags: Vec::new() }
+    NewEvent {
+        id,
+        kind,
+        at,
+        recipient,
+        agreement,
+        purpose,
+        outcome,
+        leaf_hash,
+        body,
+        openings,
+        tags: Vec::new(),
+        records: Vec::new(),
+    }
 }
 
 /// Puts an entry into the log that no journey would write.

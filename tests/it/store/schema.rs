@@ -68,6 +68,7 @@ const STEPS: &[&str] = &[
     "0017_weighings",
     "0018_log_index",
     "0022_review",
+    "0023_rights",
     "0024_recalls",
 ];
 
