@@ -17,6 +17,7 @@ use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, PurposeCode, RoleCode};
+use crate::domain::time::Timestamp;
 use crate::policy::decide::contributors;
 use crate::policy::decision::{Decision, NOTHING_RELEASABLE, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
@@ -88,6 +89,7 @@ pub(in crate::app) struct Seen {
     pub(in crate::app) count: u64,
     pub(in crate::app) with_openings: bool,
     pub(in crate::app) keys_sha256: Option<Digest>,
+    pub(in crate::app) witnessed: Option<u64>,
 }
 
 impl Seen {
@@ -106,6 +108,13 @@ pub(in crate::app) struct Look<'a> {
     view: View,
     /// What the reader may learn of anybody's data, line by line; or why it may not look at all.
     pub(in crate::app) decided: Result<Vec<Decision>, Refusal>,
+}
+
+impl Look<'_> {
+    /// When it was decided.
+    pub(in crate::app) const fn at(&self) -> Timestamp {
+        self.view.now
+    }
 }
 
 impl Gateway {
@@ -214,6 +223,7 @@ impl Gateway {
             count: if is_shown { seen.count } else { 0 },
             openings: openings_word(seen.with_openings && is_shown)?,
             decisions,
+            witnessed: seen.witnessed.filter(|_| is_shown),
             keys_sha256: seen.keys_sha256,
         };
         let mut event = self.event(view.now, Body::LogAccess(Box::new(body)))?;

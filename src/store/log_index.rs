@@ -45,6 +45,7 @@ statements! {
               AND ($19 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $19 AND f.value = $20 AND f.idx = lead.idx))
               AND ($21 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $21 AND f.value = $22 AND f.idx = lead.idx))
             ORDER BY lead.idx DESC LIMIT $4";
+    KNOWN = "SELECT 1 FROM log_facet WHERE facet = $1 AND value = $2 LIMIT 1";
     /// Entries of a type before an index, oldest first: what a replay reads.
     OF_TYPE = "SELECT log_facet.idx, event.id, event.body FROM log_facet
                JOIN log_leaf ON log_leaf.idx = log_facet.idx
@@ -112,6 +113,11 @@ impl Store {
             self.fetch_all(FIND, &values).await?
         };
         rows.iter().map(found).collect()
+    }
+
+    /// Whether any entry in the index has this value.
+    pub async fn is_facet(&self, facet: &str, value: &str) -> Result<bool, StoreError> {
+        Ok(self.fetch_optional(KNOWN, values![facet, value]).await?.is_some())
     }
 
     /// Entries of a type from one index to below another, oldest first.

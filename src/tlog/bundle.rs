@@ -12,6 +12,7 @@ use super::canonical;
 use super::digest::Digest;
 use super::entry::{Body, Contribution, Entry, LogAccess, Outcome};
 use crate::domain::ids::EventId;
+use crate::domain::time::Timestamp;
 
 /// The fields whose openings a bundle has. The subject's is never among them: it would let its reader
 /// tell who is who across entries.
@@ -54,8 +55,14 @@ impl Manifest {
 pub struct Scope {
     /// The hash of the file of public keys.
     pub keys_sha256: Option<Digest>,
-    /// For whom it was made.
-    reader: Option<String>,
+    /// For whom it was made; `None` where an operator exported for nobody in particular.
+    pub reader: Option<String>,
+    /// The account that made it.
+    pub by: String,
+    /// When its entry was written.
+    pub at: Timestamp,
+    /// How many entries witnesses vouched for at that moment; `None` where none did.
+    pub witnessed: Option<u64>,
     /// What its reader may learn: supplier, feed and item; `None` where there are no openings.
     permitted: Option<BTreeSet<(String, String, String)>>,
 }
@@ -63,19 +70,27 @@ pub struct Scope {
 impl Scope {
     /// Reads the scope from the entry with this event; `None` when it records no export.
     pub fn of_entry(entry: &[u8], event: EventId) -> Option<Self> {
-        let entry = Entry::parse(entry).ok().filter(|entry| entry.event() == event)?;
-        let Body::LogAccess(access) = entry.into_body() else { return None };
-        let is_export = access.action.as_str() == "export" && access.outcome == Outcome::Answered;
-        is_export.then(|| Self::of(&access))
+        Self::of_export(entry).filter(|(found, _)| *found == event).map(|(_, scope)| scope)
     }
 
-    /// The scope of an export.
-    pub fn of(access: &LogAccess) -> Self {
+    /// The event and scope of an entry that records an export; `None` for any other entry.
+    pub fn of_export(entry: &[u8]) -> Option<(EventId, Self)> {
+        // Few entries are looks at the log: the others are not parsed.
+        std::str::from_utf8(entry).ok().filter(|text| text.contains("\"action\":\"export\""))?;
+        let entry = Entry::parse(entry).ok()?;
+        let (event, at) = (entry.event(), entry.at());
+        let Body::LogAccess(access) = entry.into_body() else { return None };
+        let is_export = access.action.as_str() == "export" && access.outcome == Outcome::Answered;
+        is_export.then(|| (event, Self::of(&access, at)))
+    }
+
+    fn of(access: &LogAccess, at: Timestamp) -> Self {
         let lines = access.decisions.iter().filter(|line| line.outcome == Contribution::Permitted);
         let lines = lines.map(|line| (line.supplier.to_string(), line.feed.to_string(), line.item.to_string()));
         let permitted = (access.openings.as_str() == "permitted").then(|| lines.collect());
         let reader = access.recipient.as_ref().map(ToString::to_string);
-        Self { keys_sha256: access.keys_sha256, reader, permitted }
+        let (by, witnessed) = (access.client.to_string(), access.witnessed);
+        Self { keys_sha256: access.keys_sha256, reader, by, at, witnessed, permitted }
     }
 
     /// Whether the export has openings at all.

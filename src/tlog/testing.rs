@@ -412,6 +412,12 @@ fn runs() -> Vec<Body> {
         })),
         Body::MatchRunStep(Box::new(step)),
         log_access(),
+        Body::LogWitnesses(LogWitnesses {
+            witnesses: vec![WitnessNamed { name: Some(code("witness.example")), key_sha256: Digest::of(b"a key") }],
+            quorum: 1,
+            stop_after_minutes: 240,
+            reason: None,
+        }),
     ]
 }
 
@@ -437,6 +443,7 @@ pub(super) fn log_access() -> Body {
         count: 10,
         openings: code("permitted"),
         decisions: like.decisions,
+        witnessed: None,
         keys_sha256: Some(Digest::of(b"keys")),
     }))
 }

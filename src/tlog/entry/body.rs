@@ -10,7 +10,7 @@ mod runs;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::access::{Filter, LogAccess};
+pub use self::access::{Filter, LogAccess, LogWitnesses, WitnessNamed};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
@@ -104,6 +104,8 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// The witnesses were changed, or on what terms they are believed.
+    LogWitnesses(LogWitnesses) = "log.witnesses";
 }
 
 impl Body {
@@ -141,6 +143,7 @@ impl Body {
                 access.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
                 access.filters.sort();
             }
+            Self::LogWitnesses(rule) => rule.witnesses.sort(),
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             _ => {}
@@ -184,6 +187,7 @@ impl Body {
                     || access.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
                     || any(&access.filters, |a, b| a.by == b.by)
             }
+            Self::LogWitnesses(rule) => any(&rule.witnesses, |a, b| a == b),
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
             _ => false,
@@ -195,7 +199,8 @@ impl Body {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enquiry {
-    /// SHA-256 of the request as received, without its tokens.
+    /// SHA-256 of the request as received, without what stands for a person: tokens, case, user, and
+    /// epochs, whose key checks tell which identifiers somebody has.
     pub request: Digest,
     /// Who asked.
     pub recipient: AgencyCode,

@@ -112,6 +112,18 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
         assert!(script == 4 && told.contains(&format!("[{by_script}]")), "{by_script}: {script} {told}");
     }
 
+    // The newest export cannot be passed off as one that was made before it.
+    bundle(&home, &home.folder().join("newer")).await;
+    for (code, said) in verdicts(&home, "newer") {
+        assert!(code == 0 && said.contains("for programme-team"), "{said}");
+    }
+    for file in ["bundle.json", "keys.toml"] {
+        fs::copy(sound.join(file), home.folder().join("newer").join(file)).expect("copies");
+    }
+    for (code, said) in verdicts(&home, "newer") {
+        assert!(code == 4 && said.contains("[manifest-superseded]"), "{said}");
+    }
+
     // An erasure entry makes a missing opening lawful, and one that is still there a fault.
     let code = |text: &str| text.parse().expect("a code");
     let events = vec![refused.parse().expect("an event")];
@@ -128,6 +140,15 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
     for (code, said) in verdicts(&home, "kept") {
         assert!(code == 0, "{said}");
     }
+    let auditor = home.agency("programme-team").await;
+    let erased = look(&auditor, &format!("entries/{refused}"), "").await["index"].to_string();
+    let arguments = ["log", "verify", "kept", "--trust", "trust.toml", "--entry", &erased];
+    let alone = porth(home.folder(), &arguments).done().out;
+    assert!(alone.contains("Its openings were erased; entry") && alone.contains("Nothing is wrong"), "{alone}");
+    assert!(alone.contains("Not checked: all other entries"), "{alone}");
+    fs::copy(home.folder().join("sound/checkpoint"), home.folder().join("held")).expect("copies");
+    let agreeing = porth(home.folder(), &[arguments.as_slice(), &["--checkpoint", "held"]].concat()).done().out;
+    assert!(agreeing.contains("goes on from 1 checkpoint(s)"), "{agreeing}");
     home.stop().await;
 }
 

@@ -5,11 +5,11 @@ use porth::app::log_index::{check_log_index, index_log, rebuild_log_index};
 use porth::domain::ids::ProgrammeCode;
 use porth::store::FacetRow;
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{CORE, GROUNDS, asked_twice, look};
+use super::{CORE, GROUNDS, KNOWN, asked_twice, look};
 use crate::support::database::Backend;
-use crate::support::gateway::{LOG, PROGRAMME};
+use crate::support::gateway::{LOG, PROGRAMME, TestGateway};
 
 fn events(page: &Value) -> Vec<String> {
     let entries = page["entries"].as_array().expect("entries");
@@ -51,6 +51,72 @@ async fn an_auditor_finds_entries_by_each_filter_and_every_search_is_an_entry(#[
     let entry: Value = serde_json::from_str(looks["entries"][0]["entry"].as_str().expect("text")).expect("JSON");
     assert_eq!((&entry["body"]["action"], &entry["body"]["count"]), (&"search".into(), &1.into()));
     assert!(entry["body"]["filters"].as_array().expect("filters").iter().any(|it| it["by"] == "type"), "{entry}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_no_entry_has_is_in_no_entry_because_somebody_searched_for_it(#[case] backend: Backend) {
+    let (home, _, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    let question = auditor.question("areas", &KNOWN);
+    let token = question["tokens"].as_object().expect("epochs").values().next().expect("an epoch");
+    let token = token.as_object().expect("types").values().next().expect("a type")[0].as_str().expect("a token");
+    let typed = ["Kernow-Trelawny", token, "4857773456", "housing-officer", "2011-03-09T00:00:00Z"];
+    look(&auditor, "entries", "&area=A2").await;
+    look(&auditor, "entries", &format!("&agency={}&area={}", typed[0], typed[1])).await;
+    look(&auditor, "entries", &format!("&before={}&since={}&acting-as={}", typed[2], typed[4], typed[3])).await;
+    home.wait_sequenced().await;
+
+    let entries = look(&auditor, "entries", "&type=log.access").await;
+    let bodies: Vec<String> = entries["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .map(|it| it["entry"].as_str().expect("text").to_owned())
+        .collect();
+    assert_eq!(bodies.len(), 3);
+    for body in &bodies {
+        for absent in [typed[0], typed[1], typed[2], "2011-03-09"] {
+            assert!(!body.contains(absent), "{absent} in {body}");
+        }
+    }
+    let filters = |body: &str| serde_json::from_str::<Value>(body).expect("JSON")["body"]["filters"].clone();
+    assert_eq!(filters(&bodies[0]), json!([{ "by": "role", "value": "housing-officer" }]), "what an entry has is said");
+    let unknown = json!([{ "by": "agency", "value": "unknown" }, { "by": "area", "value": "unknown" }]);
+    assert_eq!(filters(&bodies[1]), unknown);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn questions_about_people_with_other_identifiers_have_one_request_digest(#[case] backend: Backend) {
+    let home = TestGateway::start(backend).await;
+    let hub = home.agency("early-help-hub").await;
+    let whole = hub.question("areas", &KNOWN);
+    let mut fewer = whole.clone();
+    let checks = fewer["epochs"][0]["key_checks"].as_object_mut().expect("checks");
+    let before = checks.len();
+    checks.retain(|kind, _| whole["tokens"].to_string().contains(&format!("\"{kind}\"")));
+    assert!(checks.len() < before, "other key checks: {before}");
+    let mut other_mode = whole.clone();
+    other_mode["mode"] = "count".into();
+
+    let mut digests = Vec::new();
+    for question in [&whole, &fewer, &other_mode] {
+        let reply = hub.enquire(question).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let id = reply.json()["disclosure"].as_str().expect("an entry").parse().expect("an id");
+        let body = home.gateway().store().event_body(id).await.expect("the database").expect("an entry");
+        let entry: Value = serde_json::from_slice(&body).expect("JSON");
+        digests.push(entry["body"]["request"].as_str().expect("a digest").to_owned());
+    }
+    assert_eq!(digests[0], digests[1], "which identifiers a person has shows nowhere");
+    assert_ne!(digests[0], digests[2], "the digest is of the question");
     home.stop().await;
 }
 

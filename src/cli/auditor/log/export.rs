@@ -89,6 +89,9 @@ fn export_failure(error: ExportError) -> Failure {
                 .next("name an agreement in force whose receive clause has the purpose `audit` and the role")
         }
         ExportError::Access(other) => Failure::failed(other),
+        ExportError::Superseded | ExportError::Changed => {
+            Failure::failed(error).next("empty the folder and export once more")
+        }
         ExportError::NotSequenced => {
             Failure::failed(error).next("is `porth sequence` running? its log says why it does not go on")
         }
