@@ -345,9 +345,11 @@ class Bundle:
                 feeds = {(f["supplier"], f["feed"]) for f in value["body"]["feeds"]}
                 lines = [l for l in value["body"]["decisions"] if l["outcome"] == "permitted"]
                 lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
-                if all((l["supplier"], l["feed"], l["item"]) in scope for l in lines):
-                    own = value["body"]["recipient"] == export["recipient"]
-                    for field in ("actor", "answer", "case") if own else ("actor", "case"):
+                own = value["body"]["recipient"] == export["recipient"]
+                judged = lines or value["body"]["decisions"]
+                covered = bool(judged) and all((l["supplier"], l["feed"], l["item"]) in scope for l in judged)
+                if covered or (own and not lines):
+                    for field in ("actor", "answer", "case") if own else ("actor",):
                         due[value["event"], field] = (index // 256, value["body"]["commitments"][field])
         for n, _ in spans(size):
             data = self.read("openings/" + position(n)) or b""

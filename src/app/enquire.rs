@@ -317,7 +317,7 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let opening = answer_opening(asked, permitted, &found, &answered, Aside::default())?;
+        let opening = answer_opening(asked, permitted, &found, &answered, &Aside::default())?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {
             disclosure: id,

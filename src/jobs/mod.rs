@@ -11,7 +11,8 @@ use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::possible_matches::propose::Pace;
 use crate::app::sequence::Sequencer;
 use crate::app::witness::witnessed_age;
-use crate::store::{Store, StoreError};
+use crate::crypto::field::fields_opened;
+use crate::store::{DatabaseWork, Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).
 const LOOK: Duration = Duration::from_secs(2);
@@ -153,6 +154,8 @@ pub async fn measure(gateway: Gateway, shutdown: CancellationToken) {
 
 async fn measure_once(gateway: &Gateway) -> Result<(), StoreError> {
     let store = gateway.store();
+    metrics::counter!("porth_database_statements").absolute(DatabaseWork::so_far().statements);
+    metrics::counter!("porth_fields_opened").absolute(fields_opened());
     if let Some(witnesses) = gateway.witnesses() {
         metrics::gauge!("porth_log_witnesses").set(witnesses.numbers().0 as f64);
         let age = witnessed_age(store, witnesses, &gateway.names().log).await?;

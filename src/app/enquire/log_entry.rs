@@ -83,8 +83,21 @@ struct AnswerOpening<'a> {
     members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
-    #[serde(flatten)]
-    aside: Aside<'a>,
+}
+
+/// What an entry's sealed openings hold of an answer.
+pub(in crate::app) struct Kept {
+    /// The answer and its evidence.
+    pub(in crate::app) answer: Vec<u8>,
+    /// What names records or families, where the journey keeps it: in an opening of its own, which no
+    /// auditor's bundle has.
+    pub(in crate::app) names: Option<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for Kept {
+    fn from(answer: Vec<u8>) -> Self {
+        Self { answer, names: None }
+    }
 }
 
 /// What sister journeys of the enquiry keep beside the answer.
@@ -136,11 +149,12 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         found: &Found,
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
         Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
@@ -157,7 +171,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft(id, asked, &lines, &tokens, 0)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// The question's blinded tokens, then those of the address that it carries.
@@ -215,7 +229,7 @@ impl Gateway {
             outcome: Outcome::Answered,
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds(asked, lines),
-            commitments: Commitments { subject, case, actor, answer: subject },
+            commitments: Commitments { subject, case, actor, answer: subject, names: None },
             shield_opening: self.shield_opening(id, hidden)?,
         };
         let openings = vec![("subject", sealed_subject), ("case", sealed_case), ("actor", sealed_actor)];
@@ -223,12 +237,17 @@ impl Gateway {
     }
 
     /// The entry of a draft with an outcome and the answer's commitment.
-    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, answer: Vec<u8>) -> Result<NewEvent, AppError> {
+    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, kept: Kept) -> Result<NewEvent, AppError> {
         let Draft { is_family, id, mut body, mut openings, tags } = draft;
         let Asked { caller, question, view, .. } = asked;
-        let (commitment, sealed) = self.commit(id, "answer", answer, 0)?;
+        let (commitment, sealed) = self.commit(id, "answer", kept.answer, 0)?;
         body.commitments.answer = commitment;
         openings.push(("answer", sealed));
+        if let Some(names) = kept.names {
+            let (commitment, sealed) = self.commit(id, "names", names, 0)?;
+            body.commitments.names = Some(commitment);
+            openings.push(("names", sealed));
+        }
         let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
         body.outcome = outcome;
         let body = Box::new(body);
@@ -250,11 +269,12 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         about: (Vec<u8>, &[StoredToken], i64),
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft_about(id, asked, &lines, about, true)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
         Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
@@ -271,7 +291,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft_about(id, asked, &lines, (subject, &[], 0), true)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// A salted commitment and its sealed opening: salt, then value.
@@ -294,6 +314,12 @@ impl Gateway {
     pub(in crate::app) fn open_answer<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
         let value = self.open_field(id, "answer", sealed)?;
         serde_json::from_slice(&value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
+    }
+
+    /// Likewise of the names beside it.
+    pub(in crate::app) fn open_names<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
+        let value = self.open_field(id, "names", sealed)?;
+        serde_json::from_slice(&value).map_err(|_| AppError::Internal("sealed names cannot be read"))
     }
 
     /// Reads back the value that a sealed opening holds.
@@ -325,16 +351,16 @@ impl Gateway {
     }
 }
 
-/// What the sealed opening of an answer holds.
+/// What the sealed openings of an answer hold.
 pub(in crate::app) fn answer_opening(
     asked: &Asked<'_>,
     permitted: &Permitted,
     found: &Found,
     answered: &Answered,
-    aside: Aside<'_>,
-) -> Result<Vec<u8>, AppError> {
+    aside: &Aside<'_>,
+) -> Result<Kept, AppError> {
     let submissions = asked.feeds.iter();
-    to_json(&AnswerOpening {
+    let answer = to_json(&AnswerOpening {
         answer: &answered.answer,
         onward: permitted.onward().as_str(),
         legacy_tokens: asked.legacy_agencies(permitted),
@@ -344,8 +370,9 @@ pub(in crate::app) fn answer_opening(
         members: &found.members,
         judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
         submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
-        aside,
-    })
+    })?;
+    let is_kept = aside.records.is_some() || aside.claim.is_some();
+    Ok(Kept { answer, names: is_kept.then(|| to_json(aside)).transpose()? })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user, and

@@ -6,6 +6,7 @@ use super::super::caller::AgencyCaller;
 use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
+use super::super::proof::check_leaf;
 use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
@@ -125,6 +126,7 @@ impl Gateway {
 }
 
 fn line(found: FoundEntry) -> Result<FoundLine, AppError> {
+    check_leaf(&found.body, &found.leaf)?;
     let entry = String::from_utf8(found.body).map_err(|_| AppError::Internal("a log entry is not text"))?;
     Ok(FoundLine { index: found.index, event: found.event, entry })
 }

@@ -10,13 +10,13 @@ mod runs;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::access::{Filter, LogAccess, LogWitnesses, WitnessNamed};
+pub use self::access::{AccessCommitments, Filter, LogAccess, LogWitnesses, WitnessNamed};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::matches::{
-    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
-    WeightsStep,
+    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, NumberCommitments, ViewCommitments,
+    WeightsLearned, WeightsStep,
 };
-pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
+pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput, RunStepGround};
 use super::{Code, EntryError};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
@@ -136,7 +136,7 @@ impl Body {
             Self::MatchRunStep(step) => {
                 step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
-                step.counts.sort_by(|a, b| a.of.cmp(&b.of));
+                step.counts.iter_mut().for_each(|counts| counts.sort_by(|a, b| a.of.cmp(&b.of)));
             }
             Self::LogAccess(access) => {
                 access.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
@@ -180,7 +180,7 @@ impl Body {
             Self::MatchRunStep(step) => {
                 any(&step.decisions, |a, b| a.key() == b.key())
                     || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
-                    || any(&step.counts, |a, b| a.of == b.of)
+                    || step.counts.as_ref().is_some_and(|counts| any(counts, |a, b| a.of == b.of))
             }
             Self::LogAccess(access) => {
                 any(&access.decisions, |a, b| a.key() == b.key())
@@ -306,6 +306,9 @@ pub struct Commitments {
     pub actor: Commitment,
     /// The answer, with the evidence as it was evaluated.
     pub answer: Commitment,
+    /// What names records or families beside the answer, of journeys that keep such; no bundle opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Commitment>,
 }
 
 /// How an enquiry ended: `"answered"`, or `{"refused":"code"}`.
@@ -446,16 +449,35 @@ pub struct Submission {
     pub mode: SubmissionMode,
     /// The date the delivery speaks of.
     pub as_at: Timestamp,
-    /// Rows stored.
-    pub rows_accepted: u64,
+    /// Rows stored; in early entries alone. Shielded records are among them, and who is told how many
+    /// others a run or a table counted could tell by subtraction how many: they are a band now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_accepted: Option<u64>,
+    /// The band that the number of rows stored is in: `0`, `1-15`, `16-31`, `32-63` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Code>,
     /// Rows refused.
     pub rows_rejected: u64,
-    /// Tokens that it retired, so that nothing matches by them any more. Whose is sealed elsewhere.
+    /// Tokens that it retired, so that nothing matches by them any more; in early entries alone. An agency
+    /// retires tokens where a child was adopted, so that the number is a commitment now.
     #[serde(default, skip_serializing_if = "is_none")]
     pub tokens_retired: u64,
+    /// Commitments to what the entry must not say in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<SubmissionCommitments>,
     /// Keyed digest of the delivery as received: the gateway made it of the running digest that
     /// docs/submissions.md defines, so that nobody else can test a guess about a small file.
     pub digest: Digest,
+}
+
+/// The salted commitments of a [`Submission`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionCommitments {
+    /// How many tokens it retired: in decimal, 0 in nearly every entry.
+    pub retired: Commitment,
+    /// How many rows were stored, in decimal.
+    pub rows: Commitment,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -11,12 +11,13 @@ mod code;
 mod facet;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, KeyEvent,
-    LoadedAgreement, LogAccess, LogOpen, LogRestore, LogWitnesses, MatchAsk, MatchDecision, MatchRun, MatchRunStep,
-    MatchView, Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
-    WeightsLearned, WeightsStep, WitnessNamed, YesNo,
+    AccessCommitments, AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body,
+    Commitments, Contribution, Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed,
+    Filter, KeyEvent, LoadedAgreement, LogAccess, LogOpen, LogRestore, LogWitnesses, MatchAsk, MatchDecision, MatchRun,
+    MatchRunStep, MatchView, NumberCommitments, Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep,
+    RunCommitments, RunCount, RunInput, RunStepGround, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics,
+    Submission, SubmissionCommitments, SubmissionMode, ViewCommitments, WeightsLearned, WeightsStep, WitnessNamed,
+    YesNo,
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};

@@ -1,15 +1,19 @@
 //! The log is searched: what is found, who may look, and that every look is an entry.
 
 use porth::app::doctor::{Expected, Health, examine};
+use porth::app::export::open;
 use porth::app::log_index::{check_log_index, index_log, rebuild_log_index};
-use porth::domain::ids::ProgrammeCode;
-use porth::store::FacetRow;
+use porth::domain::agreement::{AgreementText, ReceiveClause};
+use porth::domain::ids::{EventId, ProgrammeCode};
+use porth::store::{CeilingKey, FacetRow};
+use porth::tlog::entry::{Body, Entry};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{CORE, GROUNDS, KNOWN, asked_twice, look};
 use crate::support::database::Backend;
 use crate::support::gateway::{LOG, PROGRAMME, TestGateway};
+use crate::support::people::reference;
 
 fn events(page: &Value) -> Vec<String> {
     let entries = page["entries"].as_array().expect("entries");
@@ -104,7 +108,7 @@ async fn questions_about_people_with_other_identifiers_have_one_request_digest(#
     checks.retain(|kind, _| whole["tokens"].to_string().contains(&format!("\"{kind}\"")));
     assert!(checks.len() < before, "other key checks: {before}");
     let mut other_mode = whole.clone();
-    other_mode["mode"] = "count".into();
+    other_mode["mode"] = "eligible".into();
 
     let mut digests = Vec::new();
     for question in [&whole, &fewer, &other_mode] {
@@ -138,6 +142,12 @@ async fn whoever_has_no_clause_for_audits_is_refused_and_the_refusal_is_an_entry
     let unknown = "01990000-0000-7000-8000-000000000000";
     let reply = team.call("GET", &format!("/v1/log/entries/{unknown}?{GROUNDS}"), &[], "").await;
     assert_eq!(reply.status, 404, "{reply:?}");
+    let reply = team.call("GET", &format!("/v1/log/entries/{unknown}/replay?{GROUNDS}"), &[], "").await;
+    assert_eq!(reply.status, 404, "{reply:?}");
+    assert_eq!(home.events("log.access", "answered").await, 2, "a look at nothing is a look");
+    home.wait_sequenced().await;
+    let looks = look(&team, "entries", "&type=log.access").await;
+    assert!(!looks.to_string().contains(unknown), "what was asked for is in no entry: {looks}");
     home.stop().await;
 }
 
@@ -169,4 +179,57 @@ async fn an_index_that_is_not_what_the_entries_give_is_found_and_made_again(#[ca
     let again = rebuild_log_index(store).await.expect("made again");
     assert!(again >= size && check_log_index(store, u64::MAX).await.expect("compared").is_sound());
     home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn looks_are_charged_to_the_account_and_commit_to_who_looked(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let team = home.agency("programme-team").await;
+    let path = format!("/v1/log/entries/{answered}?{GROUNDS}");
+    let user = reference("an-auditor");
+    let read = team.call("GET", &path, &[("porth-user", user.as_str())], "").await;
+    assert_eq!(read.status, 200, "{read:?}");
+    let refused = team.call("GET", &path, &[("porth-user", "Jowan Trelawny")], "").await;
+    assert!(refused.status == 422 && !String::from_utf8_lossy(&refused.body).contains("Jowan"), "{refused:?}");
+    let id: EventId = read.json()["disclosure"].as_str().expect("an entry").parse().expect("an id");
+    let gateway = home.gateway();
+    let body = gateway.store().event_body(id).await.expect("the database").expect("an entry");
+    let body = Entry::parse(&body).expect("an entry").into_body();
+    let Body::LogAccess(access) = body else { panic!("a look") };
+    let sealed = gateway.store().sealed_entry(id, "actor").await.expect("the database").expect("an opening").sealed;
+    let opening = open(gateway.keys(), id, "actor", &sealed).expect("opens");
+    assert!(opening.opens(&access.commitments.expect("a commitment").actor));
+    assert_eq!(opening.value(), user.as_bytes());
+
+    // The rest of the day's looks are used up, by this account alone.
+    let most = most_looks();
+    let key = CeilingKey {
+        agreement: "programme-delivery/v1".to_owned(),
+        clause: most.0,
+        recipient: format!("programme-team/log/{}", team.client),
+        day: home.now().await.as_seconds().div_euclid(86_400),
+    };
+    let mut tx = gateway.store().begin().await.expect("begins");
+    assert_eq!(tx.charge(&key, most.1 - 1).await.expect("charged"), 1, "the one look that was charged");
+    tx.commit().await.expect("committed");
+    let over = team.call("GET", &path, &[], "").await;
+    assert_eq!((over.status, over.kind().as_str()), (403, "ceiling-reached"), "{over:?}");
+    assert_eq!(home.events("log.access", "refused").await, 1, "that is an entry too");
+    home.stop().await;
+}
+
+/// The clause of the team's auditors, and how often it lets one account look in a day.
+fn most_looks() -> (String, i64) {
+    let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/agreements/programme-delivery.toml"));
+    let text = AgreementText::parse(&text.expect("reads")).expect("an agreement");
+    let allows = |clause: &&ReceiveClause| {
+        clause.recipient.as_str() == "programme-team"
+            && clause.roles.iter().any(|role| role.as_str() == "auditor")
+            && clause.purposes.iter().any(|purpose| purpose.as_str() == "audit")
+    };
+    let clause = text.receives().iter().filter(allows).max_by_key(|clause| clause.daily_ceiling).expect("a clause");
+    (clause.id.to_string(), i64::from(clause.daily_ceiling))
 }

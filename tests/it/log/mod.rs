@@ -3,6 +3,7 @@
 mod bundle;
 mod find;
 mod replay;
+mod rewritten;
 mod tamper;
 mod witness;
 
@@ -95,7 +96,7 @@ pub(super) async fn bundle(home: &TestGateway, folder: &Path) -> (EventId, Expor
 /// Likewise, where it may be refused.
 pub(super) async fn try_bundle(home: &TestGateway, folder: &Path) -> Result<(EventId, Exported), ExportError> {
     let agreement = "programme-delivery/v1".parse().expect("a reference");
-    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code") };
+    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code"), user: None };
     let team = "programme-team".parse().expect("a code");
     let wanted = BundleFor { by: "ops-1".to_owned(), openings: Some((team, grounds)) };
     let keys = trust(home);
