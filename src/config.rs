@@ -9,6 +9,7 @@ use crate::domain::alert::hours::Hours;
 use crate::domain::alert::rules::Thresholds;
 use crate::domain::ids::{AgencyCode, ProgrammeCode};
 use crate::store::Location;
+use crate::tlog::entry::Code;
 
 /// How strict the gateway is about its own set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -162,11 +163,13 @@ pub struct WitnessConfig {
     pub quorum: usize,
     /// Minutes after which releases stop when fewer have.
     pub stop_after_minutes: u32,
+    /// Why there are none: letters, digits and `-_.:/`. Production has to say it, and it goes into the log.
+    pub unwatched_because: Option<String>,
 }
 
 impl Default for WitnessConfig {
     fn default() -> Self {
-        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240 }
+        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240, unwatched_because: None }
     }
 }
 
@@ -349,6 +352,13 @@ impl Config {
             ));
         }
         config.alerts.check()?;
+        if let Some(reason) = &witnesses.unwatched_because
+            && (!witnesses.keys.is_empty() || reason.parse::<Code>().is_err())
+        {
+            return Err(ConfigError::Unusable(
+                "witnesses.unwatched_because is a reason of letters, digits and -_.:/, and stands where there are no witnesses.keys",
+            ));
+        }
         Ok(config)
     }
 

@@ -129,6 +129,9 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         witnesses,
     );
     open_log(&store, &config.log_origin).await?;
+    if gateway.record_witnesses(config.witnesses.unwatched_because.as_deref()).await?.is_some() {
+        tracing::warn!(code = "log.witnesses", "the witnesses are others than the log said: that is an entry now");
+    }
     let sequencer = match &checkpoint {
         Some(keyring) => Some(Arc::new(Sequencer::new(store, keyring.signing_key(Role::Checkpoint)?))),
         None => None,
@@ -137,7 +140,11 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
 }
 
 /// The witnesses that the configuration names.
-fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
+///
+/// # Errors
+///
+/// [`ConfigError`] when a text is not a witness's verifier key.
+pub fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
     let rule = (!config.witnesses.keys.is_empty()).then(|| witness_rule(&config.witnesses));
     let unusable = |_| ConfigError::Unusable("witnesses.keys: a text is not a witness's verifier key");
     rule.map(Witnesses::new).transpose().map_err(unusable)
@@ -289,6 +296,12 @@ fn production_lines(
         facts.keys.push(tls_key_fact(server.public_key_fingerprint, &config.tls.private_key)?);
     }
     let mut lines: Vec<String> = production_refusals(&facts).into_iter().map(|refusal| refusal.line).collect();
+    if config.witnesses.keys.is_empty() && config.witnesses.unwatched_because.is_none() {
+        lines.push(
+            "nobody outside witnesses the log: witnesses.keys, or in witnesses.unwatched_because the reason why not"
+                .to_owned(),
+        );
+    }
     if config.tls.revocation_lists.is_empty() {
         lines.push("no revocation list is configured: tls.revocation_lists".to_owned());
     } else {

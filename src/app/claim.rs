@@ -101,6 +101,10 @@ impl From<PastError> for ClaimError {
             PastError::App(error) => error.into(),
             PastError::Erased => Self::Erased,
             PastError::NoAnswer | PastError::NoProgramme => Self::UnknownEngagement,
+            broken @ (PastError::Altered | PastError::Unreadable) => {
+                tracing::error!(code = "log.opening", error = %broken, "a claim rests on an entry that cannot be read back");
+                AppError::Internal("an opening of a log entry is not what the entry commits to").into()
+            }
         }
     }
 }
@@ -141,8 +145,13 @@ impl Ask {
 /// What left with an entry, as its opening holds it.
 #[derive(Deserialize)]
 struct Left {
-    claim: Value,
     onward: String,
+}
+
+/// What the opening `names` of that entry holds.
+#[derive(Deserialize)]
+struct LeftNamed {
+    claim: Value,
 }
 
 impl Gateway {
@@ -280,8 +289,8 @@ impl Gateway {
             (_, Ask::Engage(day)) => engaged(asked, permitted, found, &answered, day),
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
-        let aside = Aside { records: Some(&found.records), claim: Some(&said), named: None };
-        let opening = answer_opening(asked, permitted, found, &answered, aside)?;
+        let aside = Aside { records: Some(&found.records), claim: Some(&said) };
+        let opening = answer_opening(asked, permitted, found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, found, opening)?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let engagement = match ask {
@@ -400,12 +409,14 @@ impl Gateway {
         let entry = self.store().sealed_entry(kept.event, "answer").await?;
         let entry = entry.ok_or(EnquiryError::KeyLapsed)?;
         let left: Left = self.open_answer(kept.event, &entry.sealed)?;
+        let names = self.store().sealed_entry(kept.event, "names").await?.ok_or(EnquiryError::KeyLapsed)?;
+        let LeftNamed { claim } = self.open_names(kept.event, &names.sealed)?;
         Ok(Claimed {
             disclosure: kept.event,
             at: entry.at,
             receipt: self.receipt(kept.event, entry.leaf_hash, entry.at)?,
-            entries: self.proved(kept.event, &left.claim).await?,
-            found: left.claim,
+            entries: self.proved(kept.event, &claim).await?,
+            found: claim,
             onward: left.onward,
         })
     }

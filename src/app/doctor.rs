@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::error::AppError;
 use super::held_checkpoint::{self, HeldError};
 use super::log_index::check_log_index;
+use super::witness::{Witnesses, witnessed_age};
 use crate::domain::ids::ProgrammeCode;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
@@ -97,6 +98,38 @@ pub async fn examine(store: &Store, expected: Expected<'_>) -> Vec<Finding> {
         Err(error) => findings.push(unanswered(&error)),
     }
     findings
+}
+
+/// Whether partner agencies have seen the log lately.
+///
+/// # Errors
+///
+/// [`StoreError`] from the database.
+pub async fn witnesses(store: &Store, witnesses: Option<&Witnesses>, log: &str) -> Result<Finding, StoreError> {
+    let check = "witnesses";
+    let Some(witnesses) = witnesses else {
+        let what = "there are none: nobody outside would notice a log that was taken back or rewritten";
+        return Ok(Finding::warn(
+            check,
+            what,
+            "let partner agencies run `porth witness`, and name them in [witnesses]",
+        ));
+    };
+    let (known, quorum) = witnesses.numbers();
+    let next = "ask the partners why `porth witness run` does not go on; exit code 4 means that they found a fault";
+    let Some(age) = witnessed_age(store, witnesses, log).await? else {
+        return Ok(Finding::fail(
+            check,
+            format!("{quorum} of {known} have to, and never did: nothing is released"),
+            next,
+        ));
+    };
+    let what = format!("{quorum} of {known} had seen the whole log {} minutes ago", age.as_secs() / 60);
+    Ok(match witnesses.stop_after() {
+        limit if age >= limit => Finding::fail(check, format!("{what}: nothing is released"), next),
+        limit if age >= limit / 2 => Finding::warn(check, what, next),
+        _ => Finding::ok(check, what),
+    })
 }
 
 /// The database did not answer.

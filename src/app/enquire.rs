@@ -342,8 +342,8 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let aside = Aside { named: Some(self.seal_names(id, &found.records)?), ..Aside::default() };
-        let opening = answer_opening(asked, permitted, &found, &answered, aside)?;
+        let aside = Aside { records: Some(&found.records), ..Aside::default() };
+        let opening = answer_opening(asked, permitted, &found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {
             disclosure: id,

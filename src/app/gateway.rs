@@ -151,7 +151,7 @@ impl Gateway {
     }
 
     /// The witnesses, where there are any.
-    pub(super) fn witnesses(&self) -> Option<&Witnesses> {
+    pub fn witnesses(&self) -> Option<&Witnesses> {
         self.inner.witnesses.as_ref()
     }
 

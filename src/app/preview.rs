@@ -251,7 +251,7 @@ impl Gateway {
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let opening = serde_json::to_vec(&previewed).map_err(|_| AppError::Internal("a preview cannot be written"))?;
         let nobody = Found::nobody();
-        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &nobody, opening)?;
+        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &nobody, opening.into())?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let disclosure = Disclosure {
             entry,

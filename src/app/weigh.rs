@@ -22,6 +22,11 @@ use super::policies::hex;
 use super::publish::link_tokens;
 use crate::crypto::seal::SealKeyPair;
 use crate::domain::agreement::Profile;
+use super::submit::profile_place;
+use crate::crypto::random::uuid_v7;
+use crate::crypto::seal::SealKeyPair;
+use crate::domain::agreement::Profile;
+use crate::domain::ids::{AgencyCode, EventId, FeedCode};
 use crate::domain::labels;
 use crate::domain::pair::RecordName;
 use crate::domain::profile::ProfileEvidence;
@@ -33,7 +38,7 @@ use crate::linkage::weigh::{
 };
 use crate::store::{LinkableRecord, StoredPair};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, WeightsLearned};
+use crate::tlog::entry::{Body, NumberCommitments, WeightsLearned};
 
 /// The records of a visible generation that may be weighed, opened and put side by side.
 pub struct Weighing {
@@ -139,23 +144,48 @@ impl Gateway {
         .map_err(|_| AppError::Interrupted)?;
         let weights = weights.map_err(|error| AppError::Policy(error.to_string()))?;
         let (learned, estimate) = (weights.learned(), weights.estimate());
+        let id = EventId::new(uuid_v7(self.store().now().await?, self.random()));
+        let numbers = [("records", learned.records), ("accepted", estimate.accepted)];
+        let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::WeightsLearned(WeightsLearned {
             weights_sha256: Digest::new(weights.sha256()),
             match_keys_sha256: Digest::new(*self.current_policies().await?.match_keys().sha256()),
             generation: weighing.generation.unsigned_abs(),
-            records: learned.records,
-            accepted: estimate.accepted,
+            records: None,
+            accepted: None,
             false_links_per_10000_in_thousandths: estimate.false_links_per_10000_in_thousandths,
             by,
+            commitments: Some(commitments),
         });
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        tx.add_events(&[&self.event(now, body)?]).await?;
+        let mut event = self.event_with_id(id, now, body)?;
+        event.openings = vec![opening];
+        tx.add_events(&[&event]).await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(weights)
     }
 }
+
+impl Gateway {
+    /// Commits to what was counted among records, which an entry must not say in clear.
+    fn commit_numbers(
+        &self,
+        id: EventId,
+        numbers: &[(&str, u64)],
+    ) -> Result<(NumberCommitments, (&'static str, Vec<u8>)), AppError> {
+        let numbers: BTreeMap<&str, u64> = numbers.iter().copied().collect();
+        let numbers = serde_json::to_vec(&numbers).map_err(|_| AppError::Internal("numbers cannot be written"))?;
+        let (numbers, sealed) = self.commit(id, "numbers", numbers, NUMBERS_LENGTH)?;
+        Ok((NumberCommitments { numbers }, ("numbers", sealed)))
+    }
+}
+
+/// The sealed opening of what was counted.
+const NUMBERS_LENGTH: usize = 256;
+const ANOTHER_KEY: &str = "evidence of the records does not open: the key is not the one that they were sealed to; \
+                           after a change of key agencies have to submit again";
 
 impl Weighing {
     /// The generation that was read.

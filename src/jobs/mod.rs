@@ -13,6 +13,9 @@ use crate::app::sequence::Sequencer;
 use crate::domain::alert::Kind;
 use crate::domain::alert::rules::Thresholds;
 use crate::store::{Store, StoreError};
+use crate::app::witness::witnessed_age;
+use crate::crypto::field::fields_opened;
+use crate::store::{DatabaseWork, Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).
 const LOOK: Duration = Duration::from_secs(2);
@@ -202,14 +205,23 @@ pub async fn remember_log(store: Store, path: PathBuf, memory: LogMemory, shutdo
 /// Measures what is only seen in the database: the queue of the log and the age of its checkpoint.
 pub async fn measure(gateway: Gateway, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        if let Err(error) = measure_once(gateway.store()).await {
+        if let Err(error) = measure_once(&gateway).await {
             tracing::warn!(error = %error, "the log's queue could not be measured");
         }
         pause(&shutdown, MEASURE).await;
     }
 }
 
-async fn measure_once(store: &Store) -> Result<(), StoreError> {
+async fn measure_once(gateway: &Gateway) -> Result<(), StoreError> {
+    let store = gateway.store();
+    metrics::counter!("porth_database_statements").absolute(DatabaseWork::so_far().statements);
+    metrics::counter!("porth_fields_opened").absolute(fields_opened());
+    if let Some(witnesses) = gateway.witnesses() {
+        metrics::gauge!("porth_log_witnesses").set(witnesses.numbers().0 as f64);
+        let age = witnessed_age(store, witnesses, &gateway.names().log).await?;
+        let age = age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+        metrics::gauge!("porth_log_witnessed_age_seconds").set(age);
+    }
     metrics::gauge!("porth_log_pending").set(store.pending_count().await? as f64);
     let now = store.now().await?;
     if let Some((size, at, _)) = store.newest_checkpoint().await? {

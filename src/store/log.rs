@@ -62,6 +62,7 @@ statements! {
     LOG_COUNTS = "SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM log_leaf)";
     LEAF_OF = "SELECT idx FROM log_leaf WHERE event = $1";
     EVENT = "SELECT id, body FROM event WHERE id = $1";
+    BODY_AND_LEAF = "SELECT body, leaf_hash FROM event WHERE id = $1";
     COUNT_BY = "SELECT type, COALESCE(outcome, ''), COUNT(*) FROM event
                 GROUP BY type, COALESCE(outcome, '') ORDER BY 1, 2";
     CHARGE = "INSERT INTO ceiling (agreement, clause, recipient, day, used) VALUES ($1, $2, $3, $4, $5)
@@ -233,7 +234,13 @@ impl Store {
         row.map(|row| Ok(row.int(0)? as u64)).transpose()
     }
 
-    /// The body of an entry.
+    /// The body of an entry, and the hash of its leaf as it was written with it.
+    pub async fn event_with_leaf(&self, event: EventId) -> Result<Option<(Vec<u8>, [u8; 32])>, StoreError> {
+        let row = self.fetch_optional(BODY_AND_LEAF, values![event.as_bytes()]).await?;
+        row.map(|row| Ok((row.bytes(0)?, row.array(1, "leaf hash")?))).transpose()
+    }
+
+    /// An entry, verbatim.
     pub async fn event_body(&self, event: EventId) -> Result<Option<Vec<u8>>, StoreError> {
         let row = self.fetch_optional(EVENT, values![event.as_bytes()]).await?;
         row.map(|row| row.bytes(1)).transpose()

@@ -46,6 +46,7 @@ mod token_checks;
 mod uploads;
 mod value;
 mod weighings;
+mod work;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use legal_holds::StoredHold;
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
-pub use log_index::{FacetRow, FoundEntry, LogQuery};
+pub use log_index::{FacetRow, FoundEntry, HISTORY_TYPES, LogQuery};
 pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord, UnvalidatedRecord};
 pub use migrate::SCHEMA_VERSION;
 pub use notices::StoredNotice;
@@ -92,6 +93,7 @@ pub use submissions::{FeedState, NewSubmission, RowError, Submission, Submission
 pub use token_checks::TestToken;
 pub use uploads::{NewUpload, Upload};
 pub use weighings::WeightsInForce;
+pub use work::DatabaseWork;
 
 use crate::domain::time::Timestamp;
 use postgres_pool::PostgresPool;
@@ -382,6 +384,7 @@ impl Store {
 
     /// Reads; a statement that changes anything belongs in a [`Tx`].
     async fn fetch_all(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        work::note(values);
         Ok(match &self.pools {
             Pools::Sqlite { reader, .. } => {
                 let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(reader).await?;
@@ -433,6 +436,7 @@ impl Tx {
 
     /// Runs a statement and says how many rows it changed.
     async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        work::note(values);
         Ok(match &mut self.inner {
             TxInner::Sqlite(tx) => bind_sqlite(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
             TxInner::Postgres(tx) => bind_postgres(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
@@ -440,6 +444,7 @@ impl Tx {
     }
 
     async fn fetch_all(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        work::note(values);
         Ok(match &mut self.inner {
             TxInner::Sqlite(tx) => {
                 let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(&mut **tx).await?;

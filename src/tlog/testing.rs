@@ -138,6 +138,7 @@ pub(super) fn enquiry(number: usize) -> Body {
             case: case.commitment(),
             actor: actor.commitment(),
             answer: answer.commitment(),
+            names: None,
         },
         shield_opening: ShieldOpening::new([number as u8; SHIELD_OPENING_BYTES]),
     }))
@@ -304,15 +305,25 @@ pub(super) fn bodies() -> Vec<Body> {
             weights_sha256: Digest::of(b"weights"),
             match_keys_sha256: Digest::of(b"match keys"),
             generation: 12,
-            records: 6667,
-            accepted: 1667,
+            records: Some(6667),
+            accepted: Some(1667),
             false_links_per_10000_in_thousandths: 2261,
             by: code("analyst-1"),
+            commitments: None,
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step()], recalls(), governed(), reviews()].concat();
+    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews()].concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
+}
+
+fn log_witnesses() -> Body {
+    Body::LogWitnesses(LogWitnesses {
+        witnesses: vec![WitnessNamed { name: Some(code("witness.example")), key_sha256: Digest::of(b"a key") }],
+        quorum: 1,
+        stop_after_minutes: 240,
+        reason: None,
+    })
 }
 
 /// Weights that took effect.
@@ -324,10 +335,11 @@ fn weights_step() -> Body {
         generation: 13,
         records: Some(6667),
         weighed: Some(120),
-        joined: 31,
-        parted: 2,
+        joined: Some(31),
+        parted: Some(2),
         pairs_sha256: Digest::of(b"pairs"),
         by: code("analyst-1"),
+        commitments: None,
     })
 }
 
@@ -533,9 +545,13 @@ fn runs() -> Vec<Body> {
         outcome: Outcome::Answered,
         sha256: Some(Digest::of(b"output")),
         snapshot_sha256: Some(Digest::of(b"snapshot")),
-        counts: vec![RunCount { of: code("families"), count: 1966 }, RunCount { of: code("persons"), count: 7078 }],
+        counts: Some(vec![
+            RunCount { of: code("families"), count: 1966 },
+            RunCount { of: code("persons"), count: 7078 },
+        ]),
         decisions: Vec::new(),
-        commitments: RunCommitments { actor },
+        ground: None,
+        commitments: RunCommitments { actor, counts: None },
     };
     vec![
         Body::MatchRun(Box::new(MatchRun {
@@ -563,7 +579,7 @@ fn runs() -> Vec<Body> {
                 as_at: at(0),
                 digest: Digest::of(b"delivery"),
             }],
-            commitments: RunCommitments { actor },
+            commitments: RunCommitments { actor, counts: None },
         })),
         Body::MatchRunStep(Box::new(step)),
         log_access(),
@@ -592,6 +608,8 @@ pub(super) fn log_access() -> Body {
         count: 10,
         openings: code("permitted"),
         decisions: like.decisions,
+        commitments: None,
+        witnessed: None,
         keys_sha256: Some(Digest::of(b"keys")),
     }))
 }
@@ -689,9 +707,11 @@ pub(super) fn submission(number: usize) -> Body {
         agreement: "tff-2026/v3".parse().expect("a reference"),
         mode: SubmissionMode::Snapshot,
         as_at: at(0),
-        rows_accepted: number as u64,
+        rows_accepted: Some(number as u64),
+        rows: None,
         rows_rejected: 0,
         tokens_retired: 0,
+        commitments: None,
         digest: Digest::of(b"delivery"),
     })
 }

@@ -1,6 +1,7 @@
 //! The integration tests, one binary: whatever needs a database, a socket or a process, and what
 //! holds for the tree as a whole.
 
+mod access_matrix;
 mod api;
 mod architecture;
 mod authorisation;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::evidence::{Look, Seen, connected, contributing};
-use super::log_entry::Asked;
+use super::log_entry::{Asked, Kept};
 use super::{EnquiryError, Question, ceiling_key, supplier_feed, terms};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
@@ -85,10 +85,10 @@ pub struct Logged {
     pub receipt: String,
 }
 
-/// What the sealed opening of a look at a family holds.
+/// What the sealed opening of a look at a family holds: the evidence, and nothing that names the family
+/// or its records. What was said, numbers and references among it, is in the opening `names`.
 #[derive(Serialize)]
-struct FamilyOpening<'a, T> {
-    said: &'a T,
+struct FamilyOpening<'a> {
     onward: &'a str,
     criteria_version: &'a str,
     members: &'a [&'a Member],
@@ -229,14 +229,15 @@ impl Gateway {
         let members: Vec<&Member> = found.people.iter().map(|person| &person.member).collect();
         let submissions = asked.feeds.iter();
         let opening = FamilyOpening {
-            said,
             onward: permitted.onward().as_str(),
             criteria_version: &permitted.criteria_version,
             members: &members,
             records: found.people.iter().map(|person| &person.records[..]).collect(),
             submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
-        let opening = serde_json::to_vec(&opening).map_err(|_| AppError::Internal("an opening cannot be written"))?;
+        let unwritten = |_| AppError::Internal("an opening cannot be written");
+        let answer = serde_json::to_vec(&opening).map_err(unwritten)?;
+        let opening = Kept { answer, names: Some(serde_json::to_vec(said).map_err(unwritten)?) };
         let about = (subject.clone(), &found.tokens[..], found.hidden);
         let (mut entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
         // Whoever asks about a family by its number asks about each of its people.

@@ -1,7 +1,6 @@
 //! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +34,6 @@ const SUBJECT_LENGTH: usize = 1536;
 const REFERENCE_LENGTH: usize = 96;
 const ANSWER_STEP: usize = 4096;
 /// Where the names of records are sealed within an opening.
-const NAMES: &str = "records";
 /// An opening begins with the commitment's salt.
 const SALT_BYTES: usize = 32;
 
@@ -87,8 +85,21 @@ struct AnswerOpening<'a> {
     members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
-    #[serde(flatten)]
-    aside: Aside<'a>,
+}
+
+/// What an entry's sealed openings hold of an answer.
+pub(in crate::app) struct Kept {
+    /// The answer and its evidence.
+    pub(in crate::app) answer: Vec<u8>,
+    /// What names records or families, where the journey keeps it: in an opening of its own, which no
+    /// auditor's bundle has.
+    pub(in crate::app) names: Option<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for Kept {
+    fn from(answer: Vec<u8>) -> Self {
+        Self { answer, names: None }
+    }
 }
 
 /// What sister journeys of the enquiry keep beside the answer.
@@ -100,10 +111,6 @@ pub(in crate::app) struct Aside<'a> {
     /// What left with the answer of a claim's journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::app) claim: Option<&'a serde_json::Value>,
-    /// The same names sealed once more: whoever received the answer may open it, and is not to know by
-    /// which references other agencies hold the person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::app) named: Option<String>,
 }
 
 /// What left with an answer, read back from its sealed opening.
@@ -144,11 +151,12 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         found: &Found,
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
         let mut answer = self.finish(draft, asked, Outcome::Answered, opening)?;
         for (member, records) in found.records.iter().enumerate() {
             let of = |name: &RecordName| {
@@ -173,7 +181,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft(id, asked, &lines, &tokens, 0)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// The question's blinded tokens, then those of the address that it carries.
@@ -232,7 +240,7 @@ impl Gateway {
             outcome: Outcome::Answered,
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds(asked, lines),
-            commitments: Commitments { subject, case, actor, answer: subject },
+            commitments: Commitments { subject, case, actor, answer: subject, names: None },
             shield_opening: self.shield_opening(id, hidden)?,
         };
         let openings = vec![("subject", sealed_subject), ("case", sealed_case), ("actor", sealed_actor)];
@@ -240,12 +248,17 @@ impl Gateway {
     }
 
     /// The entry of a draft with an outcome and the answer's commitment.
-    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, answer: Vec<u8>) -> Result<NewEvent, AppError> {
+    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, kept: Kept) -> Result<NewEvent, AppError> {
         let Draft { is_family, id, mut body, mut openings, tags } = draft;
         let Asked { caller, question, view, .. } = asked;
-        let (commitment, sealed) = self.commit(id, "answer", answer, 0)?;
+        let (commitment, sealed) = self.commit(id, "answer", kept.answer, 0)?;
         body.commitments.answer = commitment;
         openings.push(("answer", sealed));
+        if let Some(names) = kept.names {
+            let (commitment, sealed) = self.commit(id, "names", names, 0)?;
+            body.commitments.names = Some(commitment);
+            openings.push(("names", sealed));
+        }
         let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
         body.outcome = outcome;
         let body = Box::new(body);
@@ -267,11 +280,12 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         about: (Vec<u8>, &[StoredToken], i64),
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft_about(id, asked, &lines, about, true)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
         Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
@@ -288,7 +302,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft_about(id, asked, &lines, (subject, &[], 0), true)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// A salted commitment and its sealed opening: salt, then value.
@@ -307,23 +321,16 @@ impl Gateway {
         Ok((commitment, sealed.map_err(|_| AppError::Internal("an opening is too long"))?))
     }
 
-    /// The names of the records behind an answer, sealed for recalls alone.
-    pub(in crate::app) fn seal_names(&self, id: EventId, records: &[Vec<RecordName>]) -> Result<String, AppError> {
-        let sealed = self.keys().fields.seal(self.random(), "opening", NAMES, id.as_bytes(), &to_json(&records)?);
-        Ok(URL_SAFE_NO_PAD.encode(sealed))
-    }
-
-    /// Reads them back; `None` once the key that sealed them is gone.
-    pub(in crate::app) fn open_names(&self, id: EventId, named: &str) -> Option<Vec<Vec<RecordName>>> {
-        let sealed = URL_SAFE_NO_PAD.decode(named).ok()?;
-        let plain = self.keys().fields.open("opening", NAMES, id.as_bytes(), &sealed).ok()?;
-        serde_json::from_slice(&plain).ok()
-    }
-
     /// Reads back what the sealed opening of an answer holds, or as much of it as is asked for.
     pub(in crate::app) fn open_answer<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
         let value = self.open_field(id, "answer", sealed)?;
         serde_json::from_slice(&value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
+    }
+
+    /// Likewise of the names beside it.
+    pub(in crate::app) fn open_names<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
+        let value = self.open_field(id, "names", sealed)?;
+        serde_json::from_slice(&value).map_err(|_| AppError::Internal("sealed names cannot be read"))
     }
 
     /// Reads back the value that a sealed opening holds.
@@ -355,16 +362,16 @@ impl Gateway {
     }
 }
 
-/// What the sealed opening of an answer holds.
+/// What the sealed openings of an answer hold.
 pub(in crate::app) fn answer_opening(
     asked: &Asked<'_>,
     permitted: &Permitted,
     found: &Found,
     answered: &Answered,
-    aside: Aside<'_>,
-) -> Result<Vec<u8>, AppError> {
+    aside: &Aside<'_>,
+) -> Result<Kept, AppError> {
     let submissions = asked.feeds.iter();
-    to_json(&AnswerOpening {
+    let answer = to_json(&AnswerOpening {
         answer: &answered.answer,
         onward: permitted.onward().as_str(),
         legacy_tokens: asked.legacy_agencies(permitted),
@@ -374,8 +381,9 @@ pub(in crate::app) fn answer_opening(
         members: &found.members,
         judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
         submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
-        aside,
-    })
+    })?;
+    let is_kept = aside.records.is_some() || aside.claim.is_some();
+    Ok(Kept { answer, names: is_kept.then(|| to_json(aside)).transpose()? })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user, and

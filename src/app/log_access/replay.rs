@@ -18,7 +18,7 @@ use super::super::statistics;
 use super::explain::{Decided, decided};
 use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use crate::domain::agency::AgencyKind;
-use crate::domain::agreement::AnswerMode;
+use crate::domain::agreement::{Agreement, AnswerMode};
 use crate::domain::ids::EventId;
 use crate::domain::programme::{Programme, Relationship};
 use crate::domain::time::Timestamp;
@@ -52,8 +52,12 @@ pub struct Replayed {
 pub enum AnswerAgain {
     /// The answer that was given.
     Same,
-    /// Another one: something was altered, or the program judges otherwise now.
+    /// Another one: the program judges otherwise now.
     Differs,
+    /// The opening is not what the entry commits to: it was altered.
+    Altered,
+    /// The opening does not open, or holds something else.
+    Unreadable,
     /// The evidence was erased, or the programme file of that day is not there.
     Gone,
     /// The entry answers nothing about a person.
@@ -66,6 +70,8 @@ impl AnswerAgain {
         match self {
             Self::Same => "same",
             Self::Differs => "differs",
+            Self::Altered => "altered",
+            Self::Unreadable => "unreadable",
             Self::Gone => "gone",
             Self::None => "none",
         }
@@ -90,6 +96,8 @@ struct Asked {
     for_statistics: bool,
     /// Whether it is refused to everybody but the programme team.
     for_the_team: bool,
+    /// A match run: a reply may stand for a feed that has not come.
+    hears_replies: bool,
 }
 
 impl Asked {
@@ -102,9 +110,10 @@ impl Asked {
                 purpose: it.purpose.clone(),
                 role: it.role.clone(),
                 mode: mode_of(&it.mode)?,
-                relationship: Some(Relationship::ALL.into_iter().find(|one| one.as_str() == it.relationship.as_str())?),
+                relationship: Some(relationship_of(&it.relationship)?),
                 for_statistics: false,
                 for_the_team: false,
+                hears_replies: false,
             },
             Body::Statistics(it) => Self {
                 recipient: it.recipient.clone(),
@@ -115,7 +124,41 @@ impl Asked {
                 relationship: None,
                 for_statistics: true,
                 for_the_team: statistics::is_for_the_team(it.table.as_str()),
+                hears_replies: false,
             },
+            Body::MatchView(it) => Self {
+                recipient: it.recipient.clone(),
+                agreement: it.agreement.clone(),
+                purpose: it.purpose.clone(),
+                role: it.role.clone(),
+                mode: AnswerMode::Count,
+                relationship: Some(relationship_of(&it.relationship)?),
+                for_statistics: false,
+                hears_replies: false,
+            },
+            Body::MatchRun(it) => Self {
+                recipient: it.recipient.clone(),
+                agreement: it.agreement.clone(),
+                purpose: it.purpose.clone(),
+                role: it.role.clone(),
+                mode: AnswerMode::Criteria,
+                relationship: Some(relationship_of(&it.relationship)?),
+                for_statistics: false,
+                hears_replies: true,
+            },
+            Body::MatchRunStep(it) => {
+                let ground = it.ground.as_ref()?;
+                Self {
+                    recipient: it.agency.clone(),
+                    agreement: it.agreement.clone(),
+                    purpose: ground.purpose.clone(),
+                    role: it.role.clone(),
+                    mode: if it.step.as_str() == "list" { AnswerMode::Eligible } else { AnswerMode::Criteria },
+                    relationship: Some(relationship_of(&ground.relationship)?),
+                    for_statistics: false,
+                    hears_replies: it.step.as_str() != "list",
+                }
+            }
             _ => return None,
         })
     }
@@ -159,6 +202,10 @@ impl Asked {
     }
 }
 
+fn relationship_of(word: &Code) -> Option<Relationship> {
+    Relationship::ALL.into_iter().find(|one| one.as_str() == word.as_str())
+}
+
 /// The mode that an entry's word was decided as.
 fn mode_of(word: &Code) -> Option<AnswerMode> {
     match word.as_str() {
@@ -185,11 +232,22 @@ impl Gateway {
             let mut replayed = None;
             let index = self.store().leaf_index(event).await?;
             if look.decided.is_ok() {
-                let body = self.store().event_body(event).await?.ok_or(LogAccessError::Unknown)?;
+                // Read as it is shown: what is under no signed root is not replayed.
+                let Some(proved) = self.prove_entry(event).await? else {
+                    if self.log_look(&look, &Seen::of_nothing("replay")).await?.is_none() {
+                        continue;
+                    }
+                    return Err(LogAccessError::Unknown);
+                };
+                let body = proved.entry.into_bytes();
                 index_log(self.store()).await?;
                 replayed = Some(self.decided_again(event, index, &body).await?);
             }
-            let Some(logged) = self.log_look(&look, &Seen::of_entry("replay", event, index)).await? else { continue };
+            let seen = match &replayed {
+                Some(_) => Seen::of_entry("replay", event, index),
+                None => Seen::of_nothing("replay"),
+            };
+            let Some(logged) = self.log_look(&look, &seen).await? else { continue };
             let Some(replayed) = replayed else { break };
             return Ok(Replayed { logged, ..replayed });
         }
@@ -222,7 +280,7 @@ impl Gateway {
         Ok(match self.book_then(index, entry.at(), &was).await? {
             Err(missing) => Replayed { missing, today: Some(today), answer, ..none },
             Ok((book, unnamed)) => {
-                let feeds = feeds_then(&asked, &was, &unnamed)?;
+                let feeds = feeds_then(&asked, &was, &unnamed, &book)?;
                 match asked.decide(&book, &feeds, entry.at())? {
                     None => {
                         Replayed { today: Some(today), answer, ..unreplayable("The purpose was not declared then.") }
@@ -242,7 +300,8 @@ impl Gateway {
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
-        let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+        let mut feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+        add_replied(asked, was, policies.book(), &mut feeds);
         let Some(came) = asked.decide(policies.book(), &feeds, view.now)? else {
             let gone = "The programme no longer declares the purpose: nothing would be answered.".to_owned();
             return Ok(Compared { is_same: false, differences: vec![gone] });
@@ -265,6 +324,8 @@ impl Gateway {
         match self.judge_again(event).await {
             Ok(judged) if judged.is_same => Ok(AnswerAgain::Same),
             Ok(_) => Ok(AnswerAgain::Differs),
+            Err(PastError::Altered) => Ok(AnswerAgain::Altered),
+            Err(PastError::Unreadable) => Ok(AnswerAgain::Unreadable),
             Err(PastError::Erased | PastError::NoProgramme) => Ok(AnswerAgain::Gone),
             Err(PastError::NoAnswer) => Ok(AnswerAgain::None),
             Err(PastError::App(error)) => Err(error),
@@ -274,7 +335,12 @@ impl Gateway {
 
 /// The feeds that were decided on, each with the agreement that it came under: as the lines of the
 /// entry name it, or else as the submissions before it do.
-fn feeds_then(asked: &Asked, was: &Decided<'_>, submitted: &[SupplierFeed]) -> Result<Vec<SupplierFeed>, AppError> {
+fn feeds_then(
+    asked: &Asked,
+    was: &Decided<'_>,
+    submitted: &[SupplierFeed],
+    book: &PolicyBook,
+) -> Result<Vec<SupplierFeed>, AppError> {
     let mut feeds = Vec::new();
     for line in was.decisions.iter().filter(|line| line.supplier != asked.recipient) {
         let named = line.supply.as_ref().and_then(|term| term.as_str().rsplit_once('/'));
@@ -286,7 +352,26 @@ fn feeds_then(asked: &Asked, was: &Decided<'_>, submitted: &[SupplierFeed]) -> R
             feeds.extend(submitted.iter().filter(is_it).cloned());
         }
     }
+    add_replied(asked, was, book, &mut feeds);
     feeds.sort();
     feeds.dedup();
     Ok(feeds)
+}
+
+/// A match run decides about a feed that has not come too, the one that a reply stands for: under the
+/// first agreement that would carry it.
+fn add_replied(asked: &Asked, was: &Decided<'_>, book: &PolicyBook, feeds: &mut Vec<SupplierFeed>) {
+    for line in was.decisions.iter().filter(|line| asked.hears_replies && line.supplier != asked.recipient) {
+        let carries = |agreement: &&Agreement| {
+            let mut terms = agreement.text.supplies().iter();
+            terms.any(|term| term.supplier == line.supplier && term.recipients.contains(&asked.recipient))
+        };
+        if !feeds.iter().any(|feed| feed.supplier == line.supplier && feed.feed == line.feed) {
+            feeds.extend(book.agreements().find(carries).map(|agreement| SupplierFeed {
+                supplier: line.supplier.clone(),
+                feed: line.feed.clone(),
+                agreement: agreement.text.reference().clone(),
+            }));
+        }
+    }
 }

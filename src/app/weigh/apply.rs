@@ -216,20 +216,27 @@ impl Gateway {
     async fn change_weighed_pairs(&self, tx: &mut Tx, view: View, change: &Change<'_>) -> Result<EventId, AppError> {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let policies = self.policies_at(view.policy_revision).await?;
+        let (records, weighed) = change.took_part.unwrap_or_default();
+        let (joined, parted) = (change.joined.len() as u64, change.parted.len() as u64);
+        let numbers = [("records", records), ("weighed", weighed), ("joined", joined), ("parted", parted)];
+        let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::WeightsStep(WeightsStep {
             step: code(change.step)?,
             weights_sha256: change.sha256,
             match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
             generation: view.generation.unsigned_abs(),
-            records: change.took_part.map(|(records, _)| records),
-            weighed: change.took_part.map(|(_, weighed)| weighed),
-            joined: change.pairs.joined.len() as u64,
-            parted: change.pairs.parted.len() as u64,
+            records: None,
+            weighed: None,
+            joined: None,
+            parted: None,
             pairs_sha256: change.pairs.sha256(),
             by: change.by.clone(),
+            commitments: Some(commitments),
         });
         self.write_found_pairs(tx, &change.pairs, (view.now, id)).await?;
-        tx.add_events(&[&self.event_with_id(id, view.now, body)?]).await?;
+        let mut event = self.event_with_id(id, view.now, body)?;
+        event.openings = vec![opening];
+        tx.add_events(&[&event]).await?;
         Ok(id)
     }
 }

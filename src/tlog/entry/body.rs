@@ -16,14 +16,14 @@ mod shields;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::access::{Filter, LogAccess};
+pub use self::access::{AccessCommitments, Filter, LogAccess, LogWitnesses, WitnessNamed};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::incidents::{
     EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
 };
 pub use self::log::{LogOpen, LogRestore, PreviousLog};
 pub use self::matches::{
-    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, ViewCommitments,
+    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, NumberCommitments, ViewCommitments,
     WeightsLearned, WeightsStep,
 };
 pub use self::recalls::{
@@ -31,7 +31,7 @@ pub use self::recalls::{
 };
 pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
 pub use self::rights::{Deletion, LegalHold, SubjectCase, SubjectCommitments};
-pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
+pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput, RunStepGround};
 pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
 use crate::domain::ids::{
@@ -160,6 +160,8 @@ bodies! {
     LegalHold(LegalHold) = "legal.hold";
     /// Something was deleted when its time was over.
     Deletion(Deletion) = "retention.deletion";
+    /// The witnesses were changed, or on what terms they are believed.
+    LogWitnesses(LogWitnesses) = "log.witnesses";
 }
 
 impl Body {
@@ -190,13 +192,14 @@ impl Body {
             Self::MatchRunStep(step) => {
                 step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
-                step.counts.sort_by(|a, b| a.of.cmp(&b.of));
+                step.counts.iter_mut().for_each(|counts| counts.sort_by(|a, b| a.of.cmp(&b.of)));
             }
             Self::LogAccess(access) => {
                 access.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 access.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
                 access.filters.sort();
             }
+            Self::LogWitnesses(rule) => rule.witnesses.sort(),
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             Self::NotShared(decision) => decision.items.sort(),
@@ -243,13 +246,14 @@ impl Body {
             Self::MatchRunStep(step) => {
                 any(&step.decisions, |a, b| a.key() == b.key())
                     || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
-                    || any(&step.counts, |a, b| a.of == b.of)
+                    || step.counts.as_ref().is_some_and(|counts| any(counts, |a, b| a.of == b.of))
             }
             Self::LogAccess(access) => {
                 any(&access.decisions, |a, b| a.key() == b.key())
                     || access.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
                     || any(&access.filters, |a, b| a.by == b.by)
             }
+            Self::LogWitnesses(rule) => any(&rule.witnesses, |a, b| a == b),
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
             Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
@@ -265,7 +269,8 @@ impl Body {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enquiry {
-    /// SHA-256 of the request as received, without its tokens.
+    /// SHA-256 of the request as received, without what stands for a person: tokens, case, user, and
+    /// epochs, whose key checks tell which identifiers somebody has.
     pub request: Digest,
     /// Who asked.
     pub recipient: AgencyCode,
@@ -374,6 +379,9 @@ pub struct Commitments {
     pub actor: Commitment,
     /// The answer, with the evidence as it was evaluated.
     pub answer: Commitment,
+    /// What names records or families beside the answer, of journeys that keep such; no bundle opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Commitment>,
 }
 
 /// How an enquiry ended: `"answered"`, or `{"refused":"code"}`.
@@ -514,16 +522,35 @@ pub struct Submission {
     pub mode: SubmissionMode,
     /// The date the delivery speaks of.
     pub as_at: Timestamp,
-    /// Rows stored.
-    pub rows_accepted: u64,
+    /// Rows stored; in early entries alone. Shielded records are among them, and who is told how many
+    /// others a run or a table counted could tell by subtraction how many: they are a band now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_accepted: Option<u64>,
+    /// The band that the number of rows stored is in: `0`, `1-15`, `16-31`, `32-63` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Code>,
     /// Rows refused.
     pub rows_rejected: u64,
-    /// Tokens that it retired, so that nothing matches by them any more. Whose is sealed elsewhere.
+    /// Tokens that it retired, so that nothing matches by them any more; in early entries alone. An agency
+    /// retires tokens where a child was adopted, so that the number is a commitment now.
     #[serde(default, skip_serializing_if = "is_none")]
     pub tokens_retired: u64,
+    /// Commitments to what the entry must not say in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<SubmissionCommitments>,
     /// Keyed digest of the delivery as received: the gateway made it of the running digest that
     /// docs/submissions.md defines, so that nobody else can test a guess about a small file.
     pub digest: Digest,
+}
+
+/// The salted commitments of a [`Submission`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionCommitments {
+    /// How many tokens it retired: in decimal, 0 in nearly every entry.
+    pub retired: Commitment,
+    /// How many rows were stored, in decimal.
+    pub rows: Commitment,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

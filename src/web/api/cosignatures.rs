@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::Api;
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
-use crate::app::witness::cosigned_checkpoint;
 use crate::web::body::{BodyLimit, read_whole};
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
@@ -85,7 +84,7 @@ pub async fn create(
         (status = 404, description = "No checkpoint was cosigned yet"),
     ))]
 pub async fn show(State(gateway): State<Gateway>, _caller: AgencyCaller) -> Result<Response, Problem> {
-    let note = cosigned_checkpoint(gateway.store(), gateway.witness_quorum(), u64::MAX).await?;
+    let note = gateway.cosigned_checkpoint(u64::MAX).await?;
     let mut response = Response::new(Body::from(note.ok_or_else(|| Problem::new(kinds::NOT_FOUND))?));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -305,6 +305,9 @@ impl From<LogAccessError> for Problem {
             LogAccessError::NotPermitted { disclosure, hits, receipt } => {
                 EnquiryError::NotPermitted { disclosure, hits, receipt }.into()
             }
+            LogAccessError::CeilingReached { disclosure, receipt } => {
+                EnquiryError::CeilingReached { disclosure, receipt }.into()
+            }
             LogAccessError::Question(fault) => fault.into(),
             LogAccessError::App(error) => error.into(),
         }

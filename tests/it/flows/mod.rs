@@ -5,6 +5,7 @@ mod claims;
 mod criteria;
 mod deltas;
 mod epochs;
+mod equal_work;
 mod faults;
 mod febrl;
 mod fuzzy;

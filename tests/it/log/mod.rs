@@ -3,12 +3,13 @@
 mod bundle;
 mod find;
 mod replay;
+mod rewritten;
 mod tamper;
 mod witness;
 
 use std::path::Path;
 
-use porth::app::export::BundleFor;
+use porth::app::export::{BundleFor, ExportError, Exported};
 use porth::app::log_access::Grounds;
 use porth::domain::ids::{EventId, RoleCode};
 use porth::store::NewEvent;
@@ -101,11 +102,16 @@ pub(super) fn trust(home: &TestGateway) -> String {
 }
 
 /// An auditor's bundle with the openings that the data team's auditor may see.
-pub(super) async fn bundle(home: &TestGateway, folder: &Path) -> (EventId, porth::app::export::Exported) {
+pub(super) async fn bundle(home: &TestGateway, folder: &Path) -> (EventId, Exported) {
+    try_bundle(home, folder).await.expect("exported")
+}
+
+/// Likewise, where it may be refused.
+pub(super) async fn try_bundle(home: &TestGateway, folder: &Path) -> Result<(EventId, Exported), ExportError> {
     let agreement = "programme-delivery/v1".parse().expect("a reference");
-    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code") };
+    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code"), user: None };
     let team = "programme-team".parse().expect("a code");
     let wanted = BundleFor { by: "ops-1".to_owned(), openings: Some((team, grounds)) };
     let keys = trust(home);
-    home.gateway().export_bundle(&wanted, keys.as_bytes(), None, folder).await.expect("exported")
+    home.gateway().export_bundle(&wanted, keys.as_bytes(), None, folder).await
 }
