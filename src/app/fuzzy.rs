@@ -215,6 +215,10 @@ impl Gateway {
     ) -> Result<(), AppError> {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let policies = self.policies_at(view.policy_revision).await?;
+        let (records, encoded) = account.took_part.unwrap_or_default();
+        let (joined, parted) = (found.joined.len() as u64, found.parted.len() as u64);
+        let numbers = [("records", records), ("encoded", encoded), ("joined", joined), ("parted", parted)];
+        let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::FuzzyStep(FuzzyStep {
             step: code(account.step)?,
             privacy: code(WEAKEST)?,
@@ -222,15 +226,14 @@ impl Gateway {
             threshold_in_thousandths: account.encoding.map(|encoding| encoding.threshold().in_thousandths()),
             match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
             generation: view.generation.unsigned_abs(),
-            records: account.took_part.map(|(records, _)| records),
-            encoded: account.took_part.map(|(_, encoded)| encoded),
-            joined: found.joined.len() as u64,
-            parted: found.parted.len() as u64,
             pairs_sha256: found.sha256(),
             by: account.by.clone(),
+            commitments,
         });
         self.write_found_pairs(tx, found, (view.now, id)).await?;
-        tx.add_events(&[&self.event_with_id(id, view.now, body)?]).await?;
+        let mut event = self.event_with_id(id, view.now, body)?;
+        event.openings = vec![opening];
+        tx.add_events(&[&event]).await?;
         Ok(())
     }
 }

@@ -20,13 +20,10 @@ use super::gateway::Gateway;
 use super::likeness::{Opened, barred_by, keys_of, name_of, record_name};
 use super::policies::hex;
 use super::publish::link_tokens;
-use crate::crypto::seal::SealKeyPair;
-use crate::domain::agreement::Profile;
-use super::submit::profile_place;
 use crate::crypto::random::uuid_v7;
 use crate::crypto::seal::SealKeyPair;
 use crate::domain::agreement::Profile;
-use crate::domain::ids::{AgencyCode, EventId, FeedCode};
+use crate::domain::ids::EventId;
 use crate::domain::labels;
 use crate::domain::pair::RecordName;
 use crate::domain::profile::ProfileEvidence;
@@ -170,7 +167,7 @@ impl Gateway {
 
 impl Gateway {
     /// Commits to what was counted among records, which an entry must not say in clear.
-    fn commit_numbers(
+    pub(super) fn commit_numbers(
         &self,
         id: EventId,
         numbers: &[(&str, u64)],
@@ -184,8 +181,6 @@ impl Gateway {
 
 /// The sealed opening of what was counted.
 const NUMBERS_LENGTH: usize = 256;
-const ANOTHER_KEY: &str = "evidence of the records does not open: the key is not the one that they were sealed to; \
-                           after a change of key agencies have to submit again";
 
 impl Weighing {
     /// The generation that was read.

@@ -76,7 +76,7 @@ pub const REVIEW_USER: &str = "porth/v1/review-user";
 pub const ALERT_DECOY: &str = "porth/v1/alert-decoy";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 31] = [
+pub const ALL: [&str; 34] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,

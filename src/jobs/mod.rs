@@ -10,11 +10,10 @@ use crate::app::gateway::Gateway;
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::possible_matches::propose::Pace;
 use crate::app::sequence::Sequencer;
-use crate::domain::alert::Kind;
-use crate::domain::alert::rules::Thresholds;
-use crate::store::{Store, StoreError};
 use crate::app::witness::witnessed_age;
 use crate::crypto::field::fields_opened;
+use crate::domain::alert::Kind;
+use crate::domain::alert::rules::Thresholds;
 use crate::store::{DatabaseWork, Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).

@@ -20,8 +20,8 @@ mod log;
 mod log_index;
 mod match_runs;
 mod migrate;
-mod numbered;
 mod notices;
+mod numbered;
 mod pairs;
 mod partners;
 mod possible_matches;
@@ -87,7 +87,9 @@ pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
 pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
-pub use subject_cases::{NewComplaint, NewPart, PersonRecord, RecordMark, SealedPart, StoredCase, StoredComplaint, StoredPart};
+pub use subject_cases::{
+    NewComplaint, NewPart, PersonRecord, RecordMark, SealedPart, StoredCase, StoredComplaint, StoredPart,
+};
 pub use subject_entries::{OpenedEntry, RecordEntry, RecordUse};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;

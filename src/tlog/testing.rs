@@ -312,7 +312,9 @@ pub(super) fn bodies() -> Vec<Body> {
             commitments: None,
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews()].concat();
+    let all =
+        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews()]
+            .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }
@@ -352,13 +354,12 @@ fn fuzzy_step() -> Body {
         threshold_in_thousandths: Some(850),
         match_keys_sha256: Digest::of(b"match keys"),
         generation: 14,
-        records: Some(6667),
-        encoded: Some(6600),
-        joined: 7,
-        parted: 1,
         pairs_sha256: Digest::of(b"fuzzy pairs"),
         by: code("analyst-1"),
+        commitments: NumberCommitments { numbers: Opening::new("numbers", [9; 32], b"numbers".to_vec()).commitment() },
     })
+}
+
 /// What is logged about recalls.
 fn recalls() -> Vec<Body> {
     let recall = RecallId::from_slice(&[0x2b; 16]).expect("16 bytes");

@@ -1,6 +1,5 @@
 //! The log entry of a question: what was decided and why, in clear; who and what, as commitments.
 
-use base64::Engine as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -134,6 +134,7 @@ impl Asked {
                 mode: AnswerMode::Count,
                 relationship: Some(relationship_of(&it.relationship)?),
                 for_statistics: false,
+                for_the_team: false,
                 hears_replies: false,
             },
             Body::MatchRun(it) => Self {
@@ -144,6 +145,7 @@ impl Asked {
                 mode: AnswerMode::Criteria,
                 relationship: Some(relationship_of(&it.relationship)?),
                 for_statistics: false,
+                for_the_team: false,
                 hears_replies: true,
             },
             Body::MatchRunStep(it) => {
@@ -156,6 +158,7 @@ impl Asked {
                     mode: if it.step.as_str() == "list" { AnswerMode::Eligible } else { AnswerMode::Criteria },
                     relationship: Some(relationship_of(&ground.relationship)?),
                     for_statistics: false,
+                    for_the_team: false,
                     hears_replies: it.step.as_str() != "list",
                 }
             }

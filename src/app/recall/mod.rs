@@ -133,7 +133,7 @@ impl From<PastError> for RecallError {
         match error {
             PastError::App(error) => Self::App(error),
             PastError::NoAnswer => Self::Unknown,
-            PastError::Erased | PastError::NoProgramme => Self::Entry,
+            PastError::Erased | PastError::NoProgramme | PastError::Altered | PastError::Unreadable => Self::Entry,
         }
     }
 }

@@ -205,6 +205,11 @@ impl Gateway {
             Err(PastError::App(error)) => return Err(error),
             // Erased, or of nobody: there is nothing that could be put right.
             Err(PastError::Erased | PastError::NoAnswer | PastError::NoProgramme) => return Ok(None),
+            // Whether it was wrong can no longer be told, and that is a fault of the log's keeping.
+            Err(error @ (PastError::Altered | PastError::Unreadable)) => {
+                tracing::error!(%error, entry = %event, "an answer cannot be judged for a recall");
+                return Ok(None);
+            }
         };
         let Some(persons) = past.persons() else { return Ok(None) };
         if let Some(mut delivery) = ground.delivery.take() {
@@ -379,7 +384,7 @@ impl Gateway {
 
     /// Everybody is told; families of which records were parted are told to the programme's own agency.
     async fn all_told(&self, recall: &StoredRecall, families: Vec<Told>) -> Result<Progress, AppError> {
-        self.move_on(recall, RecallState::Waiting, families).await?;
+        self.move_recall_on(recall, RecallState::Waiting, families).await?;
         Ok(Progress::More)
     }
 
@@ -387,12 +392,12 @@ impl Gateway {
         if self.store().recall_counts(recall.id).await?.unacknowledged > 0 {
             return Ok(Progress::Waits);
         }
-        self.move_on(recall, RecallState::Closed, Vec::new()).await?;
+        self.move_recall_on(recall, RecallState::Closed, Vec::new()).await?;
         Ok(Progress::Closed)
     }
 
     /// Moves a recall to its next state, with the entry that says so and what is found with it.
-    async fn move_on(&self, recall: &StoredRecall, to: RecallState, found: Vec<Told>) -> Result<(), AppError> {
+    async fn move_recall_on(&self, recall: &StoredRecall, to: RecallState, found: Vec<Told>) -> Result<(), AppError> {
         let counts = self.store().recall_counts(recall.id).await?;
         let body = RecallStep {
             recall: recall.id,

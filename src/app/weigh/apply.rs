@@ -217,7 +217,7 @@ impl Gateway {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let policies = self.policies_at(view.policy_revision).await?;
         let (records, weighed) = change.took_part.unwrap_or_default();
-        let (joined, parted) = (change.joined.len() as u64, change.parted.len() as u64);
+        let (joined, parted) = (change.pairs.joined.len() as u64, change.pairs.parted.len() as u64);
         let numbers = [("records", records), ("weighed", weighed), ("joined", joined), ("parted", parted)];
         let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::WeightsStep(WeightsStep {

@@ -23,8 +23,8 @@ pub use self::incidents::{
 };
 pub use self::log::{LogOpen, LogRestore, PreviousLog};
 pub use self::matches::{
-    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, NumberCommitments, ViewCommitments,
-    WeightsLearned, WeightsStep,
+    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, NumberCommitments,
+    ViewCommitments, WeightsLearned, WeightsStep,
 };
 pub use self::recalls::{
     NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,

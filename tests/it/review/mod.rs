@@ -69,7 +69,7 @@ pub(super) async fn register(home: &TestGateway, new: NewOfficer) {
 /// What an auditor of the programme's team names.
 pub(super) fn grounds() -> Grounds {
     let agreement = "programme-delivery/v1".parse().expect("a reference");
-    Grounds { agreement, role: RoleCode::parse("auditor").expect("a code") }
+    Grounds { agreement, role: RoleCode::parse("auditor").expect("a code"), user: None }
 }
 
 /// A draw over everything.

@@ -156,7 +156,7 @@ pub(super) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
 /// Shows a disclosure to an officer.
 pub(super) fn show(args: &ShowArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
-    let grounds = Grounds { agreement: args.agreement.clone(), role: args.role.clone() };
+    let grounds = Grounds { agreement: args.agreement.clone(), role: args.role.clone(), user: None };
     let (shown, today) = crate::cli::block_on(with_gateway(&config, async |gateway| {
         let today = gateway.store().now().await.map_err(store_failure)?.as_seconds().div_euclid(86_400);
         let shown = gateway.read_for_review(&args.by, &grounds, args.entry).await.map_err(review_failure)?;

@@ -202,18 +202,10 @@ pub struct FuzzyStep {
     pub match_keys_sha256: Digest,
     /// The generation whose records were read.
     pub generation: u64,
-    /// How many records might be compared; absent where none is read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub records: Option<u64>,
-    /// How many of them have an encoding of the profile; absent likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoded: Option<u64>,
-    /// Pairs that came into force.
-    pub joined: u64,
-    /// Pairs that no longer stand.
-    pub parted: u64,
-    /// SHA-256 over the lines of both.
+    /// SHA-256 over the lines of the pairs that came into force and of those that no longer stand.
     pub pairs_sha256: Digest,
     /// The account that ran the command; never a person's name.
     pub by: Code,
+    /// What was counted.
+    pub commitments: NumberCommitments,
 }
