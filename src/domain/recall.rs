@@ -111,7 +111,7 @@ mod tests {
     fn a_pair_parts_only_a_person_who_has_both_records() {
         let (a, b, c) = (name("education", 'A'), name("housing", 'B'), name("police", 'C'));
         let wrong = Wrong::Pairs { pairs: vec![(a.clone(), c.clone())] };
-        assert_eq!(wrong.parted(&[a.clone(), b.clone()]), []);
+        assert!(wrong.parted(&[a.clone(), b.clone()]).is_empty());
         assert_eq!(wrong.parted(&[c, b, a]), [(2, 0)]);
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let wrong = Wrong::Record { record: own.clone() };
         let records = [name("education", 'B'), name("housing", 'A'), own];
         assert_eq!(wrong.parted(&records), [(2, 1)]);
-        assert_eq!(wrong.parted(&records[..2]), []);
+        assert!(wrong.parted(&records[..2]).is_empty());
     }
 
     #[test]
