@@ -83,7 +83,7 @@ pub struct AlertConfig {
     /// The same by agency code, for agencies whose caseload is another: `{ early-help-hub = 500 }`.
     pub new_subjects_of: BTreeMap<AgencyCode, u32>,
     /// The hours that agencies declared, by agency code, on the clock of the United Kingdom:
-    /// `{ housing = { from = 8, until = 18, weekends = false } }`. An agency without any is asked about none.
+    /// `{ housing = { from = 8, until = 18, weekends = false } }`. Without an entry no hour is odd.
     pub hours: BTreeMap<AgencyCode, DeclaredHours>,
 }
 

@@ -2,6 +2,7 @@
 //! names, so that types which this version does not know are drawn and counted too.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::canonical;
 use super::EntryError;
@@ -35,24 +36,25 @@ pub struct EntryFacts {
     pub agreements: Vec<AgreementRef>,
 }
 
+/// A body of any type: a field of a usual name that holds something else says nothing.
 #[derive(Deserialize)]
 struct Loose {
     #[serde(default)]
-    recipient: Option<AgencyCode>,
+    recipient: Option<Value>,
     #[serde(default)]
-    agency: Option<AgencyCode>,
+    agency: Option<Value>,
     #[serde(default)]
-    client: Option<String>,
+    client: Option<Value>,
     #[serde(default)]
-    by: Option<String>,
+    by: Option<Value>,
     #[serde(default)]
-    relationship: Option<String>,
+    relationship: Option<Value>,
     #[serde(default)]
-    action: Option<serde_json::Value>,
+    action: Option<Value>,
     #[serde(default)]
-    outcome: Option<serde_json::Value>,
+    outcome: Option<Value>,
     #[serde(default)]
-    agreement: Option<AgreementRef>,
+    agreement: Option<Value>,
     #[serde(default)]
     decisions: Vec<Line>,
 }
@@ -84,22 +86,31 @@ impl EntryFacts {
         items.dedup();
         let terms = permitted.flat_map(|line| [&line.supply, &line.receive]).flatten();
         let named = terms.filter_map(|term| term.rsplit_once('/')?.0.parse().ok());
-        let mut agreements: Vec<AgreementRef> = named.chain(body.agreement).collect();
+        let own: Option<AgreementRef> = text(body.agreement).and_then(|agreement| agreement.parse().ok());
+        let mut agreements: Vec<AgreementRef> = named.chain(own).collect();
         agreements.sort();
         agreements.dedup();
+        let agency = text(body.recipient).or_else(|| text(body.agency));
         Ok(Self {
             kind: envelope.kind.to_owned(),
             event: envelope.event,
             at,
-            agency: body.recipient.or(body.agency),
-            client: body.client,
-            by: body.by,
-            relationship: body.relationship,
-            action: body.action.and_then(|action| action.as_str().map(str::to_owned)),
+            agency: agency.and_then(|code| AgencyCode::parse(&code).ok()),
+            client: text(body.client),
+            by: text(body.by),
+            relationship: text(body.relationship),
+            action: text(body.action),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),
             items,
             agreements,
         })
+    }
+}
+
+fn text(value: Option<Value>) -> Option<String> {
+    match value {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
     }
 }
 
