@@ -9,7 +9,6 @@ use crate::domain::alert::hours::Hours;
 use crate::domain::alert::rules::Thresholds;
 use crate::domain::ids::{AgencyCode, ProgrammeCode};
 use crate::store::Location;
-use crate::tlog::entry::Code;
 
 /// How strict the gateway is about its own set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -151,6 +150,12 @@ pub struct DeclaredHours {
     /// Whether Saturdays and Sundays are days like others.
     #[serde(default)]
     pub weekends: bool,
+}
+
+/// Whether a text can stand in an entry of the log as it is.
+fn is_reason(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+    (1..=128).contains(&text.len()) && text.chars().all(is_allowed)
 }
 
 /// Partner agencies that cosign the log's checkpoints.
@@ -353,7 +358,7 @@ impl Config {
         }
         config.alerts.check()?;
         if let Some(reason) = &witnesses.unwatched_because
-            && (!witnesses.keys.is_empty() || reason.parse::<Code>().is_err())
+            && (!witnesses.keys.is_empty() || !is_reason(reason))
         {
             return Err(ConfigError::Unusable(
                 "witnesses.unwatched_because is a reason of letters, digits and -_.:/, and stands where there are no witnesses.keys",

@@ -145,13 +145,8 @@ impl Ask {
 /// What left with an entry, as its opening holds it.
 #[derive(Deserialize)]
 struct Left {
-    onward: String,
-}
-
-/// What the opening `names` of that entry holds.
-#[derive(Deserialize)]
-struct LeftNamed {
     claim: Value,
+    onward: String,
 }
 
 impl Gateway {
@@ -409,14 +404,12 @@ impl Gateway {
         let entry = self.store().sealed_entry(kept.event, "answer").await?;
         let entry = entry.ok_or(EnquiryError::KeyLapsed)?;
         let left: Left = self.open_answer(kept.event, &entry.sealed)?;
-        let names = self.store().sealed_entry(kept.event, "names").await?.ok_or(EnquiryError::KeyLapsed)?;
-        let LeftNamed { claim } = self.open_names(kept.event, &names.sealed)?;
         Ok(Claimed {
             disclosure: kept.event,
             at: entry.at,
             receipt: self.receipt(kept.event, entry.leaf_hash, entry.at)?,
-            entries: self.proved(kept.event, &claim).await?,
-            found: claim,
+            entries: self.proved(kept.event, &left.claim).await?,
+            found: left.claim,
             onward: left.onward,
         })
     }

@@ -49,7 +49,7 @@ enum Kind {
     Screening,
     /// Begun by the team.
     Run,
-    /// Of nobody here: whoever asks is told that it is not there.
+    /// Of nobody here, as what is held of an upload that broke off: whoever asks is told that it is not there.
     Nothing,
 }
 
@@ -109,7 +109,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("post /v1/submissions", InTheNameOf(EDUCATION)),
     ("post /v1/submissions/held", Object(Nothing, &[])),
     ("get /v1/submissions/{id}", Object(Submission, &[EDUCATION])),
-    ("post /v1/submissions/{id}/lines", Object(Submission, &[EDUCATION])),
+    ("post /v1/submissions/{id}/lines", Object(Nothing, &[])),
     ("post /v1/submissions/{id}/retract", Object(Submission, &[EDUCATION])),
     ("get /v1/submissions/{id}/shared-addresses", Object(Submission, &[EDUCATION])),
     ("post /v1/token-checks", Whoever),
@@ -117,6 +117,7 @@ const TABLE: &[(&str, Rule)] = &[
 
 /// A gateway with an object of each kind.
 struct World<'g> {
+    document: Value,
     home: &'g TestGateway,
     callers: Vec<TestAgency<'g>>,
     submission: String,
@@ -141,6 +142,7 @@ impl<'g> World<'g> {
         let policies = home.gateway().current_policies().await.expect("policies");
         let today = home.now().await.date().to_string();
         let mut world = Self {
+            document: document(),
             home,
             submission,
             entry,
@@ -170,8 +172,7 @@ impl<'g> World<'g> {
     /// Calls an operation with the document's own example, made good for this gateway, in a role.
     async fn send(&self, agency: &TestAgency<'_>, name: &str, path: &str, role: Option<&str>) -> Reply {
         let (method, template) = name.split_once(' ').expect("method and path");
-        let document = document();
-        let operation = &document["paths"][template][method];
+        let operation = &self.document["paths"][template][method];
         let content = operation["requestBody"]["content"].as_object().and_then(|all| all.iter().next());
         let (media, body) = content.map_or((None, String::new()), |(media, content)| {
             let text = match &content["example"] {

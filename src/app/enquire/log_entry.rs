@@ -84,6 +84,9 @@ struct AnswerOpening<'a> {
     members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
+    /// What left with the answer of a claim's journey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a serde_json::Value>,
 }
 
 /// What an entry's sealed openings hold of an answer.
@@ -107,8 +110,8 @@ pub(in crate::app) struct Aside<'a> {
     /// The names of each member's records, so that the same person is found again later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::app) records: Option<&'a [Vec<RecordName>]>,
-    /// What left with the answer of a claim's journey.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What left with the answer of a claim's journey; it names persons by the recipient's pseudonyms alone.
+    #[serde(skip)]
     pub(in crate::app) claim: Option<&'a serde_json::Value>,
 }
 
@@ -326,12 +329,6 @@ impl Gateway {
         serde_json::from_slice(&value).map_err(|_| AppError::Internal("a sealed answer cannot be read"))
     }
 
-    /// Likewise of the names beside it.
-    pub(in crate::app) fn open_names<T: DeserializeOwned>(&self, id: EventId, sealed: &[u8]) -> Result<T, AppError> {
-        let value = self.open_field(id, "names", sealed)?;
-        serde_json::from_slice(&value).map_err(|_| AppError::Internal("sealed names cannot be read"))
-    }
-
     /// Reads back the value that a sealed opening holds.
     pub(in crate::app) fn open_field(&self, id: EventId, field: &str, sealed: &[u8]) -> Result<Vec<u8>, AppError> {
         let plain = self.keys().fields.open("opening", field, id.as_bytes(), sealed);
@@ -380,9 +377,10 @@ pub(in crate::app) fn answer_opening(
         members: &found.members,
         judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
         submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
+        claim: aside.claim,
     })?;
-    let is_kept = aside.records.is_some() || aside.claim.is_some();
-    Ok(Kept { answer, names: is_kept.then(|| to_json(aside)).transpose()? })
+    let names = aside.records.map(|_| to_json(aside)).transpose()?;
+    Ok(Kept { answer, names })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user, and
