@@ -3,6 +3,7 @@
 //! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
+mod activations;
 mod bulk;
 mod claims;
 mod cosignatures;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use activations::ActivationRequest;
 pub use claims::{Engagement, StoredReferral};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
@@ -100,6 +102,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("token checks", token_checks::STATEMENTS),
     ("uploads", uploads::STATEMENTS),
     ("weighings", weighings::STATEMENTS),
+    ("activations", activations::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.

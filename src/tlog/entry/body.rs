@@ -72,6 +72,10 @@ bodies! {
     PolicyLoad(PolicyLoad) = "policy.load";
     /// A party's signature under an agreement.
     AgreementSignature(AgreementSignature) = "agreement.signature";
+    /// Somebody asks that an agreement be put in force, or takes that back.
+    AgreementRequest(AgreementRequest) = "agreement.request";
+    /// An officer approves that an agreement be put in force.
+    AgreementApproval(AgreementApproval) = "agreement.approval";
     /// An agreement's change of status.
     AgreementStatus(AgreementStatus) = "agreement.status";
     /// An agency's change of status.
@@ -141,6 +145,7 @@ impl Body {
                 access.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
                 access.filters.sort();
             }
+            Self::AgreementStatus(status) => status.approved_by.sort(),
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             _ => {}
@@ -184,6 +189,7 @@ impl Body {
                     || access.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
                     || any(&access.filters, |a, b| a.by == b.by)
             }
+            Self::AgreementStatus(status) => any(&status.approved_by, |a, b| a == b),
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
             _ => false,
@@ -518,6 +524,34 @@ pub struct AgreementSignature {
     pub signature_sha256: Digest,
 }
 
+/// Somebody asks that an agreement be put in force, or takes that back. Nothing changes yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementRequest {
+    /// Which.
+    pub agreement: AgreementRef,
+    /// SHA-256 of the signed text that is meant.
+    pub sha256: Digest,
+    /// `asked` or `withdrawn`.
+    pub action: Code,
+    /// The account; never a person's name.
+    pub by: Code,
+    /// Why.
+    pub reason: Code,
+}
+
+/// An officer approves that an agreement be put in force. Two distinct ones have to, neither of whom asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementApproval {
+    /// Which.
+    pub agreement: AgreementRef,
+    /// SHA-256 of the signed text that is meant.
+    pub sha256: Digest,
+    /// The account; never a person's name.
+    pub by: Code,
+}
+
 /// An agreement's change of status. Status is the series of these entries, never part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -531,8 +565,11 @@ pub struct AgreementStatus {
     pub from: Option<AgreementState>,
     /// Its status from now on.
     pub to: AgreementState,
-    /// The account that changed it; never a person's name.
+    /// The account that changed it or asked for the change; never a person's name.
     pub by: Code,
+    /// The accounts that approved, where the change needs approval; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<Code>,
     /// Why.
     pub reason: Code,
 }
