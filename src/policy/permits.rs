@@ -82,10 +82,16 @@ fn law_allows(
     let justice = matches!(asker.kind(), AgencyKind::Police | AgencyKind::Justice);
     let apart = part_3(receiving) == part_3(supplying) && (justice || !part_3(receiving));
     let interests = |basis: &BasisCode| matches!(basis.as_str(), "6-1-f" | "6-1-ea");
-    let basis = !(holder.standing().public_authority && interests(&term.art6))
-        && !(asker.standing().public_authority && interests(&clause.art6));
+    let wrong_basis = holder.standing().public_authority && interests(&term.art6)
+        || asker.standing().public_authority && interests(&clause.art6);
     let crime = (!either("CDA1998-s115") || asker.standing().relevant_authority) && (!either("OMA2007-s14") || justice);
-    register(supplying, &term.power) && register(receiving, &clause.power) && dea && regimes && apart && basis && crime
+    register(supplying, &term.power)
+        && register(receiving, &clause.power)
+        && dea
+        && regimes
+        && apart
+        && !wrong_basis
+        && crime
 }
 
 /// What of the law depends on the request as well.

@@ -219,7 +219,7 @@ fn declared(schema: &str) -> Option<BTreeSet<(String, String)>> {
     let json = fragment.to_json_value().ok()?;
     let kinds = json.get("")?.get("entityTypes")?.as_object()?;
     let attributes = kinds.iter().flat_map(|(kind, declared)| {
-        let attributes = declared.pointer("/shape/attributes").and_then(|shape| shape.as_object());
+        let attributes = declared.pointer("/shape/attributes").and_then(serde_json::Value::as_object);
         attributes.into_iter().flat_map(move |names| names.keys().map(move |name| (kind.clone(), name.clone())))
     });
     Some(attributes.collect())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{AgreementPart, Flow, Pack};
 use crate::domain::agreement::{Onward, Profile, Unit};
-use crate::domain::ids::AgencyCode;
+use crate::domain::ids::{AgencyCode, PowerCode};
 use crate::domain::law;
 use crate::policy::matrix::Gap;
 
@@ -190,7 +190,7 @@ impl Pack {
         table(text, &columns, self.flows.iter().map(flow_cells));
         text.push('\n');
         let powers: std::collections::BTreeSet<&str> =
-            self.flows.iter().flat_map(|flow| flow.powers.iter().map(|power| power.as_str())).collect();
+            self.flows.iter().flat_map(|flow| flow.powers.iter().map(PowerCode::as_str)).collect();
         list(
             text,
             "No power is named.",

@@ -18,7 +18,7 @@ use porth::domain::agreement::{Agreement, AgreementStatus, AgreementText};
 use porth::domain::enquiry::Answer;
 use porth::domain::evidence::EvidenceState;
 use porth::domain::ids::AgreementRef;
-use porth::tlog::entry::{AgreementState, Body, Entry};
+use porth::tlog::entry::{AgreementState, Body, Code, Entry};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -154,7 +154,7 @@ async fn an_agreement_comes_into_force_by_two_officers_neither_of_whom_asked(#[c
         Entry::parse(&found.last().expect("one").body).expect("an entry").into_body()
     };
     let Body::AgreementStatus(entry) = last("agreement.status").await else { panic!("a status") };
-    let approved: Vec<&str> = entry.approved_by.iter().map(|by| by.as_str()).collect();
+    let approved: Vec<&str> = entry.approved_by.iter().map(Code::as_str).collect();
     assert_eq!((entry.by.as_str(), approved), ("officer-1", vec!["officer-2", "officer-3"]));
     let Body::AgreementApproval(entry) = last("agreement.approval").await else { panic!("an approval") };
     assert_eq!((entry.agreement, entry.by.as_str()), (of, "officer-3"));
