@@ -280,7 +280,7 @@ fn officers<'a>(
             ("a Caldicott Guardian", &officers.caldicott_guardian),
         ] {
             let needed = has_health || post != "a Caldicott Guardian";
-            if needed && !named.as_deref().is_some_and(|named| !named.trim().is_empty()) {
+            if needed && named.as_deref().is_none_or(|named| named.trim().is_empty()) {
                 let sentence = format!("the party's own file does not name {post}");
                 report.fault(file, Fault::at(format!("party[{n}].agency"), "incomplete", sentence));
             }

@@ -336,7 +336,7 @@ mod tests {
         let cells = cells(&book, &feeds(), None, today());
         let (allowed, blocked): (Vec<_>, Vec<_>) = cells.iter().partition(|cell| cell.allowed);
         assert!(allowed.len() > 20 && blocked.len() > 20);
-        assert!(allowed.iter().all(|cell| cell.own != !cell.powers.is_empty() && cell.rules.is_empty()));
+        assert!(allowed.iter().all(|cell| cell.own == cell.powers.is_empty() && cell.rules.is_empty()));
         assert!(blocked.iter().all(|cell| !cell.rules.is_empty()));
         let benefits =
             allowed.iter().find(|cell| cell.supplier.as_ref().is_some_and(|who| who.as_str() == "jobcentre-feed"));
