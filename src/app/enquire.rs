@@ -41,8 +41,9 @@ use crate::tlog::receipt::Receipt;
 
 /// How long a reply is kept for a caller who repeats the request.
 const REPLY_SECONDS: i64 = 24 * 3600;
-/// How often a question is decided anew because something changed meanwhile.
-const MOST_TRIES: usize = 4;
+/// How often a question is decided anew because something changed meanwhile. Taking policies into use is
+/// many changes in a row, a signature each, and no question is to be dropped for it.
+const MOST_TRIES: usize = 32;
 /// Most tokens that an enquiry may carry.
 pub const MOST_TOKENS: usize = 64;
 

@@ -184,7 +184,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Changes an agreement's status, with its log entry.
+    /// Changes an agreement's status, with its log entry. Into force it comes by
+    /// [`Gateway::approve_activation`] alone; what stops or ends one needs nobody's leave.
     ///
     /// # Errors
     ///
@@ -196,6 +197,13 @@ impl Gateway {
         by: &str,
         reason: &str,
     ) -> Result<(), AppError> {
+        if to == AgreementState::InForce {
+            let rule = "two officers put an agreement in force, neither of whom asked for it";
+            return Err(AppError::Policy(format!("{rule}: {reference} was not changed")));
+        }
+        if to == AgreementState::Signed {
+            self.refuse_unsigned(reference).await?;
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let entry = self.move_agreement(&mut tx, now, (reference, to), by, reason).await?;
@@ -218,9 +226,6 @@ impl Gateway {
             return Err(AppError::Policy(format!("no agreement {reference} is loaded")));
         };
         let word = status_word(to);
-        if matches!(to, AgreementState::Signed | AgreementState::InForce) {
-            self.refuse_unsigned(reference).await?;
-        }
         if !may_follow(&from, to) || !tx.set_agreement_status(reference, &from, word, now).await? {
             return Err(AppError::Policy(format!("agreement {reference} is {from}: it cannot become {word}")));
         }
@@ -231,6 +236,7 @@ impl Gateway {
             from: serde_json::from_value(from.into()).ok(),
             to,
             by: code(by)?,
+            approved_by: Vec::new(),
             reason: code(reason)?,
         });
         self.event(now, body)
@@ -239,7 +245,7 @@ impl Gateway {
 
 impl Gateway {
     /// An agreement is signed when every party's signature verifies.
-    async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
+    pub(super) async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
         let policies = self.current_policies().await?;
         let unsigned = policies.book().agreement(reference).is_none_or(|agreement| {
             agreement.text.parties().iter().any(|party| !agreement.signed_by.contains(&party.agency))
@@ -265,7 +271,7 @@ pub fn check_whole(policies: &Policies) -> Result<(), AppError> {
 }
 
 /// The ways an agreement's status may go.
-fn may_follow(from: &str, to: AgreementState) -> bool {
+pub(super) fn may_follow(from: &str, to: AgreementState) -> bool {
     use AgreementState::{Draft, Expired, InForce, Signed, Suspended, Withdrawn};
     match to {
         Draft => false,
@@ -277,7 +283,7 @@ fn may_follow(from: &str, to: AgreementState) -> bool {
     }
 }
 
-fn status_word(state: AgreementState) -> &'static str {
+pub(super) fn status_word(state: AgreementState) -> &'static str {
     match state {
         AgreementState::Draft => "draft",
         AgreementState::Signed => "signed",

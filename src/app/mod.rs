@@ -36,6 +36,8 @@
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
 //! | [`enrol`] | agencies, their keys and certificates are registered |
 //! | [`suspend`] | somebody or something is stopped at once, or let go on |
+//! | [`activate`] | an agreement comes into force by two officers |
+//! | [`policy_replay`] | what a draft would have changed for past questions, in counts |
 //! | [`load_policy`] | signed agreements and policy files come into use |
 //! | [`backup`], [`restore`] | the database goes into one file, and becomes a database again; [`transfer`] is the file |
 //! | [`check_log`], [`held_checkpoint`] | is the log in the database whole, and no older than what is known elsewhere |
@@ -48,6 +50,7 @@
 //! | `subject_index` | entries are found for every person whose records they rested on |
 //! | [`tidy`] | what nobody needs any more is removed |
 
+pub mod activate;
 pub mod alerts;
 pub mod authenticate;
 pub mod backup;
@@ -78,6 +81,7 @@ pub mod not_to_share;
 pub mod notices;
 pub mod past;
 pub mod policies;
+pub mod policy_replay;
 pub mod possible_matches;
 pub mod preview;
 pub mod proof;

@@ -3,6 +3,7 @@
 //! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
+mod activations;
 mod alerts;
 mod bulk;
 mod claims;
@@ -54,6 +55,7 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use activations::ActivationRequest;
 pub use alerts::{AskedBefore, StoredAlert};
 pub use claims::{Engagement, StoredReferral};
 pub use cosignatures::{NewCosignature, StoredCosignature};
@@ -138,6 +140,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("token checks", token_checks::STATEMENTS),
     ("uploads", uploads::STATEMENTS),
     ("weighings", weighings::STATEMENTS),
+    ("activations", activations::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.

@@ -184,6 +184,7 @@ pub(super) fn bodies() -> Vec<Body> {
             from: Some(AgreementState::InForce),
             to: AgreementState::Suspended,
             by: code("ig-officer-2"),
+            approved_by: Vec::new(),
             reason: code("incident"),
         }),
         Body::SubjectCase(Box::new(SubjectCase {
@@ -313,7 +314,7 @@ pub(super) fn bodies() -> Vec<Body> {
         }),
     ];
     let all =
-        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews()]
+        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews(), activation()]
             .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
@@ -723,6 +724,33 @@ pub(super) fn small_entry(number: usize) -> Vec<u8> {
 
 pub(super) fn small_entry_of(log: &str, number: usize) -> Vec<u8> {
     render(log, number, submission(number))
+}
+
+/// How an agreement comes into force: asked for, approved, done.
+fn activation() -> Vec<Body> {
+    vec![
+        Body::AgreementRequest(AgreementRequest {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            action: code("asked"),
+            by: code("ig-officer-1"),
+            reason: code("board:2026-11"),
+        }),
+        Body::AgreementApproval(AgreementApproval {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            by: code("ig-officer-2"),
+        }),
+        Body::AgreementStatus(AgreementStatus {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            from: Some(AgreementState::Signed),
+            to: AgreementState::InForce,
+            by: code("ig-officer-1"),
+            approved_by: vec![code("ig-officer-2"), code("ig-officer-3")],
+            reason: code("board:2026-11"),
+        }),
+    ]
 }
 
 pub(super) fn render(log: &str, number: usize, body: Body) -> Vec<u8> {

@@ -4,6 +4,7 @@
 //! struct here, or in a file below for its noun, and a line in the table of [`Body`].
 
 mod access;
+mod agreements;
 mod families;
 mod incidents;
 mod log;
@@ -17,6 +18,7 @@ mod shields;
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{AccessCommitments, Filter, LogAccess, LogWitnesses, WitnessNamed};
+pub use self::agreements::{AgreementApproval, AgreementRequest, AgreementSignature, AgreementState, AgreementStatus};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
 pub use self::incidents::{
     EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
@@ -88,6 +90,10 @@ bodies! {
     PolicyLoad(PolicyLoad) = "policy.load";
     /// A party's signature under an agreement.
     AgreementSignature(AgreementSignature) = "agreement.signature";
+    /// Somebody asks that an agreement be put in force, or takes that back.
+    AgreementRequest(AgreementRequest) = "agreement.request";
+    /// An officer approves that an agreement be put in force.
+    AgreementApproval(AgreementApproval) = "agreement.approval";
     /// An agreement's change of status.
     AgreementStatus(AgreementStatus) = "agreement.status";
     /// An agency's change of status.
@@ -200,6 +206,7 @@ impl Body {
                 access.filters.sort();
             }
             Self::LogWitnesses(rule) => rule.witnesses.sort(),
+            Self::AgreementStatus(status) => status.approved_by.sort(),
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
             Self::NotShared(decision) => decision.items.sort(),
@@ -254,6 +261,7 @@ impl Body {
                     || any(&access.filters, |a, b| a.by == b.by)
             }
             Self::LogWitnesses(rule) => any(&rule.witnesses, |a, b| a == b),
+            Self::AgreementStatus(status) => any(&status.approved_by, |a, b| a == b),
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
             Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
@@ -600,59 +608,6 @@ pub struct LoadedAgreement {
     pub agreement: AgreementRef,
     /// SHA-256 of its signed text.
     pub sha256: Digest,
-}
-
-/// A party signed an agreement: its signature verified under an enrolled key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AgreementSignature {
-    /// Which.
-    pub agreement: AgreementRef,
-    /// SHA-256 of the text that was signed.
-    pub sha256: Digest,
-    /// Who signed.
-    pub party: AgencyCode,
-    /// The enrolled key, by its identifier.
-    pub key: Code,
-    /// SHA-256 of the signature.
-    pub signature_sha256: Digest,
-}
-
-/// An agreement's change of status. Status is the series of these entries, never part of the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AgreementStatus {
-    /// Which.
-    pub agreement: AgreementRef,
-    /// SHA-256 of its signed text.
-    pub sha256: Digest,
-    /// Its status before; absent for a new agreement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<AgreementState>,
-    /// Its status from now on.
-    pub to: AgreementState,
-    /// The account that changed it; never a person's name.
-    pub by: Code,
-    /// Why.
-    pub reason: Code,
-}
-
-/// The states of an agreement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgreementState {
-    /// Loaded, not signed by all parties.
-    Draft,
-    /// Signed by all parties, not yet begun.
-    Signed,
-    /// In force.
-    InForce,
-    /// Stopped for a time.
-    Suspended,
-    /// Past its last day.
-    Expired,
-    /// Ended by a party.
-    Withdrawn,
 }
 
 /// An agency's change of status.

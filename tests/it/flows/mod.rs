@@ -1,5 +1,6 @@
 //! The main job, journey after journey, on both engines.
 
+mod agreements;
 mod arrival;
 mod claims;
 mod criteria;

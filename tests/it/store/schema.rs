@@ -67,6 +67,7 @@ const STEPS: &[&str] = &[
     "0016_submissions",
     "0017_weighings",
     "0018_log_index",
+    "0021_agreement_activation",
     "0022_review",
     "0023_rights",
     "0024_recalls",

@@ -26,7 +26,7 @@ use super::database::{Backend, TestDatabase};
 mod policies;
 
 #[allow(unused_imports, reason = "for benches that raise ceilings")]
-pub(crate) use policies::{EPOCH, PROGRAMME, with_ceiling};
+pub(crate) use policies::{EPOCH, PROGRAMME, activate, with_ceiling};
 
 /// What client assertions name as audience.
 pub(crate) const ISSUER: &str = "https://porth.test";
