@@ -13,6 +13,7 @@
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`claim`] | a family is engaged; a claim for a result is checked; [`proof`] proves that an entry is in the log |
 //! | [`referral`] | a referral is taken step by step to where it ends |
+//! | [`reidentification`] | officers and the source sign, and the data team learns who somebody is |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`past`] | an answer is judged again as at its date |
 //! | [`families`] | the programme team keeps families: numbers, history, lead, contact |
@@ -64,6 +65,7 @@ pub mod preview;
 pub mod proof;
 pub mod publish;
 pub mod referral;
+pub mod reidentification;
 pub mod relay;
 pub mod restore;
 pub mod retract;

@@ -254,6 +254,8 @@ random_ids! {
     PossibleMatchId = "possible match id";
     /// A match run.
     MatchRunId = "match run id";
+    /// A request to re-identify somebody.
+    ReidentificationId = "re-identification id";
 }
 
 #[cfg(test)]

@@ -62,8 +62,23 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 /// Where a piece of a field stands in a fuzzy encoding.
 pub const CLK: &str = "porth/v1/clk";
 
+/// The identity that a source seals to whoever may learn it.
+pub const ENVELOPE: &str = "porth/v1/envelope";
+/// A vote on a request to re-identify.
+pub const REID_VOTE: &str = "porth/v1/reid-vote";
+/// The gateway's certificate that a request may be answered.
+pub const REID_CERTIFICATE: &str = "porth/v1/reid-certificate";
+/// A source's signature under what it sealed.
+pub const REID_ANSWER: &str = "porth/v1/reid-answer";
+/// The countersigned receipt of an opened identity.
+pub const REID_RECEIPT: &str = "porth/v1/reid-receipt";
+/// Whom a request is about, hidden from all but the requester.
+pub const REID_SUBJECT: &str = "porth/v1/reid-subject";
+/// Which of its records a source approved, hidden from all but the source.
+pub const REID_RECORD: &str = "porth/v1/reid-record";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 35] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -92,6 +107,13 @@ pub const ALL: [&str; 28] = [
     WEIGHED_RECORD,
     FUZZY_KEY,
     CLK,
+    ENVELOPE,
+    REID_VOTE,
+    REID_CERTIFICATE,
+    REID_ANSWER,
+    REID_RECEIPT,
+    REID_SUBJECT,
+    REID_RECORD,
 ];
 
 #[cfg(test)]

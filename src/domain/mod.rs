@@ -23,6 +23,7 @@ pub mod profile;
 pub mod programme;
 pub mod record;
 pub mod referral;
+pub mod reidentification;
 pub mod statistics;
 pub mod submission;
 pub mod tfid;

@@ -1,6 +1,6 @@
 //! The policy book: programme, agencies, agreements as they stand, and the rules, ready to decide.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -12,8 +12,10 @@ use crate::domain::agency::Agency;
 use crate::domain::agreement::{
     Agreement, AgreementStatus, AgreementText, AnswerMode, Item, ReceiveClause, SupplyTerm,
 };
-use crate::domain::ids::{AgencyCode, AgreementRef, RoleCode, TermCode};
+use crate::domain::ids::{AgencyCode, AgreementRef, PowerCode, RoleCode, TermCode};
 use crate::domain::programme::{Area, Programme, Purpose};
+use crate::domain::reidentification::Field;
+use crate::domain::reidentification::term::ReidentifyTerm;
 use crate::domain::time::Timestamp;
 
 /// Why a policy book cannot be made.
@@ -127,6 +129,11 @@ impl PolicyBook {
         self.hits(release.ask, "release", resource, release.facts())
     }
 
+    /// The rules that keep a requester from asking a source who somebody is; none when it may.
+    pub(crate) fn reidentify_hits(&self, ask: &AskWho<'_>) -> Vec<RuleHit> {
+        self.judge(ask.requester, "reidentify", uid("Agency", ask.source.as_str()), ask.facts())
+    }
+
     fn hits(
         &self,
         ask: &Ask<'_>,
@@ -134,10 +141,20 @@ impl PolicyBook {
         resource: Option<EntityUid>,
         facts: Option<Vec<(&'static str, Fact)>>,
     ) -> Vec<RuleHit> {
+        self.judge(ask.recipient, action, resource, facts)
+    }
+
+    fn judge(
+        &self,
+        principal: &AgencyCode,
+        action: &str,
+        resource: Option<EntityUid>,
+        facts: Option<Vec<(&'static str, Fact)>>,
+    ) -> Vec<RuleHit> {
         let request = || {
             let facts = facts?.into_iter().map(|(name, fact)| (name.to_owned(), fact));
             let context = Context::from_pairs(facts).ok()?;
-            let (principal, action) = (uid("Agency", ask.recipient.as_str())?, uid("Action", action)?);
+            let (principal, action) = (uid("Agency", principal.as_str())?, uid("Action", action)?);
             Request::new(principal, action, resource?, context, Some(self.rules.schema())).ok()
         };
         request().map_or_else(|| vec![RuleHit::fixed(ERROR)], |request| self.rules.hits(&request, &self.entities))
@@ -168,6 +185,37 @@ impl Ask<'_> {
             ("relationshipFits", Fact::new_bool(self.relationship_fits)),
             ("forStatistics", Fact::new_bool(self.for_statistics)),
             ("purposeIsStatistical", Fact::new_bool(self.purpose.statistical)),
+            ("now", instant(self.now)),
+        ])
+    }
+}
+
+/// The facts of a request to re-identify somebody, under one term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskWho<'a> {
+    pub(crate) requester: &'a AgencyCode,
+    pub(crate) source: &'a AgencyCode,
+    pub(crate) agreement: &'a AgreementText,
+    pub(crate) term: &'a ReidentifyTerm,
+    pub(crate) purpose: &'a Purpose,
+    pub(crate) power: &'a PowerCode,
+    pub(crate) role: &'a RoleCode,
+    pub(crate) fields: &'a BTreeSet<Field>,
+    pub(crate) emergency: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl AskWho<'_> {
+    fn facts(&self) -> Option<Vec<(&'static str, Fact)>> {
+        Some(vec![
+            ("term", reference("ReidentifyTerm", &term_id(self.agreement, &self.term.id))?),
+            ("purpose", text(self.purpose.code.as_str())),
+            ("power", text(self.power.as_str())),
+            ("role", text(self.role.as_str())),
+            ("fields", texts(self.fields)),
+            ("emergency", Fact::new_bool(self.emergency)),
+            ("purposeIsStatistical", Fact::new_bool(self.purpose.statistical)),
+            ("crimeAndDisorder", Fact::new_bool(self.purpose.crime_and_disorder)),
             ("now", instant(self.now)),
         ])
     }
@@ -223,6 +271,9 @@ fn entities(
         }
         for clause in text.receives() {
             all.push(receive_entity(text, clause)?);
+        }
+        for term in text.reidentifies().iter().filter(|_| rules.has_reidentification()) {
+            all.push(reidentify_entity(text, term)?);
         }
     }
     Entities::from_entities(all, Some(rules.schema())).ok()
@@ -301,6 +352,24 @@ fn receive_entity(agreement: &AgreementText, clause: &ReceiveClause) -> Option<E
     )
 }
 
+fn reidentify_entity(agreement: &AgreementText, term: &ReidentifyTerm) -> Option<Entity> {
+    entity(
+        "ReidentifyTerm",
+        &term_id(agreement, &term.id),
+        [
+            ("agreement", reference("Agreement", &agreement.reference().to_string())?),
+            ("requester", reference("Agency", term.requester.as_str())?),
+            ("sources", references("Agency", &term.sources)?),
+            ("purposes", texts(&term.purposes)),
+            ("roles", texts(&term.roles)),
+            ("fields", texts(&term.fields)),
+            ("powers", texts(&term.power)),
+            ("basis", text(term.art6.as_str())),
+            ("emergency", Fact::new_bool(term.emergency)),
+        ],
+    )
+}
+
 fn entity<const N: usize>(kind: &str, id: &str, facts: [(&str, Fact); N]) -> Option<Entity> {
     let facts = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
     Entity::new(uid(kind, id)?, facts, HashSet::new()).ok()
@@ -356,7 +425,7 @@ mod tests {
     fn a_book_holds_what_it_was_made_from() {
         let book = book(&AGENCIES, &AGREEMENTS).expect("consistent");
         assert_eq!((book.agencies().count(), book.agreements().count(), book.revision()), (10, 7, 7));
-        assert_eq!(book.rules().forbids().count(), 42);
+        assert_eq!(book.rules().forbids().count(), 63);
     }
 
     #[test]

@@ -253,6 +253,13 @@ fn agreement_references(
             reveals(file, &at, &clause.items, supplier.reveals_areas(), report);
         }
     }
+    for (n, term) in text.reidentifies().iter().enumerate() {
+        let at = |key: &str| format!("reidentify[{n}].{key}");
+        term_references(programme, file, &at, &BTreeSet::new(), &term.purposes, report);
+        if term.roles.iter().any(|role| programme.role(role).is_none()) {
+            report.fault(file, Fault::at(at("roles"), "unknown-role", "the programme lists no such role"));
+        }
+    }
 }
 
 /// What is said of a privacy profile that should not be chosen without thought.
@@ -398,8 +405,8 @@ mod tests {
         let report = check(&shipped());
         let findings: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
         assert_eq!(findings, Vec::<String>::new());
-        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 42));
-        assert_eq!(report.cases, 48);
+        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 63));
+        assert_eq!(report.cases, 54);
     }
 
     #[rstest]

@@ -16,6 +16,7 @@ pub mod explain;
 mod fixtures;
 #[cfg(test)]
 mod reference;
+pub mod reidentify;
 pub mod rules;
 pub mod self_test;
 

@@ -23,6 +23,7 @@ mod postgres_pool;
 mod profiles;
 mod programme;
 mod records;
+mod reidentification;
 mod relay;
 mod retired_tokens;
 mod screenings;
@@ -60,6 +61,7 @@ pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, Store
 pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use reidentification::{NewReid, ReidKey, ReidKeyKind, StoredReid};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
@@ -91,6 +93,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("programme", programme::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("re-identification", reidentification::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("standing", standing::STATEMENTS),

@@ -26,7 +26,8 @@ pub struct Resealed {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics, who retired a token, household tokens and the pages of match runs.
+    /// statistics, who retired a token, household tokens, the pages of match runs and requests to
+    /// re-identify.
     ///
     /// # Errors
     ///
@@ -40,6 +41,7 @@ impl Gateway {
         self.reseal_retirements(&mut done, true).await?;
         self.reseal_home_tokens(&mut done, true).await?;
         self.reseal_run_pages(&mut done, true).await?;
+        self.reseal_requests(&mut done, true).await?;
         Ok(done)
     }
 
@@ -57,7 +59,16 @@ impl Gateway {
         self.reseal_retirements(&mut seen, false).await?;
         self.reseal_home_tokens(&mut seen, false).await?;
         self.reseal_run_pages(&mut seen, false).await?;
+        self.reseal_requests(&mut seen, false).await?;
         Ok(seen.resealed)
+    }
+
+    /// Requests to re-identify.
+    async fn reseal_requests(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {
+        let (current, resealed) = self.reseal_reids(changes).await?;
+        done.current += current;
+        done.resealed += resealed;
+        Ok(())
     }
 
     async fn reseal_evidence(&self, done: &mut Resealed, changes: bool) -> Result<(), AppError> {

@@ -6,6 +6,7 @@
 mod access;
 mod families;
 mod matches;
+mod reidentification;
 mod runs;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use self::matches::{
     AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
     WeightsStep,
 };
+pub use self::reidentification::{ReidCommitments, ReidStep};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
 use super::{Code, EntryError};
 use crate::domain::ids::{
@@ -104,6 +106,8 @@ bodies! {
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// A step of a request to re-identify somebody, taken or refused.
+    ReidStep(Box<ReidStep>) = "reid.step";
 }
 
 impl Body {

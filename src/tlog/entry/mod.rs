@@ -14,7 +14,7 @@ pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
     Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, KeyEvent,
     LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView,
-    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
+    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, ReidCommitments, ReidStep, RunCommitments, RunCount, RunInput,
     SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
     WeightsLearned, WeightsStep, YesNo,
 };

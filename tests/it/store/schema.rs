@@ -67,6 +67,7 @@ const STEPS: &[&str] = &[
     "0016_submissions",
     "0017_weighings",
     "0018_log_index",
+    "0026_reidentification",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.

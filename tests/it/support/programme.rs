@@ -54,6 +54,7 @@ pub(crate) struct TestKeys {
     fields: BTreeMap<u32, [u8; 32]>,
     index: [u8; 32],
     receipt: [u8; 32],
+    certificate: [u8; 32],
     checkpoint: [u8; 32],
     shield: Arc<SealKeyPair>,
     /// Whose private half no gateway has.
@@ -67,6 +68,7 @@ impl TestKeys {
             fields: BTreeMap::from([(1, random_bytes(random))]),
             index: random_bytes(random),
             receipt: random_bytes(random),
+            certificate: random_bytes(random),
             checkpoint: random_bytes(random),
             shield: Arc::new(SealKeyPair::generate(random)),
             match_run: Arc::new(SealKeyPair::generate(random)),
@@ -108,6 +110,7 @@ impl TestKeys {
             fields: self.fields(),
             tagger: Tagger::new(&secret(&self.index)),
             receipt: SigningKey::from_seed(secret(&self.receipt)),
+            certificate: SigningKey::from_seed(secret(&self.certificate)),
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
             pseudonyms: Pseudonymiser::new(&secret(&self.index)),
@@ -175,6 +178,12 @@ impl TestProgramme {
     #[allow(dead_code, reason = "for benches that verify exports")]
     pub(crate) fn checkpoint_key(&self) -> porth::crypto::sign::VerifyingKey {
         SigningKey::from_seed(Secret::from_slice(&self.keys.checkpoint).expect("32 bytes")).verifying_key()
+    }
+
+    /// The gateway's certificate key, whole: for tests of what its thief could do.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn certificate_key(&self) -> SigningKey {
+        SigningKey::from_seed(Secret::from_slice(&self.keys.certificate).expect("32 bytes"))
     }
 
     /// The same programme over another connection to the same database.
