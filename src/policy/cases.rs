@@ -98,7 +98,10 @@ impl Cases {
         }
         faults.extend(read.reidentify.iter().enumerate().filter_map(|(n, case)| case.fault(n)));
         let feed = |FeedLine { supplier, feed, agreement }| SupplierFeed { supplier, feed, agreement };
-        Faults::or(faults, Self { cases: read.case, feeds: read.feed.into_iter().map(feed).collect(), who: read.reidentify })
+        Faults::or(
+            faults,
+            Self { cases: read.case, feeds: read.feed.into_iter().map(feed).collect(), who: read.reidentify },
+        )
     }
 
     /// How many cases there are.

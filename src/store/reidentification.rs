@@ -174,15 +174,8 @@ impl Tx {
     pub async fn add_reid_key(&mut self, key: &ReidKey, now: Timestamp) -> Result<(), StoreError> {
         let person = key.person.as_ref().map_or("", OpaqueRef::as_str);
         let seal: &[u8] = key.seal_key.as_ref().map_or(&[], |key| &key[..]);
-        let values = values![
-            &key.key_id,
-            key.kind.as_str(),
-            key.agency.as_str(),
-            person,
-            &key.sign_key,
-            seal,
-            now.as_micros()
-        ];
+        let values =
+            values![&key.key_id, key.kind.as_str(), key.agency.as_str(), person, &key.sign_key, seal, now.as_micros()];
         self.execute(ADD_KEY, values).await.map(drop)
     }
 

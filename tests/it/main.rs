@@ -17,6 +17,7 @@ mod openapi;
 mod operate;
 mod possible_matches;
 mod readme;
+mod reidentification;
 mod statistics;
 mod store;
 mod support;

@@ -160,7 +160,11 @@ impl Gateway {
             request: of.map(|opened| opened.stored.id),
             request_sha256: of.map(|opened| digest(&opened.stored.request_sha256)),
             step: code(doing.step)?,
-            from: of.map(|opened| opened.stored.state.word()).filter(|_| doing.step != "request").map(code).transpose()?,
+            from: of
+                .map(|opened| opened.stored.state.word())
+                .filter(|_| doing.step != "request")
+                .map(code)
+                .transpose()?,
             to: said.to.map(code).transpose()?,
             agency: doing.agency.clone(),
             client: code(doing.client)?,
@@ -301,7 +305,8 @@ impl Gateway {
         tx.add_events(&entries.iter().collect::<Vec<_>>()).await?;
         tx.commit().await?;
         self.wake_sequencer();
-        opened.stored = StoredReid { state: to, sealed, envelope, revision: opened.stored.revision + 1, ..opened.stored };
+        opened.stored =
+            StoredReid { state: to, sealed, envelope, revision: opened.stored.revision + 1, ..opened.stored };
         Ok(Some(opened))
     }
 

@@ -123,7 +123,9 @@ impl Trust {
         let is_it = match entry.body() {
             Body::ReidStep(step) => {
                 let hash = step.request_sha256.as_ref().map(|digest| *digest.as_bytes());
-                step.step.as_str() == "authorise" && step.outcome == Outcome::Answered && hash == Some(*request.as_bytes())
+                step.step.as_str() == "authorise"
+                    && step.outcome == Outcome::Answered
+                    && hash == Some(*request.as_bytes())
             }
             _ => false,
         };
@@ -199,7 +201,8 @@ impl Checked {
     ///
     /// [`Refusal::CertificateExpired`].
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
-        let is_good = now >= self.certificate.issued_at.plus_seconds(-AHEAD_SECONDS) && now < self.certificate.not_after;
+        let is_good =
+            now >= self.certificate.issued_at.plus_seconds(-AHEAD_SECONDS) && now < self.certificate.not_after;
         if is_good { Ok(()) } else { Err(Refusal::CertificateExpired) }
     }
 

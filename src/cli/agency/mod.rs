@@ -15,6 +15,7 @@
 //! | [`possible_matches`] | records of the agency's own that it is asked to verify |
 //! | [`household_list`] | a benefits agency answers a match run, household by household |
 //! | [`validations`] | records of the agency's own that it is asked to decide about after a match run |
+//! | [`reid`] | who somebody is: asked, approved, answered and opened |
 //! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
@@ -30,6 +31,7 @@ pub mod key_file;
 pub mod mapping;
 mod person;
 pub mod possible_matches;
+pub mod reid;
 mod retry;
 pub mod screen;
 pub mod submissions;

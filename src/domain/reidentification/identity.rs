@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn there_are_two_lengths() {
-        for (length, padded) in [(0, Some(512)), (511, Some(512)), (512, Some(1024)), (1023, Some(1024)), (1024, None)] {
+        for (length, padded) in [(0, Some(512)), (511, Some(512)), (512, Some(1024)), (1023, Some(1024)), (1024, None)]
+        {
             assert_eq!(Identity::padded_length(&vec![b'x'; length]), padded, "{length}");
         }
     }

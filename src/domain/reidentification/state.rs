@@ -146,7 +146,9 @@ impl State {
             (Self::Authorised { entry }, E::Certify { certificate, not_after }) => {
                 Self::Certified { entry: *entry, certificate, not_after }
             }
-            (Self::Certified { entry, not_after: ended, .. }, E::Certify { certificate, not_after }) if *ended <= now => {
+            (Self::Certified { entry, not_after: ended, .. }, E::Certify { certificate, not_after })
+                if *ended <= now =>
+            {
                 Self::Certified { entry: *entry, certificate, not_after }
             }
             (Self::Certified { certificate, not_after, .. }, E::Answer { certificate: used, envelope })
@@ -242,7 +244,8 @@ mod tests {
     #[test]
     fn a_certificate_is_good_for_its_own_answer_in_its_own_time() {
         let certified = &states()[2];
-        let answer = |certificate: &str| Event::Answer { certificate: certificate.to_owned(), envelope: Hash32::of(b"e") };
+        let answer =
+            |certificate: &str| Event::Answer { certificate: certificate.to_owned(), envelope: Hash32::of(b"e") };
         assert!(certified.after(answer("c"), at(899)).is_some());
         assert_eq!(certified.after(answer("c"), at(900)), None);
         assert_eq!(certified.after(answer("another"), at(10)), None);

@@ -89,10 +89,7 @@ pub(super) const DENIALS: [WhoDenial; 21] = [
     changed("I19", &[(Text::Who, POWER, r#"power = ["CDA1998-s115"]"#)], |scene| scene.power = "CDA1998-s115"),
     denial(
         "I20",
-        &[
-            (Text::Holder, r#"kind = "council""#, r#"kind = "police""#),
-            (Text::Who, "police_regime = \"part-2\"", ""),
-        ],
+        &[(Text::Holder, r#"kind = "council""#, r#"kind = "police""#), (Text::Who, "police_regime = \"part-2\"", "")],
     ),
     denial("I21", &[(Text::Who, r#"art6 = "6-1-e""#, r#"art6 = "6-1-f""#)]),
 ];
@@ -124,7 +121,8 @@ fn hits(rules: &Arc<RuleBook>, edits: &[Edit], change: impl Fn(&mut Scene)) -> O
     let asker = super::ASKER.replacen(r#"kind = "council""#, r#"kind = "programme""#, 1);
     let of_asker = edits.iter().filter(|(text, _, _)| *text == Text::Asker);
     let asker = of_asker.fold(asker, |text, (_, from, to)| text.replacen(from, to, 1));
-    let agencies = [asker.as_str(), edited(Text::Holder, edits)?.as_str()].map(|text| Agency::parse(text.as_bytes()).ok());
+    let agencies =
+        [asker.as_str(), edited(Text::Holder, edits)?.as_str()].map(|text| Agency::parse(text.as_bytes()).ok());
     let mut agencies = agencies.into_iter().collect::<Option<Vec<_>>>()?;
     agencies.push(Agency::parse(asker.replacen("\"asker\"", "\"other\"", 1).as_bytes()).ok()?);
     let who = agreement(Text::Who, &scene.standing, edits)?;

@@ -14,9 +14,9 @@ pub use body::{
     AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
     Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, KeyEvent,
     LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView,
-    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, ReidCommitments, ReidStep, RunCommitments, RunCount, RunInput,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
-    WeightsLearned, WeightsStep, YesNo,
+    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, ReidCommitments, ReidStep, RunCommitments,
+    RunCount, RunInput, SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode,
+    ViewCommitments, WeightsLearned, WeightsStep, YesNo,
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};

@@ -13,6 +13,7 @@
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`claims`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
+//! | [`reidentifications`] | the data team asks who somebody is; officers sign, the source answers |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
 //! | [`log`] | the log's checkpoint and hash tiles |
@@ -54,6 +55,7 @@ pub mod openapi;
 pub mod possible_matches;
 pub mod preview;
 pub mod referrals;
+pub mod reidentifications;
 pub mod relay;
 pub mod screenings;
 pub mod statistics;
@@ -146,6 +148,16 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/families/claim-check", post(claims::check_claim))
         .route("/v1/referrals", post(referrals::create))
         .route("/v1/referrals/steps", post(referrals::step))
+        .route("/v1/reidentifications", post(reidentifications::create).get(reidentifications::list))
+        .route("/v1/reidentifications/{id}", get(reidentifications::show))
+        .route("/v1/reidentifications/{id}/approvals", post(reidentifications::approve))
+        .route("/v1/reidentifications/{id}/refusals", post(reidentifications::refuse))
+        .route("/v1/reidentifications/{id}/withdrawal", post(reidentifications::withdraw))
+        .route("/v1/reidentifications/{id}/certificate", post(reidentifications::certify))
+        .route("/v1/reidentifications/{id}/answers", post(reidentifications::answer))
+        .route("/v1/reidentifications/{id}/collection", post(reidentifications::collect))
+        .route("/v1/reidentifications/{id}/receipts", post(reidentifications::receive))
+        .route("/v1/reidentifications/{id}/faults", post(reidentifications::fault))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/log/cosignatures", post(cosignatures::create).get(cosignatures::show))

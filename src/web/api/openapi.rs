@@ -13,7 +13,8 @@ use utoipa::OpenApi;
 
 use super::{
     agreements, claims, cosignatures, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    possible_matches, preview, referrals, relay, screenings, statistics, submissions, token, token_checks,
+    possible_matches, preview, referrals, reidentifications, relay, screenings, statistics, submissions, token,
+    token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -70,6 +71,17 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         claims::check_claim,
         referrals::create,
         referrals::step,
+        reidentifications::create,
+        reidentifications::list,
+        reidentifications::show,
+        reidentifications::approve,
+        reidentifications::refuse,
+        reidentifications::withdraw,
+        reidentifications::certify,
+        reidentifications::answer,
+        reidentifications::collect,
+        reidentifications::receive,
+        reidentifications::fault,
         log::checkpoint,
         log::tile,
         cosignatures::create,
@@ -94,6 +106,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
+        (name = "re-identification", description = "The data team asks who somebody is; officers sign, and the source answers with what the gateway cannot open"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -206,6 +219,7 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
             | "/v1/families/baseline"
             | "/v1/families/claim-check"
             | "/v1/referrals"
+            | "/v1/reidentifications"
             | "/v1/referrals/steps"
             | "/v1/families/decisions"
             | "/v1/families/lead"
@@ -218,6 +232,7 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
+        (path, "409") if path.starts_with("/v1/reidentifications/") => kinds::REID_REFUSED,
         (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
         (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,

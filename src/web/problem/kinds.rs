@@ -210,6 +210,12 @@ problem_kinds! {
     STILL_IN_PROGRESS = "still-in-progress", 409,
         "The first request with this Idempotency-Key has not ended.",
         "Wait, then send the same request with the same Idempotency-Key.";
+    REID_REFUSED = "reidentification-refused", 409,
+        "A step of a re-identification is refused; the code says why, and the refusal is in the log.",
+        "Read the code in docs/reidentification.md; nothing was released.";
+    NOT_IN_LOG_YET = "not-in-log-yet", 409,
+        "The officers' authorisation is not yet under a checkpoint that the witnesses cosigned.",
+        "Wait as long as Retry-After says, then ask again.";
     STATE_CONFLICT = "state-conflict", 409,
         "What the call would change is no longer in a state that allows it.",
         "Read its present state, then decide again.";

@@ -11,6 +11,7 @@ mod match_run;
 mod messy;
 pub(crate) mod policy;
 mod possible_matches;
+mod reid;
 mod screen;
 pub(crate) mod serve;
 mod tokenise;

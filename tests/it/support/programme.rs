@@ -17,7 +17,7 @@ use porth::crypto::blind::Blinder;
 use porth::crypto::field::FieldSealer;
 use porth::crypto::jwt::AccessTokens;
 use porth::crypto::pseudonym::Pseudonymiser;
-use porth::crypto::random::{SystemRandom, random_bytes};
+use porth::crypto::random::{Random, SystemRandom, random_bytes};
 use porth::crypto::seal::SealKeyPair;
 use porth::crypto::secret::Secret;
 use porth::crypto::sign::SigningKey;
@@ -62,7 +62,7 @@ pub(crate) struct TestKeys {
 }
 
 impl TestKeys {
-    fn new(random: &SystemRandom) -> Self {
+    fn new(random: &dyn Random) -> Self {
         Self {
             blinding: vec![random_bytes(random)],
             fields: BTreeMap::from([(1, random_bytes(random))]),
@@ -149,12 +149,35 @@ impl TestProgramme {
     }
 
     pub(crate) async fn start_with(backend: Backend, files: PolicyFiles) -> Self {
+        Self::start_with_keys(backend, files, &SystemRandom::new()).await
+    }
+
+    /// The same programme in another process: its database, and the gateway's secrets made as they were.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) async fn reopened(database: TestDatabase, keys: &dyn Random) -> Self {
+        let files = policy_files();
+        let code = Programme::parse(&files.programme).expect("the shipped programme").code().clone();
+        let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
+        let keys = Arc::new(TestKeys::new(keys));
+        Self {
+            gateway: keys.gateway(&database.store, &code),
+            sequencer: keys.sequencer(&database.store),
+            keys,
+            code,
+            linkage: Arc::new(LinkageKey::generate(&SystemRandom::new())),
+            match_keys: Arc::new(match_keys),
+            database: Arc::new(database),
+        }
+    }
+
+    /// With the gateway's secrets from a source of their own.
+    pub(crate) async fn start_with_keys(backend: Backend, files: PolicyFiles, keys: &dyn Random) -> Self {
         let database = TestDatabase::create(backend).await;
         let random = SystemRandom::new();
         let programme = Programme::parse(&files.programme).expect("the shipped programme");
         let code = programme.code().clone();
         let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
-        let keys = Arc::new(TestKeys::new(&random));
+        let keys = Arc::new(TestKeys::new(keys));
         let gateway = keys.gateway(&database.store, &code);
         open_log(&database.store, ORIGIN).await.expect("the log opens");
         let sequencer = keys.sequencer(&database.store);

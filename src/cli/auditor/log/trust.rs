@@ -4,6 +4,7 @@
 //! origin = "gw.example.gov.uk/2026"
 //! log_keys = ["gw.example.gov.uk/2026+0fd0c6b3+AeQ1…"]
 //! receipt_keys = ["gw.example.gov.uk/2026+5b6c5a10+AZ3k…"]
+//! certificate_keys = ["gw.example.gov.uk/2026+1e4d5b22+AfT9…"]
 //! witnesses = ["witness.example+9a1d2c3b+BPq0…"]
 //! quorum = 1
 //! ```
@@ -52,6 +53,9 @@ pub(in crate::cli) struct TrustFile {
     /// Keys that sign its receipts.
     #[serde(default)]
     pub(in crate::cli) receipt_keys: Vec<String>,
+    /// Keys that sign its release certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) certificate_keys: Vec<String>,
     /// Witnesses that are believed.
     #[serde(default)]
     pub(in crate::cli) witnesses: Vec<String>,
@@ -66,11 +70,12 @@ impl TrustFile {
         let origin = config.log_origin.clone();
         let kek = runtime::open_kek(config).map_err(start_failure)?;
         let receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &origin)?;
+        let certificate_keys = keys_in(&config.keys.folder, &kek, Role::Certificate, &origin)?;
         let log_keys = config.keys.checkpoint_folder.as_ref();
         let log_keys = log_keys.map(|folder| keys_in(folder, &kek, Role::Checkpoint, &origin)).transpose()?;
         let witnesses = config.witnesses.keys.clone();
         let quorum = if witnesses.is_empty() { 0 } else { config.witnesses.quorum };
-        Ok(Self { origin, log_keys: log_keys.unwrap_or_default(), receipt_keys, witnesses, quorum })
+        Ok(Self { origin, log_keys: log_keys.unwrap_or_default(), receipt_keys, certificate_keys, witnesses, quorum })
     }
 
     /// The file's text.
