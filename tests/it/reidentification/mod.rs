@@ -6,6 +6,13 @@ mod forbidden;
 mod scene;
 mod theft;
 
+use std::time::Duration;
+
+use porth::app::reidentification::ReidError;
+use porth::app::reidentification::verify::Trust;
+use porth::app::witness::WitnessRule;
+use porth::crypto::random::SystemRandom;
+use porth::crypto::sign::SigningKey;
 use porth::domain::ids::AgencyCode;
 use porth::domain::reidentification::Field;
 use porth::domain::reidentification::refusal::Refusal;
@@ -13,7 +20,9 @@ use porth::domain::reidentification::state::State;
 use porth::domain::reidentification::vote::Choice;
 use porth::domain::tfid::Tfid;
 use porth::store::Location;
+use porth::tlog::cosignature::{Cosigner, Ed25519Signer};
 use porth::tlog::entry::AgreementState;
+use porth::tlog::note::{SignedNote, SigningFailed, TYPE_COSIGNATURE, verifier_key};
 use rstest::rstest;
 
 use self::scene::{CONTACT, NAMES, Officer, Scene, caller, key};
@@ -180,6 +189,48 @@ async fn an_agreement_that_ended_meanwhile_releases_nothing(#[case] backend: Bac
         .expect("suspended");
     let answer = scene.seal(&checked).await;
     scene.assert_refused(scene.answer(asked.id, &answer), Refusal::AgreementEnded).await;
+}
+
+/// A witness's key.
+struct Pen(SigningKey, [u8; 32]);
+
+impl Ed25519Signer for Pen {
+    fn public_key(&self) -> &[u8; 32] {
+        &self.1
+    }
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
+        Ok(self.0.sign(message))
+    }
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nothing_is_certified_before_a_witness_has_cosigned_the_authorisation(#[case] backend: Backend) {
+    let (name, key) = ("witness.example", SigningKey::generate(&SystemRandom::new()));
+    let public = *key.verifying_key().as_bytes();
+    let (pen, verifier) = (Pen(key, public), verifier_key(name, TYPE_COSIGNATURE, &public));
+    let mut scene = Scene::new(backend).await;
+    let rule = WitnessRule { keys: vec![verifier.clone()], quorum: 1, stop_after: Duration::from_secs(3600) };
+    scene.programme = scene.programme.watched(rule);
+    let asked = scene.approved().await;
+    let unsigned = scene.programme.gateway.certify_reidentification(&scene.source.caller, asked.id).await;
+    assert!(matches!(unsigned, Err(ReidError::NotInLogYet)), "{unsigned:?}");
+    let unwatched = scene.certify(asked.id).await;
+    assert!(matches!(unwatched, Err(ReidError::NotInLogYet)), "in the log, and nobody has seen it: {unwatched:?}");
+
+    let (_, _, note) = scene.programme.gateway.store().newest_checkpoint().await.expect("read").expect("signed");
+    let mut note = SignedNote::parse(note.as_bytes()).expect("a note");
+    let seconds = u64::try_from(scene.now().await.as_seconds()).expect("after 1970");
+    note.add(&Cosigner::new(name, &pen, seconds)).expect("cosigned");
+    scene.programme.gateway.take_cosignatures(note.to_string().as_bytes()).await.expect("taken");
+    let signed = scene.certify(asked.id).await.expect("certified");
+    let watched = |witness: String| Trust { witnesses: vec![witness], quorum: 1, ..scene.trust() };
+    watched(verifier).check(&signed).expect("it holds");
+    let stranger = SigningKey::generate(&SystemRandom::new()).verifying_key();
+    let other = verifier_key(name, TYPE_COSIGNATURE, stranger.as_bytes());
+    assert_eq!(watched(other).check(&signed), Err(Refusal::NotInLog));
 }
 
 /// Every byte of the database's files, or of its dump.

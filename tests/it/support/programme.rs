@@ -12,6 +12,7 @@ use porth::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use porth::app::load_policy::{PartySignature, PolicyFiles};
 use porth::app::sequence::{Sequencer, open_log};
 use porth::app::submit::Received;
+use porth::app::witness::{WitnessRule, Witnesses};
 use porth::app::writer::Writer;
 use porth::crypto::blind::Blinder;
 use porth::crypto::field::FieldSealer;
@@ -104,6 +105,10 @@ impl TestKeys {
     }
 
     fn gateway(&self, store: &Store, code: &ProgrammeCode) -> Gateway {
+        self.watched_gateway(store, code, None)
+    }
+
+    fn watched_gateway(&self, store: &Store, code: &ProgrammeCode, witnesses: Option<Witnesses>) -> Gateway {
         let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
         let keys = GatewayKeys {
             blinder: self.blinder(code),
@@ -119,7 +124,7 @@ impl TestKeys {
         let names =
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
         let (writer, _) = Writer::start(store.clone());
-        Gateway::new(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()))
+        Gateway::with_witnesses(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()), witnesses)
     }
 
     fn blinder(&self, code: &ProgrammeCode) -> Blinder {
@@ -220,6 +225,14 @@ impl TestProgramme {
         let store = self.gateway.store().clone();
         let gateway = keys.gateway(&store, &self.code);
         Self { gateway, keys: Arc::new(keys), ..self.clone() }
+    }
+
+    /// The same programme and database, with witnesses.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn watched(&self, rule: WitnessRule) -> Self {
+        let witnesses = Witnesses::new(rule).expect("verifier keys");
+        let gateway = self.keys.watched_gateway(self.gateway.store(), &self.code, Some(witnesses));
+        Self { gateway, ..self.clone() }
     }
 
     async fn sign_everything(&self, files: &PolicyFiles) {
