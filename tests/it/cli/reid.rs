@@ -29,7 +29,7 @@ impl Printed {
     }
 
     fn done(&mut self, machine: &Machine<'_>, arguments: &[&str]) -> Value {
-        let ran = self.run(machine, &[&["--json"], arguments].concat());
+        let ran = self.run(machine, &[&["--json"][..], arguments].concat());
         assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
         serde_json::from_slice(&ran.stdout).expect("JSON")
     }
@@ -37,7 +37,7 @@ impl Printed {
 
 /// Makes keys; gives the key id.
 fn make_key(printed: &mut Printed, machine: &Machine<'_>, who: &[&str]) -> String {
-    let made = printed.done(machine, &[&["reid", "key", "-f", "reid", "-k", "keys.json", "--for"], who].concat());
+    let made = printed.done(machine, &[&["reid", "key", "-f", "reid", "-k", "keys.json", "--for"][..], who].concat());
     made["key_id"].as_str().expect("an id").to_owned()
 }
 
