@@ -204,6 +204,7 @@ pub fn gateway_keys(config: &Config, kek: &Kek, keyring: &Keyring) -> Result<Gat
         fields: kek.field_sealer(),
         tagger: keyring.tagger()?,
         receipt: keyring.signing_key(Role::Receipt)?,
+        certificate: keyring.signing_key(Role::Certificate)?,
         access: keyring.access_tokens(&config.issuer)?,
         pseudonyms: keyring.pseudonymiser()?,
         shield: SealPublicKey::parse(shield.trim()).map_err(|_| StartError::ShieldKey(path.clone()))?,

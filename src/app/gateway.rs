@@ -40,6 +40,8 @@ pub struct GatewayKeys {
     pub tagger: Tagger,
     /// Signs receipts.
     pub receipt: SigningKey,
+    /// Signs release certificates.
+    pub certificate: SigningKey,
     /// Issues and checks access tokens.
     pub access: AccessTokens,
     /// The shield officers' public key.

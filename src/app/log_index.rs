@@ -38,8 +38,9 @@ impl Powers {
 fn powers_of(text: &AgreementText) -> HashMap<String, Vec<String>> {
     let supplies = text.supplies().iter().map(|term| (&term.id, &term.power));
     let receives = text.receives().iter().map(|clause| (&clause.id, &clause.power));
+    let who = text.reidentifies().iter().map(|term| (&term.id, &term.power));
     let codes = |powers: &BTreeSet<_>| powers.iter().map(ToString::to_string).collect();
-    supplies.chain(receives).map(|(id, powers)| (id.to_string(), codes(powers))).collect()
+    supplies.chain(receives).chain(who).map(|(id, powers)| (id.to_string(), codes(powers))).collect()
 }
 
 /// Brings the index up to the log's present size; gives that size.

@@ -13,6 +13,7 @@
 //! | [`screen`] | an agency asks about many people at once |
 //! | [`claim`] | a family is engaged; a claim for a result is checked; [`proof`] proves that an entry is in the log |
 //! | [`referral`] | a referral is taken step by step to where it ends |
+//! | [`reidentification`] | officers and the source sign, and the data team learns who somebody is |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`past`] | an answer is judged again as at its date |
 //! | [`emergency`] | somebody is in danger: asked fast, reviewed the same day |
@@ -88,6 +89,7 @@ pub mod proof;
 pub mod publish;
 pub mod recall;
 pub mod referral;
+pub mod reidentification;
 pub mod relay;
 pub mod restore;
 pub mod retention;

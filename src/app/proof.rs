@@ -54,13 +54,21 @@ impl Gateway {
     }
 
     async fn inclusion_proof(&self, event: EventId, body: &[u8]) -> Result<Option<ProofFile>, AppError> {
+        let Some((_, _, note)) = self.store().newest_checkpoint().await? else { return Ok(None) };
+        self.inclusion_under(event, body, note).await
+    }
+
+    /// The proof that an entry is under a checkpoint of this log; `None` while it is not.
+    pub(super) async fn inclusion_under(
+        &self,
+        event: EventId,
+        body: &[u8],
+        note: String,
+    ) -> Result<Option<ProofFile>, AppError> {
         let Some(index) = self.store().leaf_index(event).await? else { return Ok(None) };
-        let Some((size, _, note)) = self.store().newest_checkpoint().await? else { return Ok(None) };
         let text = note.split("\n\n").next().unwrap_or_default();
         let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|_| StoreError::Corrupt("checkpoint"))?;
-        if checkpoint.size != size {
-            return Err(StoreError::Corrupt("checkpoint").into());
-        }
+        let size = checkpoint.size;
         let Ok(plan) = ProofPlan::inclusion(index, size) else { return Ok(None) }; // sequenced, not signed yet
         let mut tiles = Tiles::new(size);
         for id in tiles_for(plan.nodes(), size) {

@@ -71,6 +71,7 @@ impl Gateway {
         if has_lapsed {
             self.wake_sequencer();
         }
+        self.lapse_reidentifications().await?;
         Ok(tidied)
     }
 

@@ -115,6 +115,8 @@ enum Command {
     Claim(data_team::claim::ClaimArgs),
     /// Take a referral in, and step by step to where it ends
     Referral(data_team::referral::ReferralArgs),
+    /// Ask who somebody is, approve, answer and open it, each on the machine of whoever may
+    Reid(agency::reid::ReidArgs),
     /// Look up, decide about and follow families, as the programme team
     Families(data_team::families::FamiliesArgs),
     /// Find families that meet criteria in enough areas, in stages
@@ -183,6 +185,7 @@ pub fn run() -> ExitCode {
         Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
+        Command::Reid(args) => agency::reid::run(args, &output),
         Command::Families(args) => data_team::families::run(args, &output),
         Command::MatchRun(args) => data_team::match_run::run(args, &output),
         Command::Weights(args) => data_team::weights::run(args, &output),

@@ -176,11 +176,21 @@ pub fn seal(
     padded_length: usize,
 ) -> Result<Vec<u8>, SealError> {
     let padded = aead::pad(plaintext, padded_length).ok_or(SealError::TooLong(padded_length))?;
+    seal_unpadded(random, public, label.as_bytes(), aad, &padded)
+}
+
+fn seal_unpadded(
+    random: &dyn Random,
+    public: &SealPublicKey,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
     let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
         &OpModeS::Base,
         &public.0,
-        label.as_bytes(),
-        &padded,
+        info,
+        plaintext,
         aad,
         &mut Source(random),
     )
@@ -264,6 +274,36 @@ mod tests {
             &ciphertext,
         );
         assert_eq!(opened.expect("opens").as_slice(), b"Beauty is truth, truth beauty");
+    }
+
+    /// Randomness that is given.
+    struct Given([u8; 32]);
+
+    impl Random for Given {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.copy_from_slice(&self.0[..buffer.len()]);
+        }
+    }
+
+    #[test]
+    fn the_example_of_rfc_9180_is_sealed_and_its_keys_are_made_alike() {
+        // RFC 9180, appendix A.2.1: ikmR and ikmE are the randomness that both key pairs are derived from.
+        let given = |text| Given(unhex(text).try_into().expect("32 bytes"));
+        let pair = SealKeyPair::generate(&given("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df"));
+        assert_eq!(hex(pair.secret().expose()), "8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb");
+        let sealed = seal_unpadded(
+            &given("909a9b35d3dc4713a5e72a4da274b55d3d3821a37e5d099e74a647db583a904b"),
+            pair.public(),
+            &unhex("4f6465206f6e2061204772656369616e2055726e"),
+            b"Count-0",
+            b"Beauty is truth, truth beauty",
+        );
+        let sealed = sealed.expect("seals");
+        assert_eq!(hex(&sealed[1..33]), "1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+        assert_eq!(
+            hex(&sealed[33..]),
+            "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::ids::{
 };
 use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
+use super::reidentification::term::ReidentifyTerm;
 use super::time::Timestamp;
 
 /// Where an agreement stands. Kept beside the text, as a series of log events.
@@ -204,6 +205,8 @@ struct AgreementFile {
     supply: Vec<SupplyTerm>,
     #[serde(default)]
     receive: Vec<ReceiveClause>,
+    #[serde(default)]
+    reidentify: Vec<ReidentifyTerm>,
 }
 
 /// The signed text of one version of an agreement.
@@ -328,6 +331,10 @@ impl AgreementText {
     pub fn receives(&self) -> &[ReceiveClause] {
         &self.read.receive
     }
+    /// The terms under which somebody may be re-identified, in the text's order.
+    pub fn reidentifies(&self) -> &[ReidentifyTerm] {
+        &self.read.reidentify
+    }
 
     /// The first instant at which it holds.
     pub fn starts_at(&self) -> Timestamp {
@@ -431,6 +438,13 @@ impl AgreementFile {
             if clause.daily_ceiling == 0 {
                 faults.push(Fault::at(at("daily_ceiling"), "empty", "a ceiling of nothing permits nothing"));
             }
+        }
+        for (n, term) in self.reidentify.iter().enumerate() {
+            let at = |key: &str| format!("reidentify[{n}].{key}");
+            if !ids.insert(&term.id) {
+                faults.push(Fault::at(at("id"), "duplicate", "the code is listed twice"));
+            }
+            term.faults(&at, &parties, &mut faults);
         }
         if ids.is_empty() {
             faults.push(Fault::at("supply", "empty", "an agreement has at least one term"));

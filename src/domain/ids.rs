@@ -268,6 +268,8 @@ random_ids! {
     ComplaintId = "complaint number";
     /// A freeze on deletion.
     LegalHoldId = "legal hold number";
+    /// A request to re-identify somebody.
+    ReidentificationId = "re-identification id";
 }
 
 #[cfg(test)]

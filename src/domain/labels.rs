@@ -75,8 +75,23 @@ pub const REVIEW_USER: &str = "porth/v1/review-user";
 /// The tag of a decoy's record.
 pub const ALERT_DECOY: &str = "porth/v1/alert-decoy";
 
+/// The identity that a source seals to whoever may learn it.
+pub const ENVELOPE: &str = "porth/v1/envelope";
+/// A vote on a request to re-identify.
+pub const REID_VOTE: &str = "porth/v1/reid-vote";
+/// The gateway's certificate that a request may be answered.
+pub const REID_CERTIFICATE: &str = "porth/v1/reid-certificate";
+/// A source's signature under what it sealed.
+pub const REID_ANSWER: &str = "porth/v1/reid-answer";
+/// The countersigned receipt of an opened identity.
+pub const REID_RECEIPT: &str = "porth/v1/reid-receipt";
+/// Whom a request is about, hidden from all but the requester.
+pub const REID_SUBJECT: &str = "porth/v1/reid-subject";
+/// Which of its records a source approved, hidden from all but the source.
+pub const REID_RECORD: &str = "porth/v1/reid-record";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 34] = [
+pub const ALL: [&str; 41] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -111,6 +126,13 @@ pub const ALL: [&str; 34] = [
     REVIEW_DRAW,
     REVIEW_USER,
     ALERT_DECOY,
+    ENVELOPE,
+    REID_VOTE,
+    REID_CERTIFICATE,
+    REID_ANSWER,
+    REID_RECEIPT,
+    REID_SUBJECT,
+    REID_RECORD,
 ];
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod record;
 pub mod referral;
 pub mod retention;
 pub mod review;
+pub mod reidentification;
 pub mod statistics;
 pub mod subject_case;
 pub mod submission;

@@ -12,8 +12,10 @@ use crate::domain::agency::Agency;
 use crate::domain::agreement::{
     Agreement, AgreementStatus, AgreementText, AnswerMode, Item, ReceiveClause, SupplyTerm,
 };
-use crate::domain::ids::{AgencyCode, AgreementRef, RoleCode, TermCode};
+use crate::domain::ids::{AgencyCode, AgreementRef, PowerCode, RoleCode, TermCode};
 use crate::domain::programme::{Area, Programme, Purpose};
+use crate::domain::reidentification::Field;
+use crate::domain::reidentification::term::ReidentifyTerm;
 use crate::domain::time::Timestamp;
 
 /// Why a policy book cannot be made.
@@ -165,26 +167,31 @@ impl PolicyBook {
         self.hits(self.release_request(release))
     }
 
+    /// The rules that keep a requester from asking a source who somebody is; none when it may.
+    pub(crate) fn reidentify_hits(&self, ask: &AskWho<'_>) -> Vec<RuleHit> {
+        self.hits(self.request(ask.requester, "reidentify", uid("Agency", ask.source.as_str()), ask.facts()))
+    }
+
     pub(super) fn ask_request(&self, ask: &Ask<'_>) -> Option<Request> {
         let resource = uid("ReceiveClause", &term_id(ask.agreement, &ask.clause.id));
-        self.request(ask, "ask", resource, ask.facts())
+        self.request(ask.recipient, "ask", resource, ask.facts())
     }
 
     pub(super) fn release_request(&self, release: &Release<'_>) -> Option<Request> {
         let resource = uid("Item", &release.item.to_string());
-        self.request(release.ask, "release", resource, release.facts())
+        self.request(release.ask.recipient, "release", resource, release.facts())
     }
 
     fn request(
         &self,
-        ask: &Ask<'_>,
+        principal: &AgencyCode,
         action: &str,
         resource: Option<EntityUid>,
         facts: Option<Vec<(&'static str, Fact)>>,
     ) -> Option<Request> {
         let facts = facts?.into_iter().map(|(name, fact)| (name.to_owned(), fact));
         let context = Context::from_pairs(facts).ok()?;
-        let (principal, action) = (uid("Agency", ask.recipient.as_str())?, uid("Action", action)?);
+        let (principal, action) = (uid("Agency", principal.as_str())?, uid("Action", action)?);
         Request::new(principal, action, resource?, context, Some(self.rules.schema())).ok()
     }
 
@@ -253,6 +260,37 @@ impl Ask<'_> {
     }
 }
 
+/// The facts of a request to re-identify somebody, under one term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskWho<'a> {
+    pub(crate) requester: &'a AgencyCode,
+    pub(crate) source: &'a AgencyCode,
+    pub(crate) agreement: &'a AgreementText,
+    pub(crate) term: &'a ReidentifyTerm,
+    pub(crate) purpose: &'a Purpose,
+    pub(crate) power: &'a PowerCode,
+    pub(crate) role: &'a RoleCode,
+    pub(crate) fields: &'a BTreeSet<Field>,
+    pub(crate) emergency: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl AskWho<'_> {
+    fn facts(&self) -> Option<Vec<(&'static str, Fact)>> {
+        Some(vec![
+            ("term", reference("ReidentifyTerm", &term_id(self.agreement, &self.term.id))?),
+            ("purpose", text(self.purpose.code.as_str())),
+            ("power", text(self.power.as_str())),
+            ("role", text(self.role.as_str())),
+            ("fields", texts(self.fields)),
+            ("emergency", Fact::new_bool(self.emergency)),
+            ("purposeIsStatistical", Fact::new_bool(self.purpose.statistical)),
+            ("crimeAndDisorder", Fact::new_bool(self.purpose.crime_and_disorder)),
+            ("now", instant(self.now)),
+        ])
+    }
+}
+
 /// The facts of one supplier's item under one supply term, for an enquiry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Release<'a> {
@@ -304,6 +342,9 @@ fn entities(
         }
         for clause in text.receives() {
             all.push(receive_entity(rules, text, clause)?);
+        }
+        for term in text.reidentifies().iter().filter(|_| rules.has_reidentification()) {
+            all.push(reidentify_entity(rules, text, term)?);
         }
     }
     Entities::from_entities(all, Some(rules.schema())).ok()
@@ -399,6 +440,25 @@ fn receive_entity(rules: &RuleBook, agreement: &AgreementText, clause: &ReceiveC
     )
 }
 
+fn reidentify_entity(rules: &RuleBook, agreement: &AgreementText, term: &ReidentifyTerm) -> Option<Entity> {
+    entity(
+        rules,
+        "ReidentifyTerm",
+        &term_id(agreement, &term.id),
+        [
+            ("agreement", reference("Agreement", &agreement.reference().to_string())?),
+            ("requester", reference("Agency", term.requester.as_str())?),
+            ("sources", references("Agency", &term.sources)?),
+            ("purposes", texts(&term.purposes)),
+            ("roles", texts(&term.roles)),
+            ("fields", texts(&term.fields)),
+            ("powers", texts(&term.power)),
+            ("basis", text(term.art6.as_str())),
+            ("emergency", Fact::new_bool(term.emergency)),
+        ],
+    )
+}
+
 /// An entity with those of the facts that the book's schema knows. A book of an earlier release, by which
 /// a past decision is replayed, knows fewer; what it does not declare, none of its rules can look at.
 fn entity<const N: usize>(rules: &RuleBook, kind: &str, id: &str, facts: [(&str, Fact); N]) -> Option<Entity> {
@@ -466,7 +526,7 @@ mod tests {
     fn a_book_holds_what_it_was_made_from() {
         let book = book(&AGENCIES, &AGREEMENTS).expect("consistent");
         assert_eq!((book.agencies().count(), book.agreements().count(), book.revision()), (10, 7, 7));
-        assert_eq!(book.rules().forbids().count(), 44);
+        assert_eq!(book.rules().forbids().count(), 65);
     }
 
     #[test]

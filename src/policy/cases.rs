@@ -1,10 +1,13 @@
 //! Test cases beside agreements: what an officer expects an agreement to answer, run by `policy check`.
 
+mod reidentification;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use self::reidentification::WhoCase;
 use super::book::PolicyBook;
 use super::decide::{contributors, contributors_for_statistics};
 use super::decision::{Outcome, SupplierFeed, Terms};
@@ -20,6 +23,9 @@ struct CasesFile {
     case: Vec<Case>,
     /// Which agreement each feed was submitted under.
     feed: Vec<FeedLine>,
+    /// Who may ask who somebody is.
+    #[serde(default)]
+    reidentify: Vec<WhoCase>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +74,7 @@ pub struct Case {
 pub struct Cases {
     cases: Vec<Case>,
     feeds: Vec<SupplierFeed>,
+    who: Vec<WhoCase>,
 }
 
 impl Cases {
@@ -89,13 +96,17 @@ impl Cases {
                 faults.push(Fault::at(format!("case[{n}].refuse"), "expectation", sentence));
             }
         }
+        faults.extend(read.reidentify.iter().enumerate().filter_map(|(n, case)| case.fault(n)));
         let feed = |FeedLine { supplier, feed, agreement }| SupplierFeed { supplier, feed, agreement };
-        Faults::or(faults, Self { cases: read.case, feeds: read.feed.into_iter().map(feed).collect() })
+        Faults::or(
+            faults,
+            Self { cases: read.case, feeds: read.feed.into_iter().map(feed).collect(), who: read.reidentify },
+        )
     }
 
     /// How many cases there are.
     pub fn len(&self) -> usize {
-        self.cases.len()
+        self.cases.len() + self.who.len()
     }
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
@@ -104,12 +115,15 @@ impl Cases {
 
     /// Runs every case; a fault for each that comes out otherwise than expected.
     pub fn run(&self, book: &PolicyBook, rebuild: &dyn Fn(Vec<Agreement>) -> Option<PolicyBook>) -> Vec<Fault> {
-        let each = self.cases.iter().enumerate();
-        each.filter_map(|(n, case)| {
+        let each = self.cases.iter().enumerate().filter_map(|(n, case)| {
             let difference = case.difference(book, &self.feeds, rebuild)?;
             Some(Fault::at(format!("case[{n}]"), "case-failed", format!("{}: {difference}", case.plain)))
-        })
-        .collect()
+        });
+        let who = self.who.iter().enumerate().filter_map(|(n, case)| {
+            let difference = case.difference(book, rebuild)?;
+            Some(Fault::at(format!("reidentify[{n}]"), "case-failed", format!("{}: {difference}", case.plain)))
+        });
+        each.chain(who).collect()
     }
 }
 

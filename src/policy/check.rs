@@ -259,6 +259,13 @@ fn agreement_references(
             reveals(file, &at, &clause.items, supplier.reveals_areas(), report);
         }
     }
+    for (n, term) in text.reidentifies().iter().enumerate() {
+        let at = |key: &str| format!("reidentify[{n}].{key}");
+        term_references(programme, file, &at, &BTreeSet::new(), &term.purposes, report);
+        if term.roles.iter().any(|role| programme.role(role).is_none()) {
+            report.fault(file, Fault::at(at("roles"), "unknown-role", "the programme lists no such role"));
+        }
+    }
 }
 
 /// Every party's own file names who answers for data protection there; posts, never people.
@@ -453,8 +460,8 @@ mod tests {
         let report = check(&shipped());
         let findings: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
         assert_eq!(findings, Vec::<String>::new());
-        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 44));
-        assert_eq!(report.cases, 49 + 56);
+        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 65));
+        assert_eq!(report.cases, 49 + 56 + 6);
     }
 
     #[rstest]

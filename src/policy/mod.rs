@@ -23,6 +23,7 @@ pub mod measure;
 mod permits;
 #[cfg(test)]
 mod reference;
+pub mod reidentify;
 pub mod rules;
 pub mod self_test;
 

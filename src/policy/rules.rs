@@ -21,8 +21,9 @@ const PERMIT: &str = "R00";
 const SCHEMA: &str = "schema.cedarschema";
 
 /// The files of the book that this binary was built with: name and text.
-pub const SHIPPED: [(&str, &str); 4] = [
+pub const SHIPPED: [(&str, &str); 5] = [
     ("coverage.cedar", include_str!("../../policies/rules/coverage.cedar")),
+    ("reidentification.cedar", include_str!("../../policies/rules/reidentification.cedar")),
     ("schema.cedarschema", include_str!("../../policies/rules/schema.cedarschema")),
     ("standing.cedar", include_str!("../../policies/rules/standing.cedar")),
     ("statutory.cedar", include_str!("../../policies/rules/statutory.cedar")),
@@ -82,6 +83,8 @@ pub struct RuleBook {
     declared: BTreeSet<(String, String)>,
     rules: Vec<RuleHit>,
     hash: FileHash,
+    /// Books from before there was re-identification have no such action: they permit none.
+    has_reidentification: bool,
 }
 
 impl RuleBook {
@@ -107,6 +110,7 @@ impl RuleBook {
         let schema = files.iter().find(|(name, _)| *name == SCHEMA).ok_or(RuleBookError::Schema)?;
         let schema = std::str::from_utf8(schema.1).map_err(|_| RuleBookError::Schema)?;
         let declared = declared(schema).ok_or(RuleBookError::Schema)?;
+        let has_reidentification = schema.contains("action reidentify ");
         let (schema, mut warnings) = Schema::from_cedarschema_str(schema).map_err(|_| RuleBookError::Schema)?;
         if warnings.next().is_some() {
             return Err(RuleBookError::Schema);
@@ -131,7 +135,7 @@ impl RuleBook {
         let warnings = result.validation_warnings().map(|warning| warning.policy_id().to_string());
         match errors.chain(warnings).min() {
             Some(rule) => Err(RuleBookError::Validation(rule)),
-            None => Ok(Self { policies, schema, declared, rules, hash }),
+            None => Ok(Self { policies, schema, declared, rules, hash, has_reidentification }),
         }
     }
 
@@ -176,6 +180,11 @@ impl RuleBook {
     /// Whether the schema gives entities of a kind such an attribute.
     pub(crate) fn declares(&self, kind: &str, attribute: &str) -> bool {
         self.declared.contains(&(kind.to_owned(), attribute.to_owned()))
+    }
+
+    /// Whether the book has rules on re-identification.
+    pub(crate) fn has_reidentification(&self) -> bool {
+        self.has_reidentification
     }
 
     pub(super) fn policies(&self) -> &PolicySet {
@@ -254,7 +263,7 @@ mod tests {
     #[test]
     fn the_shipped_book_is_valid_and_says_something_about_each_rule() {
         let book = RuleBook::shipped().expect("valid");
-        assert_eq!(book.forbids().count(), 15 + 11 + 18);
+        assert_eq!(book.forbids().count(), 15 + 11 + 18 + 21);
         for rule in book.forbids() {
             assert!(rule.say.ends_with('.') && rule.say.len() > 20, "{}", rule.rule);
             assert_eq!(book.say(&rule.rule), Some(rule.say.as_str()));

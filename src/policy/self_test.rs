@@ -5,6 +5,8 @@
 //! that rule alone stands in the way. The scenes have their own programme, agencies and agreements
 //! and do not depend on the shipped ones.
 
+mod reidentification;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -50,7 +52,10 @@ pub fn self_test(book: &PolicyBook) -> Result<(), SelfTestError> {
     }
     // An agency that the facts do not know makes rules fail; a failing rule must deny.
     let failing = hits(&rules, &[], |scene| scene.supplier = "nobody").ok_or(SelfTestError::Scene(ERROR.0))?;
-    if failing.iter().any(|hit| hit.rule == ERROR.0) { Ok(()) } else { Err(SelfTestError::NotDenied(ERROR.0)) }
+    if !failing.iter().any(|hit| hit.rule == ERROR.0) {
+        return Err(SelfTestError::NotDenied(ERROR.0));
+    }
+    reidentification::self_test(&rules)
 }
 
 /// Which canned text an edit changes.
@@ -61,6 +66,7 @@ enum Text {
     Holder,
     Supply,
     Receive,
+    Who,
 }
 
 type Edit = (Text, &'static str, &'static str);
@@ -486,6 +492,7 @@ fn edited(which: Text, edits: &[Edit]) -> Option<String> {
         Text::Holder => HOLDER.to_owned(),
         Text::Supply => format!("id = \"canned-supply\"{HEADER}{SUPPLY}"),
         Text::Receive => format!("id = \"canned-receive\"{HEADER}{RECEIVE}"),
+        Text::Who => format!("id = \"canned-who\"{HEADER}{}", reidentification::TERM),
     };
     for (_, from, to) in edits.iter().filter(|(text, _, _)| *text == which) {
         if !text.contains(from) {
@@ -514,7 +521,8 @@ mod tests {
     #[test]
     fn every_rule_that_forbids_has_a_canned_denial() {
         let rules = RuleBook::shipped().expect("valid");
-        let canned: BTreeSet<&str> = DENIALS.iter().flat_map(|denial| denial.rules).copied().collect();
+        let who = reidentification::DENIALS.iter().map(|denial| denial.rule);
+        let canned: BTreeSet<&str> = DENIALS.iter().flat_map(|denial| denial.rules).copied().chain(who).collect();
         let forbids: BTreeSet<&str> = rules.forbids().map(|rule| rule.rule.as_str()).collect();
         assert_eq!(canned, forbids);
     }

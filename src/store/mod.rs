@@ -31,6 +31,7 @@ mod profiles;
 mod programme;
 mod recalls;
 mod records;
+mod reidentification;
 mod relay;
 mod retired_tokens;
 mod reviews;
@@ -80,6 +81,7 @@ pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
 pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredRecall};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
+pub use reidentification::{NewReid, ReidKey, ReidKeyKind, StoredReid};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
 pub use reviews::{
@@ -127,6 +129,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("recalls", recalls::STATEMENTS),
     ("records", records::STATEMENTS),
     ("reviews", reviews::STATEMENTS),
+    ("re-identification", reidentification::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
     ("shields", shields::STATEMENTS),

@@ -314,7 +314,7 @@ pub(super) fn bodies() -> Vec<Body> {
         }),
     ];
     let all =
-        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses()], recalls(), governed(), reviews(), activation()]
+        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses(), reid_step()], recalls(), governed(), reviews(), activation()]
             .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
@@ -462,6 +462,41 @@ fn governed() -> Vec<Body> {
             commitments: ShieldReviewCommitments { review: commitment("review") },
         }),
     ]
+}
+
+/// A request to learn who somebody is.
+fn reid_step() -> Body {
+    let commitment = |field: &str| Opening::new(field, [8; 32], field.as_bytes().to_vec()).commitment();
+    Body::ReidStep(Box::new(ReidStep {
+        request: Some("0199b4a0-7c00-7000-8000-000000000009".parse().expect("an id")),
+        request_sha256: Some(Digest::of(b"request")),
+        step: code("request"),
+        from: None,
+        to: Some(code("voting")),
+        agency: "programme-team".parse().expect("a code"),
+        client: code("programme-desk"),
+        key: None,
+        handling: Some(code("ordinary")),
+        agreement: Some("programme-delivery/v1".parse().expect("a reference")),
+        agreement_sha256: Some(Digest::of(b"agreement")),
+        rules_sha256: Some(Digest::of(b"rules")),
+        term: Some(code("team-asks-who")),
+        source: Some("schools".parse().expect("a code")),
+        purpose: Some("programme-delivery".parse().expect("a code")),
+        power: Some("CA2004-s10".parse().expect("a code")),
+        role: Some("data-analyst".parse().expect("a code")),
+        approvals: Some(0),
+        certificate_sha256: None,
+        envelope_sha256: None,
+        reason: None,
+        outcome: Outcome::Answered,
+        commitments: Some(ReidCommitments {
+            actor: commitment("actor"),
+            case: commitment("case"),
+            subject: commitment("subject"),
+            reason: commitment("reason"),
+        }),
+    }))
 }
 
 fn referral_step() -> Body {

@@ -21,6 +21,7 @@ mod readme;
 mod recalls;
 mod review;
 mod rights;
+mod reidentification;
 mod statistics;
 mod store;
 mod support;

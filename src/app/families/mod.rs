@@ -8,6 +8,7 @@
 //! | [`lead`] | it notes who leads, and who no longer does |
 //! | [`engagement`] | contact since attachment is noted; nobody leading while areas are met raises an alert |
 //! | [`request`] | what the team asks and decides |
+//! | `subject` | whom a request to re-identify means, for the source alone |
 //! | [`change`] | a decided change, its log entries and its history, in one transaction |
 //!
 //! A family is never shown as such from its row: every look at one is decided by the agreements,
@@ -22,6 +23,7 @@ pub mod issue;
 pub mod lead;
 pub mod lookup;
 pub mod request;
+pub(super) mod subject;
 
 use std::collections::BTreeSet;
 

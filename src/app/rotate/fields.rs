@@ -43,8 +43,8 @@ impl Pass {
 impl Gateway {
     /// Seals again, under the current key-encryption key, every stored field that an older version
     /// sealed: records' evidence, openings of log entries, questions of screenings, those counted in
-    /// statistics, who retired a token, household tokens, the pages of match runs, which records are decoys, and what
-    /// is sealed in cases of people's rights.
+    /// statistics, who retired a token, household tokens, the pages of match runs, which records are decoys, what
+    /// is sealed in cases of people's rights, and requests to re-identify.
     ///
     /// # Errors
     ///
@@ -74,7 +74,16 @@ impl Gateway {
         self.reseal_run_pages(&mut pass).await?;
         self.reseal_decoys(&mut pass).await?;
         self.reseal_subject_cases(&mut pass.done, pass.changes).await?;
+        self.reseal_requests(&mut pass).await?;
         Ok(pass.done)
+    }
+
+    /// Requests to re-identify.
+    async fn reseal_requests(&self, pass: &mut Pass) -> Result<(), AppError> {
+        let (current, resealed) = self.reseal_reids(pass.changes).await?;
+        pass.done.current += current;
+        pass.done.resealed += resealed;
+        Ok(())
     }
 
     async fn reseal_evidence(&self, pass: &mut Pass) -> Result<(), AppError> {

@@ -17,6 +17,7 @@
 //! | [`shields`] | records that the agency itself restricts, and when to look at them again |
 //! | [`household_list`] | a benefits agency answers a match run, household by household |
 //! | [`validations`] | records of the agency's own that it is asked to decide about after a match run |
+//! | [`reid`] | who somebody is: asked, approved, answered and opened |
 //! | `retry` | what may pass by itself is tried again |
 
 #![allow(clippy::trivially_copy_pass_by_ref, reason = "every command takes its output the same way")]
@@ -33,6 +34,7 @@ pub mod mapping;
 pub mod notices;
 mod person;
 pub mod possible_matches;
+pub mod reid;
 mod retry;
 pub mod screen;
 pub mod shields;

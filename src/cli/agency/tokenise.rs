@@ -41,11 +41,12 @@ use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
 use crate::domain::submission::{DUPLICATE_REF, Header, SCHEME};
 
+pub(super) use self::cells::Cells;
 pub(super) use self::households::LargeAddresses;
 pub use self::households::MOST_ROWS_OF_ONE_ADDRESS;
 pub use self::minter::Minter;
 pub(super) use self::minter::{epoch_keys, has_person_type};
-pub(super) use self::row::{RowWriter, Task};
+pub(super) use self::row::{RowWriter, Task, reference_of};
 pub(super) use self::source::Source;
 
 /// Arguments of `porth tokenise`.

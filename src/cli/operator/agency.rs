@@ -1,6 +1,7 @@
 //! `porth agency`: who may connect, and who may sign.
 
 mod enrol;
+mod reid;
 mod revoke;
 
 use std::path::PathBuf;
@@ -50,6 +51,10 @@ enum Command {
     RegisterKeyChecks(KeyChecksArgs),
     /// Enrol a key that may sign agreements for an agency; two people do it together
     EnrolSignatory(SignatoryArgs),
+    /// Enrol a key of an officer or of the data team for re-identification; two people do it together
+    EnrolReidKey(reid::EnrolArgs),
+    /// Revoke such a key: what it signed counts no longer where nothing was released; two people do it together
+    RevokeReidKey(reid::RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +189,8 @@ pub fn run(args: AgencyArgs, output: &Output) -> Result<(), Failure> {
         Command::List(config) => list(&config, *output),
         Command::RegisterKeyChecks(args) => register_key_checks(&args, *output),
         Command::EnrolSignatory(args) => enrol_signatory(&args, *output),
+        Command::EnrolReidKey(args) => reid::enrol(&args, *output),
+        Command::RevokeReidKey(args) => reid::revoke(&args, *output),
     }
 }
 

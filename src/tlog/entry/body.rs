@@ -12,6 +12,7 @@ mod matches;
 mod recalls;
 mod review;
 mod rights;
+mod reidentification;
 mod runs;
 mod shields;
 
@@ -31,6 +32,7 @@ pub use self::matches::{
 pub use self::recalls::{
     NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
 };
+pub use self::reidentification::{ReidCommitments, ReidStep};
 pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
 pub use self::rights::{Deletion, LegalHold, SubjectCase, SubjectCommitments};
 pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput, RunStepGround};
@@ -168,6 +170,8 @@ bodies! {
     Deletion(Deletion) = "retention.deletion";
     /// The witnesses were changed, or on what terms they are believed.
     LogWitnesses(LogWitnesses) = "log.witnesses";
+    /// A step of a request to re-identify somebody, taken or refused.
+    ReidStep(Box<ReidStep>) = "reid.step";
 }
 
 impl Body {

@@ -89,7 +89,7 @@ impl Facets {
         let body: Loose = serde_json::from_str(envelope.body).map_err(|_| EntryError::Body)?;
         let mut facets = Self::default();
         facets.add(Facet::Kind, Some(envelope.kind.to_owned()));
-        for agency in [body.recipient, body.agency, body.party] {
+        for agency in [body.recipient, body.agency, body.party, body.source] {
             facets.add(Facet::Agency, agency);
         }
         facets.add(Facet::Agreement, body.agreement);
@@ -98,6 +98,7 @@ impl Facets {
         }
         facets.add(Facet::Purpose, body.purpose);
         facets.add(Facet::Role, body.role);
+        facets.add(Facet::Power, body.power);
         match body.outcome {
             None => {}
             Some(Ended::Answered(word)) => facets.add(Facet::Outcome, Some(word)),
@@ -157,6 +158,10 @@ struct Loose {
     purpose: Option<String>,
     #[serde(default)]
     role: Option<String>,
+    #[serde(default)]
+    power: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
     #[serde(default)]
     outcome: Option<Ended>,
     #[serde(default)]

@@ -11,6 +11,7 @@ const ID: &str = "01990000-0000-7000-8000-000000000000";
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const REFERENCE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 const TFID: &str = "TF-0000-0000-0000-0011";
+const SEAL_KEY: &str = "seal-0000000000000000";
 const KEY_CHECK: &str = "0000000000000000";
 
 /// The example of a request body.
@@ -123,6 +124,26 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/families/claim-check" => {
             json!({ "family": claimed_family(), "engagement": ID, "route": "outcomes" })
         }
+        "/v1/reidentifications" => json!({
+            "agreement": "programme-delivery/v1", "source": "education", "family": TFID, "nonce": TOKEN,
+            "purpose": "programme-delivery", "power": "CA2004-s10", "relationship": "screening", "role": "data-analyst",
+            "case": REFERENCE, "user": REFERENCE, "fields": ["names", "contact"],
+            "reason": "Three areas are met, and nobody leads for this family.", "recipient": SEAL_KEY, "hours": 72,
+            "handling": "ordinary",
+        }),
+        "/v1/reidentifications/{id}/approvals" => reid_vote("approve"),
+        "/v1/reidentifications/{id}/refusals" => {
+            let mut vote = reid_vote("refuse");
+            vote["reason"] = json!("no-ground");
+            vote
+        }
+        "/v1/reidentifications/{id}/answers" => reid_answer(),
+        "/v1/reidentifications/{id}/collection" => json!({ "key_id": SEAL_KEY }),
+        "/v1/reidentifications/{id}/receipts" => json!({
+            "certificate": REFERENCE, "envelope": "0".repeat(64), "key_id": SEAL_KEY,
+            "opened_at": "2026-09-20T10:20:00.000000Z", "signature": TOKEN,
+        }),
+        "/v1/reidentifications/{id}/faults" => json!({ "code": "certificate-forged" }),
         "/v1/referrals" => json!({ "door": "early_help", "case": REFERENCE, "ground": ground() }),
         "/v1/referrals/steps" => json!({
             "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
@@ -218,6 +239,31 @@ fn claimed_family() -> Value {
 
 fn ground() -> Value {
     json!({ "agreement": "early-help-core/v1", "relationship": "referral", "role": "hub-screener", "user": REFERENCE })
+}
+
+fn reid_vote(choice: &str) -> Value {
+    json!({
+        "agency": "education", "at": "2026-09-20T10:15:00.000000Z", "choice": choice,
+        "key_id": "ed25519-0000000000000000", "person": REFERENCE, "signature": TOKEN,
+    })
+}
+
+fn reid_answer() -> Value {
+    json!({
+        "certificate": REFERENCE, "envelope": TOKEN, "key_id": "ed25519-0000000000000000",
+        "sealed_at": "2026-09-20T10:18:00.000000Z", "signature": TOKEN,
+    })
+}
+
+fn reid_certificate() -> Value {
+    json!({ "certificate": "{…}", "signature": TOKEN, "entry": "{…}", "proof": "c2sp.org/tlog-proof@v1\n…" })
+}
+
+fn reidentification() -> Value {
+    json!({
+        "id": ID, "part": "approver", "request": "{…}", "request_sha256": "0".repeat(64), "state": "voting",
+        "expires_at": "2026-09-23T10:15:00.000000Z", "votes": [reid_vote("approve")], "record": null,
+    })
 }
 
 fn screening() -> String {
@@ -318,6 +364,15 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             },
             "entries": [{ "event": ID, "entry": "{…}", "proof": "c2sp.org/tlog-proof@v1\n…" }],
         }),
+        ("/v1/reidentifications", "get") => json!({ "requests": [reidentification()] }),
+        ("/v1/reidentifications/{id}/certificate", _) => reid_certificate(),
+        ("/v1/reidentifications/{id}/collection", _) => json!({
+            "certificate": reid_certificate(), "answer": reid_answer(), "until": "2026-09-20T10:35:00.000000Z",
+        }),
+        ("/v1/reidentifications/{id}/answers", _) => json!({ "state": "answered" }),
+        ("/v1/reidentifications/{id}/faults", _) => json!({ "state": "logged" }),
+        ("/v1/reidentifications/{id}/receipts", _) => json!({ "state": "closed" }),
+        (path, _) if path.starts_with("/v1/reidentifications") => reidentification(),
         ("/v1/referrals" | "/v1/referrals/steps", _) => json!({
             "referral": ID, "state": "received", "next": "check_tracker", "next_purpose": "early-help-screening",
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": "gw.example/2026\n…",

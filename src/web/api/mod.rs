@@ -14,6 +14,7 @@
 //! | [`claims`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
 //! | [`subject_cases`] | people use their rights: cases, the parts of source controllers, complaints |
+//! | [`reidentifications`] | the data team asks who somebody is; officers sign, the source answers |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
 //! | [`emergencies`] | which emergency enquiries wait for a review, and their reviews |
@@ -64,6 +65,7 @@ pub mod possible_matches;
 pub mod preview;
 pub mod recalls;
 pub mod referrals;
+pub mod reidentifications;
 pub mod relay;
 pub mod reviews;
 pub mod screenings;
@@ -179,6 +181,16 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/subject-parts/{id}/lifts", post(subject_cases::lift_part))
         .route("/v1/subject-complaints", post(subject_cases::complain).get(subject_cases::complaints))
         .route("/v1/subject-complaints/{id}/steps", post(subject_cases::step_complaint))
+        .route("/v1/reidentifications", post(reidentifications::create).get(reidentifications::list))
+        .route("/v1/reidentifications/{id}", get(reidentifications::show))
+        .route("/v1/reidentifications/{id}/approvals", post(reidentifications::approve))
+        .route("/v1/reidentifications/{id}/refusals", post(reidentifications::refuse))
+        .route("/v1/reidentifications/{id}/withdrawal", post(reidentifications::withdraw))
+        .route("/v1/reidentifications/{id}/certificate", post(reidentifications::certify))
+        .route("/v1/reidentifications/{id}/answers", post(reidentifications::answer))
+        .route("/v1/reidentifications/{id}/collection", post(reidentifications::collect))
+        .route("/v1/reidentifications/{id}/receipts", post(reidentifications::receive))
+        .route("/v1/reidentifications/{id}/faults", post(reidentifications::fault))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/log/cosignatures", post(cosignatures::create).get(cosignatures::show))

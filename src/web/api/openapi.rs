@@ -12,9 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields,
-    statistics, subject_cases, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, reidentifications, relay, reviews, screenings, shields, statistics, subject_cases, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -93,6 +91,17 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         subject_cases::complain,
         subject_cases::complaints,
         subject_cases::step_complaint,
+        reidentifications::create,
+        reidentifications::list,
+        reidentifications::show,
+        reidentifications::approve,
+        reidentifications::refuse,
+        reidentifications::withdraw,
+        reidentifications::certify,
+        reidentifications::answer,
+        reidentifications::collect,
+        reidentifications::receive,
+        reidentifications::fault,
         log::checkpoint,
         log::tile,
         cosignatures::create,
@@ -122,6 +131,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "notices", description = "A wrong match or delivery is recalled; what an agency has to know about answers that it received"),
         (name = "reviews", description = "Findings about the agency's own disclosures, and its replies"),
         (name = "subject rights", description = "People use their rights; nobody is told what others hold"),
+        (name = "re-identification", description = "The data team asks who somebody is; officers sign, and the source answers with what the gateway cannot open"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -236,6 +246,7 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             | "/v1/families/baseline"
             | "/v1/families/claim-check"
             | "/v1/referrals"
+            | "/v1/reidentifications"
             | "/v1/referrals/steps"
             | "/v1/reviews/replies"
             | "/v1/families/decisions"
@@ -258,6 +269,7 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
+        (path, "409") if path.starts_with("/v1/reidentifications/") => kinds::REID_REFUSED,
         (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
         ("/v1/subject-cases" | "/v1/subject-complaints", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
         (path, "409") if path.starts_with("/v1/subject-") && path.contains("{id}") => kinds::STATE_CONFLICT,

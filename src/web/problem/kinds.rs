@@ -213,6 +213,12 @@ problem_kinds! {
     EMERGENCY_UNREVIEWED = "emergency-unreviewed", 409,
         "An emergency enquiry of this system was not reviewed by the end of its day.",
         "Have somebody who did not ask review it with `porth emergency review`, then ask again; meanwhile ask on another ground.";
+    REID_REFUSED = "reidentification-refused", 409,
+        "A step of a re-identification is refused; the code says why, and the refusal is in the log.",
+        "Read the code in docs/reidentification.md; nothing was released.";
+    NOT_IN_LOG_YET = "not-in-log-yet", 409,
+        "The officers' authorisation is not yet under a checkpoint that the witnesses cosigned.",
+        "Wait as long as Retry-After says, then ask again.";
     STATE_CONFLICT = "state-conflict", 409,
         "What the call would change is no longer in a state that allows it.",
         "Read its present state, then decide again.";

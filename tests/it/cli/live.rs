@@ -31,13 +31,13 @@ const BEN: &str = "9990007004";
 const CAL: &str = "9990007012";
 
 /// A machine of an agency with its keys and a mapping for its export.
-struct Machine<'g> {
-    agency: TestAgency<'g>,
-    desk: Desk,
+pub(super) struct Machine<'g> {
+    pub(super) agency: TestAgency<'g>,
+    pub(super) desk: Desk,
 }
 
 impl<'g> Machine<'g> {
-    async fn of(home: &'g TestGateway, agency: &str) -> Self {
+    pub(super) async fn of(home: &'g TestGateway, agency: &str) -> Self {
         let agency = home.agency(agency).await;
         let desk = screen::desk(&agency);
         desk.write("delta.toml", format!("{MAPPING}{CHANGES}"));
@@ -46,7 +46,7 @@ impl<'g> Machine<'g> {
         machine
     }
 
-    fn keys(&self, name: &str, epochs: &[(u32, &LinkageKey)]) {
+    pub(super) fn keys(&self, name: &str, epochs: &[(u32, &LinkageKey)]) {
         let linkage: Vec<String> = epochs
             .iter()
             .map(|(epoch, key)| format!("{{ \"epoch\": {epoch}, \"root\": \"{}\" }}", *key.secret().expose_hex()))
@@ -63,12 +63,12 @@ impl<'g> Machine<'g> {
     }
 
     /// Runs a command without holding up the gateway, which lives in this process.
-    fn porth(&self, arguments: &[&str]) -> Output {
+    pub(super) fn porth(&self, arguments: &[&str]) -> Output {
         tokio::task::block_in_place(|| self.desk.porth(arguments))
     }
 
     /// Tokenises rows and submits the batch; gives what `porth submit --json` says.
-    async fn deliver(&self, mapping: &str, keys: &str, rows: &[String]) -> Value {
+    pub(super) async fn deliver(&self, mapping: &str, keys: &str, rows: &[String]) -> Value {
         self.tokenise(mapping, keys, rows).await;
         let sent = self.porth(&["--json", "submit", "batch.ndjson", "-c", "connection.toml"]);
         assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));

@@ -13,6 +13,7 @@ mod match_run;
 mod messy;
 pub(crate) mod policy;
 mod possible_matches;
+mod reid;
 pub(crate) mod screen;
 pub(crate) mod serve;
 mod subject;

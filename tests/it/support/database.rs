@@ -23,6 +23,13 @@ impl TestDatabase {
         database
     }
 
+    /// One that is there already, such as another process's.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) async fn opened(location: Location) -> Self {
+        let store = Store::connect(&location, 4).await.expect("the database opens");
+        Self { store, location, _folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
     /// Without any schema.
     pub(crate) async fn create_empty(backend: Backend) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");

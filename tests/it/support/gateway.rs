@@ -42,7 +42,7 @@ pub(crate) struct TestGateway {
     #[allow(dead_code, reason = "for suites that open entries")]
     pub(crate) shield: SealKeyPair,
     folder: tempfile::TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
     enrolled: AtomicU32,
 }
 
@@ -79,13 +79,19 @@ impl TestGateway {
         let linkage = LinkageKey::generate(&random());
         policies::put_in_force(&prepared.gateway, &linkage, edit).await;
         let running = runtime::start(&config, prepared).await.expect("the gateway starts");
-        Self { running, authority, linkage, shield, folder, _database: database, enrolled: AtomicU32::new(0) }
+        Self { running, authority, linkage, shield, folder, database, enrolled: AtomicU32::new(0) }
     }
 
     /// Where the gateway's keys, certificates and configuration lie.
     #[allow(dead_code, reason = "for benches that listen beside the gateway")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the database is.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn database(&self) -> &porth::store::Location {
+        &self.database.location
     }
 
     /// The gateway behind the listeners.

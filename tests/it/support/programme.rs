@@ -12,12 +12,13 @@ use porth::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use porth::app::load_policy::{PartySignature, PolicyFiles};
 use porth::app::sequence::{Sequencer, open_log};
 use porth::app::submit::Received;
+use porth::app::witness::{WitnessRule, Witnesses};
 use porth::app::writer::Writer;
 use porth::crypto::blind::Blinder;
 use porth::crypto::field::FieldSealer;
 use porth::crypto::jwt::AccessTokens;
 use porth::crypto::pseudonym::Pseudonymiser;
-use porth::crypto::random::{SystemRandom, random_bytes};
+use porth::crypto::random::{Random, SystemRandom, random_bytes};
 use porth::crypto::seal::SealKeyPair;
 use porth::crypto::secret::Secret;
 use porth::crypto::sign::SigningKey;
@@ -55,6 +56,7 @@ pub(crate) struct TestKeys {
     fields: BTreeMap<u32, [u8; 32]>,
     index: [u8; 32],
     receipt: [u8; 32],
+    certificate: [u8; 32],
     checkpoint: [u8; 32],
     shield: Arc<SealKeyPair>,
     /// Whose private half no gateway has.
@@ -62,12 +64,13 @@ pub(crate) struct TestKeys {
 }
 
 impl TestKeys {
-    fn new(random: &SystemRandom) -> Self {
+    fn new(random: &dyn Random) -> Self {
         Self {
             blinding: vec![random_bytes(random)],
             fields: BTreeMap::from([(1, random_bytes(random))]),
             index: random_bytes(random),
             receipt: random_bytes(random),
+            certificate: random_bytes(random),
             checkpoint: random_bytes(random),
             shield: Arc::new(SealKeyPair::generate(random)),
             match_run: Arc::new(SealKeyPair::generate(random)),
@@ -103,12 +106,17 @@ impl TestKeys {
     }
 
     fn gateway(&self, store: &Store, code: &ProgrammeCode) -> Gateway {
+        self.watched_gateway(store, code, None)
+    }
+
+    fn watched_gateway(&self, store: &Store, code: &ProgrammeCode, witnesses: Option<Witnesses>) -> Gateway {
         let secret = |bytes: &[u8; 32]| Secret::from_slice(bytes).expect("32 bytes");
         let keys = GatewayKeys {
             blinder: self.blinder(code),
             fields: self.fields(),
             tagger: Tagger::new(&secret(&self.index)),
             receipt: SigningKey::from_seed(secret(&self.receipt)),
+            certificate: SigningKey::from_seed(secret(&self.certificate)),
             access: AccessTokens::new("https://porth.test", &SigningKey::generate(&SystemRandom::new())),
             shield: self.shield.public().clone(),
             pseudonyms: Pseudonymiser::new(&secret(&self.index)),
@@ -117,7 +125,7 @@ impl TestKeys {
         let names =
             GatewayNames { programme: code.clone(), log: ORIGIN.to_owned(), issuer: "https://porth.test".to_owned() };
         let (writer, _) = Writer::start(store.clone());
-        Gateway::new(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()))
+        Gateway::with_witnesses(store.clone(), writer, keys, names, Arc::new(SystemRandom::new()), witnesses)
     }
 
     fn blinder(&self, code: &ProgrammeCode) -> Blinder {
@@ -147,12 +155,35 @@ impl TestProgramme {
     }
 
     pub(crate) async fn start_with(backend: Backend, files: PolicyFiles) -> Self {
+        Self::start_with_keys(backend, files, &SystemRandom::new()).await
+    }
+
+    /// The same programme in another process: its database, and the gateway's secrets made as they were.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) async fn reopened(database: TestDatabase, keys: &dyn Random) -> Self {
+        let files = policy_files();
+        let code = Programme::parse(&files.programme).expect("the shipped programme").code().clone();
+        let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
+        let keys = Arc::new(TestKeys::new(keys));
+        Self {
+            gateway: keys.gateway(&database.store, &code),
+            sequencer: keys.sequencer(&database.store),
+            keys,
+            code,
+            linkage: Arc::new(LinkageKey::generate(&SystemRandom::new())),
+            match_keys: Arc::new(match_keys),
+            database: Arc::new(database),
+        }
+    }
+
+    /// With the gateway's secrets from a source of their own.
+    pub(crate) async fn start_with_keys(backend: Backend, files: PolicyFiles, keys: &dyn Random) -> Self {
         let database = TestDatabase::create(backend).await;
         let random = SystemRandom::new();
         let programme = Programme::parse(&files.programme).expect("the shipped programme");
         let code = programme.code().clone();
         let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");
-        let keys = Arc::new(TestKeys::new(&random));
+        let keys = Arc::new(TestKeys::new(keys));
         let gateway = keys.gateway(&database.store, &code);
         open_log(&database.store, ORIGIN).await.expect("the log opens");
         let sequencer = keys.sequencer(&database.store);
@@ -178,6 +209,12 @@ impl TestProgramme {
         SigningKey::from_seed(Secret::from_slice(&self.keys.checkpoint).expect("32 bytes")).verifying_key()
     }
 
+    /// The gateway's certificate key, whole: for tests of what its thief could do.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn certificate_key(&self) -> SigningKey {
+        SigningKey::from_seed(Secret::from_slice(&self.keys.certificate).expect("32 bytes"))
+    }
+
     /// The same programme over another connection to the same database.
     pub(crate) fn on(&self, store: Store) -> Self {
         let gateway = self.keys.gateway(&store, &self.code);
@@ -189,6 +226,14 @@ impl TestProgramme {
         let store = self.gateway.store().clone();
         let gateway = keys.gateway(&store, &self.code);
         Self { gateway, keys: Arc::new(keys), ..self.clone() }
+    }
+
+    /// The same programme and database, with witnesses.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn watched(&self, rule: WitnessRule) -> Self {
+        let witnesses = Witnesses::new(rule).expect("verifier keys");
+        let gateway = self.keys.watched_gateway(self.gateway.store(), &self.code, Some(witnesses));
+        Self { gateway, ..self.clone() }
     }
 
     async fn sign_everything(&self, files: &PolicyFiles) {

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 const MOST_BYTES_A_ROW: usize = 4 << 20;
 
 /// A reader that fails where quotation marks do not pair.
-pub(super) struct Quotes<R> {
+pub(in crate::cli::agency) struct Quotes<R> {
     inner: R,
     delimiter: u8,
     state: State,

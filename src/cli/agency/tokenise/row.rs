@@ -11,6 +11,7 @@ use super::cells::Cells;
 use super::fuzzy::{Fuzzy, FuzzyWriter};
 use super::households::LargeAddresses;
 use super::minter::Minter;
+use crate::crypto::reference::RefKey;
 use crate::domain::clk::Clk;
 use crate::domain::ids::OpaqueRef;
 use crate::domain::match_keys::MatchKeys;
@@ -368,6 +369,14 @@ impl<'a> RowWriter<'a> {
         }
         Ok(())
     }
+}
+
+/// The reference of a row, for whoever looks for one record; `None` where the row has no sound key.
+pub(in crate::cli::agency) fn reference_of(cells: &Cells, columns: &[usize], keys: &RefKey) -> Option<OpaqueRef> {
+    let part = |&column: &usize| cells.get(column).ok().filter(|part| !part.is_empty());
+    let parts = columns.iter().map(part).collect::<Option<Vec<&str>>>()?;
+    // As `RowWriter::reference` puts them together.
+    Some(keys.record(&parts.join("\u{1f}")))
 }
 
 fn cell<'r>(cells: &'r Cells, column: usize, field: &str) -> Result<&'r str, Refusal> {

@@ -15,7 +15,7 @@ use crate::cli::agency::mapping::{Delimiter, Encoding, FileForm, IS_UTF8, NOT_UT
 use crate::cli::output::Failure;
 
 /// Rows of the agency's file.
-pub(super) type Rows = csv::Reader<Quotes<File>>;
+pub(in crate::cli::agency) type Rows = csv::Reader<Quotes<File>>;
 
 /// How much of a file is looked at to find out how it is written.
 const SAMPLE_BYTES: u64 = 1 << 16;
@@ -106,7 +106,7 @@ impl Source {
     }
 
     /// The file from its beginning; the header row is not among the rows.
-    pub(super) fn rows(&self) -> Result<Rows, Failure> {
+    pub(in crate::cli::agency) fn rows(&self) -> Result<Rows, Failure> {
         let unreadable = |error: std::io::Error| Failure::failed(PipelineError::Read(error.kind()));
         let mut file = self.file.try_clone().map_err(unreadable)?;
         file.seek(SeekFrom::Start(self.start)).map_err(unreadable)?;

@@ -4,6 +4,7 @@
 //! origin = "gw.example.gov.uk/2026"
 //! log_keys = ["gw.example.gov.uk/2026+0fd0c6b3+AeQ1…"]
 //! receipt_keys = ["gw.example.gov.uk/2026+5b6c5a10+AZ3k…"]
+//! certificate_keys = ["gw.example.gov.uk/2026+1e4d5b22+AfT9…"]
 //! witnesses = ["witness.example+9a1d2c3b+BPq0…"]
 //! quorum = 1
 //! witnessed_within_minutes = 245
@@ -53,6 +54,9 @@ pub(in crate::cli) struct TrustFile {
     /// Keys that sign its receipts.
     #[serde(default)]
     pub(in crate::cli) receipt_keys: Vec<String>,
+    /// Keys that sign its release certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) certificate_keys: Vec<String>,
     /// Witnesses that are believed.
     #[serde(default)]
     pub(in crate::cli) witnesses: Vec<String>,
@@ -75,6 +79,7 @@ impl TrustFile {
         let origin = config.log_origin.clone();
         let kek = runtime::open_kek(config).map_err(start_failure)?;
         let receipt_keys = keys_in(&config.keys.folder, &kek, Role::Receipt, &origin)?;
+        let certificate_keys = keys_in(&config.keys.folder, &kek, Role::Certificate, &origin)?;
         let log_keys = config.keys.checkpoint_folder.as_ref();
         let log_keys = log_keys.map(|folder| keys_in(folder, &kek, Role::Checkpoint, &origin)).transpose()?;
         let witnesses = config.witnesses.keys.clone();
@@ -82,7 +87,7 @@ impl TrustFile {
         let limit = u64::from(config.witnesses.stop_after_minutes) + PLACE_MINUTES;
         let witnessed_within_minutes = (quorum > 0).then_some(limit);
         let log_keys = log_keys.unwrap_or_default();
-        Ok(Self { origin, log_keys, receipt_keys, witnesses, quorum, witnessed_within_minutes })
+        Ok(Self { origin, log_keys, receipt_keys, certificate_keys, witnesses, quorum, witnessed_within_minutes })
     }
 
     /// The file's text.

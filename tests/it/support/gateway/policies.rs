@@ -31,9 +31,16 @@ pub(super) async fn put_in_force(gateway: &Gateway, linkage: &LinkageKey, edit: 
 /// An agreement's text with another daily ceiling in every receive clause.
 pub(crate) fn with_ceiling(agreement: &[u8], ceiling: u32) -> Vec<u8> {
     let text = std::str::from_utf8(agreement).expect("an agreement is UTF-8");
-    let line = |line: &str| match line.split_once(" = ") {
-        Some(("daily_ceiling", _)) => format!("daily_ceiling = {ceiling}\n"),
-        _ => format!("{line}\n"),
+    // Re-identifications have a ceiling of their own, which no load needs more of.
+    let mut is_receive = true;
+    let line = |line: &str| {
+        if line.starts_with("[[") {
+            is_receive = line != "[[reidentify]]";
+        }
+        match line.split_once(" = ") {
+            Some(("daily_ceiling", _)) if is_receive => format!("daily_ceiling = {ceiling}\n"),
+            _ => format!("{line}\n"),
+        }
     };
     text.lines().map(line).collect::<String>().into_bytes()
 }
