@@ -371,7 +371,12 @@ impl Store {
         let rows = self.fetch_all(SEALED_PARTS, values![]).await?;
         let read = |row: &Row| {
             let is_reply_ours = row.text(3)?.is_empty();
-            Ok(SealedPart { id: part_id(row, 0)?, records: row.bytes(1)?, reply: row.optional_bytes(2)?, is_reply_ours })
+            Ok(SealedPart {
+                id: part_id(row, 0)?,
+                records: row.bytes(1)?,
+                reply: row.optional_bytes(2)?,
+                is_reply_ours,
+            })
         };
         rows.iter().map(read).collect()
     }
