@@ -8,7 +8,9 @@ use porth::domain::labels::SUBJECT_REPLY;
 use porth::domain::subject_case::{ClockReason, ClockStep, PartOutcome, SubjectRight};
 use rstest::rstest;
 
-use super::{CARE, CORE, GIRL, HOME, MOTHER, SCHOOLS, all_met, areas, caller, entries, family, open, user, verdict};
+use super::{
+    CARE, CORE, GIRL, HOME, MOTHER, SCHOOLS, all_met, areas, caller, entries, family, met, open, user, verdict,
+};
 use crate::support::database::Backend;
 use crate::support::programme::{HUB_AREAS, TestProgramme, opaque};
 
