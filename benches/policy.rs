@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use porth::domain::agency::Agency;
 use porth::domain::agreement::{Agreement, AgreementText, AnswerMode};
+use porth::domain::ids::AgencyCode;
 use porth::domain::programme::Programme;
 use porth::domain::time::Timestamp;
 use porth::policy::measure::Recorded;
@@ -61,7 +62,7 @@ fn book(agreements: usize) -> PolicyBook {
 
 /// One submission of each feed, under the first agreement that has a term of its supplier.
 fn feeds(book: &PolicyBook) -> Vec<SupplierFeed> {
-    let under = |supplier| {
+    let under = |supplier: &AgencyCode| {
         let mut all = book.agreements();
         all.find(|agreement| agreement.text.supplies().iter().any(|term| term.supplier == *supplier))
     };

@@ -172,8 +172,9 @@ async fn match_runs_their_disclosures_and_views_of_possible_matches_are_replayed
     let begun = post(&team, "/v1/match-runs", &terms).await;
     assert_eq!(begun.status, 201, "{begun:?}");
     let run = format!("/v1/match-runs/{}", begun.json()["id"].as_str().expect("an id"));
-    for _ in 0..4 {
-        let step = post(&team, &format!("{run}/steps"), &json!({ "terms": terms })).await;
+    for number in 0..5 {
+        let body = json!({ "terms": terms, "without_reply": number > 0 });
+        let step = post(&team, &format!("{run}/steps"), &body).await;
         assert!(step.status < 300, "{step:?}");
         if step.json()["state"] == "closed" {
             break;

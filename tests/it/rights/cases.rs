@@ -8,7 +8,9 @@ use porth::domain::labels::SUBJECT_REPLY;
 use porth::domain::subject_case::{ClockReason, ClockStep, PartOutcome, SubjectRight};
 use rstest::rstest;
 
-use super::{CARE, CORE, GIRL, HOME, MOTHER, SCHOOLS, all_met, areas, caller, entries, family, open, user, verdict};
+use super::{
+    CARE, CORE, GIRL, HOME, MOTHER, SCHOOLS, all_met, areas, caller, entries, family, met, open, user, verdict,
+};
 use crate::support::database::Backend;
 use crate::support::programme::{HUB_AREAS, TestProgramme, opaque};
 
@@ -157,8 +159,15 @@ async fn a_restricted_record_contributes_as_if_it_were_not_held_until_that_is_li
     decided.expect("decided");
     assert_eq!(areas(&programme, GIRL).await, all_met(&[]));
 
-    // In every later delivery too.
-    family(&programme).await;
+    // In every later delivery too, under new row ids.
+    let home = programme.tokens(HOME);
+    let in_care = serde_json::json!({ "role": "child", "household": home, "flags": met(&programme, "H2").await });
+    let rows = [
+        programme.row(2, &GIRL[..1], in_care),
+        programme.row(3, MOTHER, serde_json::json!({ "role": "adult", "household": home })),
+        programme.row(4, &[("nhs", "9990000042")], serde_json::json!({ "role": "child" })),
+    ];
+    programme.deliver(CARE.0, CARE.1, CORE, &rows).await;
     assert_eq!(areas(&programme, GIRL).await, all_met(&[]));
     let reason = "settled".parse().expect("a code");
     gateway.lift_subject_marks(&caller(CARE.0), Matter::Part(part.id), &reason, &user()).await.expect("lifted");
