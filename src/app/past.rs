@@ -162,9 +162,9 @@ impl Gateway {
             return Err(PastError::NoAnswer);
         }
         let commitments = &body.commitments;
-        let evaluated: Evaluated = self.opened(id, "answer", &commitments.answer).await?;
+        let evaluated: Evaluated = self.opening_of(id, "answer", &commitments.answer).await?;
         let named: Option<Named> = match &commitments.names {
-            Some(commitment) => Some(self.opened(id, "names", commitment).await?),
+            Some(commitment) => Some(self.opening_of(id, "names", commitment).await?),
             None => None,
         };
         let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
@@ -184,7 +184,7 @@ impl Gateway {
     }
 
     /// What an opening holds, once it is what the entry commits to: the database may hold another one.
-    async fn opened<T: DeserializeOwned>(
+    async fn opening_of<T: DeserializeOwned>(
         &self,
         id: EventId,
         field: &str,

@@ -75,7 +75,7 @@ impl Gateway {
         }
         let Some(envelope) = envelope_bytes(&answer.envelope) else { return refuse(Refusal::EnvelopeMalformed) };
         let hash = Hash32::of(&envelope);
-        let Some(key) = self.officer(&answer.key_id).await?.filter(|key| key.agency == caller.agency) else {
+        let Some(key) = self.reid_key(&answer.key_id).await?.filter(|key| key.agency == caller.agency) else {
             return refuse(Refusal::WrongRole);
         };
         if !is_signed(&key, &answer.signed_bytes(&opened.stored.request_sha256, &hash), &answer.signature) {

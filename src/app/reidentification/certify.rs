@@ -6,7 +6,6 @@ use super::{MOST_TRIES, ReidError};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::app::witness::cosigned_checkpoint;
 use crate::crypto::random::random_bytes;
 use crate::domain::ids::{EventId, ReidentificationId};
 use crate::domain::reidentification::Handling;
@@ -125,14 +124,14 @@ impl Gateway {
     /// The authorisation's entry with its proof, under a checkpoint that the quorum cosigned; where there
     /// are no witnesses, under the newest signed one.
     async fn proof_of_authorisation(&self, entry: EventId) -> Result<Option<(String, String)>, AppError> {
-        let note = match self.witness_quorum() {
+        let quorum = self.witnesses().map_or(0, |witnesses| witnesses.numbers().1);
+        let note = match quorum {
             0 => self.store().newest_checkpoint().await?.map(|(_, _, note)| note),
-            quorum => cosigned_checkpoint(self.store(), quorum, u64::MAX).await?,
+            _ => self.cosigned_checkpoint(u64::MAX).await?,
         };
         let Some(note) = note else { return Ok(None) };
         let Some(body) = self.logged_body(entry).await? else { return Ok(None) };
         let Some(proof) = self.inclusion_under(entry, &body, note).await? else { return Ok(None) };
-        let body = self.store().event_body(entry).await?.ok_or(StoreError::Corrupt("a log entry"))?;
         let text = String::from_utf8(body).map_err(|_| StoreError::Corrupt("a log entry"))?;
         Ok(Some((text, proof.render())))
     }

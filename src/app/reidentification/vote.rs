@@ -162,7 +162,7 @@ impl Gateway {
         if is_source && opened.inside.record.is_none() {
             return Ok(Some(Refusal::Unknown)); // there is nothing here that the source could know of
         }
-        let key = self.officer(&vote.key_id).await?;
+        let key = self.reid_key(&vote.key_id).await?;
         let is_callers = |key: &ReidKey| {
             key.agency == caller.agency && vote.agency == caller.agency && key.person.as_ref() == Some(&vote.person)
         };
@@ -193,7 +193,7 @@ impl Gateway {
     ) -> Result<(Vec<Vote>, Option<Refusal>), StoreError> {
         let (mut counted, mut people, mut revoked) = (Vec::new(), BTreeSet::new(), false);
         for vote in votes.iter().filter(|vote| vote.choice == Choice::Approve) {
-            if self.officer(&vote.key_id).await?.is_none() {
+            if self.reid_key(&vote.key_id).await?.is_none() {
                 revoked = true;
             } else if people.insert((vote.agency.clone(), vote.person.clone())) {
                 counted.push(vote.clone());
@@ -212,7 +212,7 @@ impl Gateway {
     }
 
     /// An officer's key that is enrolled and not revoked.
-    pub(super) async fn officer(&self, key_id: &str) -> Result<Option<ReidKey>, StoreError> {
+    pub(super) async fn reid_key(&self, key_id: &str) -> Result<Option<ReidKey>, StoreError> {
         if key_id.len() > KEY_ID_LENGTH {
             return Ok(None);
         }

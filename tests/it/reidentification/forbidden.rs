@@ -113,7 +113,8 @@ async fn a_wrong_role_is_refused(#[case] backend: Backend) {
     }
     // An officer's key through another agency's system.
     let vote = scene.second.vote(&asked.request_sha256, Choice::Approve, None, scene.now().await);
-    let through = scene.programme.gateway.vote_reidentification(&caller("early-help-hub"), asked.id, &vote);
+    let hub = caller("early-help-hub");
+    let through = scene.programme.gateway.vote_reidentification(&hub, asked.id, &vote);
     scene.assert_refused(through, Refusal::WrongRole).await;
 }
 
@@ -299,7 +300,8 @@ async fn the_source_answers_once_and_anybody_but_the_asker_is_refused_at_once(#[
     }
     let other_key = gateway.collect_reidentification(&scene.team.caller, asked.id, "seal-0000000000000000");
     scene.assert_refused(other_key, Refusal::OtherRecipient).await;
-    let stranger = gateway.certify_reidentification(&caller("education"), asked.id);
+    let education = caller("education");
+    let stranger = gateway.certify_reidentification(&education, asked.id);
     scene.assert_refused(stranger, Refusal::Unknown).await;
     scene.collect(asked.id).await.expect("the asker");
 }
