@@ -50,7 +50,9 @@ impl Identity {
 
 impl Drop for Identity {
     fn drop(&mut self) {
-        self.0.values_mut().for_each(|text| text.zeroize());
+        for text in self.0.values_mut() {
+            text.zeroize();
+        }
     }
 }
 
