@@ -19,7 +19,7 @@ embedded!(AGENCIES in "agencies":
 embedded!(AGREEMENTS in "agreements":
     "benefits-data.toml" "charity-referral.toml" "early-help-core.toml" "housing-support.toml" "police-contact.toml"
     "programme-delivery.toml" "safeguarding-partners.toml");
-embedded!(RULES in "rules": "coverage.cedar" "schema.cedarschema" "standing.cedar" "statutory.cedar");
+embedded!(RULES in "rules": "coverage.cedar" "reidentification.cedar" "schema.cedarschema" "standing.cedar" "statutory.cedar");
 
 /// The files as a gateway takes them.
 pub(super) fn files() -> PolicyFiles {
