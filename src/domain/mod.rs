@@ -27,6 +27,7 @@ pub mod programme;
 pub mod recall;
 pub mod record;
 pub mod referral;
+pub mod relationship;
 pub mod retention;
 pub mod review;
 pub mod statistics;
