@@ -60,6 +60,9 @@ const HUB_ASKS: &[(&str, &[&str])] = &[(HUB, &["hub-screener", "early-help-pract
 const TEAM_ALONE: &[(&str, &[&str])] = &[(TEAM, &["data-analyst", "claims-officer", "auditor"])];
 const TEAM_ANALYST: &[(&str, &[&str])] = &[(TEAM, &["data-analyst"])];
 
+/// The agencies that have shield officers are not among the callers.
+const NOBODY: &[(&str, &[&str])] = &[];
+
 const TABLE: &[(&str, Rule)] = &[
     ("post /oauth/token", WithoutToken),
     ("get /openapi.json", WithoutToken),
@@ -101,7 +104,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("post /v1/possible-matches/views", Agreement(TEAM_ALONE)),
     ("post /v1/possible-matches/{id}/decisions", Object(Nothing, &[])),
     ("post /v1/possible-matches/{id}/reversals", Object(Nothing, &[])),
-    ("post /v1/recalls", Object(Nothing, &[])),
+    ("post /v1/recalls", Whoever),
     ("post /v1/referrals", Agreement(HUB_ASKS)),
     ("post /v1/referrals/steps", Object(Nothing, &[])),
     ("get /v1/relay/grants", OwnThings),
@@ -112,8 +115,8 @@ const TABLE: &[(&str, Rule)] = &[
     ("post /v1/screenings", Whoever),
     ("get /v1/screenings/{id}", Object(Screening, &[HUB])),
     ("post /v1/screenings/{id}/rows", Object(Screening, &[HUB])),
-    ("post /v1/shields/list", Whoever),
-    ("post /v1/shields/reviews", Object(Nothing, &[])),
+    ("post /v1/shields/list", Agreement(NOBODY)),
+    ("post /v1/shields/reviews", Agreement(NOBODY)),
     ("get /v1/statistics/{table}", Agreement(TEAM_ANALYST)),
     ("get /v1/subject-cases", OwnThings),
     ("post /v1/subject-cases", Object(Nothing, &[])),
