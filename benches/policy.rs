@@ -101,7 +101,9 @@ fn questions(book: &PolicyBook) -> Vec<Terms> {
 fn decisions(book: &PolicyBook, questions: &[Terms], feeds: &[SupplierFeed]) -> f64 {
     let now: Timestamp = NOW.parse().expect("a time");
     let mut recorded = Recorded::default();
-    questions.iter().for_each(|terms| recorded.record(book, terms, feeds, now));
+    for terms in questions {
+        recorded.record(book, terms, feeds, now);
+    }
     println!("  {} questions, {} requests to the rules", questions.len(), recorded.len());
     let mut cache = DecisionCache::new(questions.len());
     let [mut bare, mut whole, mut kept] = [0.0_f64; 3];

@@ -343,6 +343,6 @@ fn read(stored: &StoredIncident) -> Result<Incident, StoreError> {
 }
 
 /// Everything that is recorded in words is a code: no name of a person fits in one.
-fn check_codes<'a>(codes: impl Iterator<Item = &'a String>) -> Result<(), AppError> {
-    codes.map(|text| code(text).map(drop)).collect()
+fn check_codes<'a>(mut codes: impl Iterator<Item = &'a String>) -> Result<(), AppError> {
+    codes.try_for_each(|text| code(text).map(drop))
 }

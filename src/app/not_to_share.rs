@@ -83,6 +83,9 @@ pub struct NotSharedEntry {
     pub receipt: String,
 }
 
+/// The client of a request, where a repeat of it is found, and the hash that binds the key to it.
+type RequestTags = (String, [u8; 32], [u8; 32]);
+
 impl Gateway {
     /// Records a decision not to share. An agency's request under the same key is recorded once.
     ///
@@ -189,11 +192,7 @@ impl Gateway {
     }
 
     /// Where a repeat of an agency's request is found, and the hash that binds the key to it.
-    fn request_of(
-        &self,
-        decider: Decider<'_>,
-        what: &NotSharing,
-    ) -> Result<Option<(String, [u8; 32], [u8; 32])>, AppError> {
+    fn request_of(&self, decider: Decider<'_>, what: &NotSharing) -> Result<Option<RequestTags>, AppError> {
         let Decider::Agency(caller, role, user, key) = decider else { return Ok(None) };
         let tag = self.keys().tagger.reply(&caller.client, key, b"POST /v1/decisions-not-to-share");
         let items: Vec<&str> = what.items.iter().map(Code::as_str).collect();

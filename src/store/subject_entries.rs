@@ -83,7 +83,7 @@ impl Store {
         for piece in tags.chunks(ListStatement::MOST) {
             let (sql, length) = BY_TAG.text(piece.len());
             let list: Vec<Value<'_>> =
-                (0..length).map(|n| piece.get(n).map_or(Value::Bytes(b""), |tag| tag.into())).collect();
+                (0..length).map(|n| piece.get(n).map_or(Value::Bytes(b""), Into::into)).collect();
             for row in self.fetch_all(sql, &list).await? {
                 found.push(RecordEntry {
                     event: event_id(&row, 0)?,

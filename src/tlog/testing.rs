@@ -313,9 +313,17 @@ pub(super) fn bodies() -> Vec<Body> {
             commitments: None,
         }),
     ];
-    let all =
-        [all, matches(), runs(), vec![weights_step(), fuzzy_step(), log_witnesses(), reid_step()], recalls(), governed(), reviews(), activation()]
-            .concat();
+    let all = [
+        all,
+        matches(),
+        runs(),
+        vec![weights_step(), fuzzy_step(), log_witnesses(), reid_step()],
+        recalls(),
+        governed(),
+        reviews(),
+        activation(),
+    ]
+    .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
 }

@@ -138,7 +138,7 @@ impl Gateway {
         let mut all = Vec::new();
         for (_, body) in self.store().log_entries(from, to).await? {
             let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
-            if is_always_told(&facts.kind, facts.relationship.as_deref()) {
+            if is_always_told(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()) {
                 seen.listed.push(facts.clone());
             }
             if is_disclosure(&facts.kind, facts.action.as_deref()) {

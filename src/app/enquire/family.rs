@@ -92,9 +92,15 @@ struct FamilyOpening<'a> {
     onward: &'a str,
     criteria_version: &'a str,
     members: &'a [&'a Member],
+    submissions: Vec<(&'a str, &'a str, crate::domain::ids::SubmissionId)>,
+}
+
+/// What the opening `names` of a look at a family holds.
+#[derive(Serialize)]
+struct FamilyNames<'a, S> {
+    said: &'a S,
     /// The names of each member's records, so that a wrong match is found again.
     records: Vec<&'a [RecordName]>,
-    submissions: Vec<(&'a str, &'a str, crate::domain::ids::SubmissionId)>,
 }
 
 impl Permission<'_> {
@@ -232,12 +238,13 @@ impl Gateway {
             onward: permitted.onward().as_str(),
             criteria_version: &permitted.criteria_version,
             members: &members,
-            records: found.people.iter().map(|person| &person.records[..]).collect(),
             submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
         let unwritten = |_| AppError::Internal("an opening cannot be written");
         let answer = serde_json::to_vec(&opening).map_err(unwritten)?;
-        let opening = Kept { answer, names: Some(serde_json::to_vec(said).map_err(unwritten)?) };
+        let records = found.people.iter().map(|person| &person.records[..]).collect();
+        let names = serde_json::to_vec(&FamilyNames { said, records }).map_err(unwritten)?;
+        let opening = Kept { answer, names: Some(names) };
         let about = (subject.clone(), &found.tokens[..], found.hidden);
         let (mut entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
         // Whoever asks about a family by its number asks about each of its people.

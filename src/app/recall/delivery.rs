@@ -3,6 +3,7 @@
 //! An entry names the newest delivery of each feed that it was answered from. A snapshot stands alone; a
 //! delta stands on the deliveries before it, and what it says of a record replaces what they said.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::app::error::AppError;
@@ -91,7 +92,7 @@ impl WrongDelivery {
         delivery: SubmissionId,
         reference: &OpaqueRef,
     ) -> Result<Option<bool>, AppError> {
-        if !self.references.contains_key(&delivery) {
+        if let Entry::Vacant(place) = self.references.entry(delivery) {
             let mut references = BTreeSet::new();
             let mut after: Option<OpaqueRef> = None;
             loop {
@@ -102,7 +103,7 @@ impl WrongDelivery {
             }
             let stored = gateway.store().submission(delivery).await?.map_or(0, |it| it.rows_accepted);
             let is_whole = references.len() as i64 >= stored;
-            self.references.insert(delivery, is_whole.then_some(references));
+            place.insert(is_whole.then_some(references));
         }
         Ok(self.references[&delivery].as_ref().map(|references| references.contains(reference)))
     }

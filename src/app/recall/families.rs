@@ -26,8 +26,12 @@ use crate::store::{FindingKind, RunState, StoredRecall};
 #[derive(Deserialize)]
 struct FamilyLook {
     members: Vec<Member>,
-    #[serde(default)]
-    records: Option<Vec<Vec<family::RecordName>>>,
+}
+
+/// What the opening beside it holds of their records.
+#[derive(Deserialize)]
+struct FamilyNames {
+    records: Vec<Vec<family::RecordName>>,
 }
 
 impl Gateway {
@@ -44,7 +48,9 @@ impl Gateway {
         let Some(entry) = self.store().sealed_entry(event, "answer").await? else { return Ok(None) };
         let value: Value = self.open_answer(event, &entry.sealed)?;
         let Ok(look) = serde_json::from_value::<FamilyLook>(value) else { return Ok(None) };
-        let Some(records) = look.records else { return Ok(None) };
+        let Some(entry) = self.store().sealed_entry(event, "names").await? else { return Ok(None) };
+        let names = self.open_field(event, "names", &entry.sealed)?;
+        let Ok(FamilyNames { records }) = serde_json::from_slice(&names) else { return Ok(None) };
         let person = |(records, member): (Vec<family::RecordName>, Member)| Person {
             records: records.into_iter().map(name).collect(),
             member,

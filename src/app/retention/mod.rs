@@ -109,7 +109,7 @@ impl Gateway {
         ran.cases += gone.len() as u64;
         ran.held += held;
         if !gone.is_empty() {
-            let entry = self.deletion(&rule, programme_sha256, before, gone, held, by)?;
+            let entry = deletion(&rule, programme_sha256, before, gone, held, by)?;
             let now = tx.now().await?;
             tx.add_events(&[&self.event(now, entry)?]).await?;
         }
@@ -141,7 +141,7 @@ impl Gateway {
         ran.complaints += gone.len() as u64;
         ran.held += held;
         if !gone.is_empty() {
-            let entry = self.deletion(&rule, programme_sha256, before, gone, held, by)?;
+            let entry = deletion(&rule, programme_sha256, before, gone, held, by)?;
             let now = tx.now().await?;
             tx.add_events(&[&self.event(now, entry)?]).await?;
         }
@@ -159,33 +159,33 @@ impl Gateway {
             (rule, *policies.programme_sha256(), before)
         }))
     }
+}
 
-    fn deletion(
-        &self,
-        rule: &RetentionRule,
-        programme_sha256: [u8; 32],
-        before: Timestamp,
-        mut gone: Vec<String>,
-        held: u64,
-        by: &str,
-    ) -> Result<Body, AppError> {
-        gone.sort_unstable();
-        let mut digest = Sha256::new();
-        for number in &gone {
-            digest.update(number.as_bytes());
-            digest.update(b"\n");
-        }
-        Ok(Body::Deletion(Deletion {
-            item: code(rule.item.as_str())?,
-            programme_sha256: Digest::new(programme_sha256),
-            months: u64::from(rule.months),
-            before,
-            count: gone.len() as u64,
-            held,
-            digest: Digest::new(digest.finalize().into()),
-            by: code(by)?,
-        }))
+/// The evidence of what was deleted.
+fn deletion(
+    rule: &RetentionRule,
+    programme_sha256: [u8; 32],
+    before: Timestamp,
+    mut gone: Vec<String>,
+    held: u64,
+    by: &str,
+) -> Result<Body, AppError> {
+    gone.sort_unstable();
+    let mut digest = Sha256::new();
+    for number in &gone {
+        digest.update(number.as_bytes());
+        digest.update(b"\n");
     }
+    Ok(Body::Deletion(Deletion {
+        item: code(rule.item.as_str())?,
+        programme_sha256: Digest::new(programme_sha256),
+        months: u64::from(rule.months),
+        before,
+        count: gone.len() as u64,
+        held,
+        digest: Digest::new(digest.finalize().into()),
+        by: code(by)?,
+    }))
 }
 
 /// Those that stand.

@@ -225,7 +225,7 @@ impl Gateway {
                 && (named.is_empty() || named.contains(&facts.event))
                 && wanted.filters.iter().all(has)
                 && (wanted.strategy != Strategy::Always
-                    || is_always_reviewed(&facts.kind, facts.relationship.as_deref()))
+                    || is_always_reviewed(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()))
         };
         let drawable = |(one, risks): (&Disclosure, &Risks)| Drawable {
             candidate: Candidate {

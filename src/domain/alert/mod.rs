@@ -12,19 +12,23 @@ pub mod rules;
 use crate::domain::programme::Relationship;
 use crate::domain::review::finding::words;
 pub use crate::domain::review::finding::{Severity, UnknownWord};
-use crate::domain::review::kinds::is_listed;
+use crate::domain::review::kinds::{Listed, is_listed};
 
-/// Entry types of which every single entry raises an alert. A name that ends with a dot stands for
-/// every type that begins so.
-pub const LISTED: &[&str] = &["emergency.", "reident.", "reidentification.", "subject.access", "subject.request"];
+/// Entry types of which every single entry raises an alert: somebody's data were read under a right of
+/// theirs, a wrong match is recalled, the log is watched otherwise than before.
+pub const LISTED: &[Listed] = &[
+    ("subject.case", &["opened", "data-read", "collected", "shield-read"]),
+    ("recall.open", &[]),
+    ("log.witnesses", &[]),
+];
 
 /// Relationships with the same consequence, whatever the entry's type.
 pub const LISTED_RELATIONSHIPS: &[Relationship] = &[Relationship::Emergency];
 
 /// Whether an entry raises an alert whatever the figures say.
-pub fn is_always_told(kind: &str, relationship: Option<&str>) -> bool {
+pub fn is_always_told(kind: &str, action: Option<&str>, relationship: Option<&str>) -> bool {
     let has_relationship = |known: &Relationship| relationship == Some(known.as_str());
-    is_listed(kind, LISTED) || LISTED_RELATIONSHIPS.iter().any(has_relationship)
+    is_listed((kind, action), LISTED) || LISTED_RELATIONSHIPS.iter().any(has_relationship)
 }
 
 words! {
@@ -113,7 +117,11 @@ mod tests {
 
     #[test]
     fn an_emergency_and_a_request_of_a_person_are_always_told() {
-        assert!(is_always_told("enquiry", Some("emergency")) && is_always_told("subject.request", None));
-        assert!(!is_always_told("enquiry", Some("screening")) && !is_always_told("submission", None));
+        assert!(is_always_told("enquiry", None, Some("emergency")) && is_always_told("recall.open", None, None));
+        assert!(!is_always_told("enquiry", None, Some("screening")) && !is_always_told("submission", None, None));
+        assert!(
+            is_always_told("subject.case", Some("opened"), None)
+                && !is_always_told("subject.case", Some("decided"), None)
+        );
     }
 }

@@ -5,8 +5,7 @@
 
 use crate::domain::programme::Relationship;
 
-/// Entry types by which something about people was told, or refused. A name that ends with a dot
-/// stands for every type that begins so.
+/// Entry types by which something about people was told, or refused.
 pub const DISCLOSURES: &[&str] = &[
     "enquiry",
     "family.disclosure",
@@ -16,16 +15,16 @@ pub const DISCLOSURES: &[&str] = &[
     "match.run",
     "match.run.step",
     "referral.step",
-    "emergency.",
-    "recall.",
-    "reident.",
-    "reidentification.",
-    "subject.",
+    "recall.notice",
+    "subject.case",
+    "reid.step",
 ];
 
-/// Entry types of which every single entry is reviewed: emergency enquiries, requests of the people in
-/// the data, re-identifications. A name that ends with a dot stands for every type that begins so.
-pub const ALWAYS: &[&str] = &["emergency.", "reident.", "reidentification.", "subject.access", "subject.request"];
+/// A type of entry, and which of its actions are meant; all of them when none is named.
+pub type Listed = (&'static str, &'static [&'static str]);
+
+/// Entry types of which every single entry is reviewed: what was read of somebody under a right of theirs.
+pub const ALWAYS: &[Listed] = &[("subject.case", &["opened", "data-read", "collected", "shield-read"])];
 
 /// Relationships with the same consequence, whatever the entry's type.
 pub const ALWAYS_RELATIONSHIPS: &[Relationship] = &[Relationship::Emergency];
@@ -35,18 +34,19 @@ pub const EXPORT: (&str, &str) = ("log.access", "export");
 
 /// Whether an entry of a type is a disclosure. `action` is the entry's field of that name.
 pub fn is_disclosure(kind: &str, action: Option<&str>) -> bool {
-    is_listed(kind, DISCLOSURES) || (kind == EXPORT.0 && action == Some(EXPORT.1))
+    DISCLOSURES.contains(&kind) || (kind == EXPORT.0 && action == Some(EXPORT.1))
 }
 
 /// Whether an entry is reviewed whatever the draw says.
-pub fn is_always_reviewed(kind: &str, relationship: Option<&str>) -> bool {
+pub fn is_always_reviewed(kind: &str, action: Option<&str>, relationship: Option<&str>) -> bool {
     let has_relationship = |known: &Relationship| relationship == Some(known.as_str());
-    is_listed(kind, ALWAYS) || ALWAYS_RELATIONSHIPS.iter().any(has_relationship)
+    is_listed((kind, action), ALWAYS) || ALWAYS_RELATIONSHIPS.iter().any(has_relationship)
 }
 
-/// Whether a list of types, or of beginnings of types, holds a type.
-pub fn is_listed(kind: &str, list: &[&str]) -> bool {
-    list.iter().any(|listed| if listed.ends_with('.') { kind.starts_with(listed) } else { kind == *listed })
+/// Whether a list of types and actions holds an entry of this type and action.
+pub fn is_listed((kind, action): (&str, Option<&str>), list: &[Listed]) -> bool {
+    let is_meant = |actions: &[&str]| actions.is_empty() || action.is_some_and(|action| actions.contains(&action));
+    list.iter().any(|(listed, actions)| *listed == kind && is_meant(actions))
 }
 
 #[cfg(test)]
@@ -55,17 +55,18 @@ mod tests {
 
     #[test]
     fn whatever_is_always_reviewed_is_a_disclosure() {
-        for listed in ALWAYS {
-            let kind = if listed.ends_with('.') { format!("{listed}any") } else { (*listed).to_owned() };
-            assert!(is_disclosure(&kind, None) && is_always_reviewed(&kind, None), "{kind}");
+        for (kind, actions) in ALWAYS {
+            let action = actions.first().copied();
+            assert!(is_disclosure(kind, action) && is_always_reviewed(kind, action, None), "{kind}");
         }
+        assert!(!is_always_reviewed("subject.case", Some("decided"), None), "nothing is read by that");
     }
 
     #[test]
     fn an_emergency_is_always_reviewed_and_an_open_case_is_left_to_the_draw() {
-        assert!(is_always_reviewed("enquiry", Some("emergency")));
-        assert!(is_always_reviewed("family.disclosure", Some("emergency")));
-        assert!(!is_always_reviewed("enquiry", Some("open_case")) && !is_always_reviewed("enquiry", None));
+        assert!(is_always_reviewed("enquiry", None, Some("emergency")));
+        assert!(is_always_reviewed("family.disclosure", None, Some("emergency")));
+        assert!(!is_always_reviewed("enquiry", None, Some("open_case")) && !is_always_reviewed("enquiry", None, None));
     }
 
     #[test]

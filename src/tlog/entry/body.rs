@@ -10,9 +10,9 @@ mod incidents;
 mod log;
 mod matches;
 mod recalls;
+mod reidentification;
 mod review;
 mod rights;
-mod reidentification;
 mod runs;
 mod shields;
 

@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs, not_to_share, notices, possible_matches, preview, recalls, referrals, reidentifications, relay, reviews, screenings, shields, statistics, subject_cases, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
+    not_to_share, notices, possible_matches, preview, recalls, referrals, reidentifications, relay, reviews,
+    screenings, shields, statistics, subject_cases, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -233,7 +235,7 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
     Some(match (path, status) {
         // Pages by a query: there is no body, and nothing that a key could make safe to repeat.
         ("/v1/possible-matches" | "/v1/submissions", "400") if method == "get" => kinds::INVALID_CURSOR,
-        ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
+        ("/oauth/token" | "/v1/notices", "400") => kinds::REQUEST_REFUSED,
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/submissions/{id}/lines" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
@@ -259,7 +261,6 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             | "/v1/notices/{id}/acknowledge",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
-        ("/v1/notices", "400") => kinds::REQUEST_REFUSED,
         (
             "/v1/referrals/steps" | "/v1/reviews/replies" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews",
             "409",

@@ -240,7 +240,7 @@ fn in_folder(gateway: &CliGateway) {
 }
 
 /// The tables of the configuration.
-const SECTIONS: [&str; 7] = ["database", "listen", "tls", "keys", "limits", "retention", "witnesses"];
+const SECTIONS: [&str; 8] = ["database", "listen", "tls", "keys", "limits", "retention", "witnesses", "alerts"];
 
 #[test]
 fn the_configuration_page_names_every_key_and_its_examples_are_configurations() {

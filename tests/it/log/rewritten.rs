@@ -13,7 +13,7 @@ use porth::app::signers::KeyVerifier;
 use porth::store::Store;
 use porth::tlog::note::NoteVerifier;
 use porth::tlog::tile::{Tiles, tiles_for};
-use porth::tlog::verify::{Export, ExportFile, FaultKind, Verifier};
+use porth::tlog::verify::{Export, ExportFile, FaultKind, Report, Verifier};
 use porth::tlog::witness::{WitnessFault, compare};
 use rstest::rstest;
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn found(store: &Store, folder: &Path, held: &str, keys: &[&dyn NoteVerifi
         let verifier = Verifier { origin: ORIGIN, log_keys: keys, held, ..Verifier::default() };
         [verifier.verify(&export, &mut |_| {}), verifier.verify_entry(&export, 0)]
     };
-    assert!(verify(&[]).iter().all(|report| report.is_clean()), "within itself every log is sound");
+    assert!(verify(&[]).iter().all(Report::is_clean), "within itself every log is sound");
     verify(&[held.as_bytes()]).map(|report| report.faults.iter().map(|fault| fault.kind).collect())
 }
 

@@ -265,7 +265,7 @@ async fn a_holder_decides_about_records_whose_attendance_says_that_a_criterion_i
     let today = programme.today().await;
     let policies = programme.gateway.current_policies().await.expect("policies");
     let ended = policies.programme().terms().iter().filter(|term| term.ends < today);
-    let ended: Vec<String> = ended.map(|term| term.code.to_string()).rev().take(6).collect();
+    let ended: Vec<String> = ended.map(|term| term.code.clone()).rev().take(6).collect();
     let pupil = |number: u32, bands: &dyn Fn(usize) -> &'static str| {
         let said = |(at, term): (usize, &String)| json!({ "term": term, "band": bands(at) });
         let attendance: Vec<Value> = ended.iter().enumerate().map(said).collect();

@@ -120,6 +120,7 @@ async fn an_emergency_joins_the_sample_by_itself_and_only_once(#[case] backend: 
     ask(&hub, &KNOWN).await;
     let mut emergency = hub.question("areas", &KNOWN);
     emergency["relationship"] = "emergency".into();
+    emergency["emergency"] = "child".into();
     let reply = hub.enquire(&emergency).await;
     assert_eq!(reply.status, 403, "a screener cannot claim an emergency, and the attempt is reviewed too: {reply:?}");
     let entry: EventId = reply.json()["disclosure"].as_str().expect("an entry").parse().expect("an event");

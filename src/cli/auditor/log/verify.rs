@@ -1,5 +1,6 @@
 //! `porth log verify`: offline, with nothing but the export and what the auditor holds.
 
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -267,7 +268,7 @@ fn alone_in_words(alone: &CheckedAlone, report: &Report) -> String {
     words.push("those of its openings that are due".to_owned());
     let mut text = words.join(", ") + ".";
     if let Some(place) = alone.erased_by {
-        text += &format!(" Its openings were erased; entry {place} says so.");
+        let _ = write!(text, " Its openings were erased; entry {place} says so.");
     }
     if report.witnessed.is_some() && !alone.is_witnessed {
         text += " The witnesses' cosignatures do not reach this entry.";
