@@ -14,7 +14,6 @@ use super::enquire::log_entry::Asked;
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
-use super::writer::{Disclosure, Written};
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::{EventId, OpaqueRef, RoleCode};
 use crate::domain::time::Timestamp;
@@ -119,21 +118,7 @@ impl Gateway {
     pub(super) async fn refused_unreviewed<T>(&self, asked: &Asked<'_>) -> Result<Option<T>, EnquiryError> {
         let hits = [RuleHit { rule: UNREVIEWED.0.to_owned(), say: UNREVIEWED.1.to_owned() }];
         let entry = self.refusal_entry(asked, &hits, &[])?;
-        let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-        let decided_on = asked.decided_on(self.programme());
-        let refused = Disclosure {
-            entry,
-            decided_on,
-            ceilings: Vec::new(),
-            over_ceiling: None,
-            reply: None,
-            engagement: None,
-            emergency: None,
-        };
-        if self.writer().commit(refused).await? == Written::Outdated {
-            return Ok(None);
-        }
-        self.wake_sequencer();
+        let Some((disclosure, receipt)) = self.write_refusal(asked, entry).await? else { return Ok(None) };
         metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
         Err(EnquiryError::EmergencyUnreviewed { disclosure, receipt })
     }

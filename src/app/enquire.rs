@@ -35,7 +35,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::policy::decision::{Permitted, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, NewEvent, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 
@@ -311,13 +311,23 @@ impl Gateway {
     /// Writes the entry of a refusal. `None` when what it was decided on changed meanwhile.
     pub(super) async fn refused<T>(&self, asked: &Asked<'_>, refusal: &Refusal) -> Result<Option<T>, EnquiryError> {
         let entry = self.refusal_entry(asked, &refusal.hits, &refusal.decisions)?;
+        let Some((disclosure, receipt)) = self.write_refusal(asked, entry).await? else { return Ok(None) };
+        metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
+        Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
+    }
+
+    /// Makes the entry of a refusal durable; gives its id and receipt, or `None` when what it was decided on
+    /// changed meanwhile.
+    pub(super) async fn write_refusal(
+        &self,
+        asked: &Asked<'_>,
+        entry: NewEvent,
+    ) -> Result<Option<(EventId, String)>, EnquiryError> {
         let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-        let decided_on = asked.decided_on(self.programme());
-        let ceilings = Vec::new();
         let refused = Disclosure {
             entry,
-            decided_on,
-            ceilings,
+            decided_on: asked.decided_on(self.programme()),
+            ceilings: Vec::new(),
             over_ceiling: None,
             reply: None,
             engagement: None,
@@ -327,8 +337,7 @@ impl Gateway {
             return Ok(None);
         }
         self.wake_sequencer();
-        metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
-        Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
+        Ok(Some((disclosure, receipt)))
     }
 
     async fn answer(

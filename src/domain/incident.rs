@@ -10,40 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
+use super::words::words;
 
 /// How long the controller has, in seconds.
 pub const CLOCK_SECONDS: i64 = 72 * 3600;
-
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)* }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word in files, log and output.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = IncidentError;
-            fn from_str(text: &str) -> Result<Self, IncidentError> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(IncidentError::Word)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    )*};
-}
 
 words! {
     /// What kind of incident.

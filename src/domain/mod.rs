@@ -38,3 +38,4 @@ pub mod tfid;
 pub mod time;
 pub mod token;
 pub mod token_check;
+pub mod words;

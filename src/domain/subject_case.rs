@@ -3,12 +3,11 @@
 //! The agency that verified who the person is opens the case; every controller that holds a part
 //! answers for itself. Nobody hears from the gateway whether another part exists.
 
-use std::fmt;
-
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::time::Timestamp;
+use super::words::words;
 
 /// What every reply in every case says, to everybody.
 pub const NEITHER_CONFIRM_NOR_DENY: &str = "This reply neither confirms nor denies that any other organisation holds, shared or restricted information \
@@ -19,46 +18,9 @@ pub const NEITHER_CONFIRM_NOR_DENY: &str = "This reply neither confirms nor deni
 const ACKNOWLEDGE_DAYS: i64 = 30;
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident, $plain:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {$(
-            $(#[$variant_doc])*
-            $variant,
-        )*}
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word in requests, in the log and in the database.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = &'static str;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(concat!("one of: ", $plain)),
-                }
-            }
-        }
-    )*};
-}
-
 words! {
     /// Which right a person uses.
-    SubjectRight, "access, objection, restriction, rectification, erasure, contested" {
+    SubjectRight {
         /// To know what is held and who got it (UK GDPR article 15).
         Access = "access",
         /// That it is not processed any more (article 21).
@@ -73,7 +35,7 @@ words! {
         Contested = "contested",
     }
     /// What a controller decides about its own part.
-    PartOutcome, "released, nothing-to-release, upheld, overridden, restricted, rectified, erased, contested, declined" {
+    PartOutcome {
         /// What may be given is in the reply.
         Released = "released",
         /// An exemption covers all of it, or there is nothing: the person is told neither.
@@ -94,14 +56,14 @@ words! {
         Declined = "declined",
     }
     /// What a decision does to a record.
-    Effect, "restricted, contested" {
+    Effect {
         /// The record contributes to nothing: it is as if it were not held.
         Restricted = "restricted",
         /// What it says of a criterion is `contested`.
         Contested = "contested",
     }
     /// What becomes of the time for an answer.
-    ClockStep, "extend, pause, resume, close" {
+    ClockStep {
         /// Two months more.
         Extend = "extend",
         /// The clock is stopped until the person has answered.
@@ -112,7 +74,7 @@ words! {
         Close = "close",
     }
     /// Why the time for an answer changes.
-    ClockReason, "complex, numerous, identification, clarification, answered, withdrawn" {
+    ClockReason {
         /// The request is complex.
         Complex = "complex",
         /// The person made many requests.

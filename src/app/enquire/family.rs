@@ -163,21 +163,7 @@ impl Gateway {
             }
         };
         let entry = self.family_refusal_entry(&asked, subject, &hits, lines)?;
-        let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-        let decided_on = asked.decided_on(self.programme());
-        let refusal = Disclosure {
-            entry,
-            decided_on,
-            ceilings: Vec::new(),
-            over_ceiling: None,
-            reply: None,
-            engagement: None,
-            emergency: None,
-        };
-        if self.writer().commit(refusal).await? == Written::Outdated {
-            return Ok(None);
-        }
-        self.wake_sequencer();
+        let Some((disclosure, receipt)) = self.write_refusal(&asked, entry).await? else { return Ok(None) };
         Err(EnquiryError::NotPermitted { disclosure, hits, receipt })
     }
 

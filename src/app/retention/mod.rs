@@ -24,7 +24,7 @@ use super::gateway::Gateway;
 use crate::domain::ids::EventId;
 use crate::domain::retention::{Covered, DataItem, Hold, RetentionRule};
 use crate::domain::time::Timestamp;
-use crate::store::{OpenedEntry, StoredCase, StoredComplaint};
+use crate::store::{OpenedEntry, StoredCase, StoredComplaint, Tx};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, Deletion};
 
@@ -108,14 +108,7 @@ impl Gateway {
         }
         ran.cases += gone.len() as u64;
         ran.held += held;
-        if !gone.is_empty() {
-            let entry = deletion(&rule, programme_sha256, before, gone, held, by)?;
-            let now = tx.now().await?;
-            tx.add_events(&[&self.event(now, entry)?]).await?;
-        }
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(())
+        self.finish_deletion(tx, (&rule, programme_sha256, before), gone, held, by).await
     }
 
     async fn delete_old_complaints(&self, by: &str, ran: &mut Ran) -> Result<(), AppError> {
@@ -140,8 +133,20 @@ impl Gateway {
         }
         ran.complaints += gone.len() as u64;
         ran.held += held;
+        self.finish_deletion(tx, (&rule, programme_sha256, before), gone, held, by).await
+    }
+
+    /// Makes a deletion durable, with the entry that says what is gone, if anything is.
+    async fn finish_deletion(
+        &self,
+        mut tx: Tx,
+        (rule, programme_sha256, before): (&RetentionRule, [u8; 32], Timestamp),
+        gone: Vec<String>,
+        held: u64,
+        by: &str,
+    ) -> Result<(), AppError> {
         if !gone.is_empty() {
-            let entry = deletion(&rule, programme_sha256, before, gone, held, by)?;
+            let entry = deletion(rule, programme_sha256, before, gone, held, by)?;
             let now = tx.now().await?;
             tx.add_events(&[&self.event(now, entry)?]).await?;
         }

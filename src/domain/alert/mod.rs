@@ -10,9 +10,9 @@ pub mod hours;
 pub mod rules;
 
 use crate::domain::programme::Relationship;
-use crate::domain::review::finding::words;
-pub use crate::domain::review::finding::{Severity, UnknownWord};
+pub use crate::domain::review::finding::Severity;
 use crate::domain::review::kinds::{Listed, is_listed};
+use crate::domain::words::words;
 
 /// Entry types of which every single entry raises an alert: somebody's data were read under a right of
 /// theirs, a wrong match is recalled, the log is watched otherwise than before.

@@ -11,10 +11,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-pub use super::finding::UnknownWord;
-use super::finding::words;
 use crate::domain::ids::EventId;
 use crate::domain::labels;
+use crate::domain::words::words;
 
 words! {
     /// How a sample is drawn.

@@ -1,7 +1,7 @@
 //! Where a review is, and what may happen to it next. Nothing else moves one.
 
-pub use super::finding::UnknownWord;
-use super::finding::{Finding, words};
+use super::finding::Finding;
+use crate::domain::words::words;
 
 words! {
     /// Where the review of one disclosure is.
