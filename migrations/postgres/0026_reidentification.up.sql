@@ -15,6 +15,7 @@ CREATE INDEX reid_key_by_agency ON reid_key (agency, kind);
 
 CREATE TABLE reid_request (
     id                 BYTEA   NOT NULL PRIMARY KEY,  -- UUID version 7
+    entry              BYTEA   NOT NULL,     -- the log entry that it came in with: erased, the request goes too
     programme          TEXT    NOT NULL,     -- the programme
     requester          TEXT    NOT NULL,     -- the agency that asks
     client             TEXT    NOT NULL,     -- through which of its systems
@@ -32,6 +33,7 @@ CREATE TABLE reid_request (
     UNIQUE (client, idempotency_key)
 );
 CREATE INDEX reid_request_by_stage ON reid_request (stage, expires_at);
+CREATE INDEX reid_request_by_entry ON reid_request (entry);
 CREATE INDEX reid_request_by_source ON reid_request (source, stage);
 
 CREATE TABLE reid_vote (

@@ -25,7 +25,8 @@ use crate::tlog::entry::{Body, EmergencyReview, ReviewerCommitments};
 /// have to be reviewed at once.
 const AT_LEAST_SECONDS: i64 = 4 * 3600;
 /// The refusal's code in the log, and why.
-const UNREVIEWED: (&str, &str) = ("M01", "An emergency enquiry of this system was not reviewed by the end of its day.");
+pub(super) const UNREVIEWED: (&str, &str) =
+    ("M01", "An emergency enquiry of this system was not reviewed by the end of its day.");
 /// The sealed opening of a reference has one length.
 const REFERENCE_LENGTH: usize = 96;
 
@@ -218,15 +219,13 @@ impl Gateway {
 /// The row that waits for a review of an emergency; `None` for any other question.
 pub(super) fn emergency_of(id: EventId, asked: &Asked<'_>) -> Option<StoredEmergency> {
     asked.question.emergency?;
-    let at = asked.view.now;
-    Some(StoredEmergency {
-        event: id,
-        agency: asked.caller.agency.clone(),
-        client: asked.caller.client.clone(),
-        at,
-        due_at: due_at(at),
-        reviewed: None,
-    })
+    Some(awaiting_review(id, asked.caller, asked.view.now))
+}
+
+/// The row of what was asked in an emergency, from now on waiting for its review.
+pub(super) fn awaiting_review(id: EventId, caller: &AgencyCaller, at: Timestamp) -> StoredEmergency {
+    let (agency, client) = (caller.agency.clone(), caller.client.clone());
+    StoredEmergency { event: id, agency, client, at, due_at: due_at(at), reviewed: None }
 }
 
 /// The end of the day, or four hours later where the day ends sooner.

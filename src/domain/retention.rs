@@ -26,6 +26,8 @@ pub enum DataItem {
     Referrals,
     /// What opens the entries of match runs and possible matches.
     Matches,
+    /// What opens the entries of requests to re-identify somebody, and those requests themselves.
+    Reidentifications,
     /// Closed cases of people's rights, and what opens their entries.
     SubjectCases,
     /// Closed complaints.
@@ -34,8 +36,15 @@ pub enum DataItem {
 
 impl DataItem {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Enquiries, Self::Families, Self::Referrals, Self::Matches, Self::SubjectCases, Self::Complaints];
+    pub const ALL: &'static [Self] = &[
+        Self::Enquiries,
+        Self::Families,
+        Self::Referrals,
+        Self::Matches,
+        Self::Reidentifications,
+        Self::SubjectCases,
+        Self::Complaints,
+    ];
 
     /// The word in the programme file and in the log.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +53,7 @@ impl DataItem {
             Self::Families => "families",
             Self::Referrals => "referrals",
             Self::Matches => "matches",
+            Self::Reidentifications => "reidentifications",
             Self::SubjectCases => "subject-cases",
             Self::Complaints => "complaints",
         }
@@ -56,6 +66,7 @@ impl DataItem {
             "family.disclosure" | "family.change" => Self::Families,
             "referral.step" => Self::Referrals,
             "match.ask" | "match.decision" | "match.view" | "match.run" | "match.run.step" => Self::Matches,
+            "reid.step" => Self::Reidentifications,
             "subject.case" => Self::SubjectCases,
             _ => return None,
         })

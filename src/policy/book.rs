@@ -472,7 +472,7 @@ fn entity<const N: usize>(rules: &RuleBook, kind: &str, id: &str, facts: [(&str,
 
 /// The kinds of entity, parsed once: decisions name them by the thousand.
 static KINDS: LazyLock<Vec<(&str, EntityTypeName)>> = LazyLock::new(|| {
-    let kinds = ["Agency", "Item", "Agreement", "SupplyTerm", "ReceiveClause", "Action"];
+    let kinds = ["Agency", "Item", "Agreement", "SupplyTerm", "ReceiveClause", "ReidentifyTerm", "Action"];
     kinds.into_iter().filter_map(|kind| Some((kind, kind.parse().ok()?))).collect()
 });
 
@@ -526,7 +526,7 @@ mod tests {
     fn a_book_holds_what_it_was_made_from() {
         let book = book(&AGENCIES, &AGREEMENTS).expect("consistent");
         assert_eq!((book.agencies().count(), book.agreements().count(), book.revision()), (10, 7, 7));
-        assert_eq!(book.rules().forbids().count(), 65);
+        assert_eq!(book.rules().forbids().count(), 66);
     }
 
     #[test]

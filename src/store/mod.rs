@@ -173,6 +173,8 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop record uses", &subject_entries::DROP_RECORD_USES),
     ("drop subject tags", &subject_entries::DROP_SUBJECT_TAGS),
     ("drop kept replies", &subject_entries::DROP_REPLIES),
+    ("drop votes of erased requests", &reidentification::DROP_REID_VOTES),
+    ("drop erased requests", &reidentification::DROP_REIDS),
     ("entries of records", &subject_entries::BY_TAG),
     ("opened events", &subject_entries::STILL_OPENED),
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),

@@ -1,22 +1,28 @@
 //! Requests to learn who somebody is, the keys that may sign for them, and officers' votes.
 
-use super::statements::statements;
+use super::statements::{ListStatement, statements};
 use super::value::{Row, values};
 use super::{Store, StoreError, Tx};
-use crate::domain::ids::{AgencyCode, OpaqueRef, ProgrammeCode, ReidentificationId};
+use crate::domain::ids::{AgencyCode, EventId, OpaqueRef, ProgrammeCode, ReidentificationId};
 use crate::domain::reidentification::binding::Hash32;
 use crate::domain::reidentification::state::State;
 use crate::domain::reidentification::vote::Vote;
 use crate::domain::time::Timestamp;
+
+pub(super) static DROP_REID_VOTES: ListStatement = ListStatement::new(
+    "DELETE FROM reid_vote WHERE request IN (SELECT id FROM reid_request WHERE entry IN ({list}))",
+    0,
+);
+pub(super) static DROP_REIDS: ListStatement = ListStatement::new("DELETE FROM reid_request WHERE entry IN ({list})", 0);
 
 statements! {
     ADD_KEY = "INSERT INTO reid_key (key_id, kind, agency, person, sign_key, seal_key, enrolled_at, revoked_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, 0)";
     REVOKE_KEY = "UPDATE reid_key SET revoked_at = $2 WHERE key_id = $1 AND revoked_at = 0";
     KEY = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key WHERE key_id = $1 AND revoked_at = 0";
-    ADD = "INSERT INTO reid_request (id, programme, requester, client, source, idempotency_key, body_tag,
+    ADD = "INSERT INTO reid_request (id, entry, programme, requester, client, source, idempotency_key, body_tag,
                                      request_sha256, sealed, stage, state, revision, created_at, expires_at, envelope)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, NULL)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, NULL)
            ON CONFLICT (client, idempotency_key) DO NOTHING";
     ONE = "SELECT id, programme, requester, client, source, body_tag, request_sha256, sealed, state, revision,
                   expires_at, envelope FROM reid_request WHERE id = $1";
@@ -77,6 +83,8 @@ pub struct ReidKey {
 pub struct NewReid {
     /// Its id.
     pub id: ReidentificationId,
+    /// The log entry that it came in with.
+    pub entry: EventId,
     /// The programme.
     pub programme: ProgrammeCode,
     /// Who asks.
@@ -195,6 +203,7 @@ impl Tx {
         let text = state_text(&state)?;
         let values = values![
             new.id.as_bytes(),
+            new.entry.as_bytes(),
             new.programme.as_str(),
             new.requester.as_str(),
             &new.client,

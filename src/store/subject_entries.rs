@@ -1,6 +1,7 @@
 //! Which entries of the log rested on which record, by keyed tags; and the end of what opens an entry.
 
 use super::bulk::BulkInsert;
+use super::reidentification::{DROP_REID_VOTES, DROP_REIDS};
 use super::statements::{ListStatement, statements};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
@@ -150,7 +151,8 @@ impl Tx {
     /// Destroys what opens entries, and everything by which they are found for a person.
     pub async fn drop_openings(&mut self, events: &[EventId]) -> Result<(), StoreError> {
         for piece in events.chunks(ListStatement::MOST) {
-            for statement in [&DROP_OPENINGS, &DROP_RECORD_USES, &DROP_SUBJECT_TAGS, &DROP_REPLIES] {
+            let openings = [&DROP_OPENINGS, &DROP_RECORD_USES, &DROP_SUBJECT_TAGS, &DROP_REPLIES];
+            for statement in openings.into_iter().chain([&DROP_REID_VOTES, &DROP_REIDS]) {
                 let (sql, length) = statement.text(piece.len());
                 self.execute(sql, &list_of(piece, length)).await?;
             }

@@ -5,6 +5,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use porth::app::caller::AgencyCaller;
+use porth::crypto::random::SystemRandom;
+use porth::crypto::seal::SealKeyPair;
+use porth::crypto::sign::SigningKey;
+use porth::store::{ReidKey, ReidKeyKind};
 use porth::web::api::openapi::document;
 use serde_json::{Value, json};
 
@@ -12,7 +17,7 @@ use crate::support::agency::{TestAgency, idempotency_key};
 use crate::support::connection::Reply;
 use crate::support::database::Backend;
 use crate::support::gateway::TestGateway;
-use crate::support::people::{ADDRESS, LINKING, Person, epoch, flag, token};
+use crate::support::people::{ADDRESS, LINKING, Person, epoch, flag, reference, token};
 
 const EDUCATION: &str = "education";
 const HOUSING: &str = "housing";
@@ -36,6 +41,9 @@ enum Rule {
     Agreement(&'static [(&'static str, &'static [&'static str])]),
     /// In the name of this agency alone; everybody else is refused.
     InTheNameOf(&'static str),
+    /// With an object of the path, of which each party may do another thing and everybody else none: for
+    /// these agencies it is there; for others it is not found, or the step is refused.
+    Step(Kind, &'static [&'static str]),
     /// Without any token: the test of credentials has it.
     WithoutToken,
 }
@@ -49,12 +57,18 @@ enum Kind {
     Screening,
     /// Begun by the team.
     Run,
+    /// A case of somebody's right that education opened.
+    Case,
+    /// Made by education.
+    Complaint,
+    /// Asked by the team, of education, about a family that nobody has a record of.
+    Reidentification,
     /// Of nobody here, as what is held of an upload that broke off: whoever asks is told that it is not there.
     Nothing,
 }
 
-use Kind::{Nothing, Run, Screening, Submission};
-use Rule::{Agreement, InTheNameOf, Object, OwnThings, Whoever, WithoutToken};
+use Kind::{Case, Complaint, Nothing, Reidentification, Run, Screening, Submission};
+use Rule::{Agreement, InTheNameOf, Object, OwnThings, Step, Whoever, WithoutToken};
 
 const HUB_ASKS: &[(&str, &[&str])] = &[(HUB, &["hub-screener", "early-help-practitioner"])];
 const TEAM_ALONE: &[(&str, &[&str])] = &[(TEAM, &["data-analyst", "claims-officer", "auditor"])];
@@ -107,6 +121,17 @@ const TABLE: &[(&str, Rule)] = &[
     ("post /v1/recalls", Whoever),
     ("post /v1/referrals", Agreement(HUB_ASKS)),
     ("post /v1/referrals/steps", Object(Nothing, &[])),
+    ("get /v1/reidentifications", OwnThings),
+    ("post /v1/reidentifications", Agreement(TEAM_ANALYST)),
+    ("get /v1/reidentifications/{id}", Object(Reidentification, &[HOUSING, TEAM])),
+    ("post /v1/reidentifications/{id}/answers", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/approvals", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/certificate", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/collection", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/faults", Step(Reidentification, &[HOUSING, TEAM])),
+    ("post /v1/reidentifications/{id}/receipts", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/refusals", Step(Reidentification, &[])),
+    ("post /v1/reidentifications/{id}/withdrawal", Step(Reidentification, &[TEAM])),
     ("get /v1/relay/grants", OwnThings),
     ("post /v1/relay/grants", Whoever),
     ("post /v1/relay/grants/{id}/acknowledgement", Object(Nothing, &[])),
@@ -120,14 +145,14 @@ const TABLE: &[(&str, Rule)] = &[
     ("get /v1/statistics/{table}", Agreement(TEAM_ANALYST)),
     ("get /v1/subject-cases", OwnThings),
     ("post /v1/subject-cases", Object(Nothing, &[])),
-    ("post /v1/subject-cases/{id}/data", Object(Nothing, &[])),
-    ("post /v1/subject-cases/{id}/decisions", Object(Nothing, &[])),
-    ("post /v1/subject-cases/{id}/lifts", Object(Nothing, &[])),
-    ("post /v1/subject-cases/{id}/replies", Object(Nothing, &[])),
-    ("post /v1/subject-cases/{id}/steps", Object(Nothing, &[])),
+    ("post /v1/subject-cases/{id}/data", Object(Case, &[EDUCATION])),
+    ("post /v1/subject-cases/{id}/decisions", Object(Case, &[EDUCATION])),
+    ("post /v1/subject-cases/{id}/lifts", Object(Case, &[EDUCATION])),
+    ("post /v1/subject-cases/{id}/replies", Object(Case, &[EDUCATION])),
+    ("post /v1/subject-cases/{id}/steps", Object(Case, &[EDUCATION])),
     ("get /v1/subject-complaints", OwnThings),
     ("post /v1/subject-complaints", Whoever),
-    ("post /v1/subject-complaints/{id}/steps", Object(Nothing, &[])),
+    ("post /v1/subject-complaints/{id}/steps", Object(Complaint, &[EDUCATION])),
     ("get /v1/subject-parts", OwnThings),
     ("post /v1/subject-parts/{id}/answers", Object(Nothing, &[])),
     ("post /v1/subject-parts/{id}/data", Object(Nothing, &[])),
@@ -150,6 +175,9 @@ struct World<'g> {
     submission: String,
     screening: String,
     run: String,
+    case: String,
+    complaint: String,
+    reidentification: String,
     entry: String,
     match_keys: String,
     today: String,
@@ -175,6 +203,9 @@ impl<'g> World<'g> {
             entry,
             screening: String::new(),
             run: String::new(),
+            case: String::new(),
+            complaint: String::new(),
+            reidentification: String::new(),
             match_keys: policies.match_keys_sha256_hex().to_owned(),
             today,
             callers: Vec::new(),
@@ -183,6 +214,14 @@ impl<'g> World<'g> {
         world.screening = screened.json()["id"].as_str().unwrap_or_else(|| panic!("{screened:?}")).to_owned();
         let begun = world.send(team, "post /v1/match-runs", "/v1/match-runs", Some("data-analyst")).await;
         world.run = begun.json()["id"].as_str().unwrap_or_else(|| panic!("{begun:?}")).to_owned();
+        let id_of = |reply: &Reply, place: &str| {
+            reply.json().pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("{reply:?}")).to_owned()
+        };
+        let opened = world.send(education, "post /v1/subject-cases", "/v1/subject-cases", None).await;
+        world.case = id_of(&opened, "/case/id");
+        let complained = world.send(education, "post /v1/subject-complaints", "/v1/subject-complaints", None).await;
+        world.complaint = id_of(&complained, "/complaint/id");
+        world.reidentification = reidentification(home, team).await;
         home.wait_sequenced().await;
         Self { callers, ..world }
     }
@@ -192,6 +231,9 @@ impl<'g> World<'g> {
             Submission => &self.submission,
             Screening => &self.screening,
             Run => &self.run,
+            Case => &self.case,
+            Complaint => &self.complaint,
+            Reidentification => &self.reidentification,
             Nothing => NOBODYS,
         }
     }
@@ -230,6 +272,10 @@ impl<'g> World<'g> {
             &format!("\"match_keys\":\"{}\"", self.match_keys),
         );
         text = text.replace("\"as_at\":\"2026-09-18\"", &format!("\"as_at\":\"{}\"", self.today));
+        // What is done by a record is done by education's own.
+        let of_child = reference(CHILD.name);
+        let anybodys = format!("{{\"feed\":\"attendance\",\"ref\":\"{}\"}}", "A".repeat(22));
+        text = text.replace(&anybodys, &format!("{{\"feed\":\"attendance\",\"ref\":\"{of_child}\"}}"));
         if text.contains("programme_file") {
             let file = include_str!("../../policies/programme.toml");
             let mut body: Value = serde_json::from_str(&text).expect("JSON");
@@ -260,6 +306,28 @@ impl<'g> World<'g> {
     }
 }
 
+/// What the team asks of education about a family of which nobody has a record; gives its id.
+async fn reidentification(home: &TestGateway, team: &TestAgency<'_>) -> String {
+    let random = SystemRandom::new();
+    let pair = SealKeyPair::generate(&random);
+    let card = ReidKey {
+        key_id: pair.public().key_id(),
+        kind: ReidKeyKind::Recipient,
+        agency: team.code.clone(),
+        person: None,
+        sign_key: *SigningKey::generate(&random).verifying_key().as_bytes(),
+        seal_key: Some(pair.public().to_bytes()),
+    };
+    home.gateway().enrol_reid_key(&card, "operator-1", "operator-2").await.expect("enrolled");
+    let example = &document()["paths"]["/v1/reidentifications"]["post"]["requestBody"]["content"];
+    let mut new = example["application/json"]["example"].clone();
+    new["recipient"] = card.key_id.into();
+    let caller = AgencyCaller { agency: team.code.clone(), client: team.client.clone() };
+    let new = serde_json::from_value(new).expect("the example is a request");
+    let asked = home.gateway().request_reidentification(&caller, &new, &idempotency_key()).await.expect("permitted");
+    asked.id.to_string()
+}
+
 /// What is wrong with an operation, a line each.
 async fn faults(world: &World<'_>, name: &str, rule: &Rule, roles: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
@@ -276,7 +344,13 @@ async fn faults(world: &World<'_>, name: &str, rule: &Rule, roles: &[String]) ->
             Whoever | OwnThings => {
                 let reply = world.send(caller, name, &world.path(name, NOBODYS, ""), None).await;
                 hold(reply.status != 401 && reply.status != 403 && reply.status < 500, code, &reply);
-                let foreign = [(EDUCATION, &world.submission), (HUB, &world.screening), (TEAM, &world.run)];
+                let foreign = [
+                    (EDUCATION, &world.submission),
+                    (EDUCATION, &world.case),
+                    (EDUCATION, &world.complaint),
+                    (HUB, &world.screening),
+                    (TEAM, &world.run),
+                ];
                 for (_, object) in foreign.into_iter().filter(|(owner, _)| *owner != code) {
                     hold(!reply.text().contains(object.as_str()), &format!("{code} reads another's"), &reply);
                 }
@@ -294,6 +368,14 @@ async fn faults(world: &World<'_>, name: &str, rule: &Rule, roles: &[String]) ->
                 }
                 let reply = world.send(caller, name, &world.path(name, NOBODYS, ""), None).await;
                 hold(reply.status == 404, &format!("{code}, nobody's"), &reply);
+            }
+            Step(kind, owners) => {
+                let reply = world.send(caller, name, &world.path(name, world.object(*kind), ""), None).await;
+                let is_let = reply.status < 300;
+                hold(is_let == owners.contains(&code), &format!("{code}, its part"), &reply);
+                hold([200, 201, 202, 404, 409, 422].contains(&reply.status), code, &reply);
+                let reply = world.send(caller, name, &world.path(name, NOBODYS, ""), None).await;
+                hold([404, 422].contains(&reply.status), &format!("{code}, nobody's"), &reply);
             }
             Agreement(permits) => {
                 let may = permits.iter().find(|(agency, _)| *agency == code).map_or(&[][..], |(_, roles)| *roles);
@@ -339,8 +421,8 @@ async fn every_operation_is_held_for_every_kind_of_agency_role_and_object() {
     let roles: Vec<String> = policies.programme().roles().iter().map(|role| role.code.to_string()).collect();
     assert!(roles.len() > 8, "{roles:?}");
     let mut found = Vec::new();
-    // What takes a submission back comes last: it is the others' object.
-    let is_last = |name: &str| name.ends_with("/retract");
+    // What takes a submission or a request back comes last: it is the others' object.
+    let is_last = |name: &str| name.ends_with("/retract") || name.ends_with("/withdrawal");
     let (last, first): (Vec<_>, Vec<_>) = TABLE.iter().partition(|(name, _)| is_last(name));
     for (name, rule) in first.into_iter().chain(last) {
         found.extend(faults(&world, name, rule, &roles).await);

@@ -6,6 +6,7 @@ use super::record::{Doing, Inside, Opened, Said};
 use super::view::ReidView;
 use super::{MOST_TRIES, ReidError};
 use crate::app::caller::AgencyCaller;
+use crate::app::emergency::{UNREVIEWED, awaiting_review};
 use crate::app::enquire::EnquiryError;
 use crate::app::error::AppError;
 use crate::app::families::request::FamilyTerms;
@@ -154,6 +155,10 @@ impl Gateway {
             Ok(may) => may,
             Err(hits) => return Err(self.refuse_request(doing, hits).await),
         };
+        let is_emergency = new.handling == Handling::Emergency;
+        if is_emergency && self.store().overdue_emergencies(&caller.client, now).await? > 0 {
+            return Err(self.refuse_unreviewed(doing).await);
+        }
         let recipient = self.store().reid_key(&new.recipient).await?;
         let is_ours = |key: &crate::store::ReidKey| key.kind == ReidKeyKind::Recipient && key.agency == caller.agency;
         let seal_key = recipient.filter(is_ours).and_then(|key| key.seal_key).ok_or(ReidError::Recipient)?;
@@ -220,7 +225,7 @@ impl Gateway {
             expires_at: request.expires_at,
             envelope: None,
         };
-        Ok(Opened { stored, inside, request })
+        Ok(Opened { stored, inside, request, decided_on: None })
     }
 
     fn request_entry(
@@ -253,6 +258,7 @@ impl Gateway {
         };
         let mut entry = self.reid_entry(id, opened.request.at, doing, Some(opened), said)?;
         entry.openings = openings;
+        entry.records = self.record_uses_of(opened);
         Ok(entry)
     }
 
@@ -289,6 +295,7 @@ impl Gateway {
         }
         let new = NewReid {
             id: stored.id,
+            entry: entry.id,
             programme: stored.programme.clone(),
             requester: stored.requester.clone(),
             client: stored.client.clone(),
@@ -304,6 +311,9 @@ impl Gateway {
             return Ok(None); // the same call was first: its request is given
         }
         tx.add_events(&[&entry]).await?;
+        if opened.request.handling == Handling::Emergency {
+            tx.add_emergency(self.programme(), &awaiting_review(entry.id, caller, now)).await?;
+        }
         tx.commit().await?;
         self.wake_sequencer();
         self.requester_view(opened).await.map(Some)
@@ -312,21 +322,29 @@ impl Gateway {
     /// Logs what the agreements refuse.
     async fn refuse_request(&self, doing: Doing<'_>, hits: Vec<RuleHit>) -> ReidError {
         let rule = hits.first().map_or("refused", |hit| hit.rule.as_str());
-        let logged = async {
-            let now = self.store().now().await?;
-            let id = EventId::new(uuid_v7(now, self.random()));
-            let said = Said { refused: Some(rule.to_owned()), ..Said::default() };
-            let entry = self.reid_entry(id, now, doing, None, said)?;
-            let mut tx = self.store().begin().await?;
-            tx.add_events(&[&entry]).await?;
-            tx.commit().await?;
-            self.wake_sequencer();
-            let receipt = self.receipt(id, entry.leaf_hash, now)?;
-            Ok::<_, AppError>(EnquiryError::NotPermitted { disclosure: id, hits: hits.clone(), receipt })
-        };
-        match logged.await {
-            Ok(refusal) => refusal.into(),
+        match self.log_refused_request(doing, rule).await {
+            Ok((disclosure, receipt)) => EnquiryError::NotPermitted { disclosure, hits, receipt }.into(),
             Err(error) => error.into(),
         }
+    }
+
+    /// Logs that an earlier emergency of the same system has not been reviewed in time.
+    async fn refuse_unreviewed(&self, doing: Doing<'_>) -> ReidError {
+        match self.log_refused_request(doing, UNREVIEWED.0).await {
+            Ok((disclosure, receipt)) => EnquiryError::EmergencyUnreviewed { disclosure, receipt }.into(),
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn log_refused_request(&self, doing: Doing<'_>, rule: &str) -> Result<(EventId, String), AppError> {
+        let now = self.store().now().await?;
+        let id = EventId::new(uuid_v7(now, self.random()));
+        let said = Said { refused: Some(rule.to_owned()), ..Said::default() };
+        let entry = self.reid_entry(id, now, doing, None, said)?;
+        let mut tx = self.store().begin().await?;
+        tx.add_events(&[&entry]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok((id, self.receipt(id, entry.leaf_hash, now)?))
     }
 }

@@ -53,6 +53,15 @@ impl Gateway {
             if key.is_none_or(|key| key.kind != ReidKeyKind::Recipient || key.agency != caller.agency) {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::OtherRecipient).await);
             }
+            if !self.still_allowed(&opened, now).await? {
+                return Err(self.refuse_reid(doing, Some(&opened), Refusal::AgreementEnded).await);
+            }
+            let waits = matches!(opened.stored.state, State::Answered { .. } | State::Collected { .. });
+            if waits && opened.inside.record.is_none() {
+                // What was sealed before a shield or an objection is not handed over after it.
+                self.expire_reid(&opened, now).await?;
+                return Err(self.refuse_reid(doing, Some(&opened), Refusal::Expired).await);
+            }
             let envelope = opened.stored.envelope.clone();
             let hash = match &opened.stored.state {
                 State::Answered { envelope, .. } | State::Collected { envelope, .. } => *envelope,
@@ -69,7 +78,8 @@ impl Gateway {
             if let Some(until) = again {
                 let entry = EventId::new(uuid_v7(now, self.random()));
                 let said = Said { envelope: digest, to: Some("collected"), ..Said::default() };
-                let entry = self.reid_entry(entry, now, doing, Some(&opened), said)?;
+                let mut entry = self.reid_entry(entry, now, doing, Some(&opened), said)?;
+                entry.records = self.record_uses_of(&opened);
                 let mut tx = self.store().begin().await?;
                 tx.add_events(&[&entry]).await?;
                 tx.commit().await?;

@@ -17,7 +17,7 @@ use crate::domain::reidentification::request::CanonicalRequest;
 use crate::domain::reidentification::state::{Event, State};
 use crate::domain::reidentification::vote::Vote;
 use crate::domain::time::Timestamp;
-use crate::store::{NewEvent, StoreError, StoredReid};
+use crate::store::{NewEvent, RecordUse, StoreError, StoredReid};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, Outcome, ReidCommitments, ReidStep};
 
@@ -45,6 +45,8 @@ pub(super) struct Opened {
     pub(super) stored: StoredReid,
     pub(super) inside: Inside,
     pub(super) request: CanonicalRequest,
+    /// Policies and records as they were when it was opened; a step is decided anew when they changed.
+    pub(super) decided_on: Option<(i64, i64)>,
 }
 
 impl Opened {
@@ -131,7 +133,38 @@ impl Gateway {
     /// A request by id, opened; `None` when there is none of this programme.
     pub(super) async fn open_reid(&self, id: ReidentificationId) -> Result<Option<Opened>, AppError> {
         let stored = self.store().reid(id).await?.filter(|stored| stored.programme == *self.programme());
-        stored.map(|stored| self.opened(stored)).transpose()
+        match stored {
+            Some(stored) => self.opened_now(stored).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A request as it stands today: without its record once that is gone, shielded, or kept from use by a
+    /// right of its person. From then on it is like a request about somebody unknown.
+    pub(super) async fn opened_now(&self, stored: StoredReid) -> Result<Opened, AppError> {
+        let mut opened = self.opened(stored)?;
+        let view = self.store().view(self.programme()).await?;
+        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        opened.decided_on = Some((view.policy_revision, view.generation));
+        if let Some(RecordName { agency, feed, reference }) = &opened.inside.record {
+            let of = (agency, feed);
+            let names = std::slice::from_ref(reference);
+            let shown = self.store().shown_records(self.programme(), view.generation, of, names).await?;
+            let policies = self.policies_at(view.policy_revision).await?;
+            let may_be_named = shown.iter().any(|record| !record.is_shielded)
+                && !policies.is_suspended(agency, feed)
+                && !policies.is_held_back(agency, feed, reference);
+            if !may_be_named {
+                opened.inside.record = None;
+            }
+        }
+        Ok(opened)
+    }
+
+    /// By which the person whose record it is finds the entries about the request.
+    pub(super) fn record_uses_of(&self, opened: &Opened) -> Vec<RecordUse> {
+        let record = opened.inside.record.iter();
+        record.map(|it| self.record_use((&it.agency, &it.feed, &it.reference), true)).collect()
     }
 
     pub(super) fn opened(&self, stored: StoredReid) -> Result<Opened, AppError> {
@@ -142,7 +175,7 @@ impl Gateway {
         if request.hash() != stored.request_sha256 {
             return Err(StoreError::Corrupt("a canonical request").into());
         }
-        Ok(Opened { stored, inside, request })
+        Ok(Opened { stored, inside, request, decided_on: None })
     }
 
     /// The entry of a step.
@@ -270,6 +303,7 @@ impl Gateway {
         step: Move,
         now: Timestamp,
     ) -> Result<Option<Opened>, ReidError> {
+        let is_collected = step.event == Event::Collect;
         let Some(to) = opened.stored.state.after(step.event, now) else {
             return Err(self.refuse_reid(doing, Some(&opened), Refusal::NotDue).await);
         };
@@ -281,7 +315,11 @@ impl Gateway {
             entries.push(self.reid_entry(first, now, doing, Some(&opened), said)?);
             last = Doing::gateway(&opened.stored.requester, "authorise");
         }
-        entries.push(self.reid_entry(id, now, last, Some(&opened), Said { to: Some(to.word()), ..step.said })?);
+        let mut entry = self.reid_entry(id, now, last, Some(&opened), Said { to: Some(to.word()), ..step.said })?;
+        if is_collected {
+            entry.records = self.record_uses_of(&opened);
+        }
+        entries.push(entry);
         opened.inside.certificate = match (&to, step.certificate) {
             (_, Some(certificate)) => Some(certificate),
             (State::Certified { .. } | State::Answered { .. } | State::Collected { .. }, None) => {
@@ -294,6 +332,9 @@ impl Gateway {
         let keeps = matches!(to, State::Answered { .. } | State::Collected { .. });
         let envelope = step.envelope.or(opened.stored.envelope.take()).filter(|_| keeps);
         let mut tx = self.store().begin().await?;
+        if opened.decided_on.is_some() && tx.decided_on(self.programme()).await? != opened.decided_on {
+            return Ok(None);
+        }
         if !tx.move_reid(&opened.stored, &to, &sealed, envelope.as_deref()).await? {
             return Ok(None);
         }

@@ -70,7 +70,7 @@ impl Gateway {
     pub async fn reidentifications(&self, caller: &AgencyCaller) -> Result<Vec<ReidView>, ReidError> {
         let mut views = Vec::new();
         for stored in self.store().open_reids(self.programme(), MOST_OPEN).await? {
-            let opened = self.opened(stored)?;
+            let opened = self.opened_now(stored).await?;
             if let Some(part) = self.part_in(caller, &opened).await? {
                 let votes = self.store().reid_votes(opened.stored.id).await?;
                 views.push(ReidView { request: None, record: None, ..view(&opened, part, votes) });

@@ -15,11 +15,13 @@ use crate::domain::review::kinds::{Listed, is_listed};
 use crate::domain::words::words;
 
 /// Entry types of which every single entry raises an alert: somebody's data were read under a right of
-/// theirs, a wrong match is recalled, the log is watched otherwise than before.
+/// theirs, a wrong match is recalled, the log is watched otherwise than before, an identity was handed over, or
+/// somebody's own machine found that what the gateway showed does not hold.
 pub const LISTED: &[Listed] = &[
     ("subject.case", &["opened", "data-read", "collected", "shield-read"]),
     ("recall.open", &[]),
     ("log.witnesses", &[]),
+    ("reid.step", &["collect", "fault"]),
 ];
 
 /// Relationships with the same consequence, whatever the entry's type.

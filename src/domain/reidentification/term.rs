@@ -49,7 +49,8 @@ pub struct ReidentifyTerm {
     pub approvers: BTreeSet<AgencyCode>,
     /// How many requests a day.
     pub daily_ceiling: u32,
-    /// Whether an emergency may be claimed.
+    /// Whether an emergency may be claimed; a term that says nothing of it has none.
+    #[serde(default)]
     pub emergency: bool,
     /// Where identities come from.
     pub mode: Supply,

@@ -17,24 +17,27 @@ pub const DISCLOSURES: &[&str] = &[
     "referral.step",
     "recall.notice",
     "subject.case",
-    "reid.step",
 ];
 
 /// A type of entry, and which of its actions are meant; all of them when none is named.
 pub type Listed = (&'static str, &'static [&'static str]);
 
-/// Entry types of which every single entry is reviewed: what was read of somebody under a right of theirs.
-pub const ALWAYS: &[Listed] = &[("subject.case", &["opened", "data-read", "collected", "shield-read"])];
+/// Entry types of which every single entry is reviewed: what was read of somebody under a right of theirs,
+/// and every identity that was handed over.
+pub const ALWAYS: &[Listed] =
+    &[("subject.case", &["opened", "data-read", "collected", "shield-read"]), ("reid.step", &["collect"])];
 
 /// Relationships with the same consequence, whatever the entry's type.
 pub const ALWAYS_RELATIONSHIPS: &[Relationship] = &[Relationship::Emergency];
 
-/// Exports of the log are disclosures when openings went with them; other looks show nobody.
-pub const EXPORT: (&str, &str) = ("log.access", "export");
+/// Types of which some entries alone are disclosures. Exports of the log, when openings went with them; other
+/// looks show nobody. Of a re-identification the asking and the collecting; votes and certificates tell nobody
+/// who somebody is.
+pub const SOME_DISCLOSE: &[Listed] = &[("log.access", &["export"]), ("reid.step", &["request", "collect"])];
 
 /// Whether an entry of a type is a disclosure. `action` is the entry's field of that name.
 pub fn is_disclosure(kind: &str, action: Option<&str>) -> bool {
-    DISCLOSURES.contains(&kind) || (kind == EXPORT.0 && action == Some(EXPORT.1))
+    DISCLOSURES.contains(&kind) || is_listed((kind, action), SOME_DISCLOSE)
 }
 
 /// Whether an entry is reviewed whatever the draw says.
@@ -74,5 +77,13 @@ mod tests {
         assert!(!is_disclosure("submission", None) && !is_disclosure("enquiryx", None));
         assert!(!is_disclosure("log.access", Some("read")) && is_disclosure("log.access", Some("export")));
         assert!(!is_disclosure("review.step", Some("export")));
+    }
+
+    #[test]
+    fn every_identity_that_was_handed_over_is_reviewed_and_every_request_for_one_may_be_drawn() {
+        assert!(is_disclosure("reid.step", Some("request")) && is_disclosure("reid.step", Some("collect")));
+        assert!(!is_disclosure("reid.step", Some("approve")) && !is_disclosure("reid.step", None));
+        assert!(is_always_reviewed("reid.step", Some("collect"), None));
+        assert!(!is_always_reviewed("reid.step", Some("request"), None));
     }
 }

@@ -54,7 +54,7 @@ const fn changed(rule: &'static str, edits: &'static [Edit], change: fn(&mut Sce
     WhoDenial { rule, edits, change }
 }
 
-pub(super) const DENIALS: [WhoDenial; 21] = [
+pub(super) const DENIALS: [WhoDenial; 22] = [
     denial("I01", &[(Text::Who, r#"requester = "asker""#, r#"requester = "other""#)]),
     denial("I02", &[(Text::Who, r#"sources = ["holder"]"#, r#"sources = ["other"]"#)]),
     denial("I03", &[(Text::Who, r#"purposes = ["help"]"#, r#"purposes = ["harm"]"#)]),
@@ -92,6 +92,13 @@ pub(super) const DENIALS: [WhoDenial; 21] = [
         &[(Text::Holder, r#"kind = "council""#, r#"kind = "police""#), (Text::Who, "police_regime = \"part-2\"", "")],
     ),
     denial("I21", &[(Text::Who, r#"art6 = "6-1-e""#, r#"art6 = "6-1-f""#)]),
+    denial(
+        "I22",
+        &[
+            (Text::Holder, r#"kind = "council""#, r#"kind = "nhs""#),
+            (Text::Who, "caldicott_sign_off = { post = \"the guardian\", on = 2026-01-01 }", ""),
+        ],
+    ),
 ];
 
 /// Asks every canned question on re-identification; books from before there was any have none.

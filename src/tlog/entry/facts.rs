@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::canonical;
 use super::EntryError;
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId};
+use crate::domain::programme::Relationship;
 use crate::domain::time::Timestamp;
 
 /// An entry as reviews and alerts see it.
@@ -24,9 +25,9 @@ pub struct EntryFacts {
     pub client: Option<String>,
     /// By which account.
     pub by: Option<String>,
-    /// The relationship that was stated.
+    /// The relationship that was stated; `emergency` as well where an entry says that it is handled as one.
     pub relationship: Option<String>,
-    /// What was done, in types that say so.
+    /// What was done, in types that say so: their `action`, or their `step`.
     pub action: Option<String>,
     /// Whether something was answered; `None` in types without an outcome.
     pub is_answered: Option<bool>,
@@ -50,7 +51,11 @@ struct Loose {
     #[serde(default)]
     relationship: Option<Value>,
     #[serde(default)]
+    handling: Option<Value>,
+    #[serde(default)]
     action: Option<Value>,
+    #[serde(default)]
+    step: Option<Value>,
     #[serde(default)]
     outcome: Option<Value>,
     #[serde(default)]
@@ -90,6 +95,7 @@ impl EntryFacts {
         let mut agreements: Vec<AgreementRef> = named.chain(own).collect();
         agreements.sort();
         agreements.dedup();
+        let emergency = text(body.handling).filter(|handling| handling == Relationship::Emergency.as_str());
         let agency = text(body.recipient).or_else(|| text(body.agency));
         Ok(Self {
             kind: envelope.kind.to_owned(),
@@ -98,8 +104,8 @@ impl EntryFacts {
             agency: agency.and_then(|code| AgencyCode::parse(&code).ok()),
             client: text(body.client),
             by: text(body.by),
-            relationship: text(body.relationship),
-            action: text(body.action),
+            relationship: text(body.relationship).or(emergency),
+            action: text(body.action).or_else(|| text(body.step)),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),
             items,
             agreements,
@@ -130,6 +136,9 @@ mod tests {
             let kind = body.kind();
             let facts = EntryFacts::of(&testing::render(testing::ORIGIN, number, body)).expect("an entry");
             assert_eq!(facts.kind, kind);
+            if kind == "reid.step" {
+                assert!(facts.action.is_some(), "reviews tell the steps of a re-identification apart");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod crash;
 mod forbidden;
+mod meanwhile;
 mod scene;
 mod theft;
 

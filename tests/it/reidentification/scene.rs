@@ -29,7 +29,8 @@ pub(super) const NAMES: &str = "Zennoria Qwxyzpenrose";
 /// Likewise.
 pub(super) const CONTACT: &str = "+44 7700 900461";
 
-const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "mother")];
+/// What is known of the mother everywhere.
+pub(super) const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "mother")];
 const HOME: &[(&str, &str)] = &[("uprn", "100040123456")];
 /// The user who asks, as the data team's reference names the person.
 pub(super) const ASKER: u32 = 8;

@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 pub(super) struct AnswerArgs {
     /// The request
+    #[arg(requires = "people")]
     id: ReidentificationId,
     #[command(flatten)]
     place: Place,

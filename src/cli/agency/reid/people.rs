@@ -17,23 +17,23 @@ use crate::domain::policy_file;
 use crate::domain::reidentification::Field;
 use crate::domain::reidentification::identity::Identity;
 
-/// Where the source's record is.
+/// Where the source's record is. All four files together, or none where no record has to be found.
 #[derive(Debug, Args)]
 pub(super) struct PeopleArgs {
     /// The agency's own file of people, as it is tokenised
-    #[arg(long, value_name = "CSV")]
+    #[arg(long, value_name = "CSV", required = false, requires_all = ["mapping", "columns", "keys"])]
     pub(super) people: PathBuf,
     /// The mapping file of that file of people: how a record is told from others
-    #[arg(long)]
+    #[arg(long, required = false, requires = "people")]
     pub(super) mapping: PathBuf,
     /// Which columns of the file of people are the names, the date of birth, the address and so on
-    #[arg(long, value_name = "TOML")]
+    #[arg(long, value_name = "TOML", required = false, requires = "people")]
     pub(super) columns: PathBuf,
     /// The agency's key file
-    #[arg(long, short)]
+    #[arg(long, short, required = false, requires = "people")]
     pub(super) keys: PathBuf,
     /// The programme's match-keys file, if not the one shipped with this program
-    #[arg(long)]
+    #[arg(long, requires = "people")]
     pub(super) match_keys: Option<PathBuf>,
 }
 
