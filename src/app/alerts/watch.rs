@@ -180,18 +180,28 @@ impl Gateway {
         day.answered = u64::from(is_answered);
         day.known = u64::from(is_answered && self.was_known(facts.event).await?);
         day.decoys = u64::from(tags.iter().any(|tag| decoys.contains(tag)));
-        let (mut is_new, mut repeats, mut was_refused) = (true, 0, false);
+        let (mut with_all, mut repeats, mut was_refused) = (None::<BTreeSet<EventId>>, 0, false);
         for tag in tags {
             let before = self.store().asked_before(tag, agency, facts.event, LOOKED_BACK).await?;
-            is_new &= before.is_empty();
+            let with_tag: BTreeSet<EventId> = before.iter().map(|asked| asked.event).collect();
+            with_all = Some(with_all.map_or_else(|| with_tag.clone(), |with_all| &with_all & &with_tag));
             let today = before.iter().filter(|asked| day_of(asked.at) == day_of(facts.at));
             repeats = repeats.max(today.clone().count() as u64);
             was_refused |= today.clone().any(|asked| asked.is_refused);
         }
-        day.new_subjects = u64::from(is_new);
+        day.new_subjects = u64::from(!self.is_one_exactly(with_all.unwrap_or_default(), tags).await?);
         day.repeats = repeats + 1;
         day.refused_then_granted = u64::from(is_answered && was_refused);
         Ok(day)
+    }
+
+    /// Whether one of the questions, which have all these tags, has no others. Only that one was about the same
+    /// person for certain: a key that many people share, or one question with the keys of many, would else
+    /// make people whom nobody asked about look known.
+    async fn is_one_exactly(&self, questions: BTreeSet<EventId>, tags: &[[u8; 16]]) -> Result<bool, AlertError> {
+        let questions: Vec<EventId> = questions.into_iter().collect();
+        let theirs = self.store().tags_of_events(&questions).await?;
+        Ok(theirs.values().any(|theirs| theirs.len() == tags.len()))
     }
 
     /// Whether an answer was about somebody whom the asker could be told about. An answer whose opening was

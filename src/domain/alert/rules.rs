@@ -62,7 +62,7 @@ pub struct Day {
     pub refused: u64,
     /// Answers about somebody whom the asker could be told about.
     pub known: u64,
-    /// People whom the agency had never asked about.
+    /// People whom the agency had never asked about by these keys.
     pub new_subjects: u64,
     /// The most that one person was asked about.
     pub repeats: u64,
