@@ -111,7 +111,7 @@ impl Gateway {
                 from: code(from.as_str())?,
                 to: code(to.as_str())?,
                 escalated_to: asked.to.clone(),
-                by: code(account)?,
+                by: code(officer.account.as_str())?,
                 reason: code(reason)?,
             }),
         )?;
