@@ -111,8 +111,8 @@ pub struct StoredReview {
     pub state: String,
     /// Who has it, or decided.
     pub reviewer: Option<String>,
-    /// Who may not decide any more.
-    pub barred: Option<String>,
+    /// Who may not decide any more: accounts, of which none has a space.
+    pub barred: Vec<String>,
     /// What was found.
     pub finding: Option<String>,
     /// How grave it is.
@@ -337,12 +337,13 @@ impl Tx {
     /// Takes a review on, from exactly the step before. False when somebody else was first.
     pub async fn move_review(&mut self, before: EventId, to: &StoredReview) -> Result<bool, StoreError> {
         let agreement = to.agreement.as_ref().map(ToString::to_string);
+        let barred = (!to.barred.is_empty()).then(|| to.barred.join(" "));
         let values = values![
             to.entry.as_bytes(),
             before.as_bytes(),
             &to.state,
             to.reviewer.as_deref(),
-            to.barred.as_deref(),
+            barred.as_deref(),
             to.finding.as_deref(),
             to.severity.as_deref(),
             to.action.as_deref(),
@@ -436,7 +437,7 @@ fn read_review(row: &Row) -> Result<StoredReview, StoreError> {
         agency: row.optional_text(2)?.map(|_| row.parsed(2, "agency")).transpose()?,
         state: row.text(3)?,
         reviewer: row.optional_text(4)?,
-        barred: row.optional_text(5)?,
+        barred: row.optional_text(5)?.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         finding: row.optional_text(6)?,
         severity: row.optional_text(7)?,
         action: row.optional_text(8)?,

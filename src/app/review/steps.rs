@@ -97,7 +97,7 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         tx.add_review_look(entry, officer.account.as_str(), look).await?;
         tx.commit().await?;
-        if state_of(&before)? == State::Drawn && !is_one(&before.barred, &officer.account) {
+        if state_of(&before)? == State::Drawn && !is_barred(&before, &officer.account) {
             let taken = self.move_on(&officer, &before, &facts, (Event::Take, None, Some(look)), "review").await;
             match taken {
                 Ok(_) | Err(ReviewError::WrongState) => {} // somebody else was first: it is only read then
@@ -199,18 +199,18 @@ impl Gateway {
 
 /// Two decisions about one disclosure are two people's.
 fn check_person(account: &Account, review: &StoredReview, from: State, event: Event) -> Result<(), ReviewError> {
-    let (is_reviewer, is_barred) = (is_one(&review.reviewer, account), is_one(&review.barred, account));
+    let is_reviewer = review.reviewer.as_deref().is_some_and(|reviewer| account.is(reviewer));
     match event {
         Event::Confirm | Event::Return if is_reviewer => Err(ReviewError::SamePerson),
-        Event::Decide(..) if from == State::Referred && is_barred => Err(ReviewError::SamePerson),
+        Event::Decide(..) if is_barred(review, account) => Err(ReviewError::SamePerson),
         Event::Decide(..) | Event::Release if from == State::Taken && !is_reviewer => Err(ReviewError::NotYours),
         _ => Ok(()),
     }
 }
 
-/// Whether an account that is kept is this one.
-fn is_one(kept: &Option<String>, account: &Account) -> bool {
-    kept.as_deref().is_some_and(|kept| account.is(kept))
+/// Whether another officer has to decide than this one.
+fn is_barred(review: &StoredReview, account: &Account) -> bool {
+    review.barred.iter().any(|barred| account.is(barred))
 }
 
 fn check_verdict(verdict: &Verdict, facts: &EntryFacts, now: Timestamp) -> Result<(), ReviewError> {
@@ -247,7 +247,7 @@ fn moved(
         Event::Decide(finding, _) => {
             review.reviewer.clone_from(&account);
             if finding.is_open() {
-                review.barred = account;
+                review.barred.extend(account);
             }
             if let Some(verdict) = verdict {
                 review.finding = Some(verdict.finding.as_str().to_owned());
@@ -264,7 +264,11 @@ fn moved(
         }
         Event::Confirm => review.finding_event = Some(id),
         Event::Return => {
-            review.barred = review.reviewer.take();
+            // Of the two one found against somebody and one did not: neither clears it, or finds it again, alone.
+            let both = review.reviewer.take().into_iter().chain(account);
+            review.barred.extend(both);
+            review.barred.sort();
+            review.barred.dedup();
             (review.finding, review.severity, review.action, review.owner) = (None, None, None, None);
             (review.due, review.agreement, review.reason) = (None, None, None);
         }
