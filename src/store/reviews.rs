@@ -5,6 +5,7 @@ use super::statements::statements;
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId};
+use crate::domain::review::finding::Finding;
 use crate::domain::time::Timestamp;
 
 pub(super) static ADD_REVIEWS: BulkInsert = BulkInsert::new(
@@ -40,7 +41,8 @@ statements! {
                WHERE review_sample.plan = $1 ORDER BY review.idx";
     FINDINGS = "SELECT entry, idx, agency, state, reviewer, barred, finding, severity, action, owner, due,
                        agreement, reason, finding_event, last_event, changed_at FROM review
-                WHERE agency = $1 AND state IN ('due', 'closed') AND finding_event IS NOT NULL AND idx > $2
+                WHERE agency = $1 AND (state = 'closed' OR (state = 'due' AND finding <> $4))
+                      AND finding_event IS NOT NULL AND idx > $2
                 ORDER BY idx LIMIT $3";
     MOVE_REVIEW = "UPDATE review SET state = $3, reviewer = $4, barred = $5, finding = $6, severity = $7, action = $8,
                        owner = $9, due = $10, agreement = $11, reason = $12, finding_event = $13, last_event = $14,
@@ -235,15 +237,17 @@ impl Store {
         rows.iter().map(read_review).collect()
     }
 
-    /// Findings in effect about an agency's own disclosures, after an index of the log.
+    /// Findings in effect about an agency's own disclosures, after an index of the log; those of one kind
+    /// only once they are dealt with. They are left out before the page is cut, so that no page is short.
     pub async fn findings_about(
         &self,
         agency: &AgencyCode,
+        kept_back: Finding,
         after: Option<u64>,
         limit: i64,
     ) -> Result<Vec<StoredReview>, StoreError> {
         let after = after.map_or(-1, |after| after as i64);
-        let rows = self.fetch_all(FINDINGS, values![agency.as_str(), after, limit]).await?;
+        let rows = self.fetch_all(FINDINGS, values![agency.as_str(), after, limit, kept_back.as_str()]).await?;
         rows.iter().map(read_review).collect()
     }
 
