@@ -3,6 +3,7 @@
 use porth::app::alerts::decoy::DecoyRecord;
 use porth::app::alerts::{AlertError, AlertStepAsked};
 use porth::app::doctor::{Expected, Health, examine};
+use porth::app::review::officers::NewOfficer;
 use porth::domain::alert::hours::Hours;
 use porth::domain::alert::rules::Thresholds;
 use porth::domain::alert::{Kind, Step};
@@ -153,6 +154,32 @@ async fn whoever_asks_about_a_decoy_is_told_of_and_nobody_else(#[case] backend: 
     gateway.remove_decoy(&named("Nobody"), "ig-1", "known-by-now").await.expect("removed");
     assert!(matches!(gateway.remove_decoy(&named("Nobody"), "ig-1", "x").await, Err(AlertError::Decoy)));
     assert_eq!(home.events("alert.decoy", "").await, 2);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nobody_closes_the_alert_about_what_they_did(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let gateway = home.gateway();
+    gateway.parts_for_shield_officers("Shield-1").await.expect("read");
+    let alerts = watch(&home, &lenient()).await;
+    let [alert] = &alerts[..] else { panic!("one: {alerts:?}") };
+    assert_eq!((alert.agency.as_ref(), alert.client.as_deref()), (None, Some("Shield-1")));
+    register(&home, officer("shield-1", "programme-team")).await;
+    register(&home, NewOfficer { clients: vec!["shield-1".to_owned()], ..officer("ig-2", "programme-team") }).await;
+    for step in [Step::Close, Step::Escalate] {
+        for account in ["shield-1", "SHIELD-1", "ig-2"] {
+            let to = (step == Step::Escalate).then(|| "dpo".parse().expect("a code"));
+            let asked = AlertStepAsked { alert: alert.event, step, to };
+            let own = gateway.step_alert(account, &asked, "call:7").await;
+            assert!(matches!(own, Err(AlertError::Own)), "{account}: {own:?}");
+        }
+    }
+    let asked = AlertStepAsked { alert: alert.event, step: Step::Close, to: None };
+    assert_eq!(gateway.step_alert("ig-1", &asked, "call:7").await.expect("closed").state, "closed");
     home.stop().await;
 }
 
