@@ -374,6 +374,7 @@ impl From<ReferralError> for Problem {
                 Self::new(kinds::INVALID_FIELD).detail(error)
             }
             ReferralError::Undeclared => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),
+            ReferralError::Question(fault) => fault.into(),
             ReferralError::Unknown => Self::new(kinds::NOT_FOUND).detail(error),
             ReferralError::NotDue => Self::new(kinds::STATE_CONFLICT).detail(error),
             ReferralError::NotPermitted { disclosure, hits, receipt } => {
