@@ -133,10 +133,10 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
             });
         }),
         // Whatever an entry holds, there is a finding, and no program that breaks off.
-        ("root-mismatch", "entry-malformed", |at| replace_enquiry(at, |_| "[".repeat(60_000))),
-        ("root-mismatch", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "event", &json!([7])))),
-        ("root-mismatch", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "body", &json!({})))),
-        ("root-mismatch", "entry-malformed", |at| {
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |_| "[".repeat(60_000))),
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "event", &json!([7])))),
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "body", &json!({})))),
+        ("entry-altered", "entry-malformed", |at| {
             replace_enquiry(at, |text| with(text, "body", &json!({ "feeds": 1, "decisions": {}, "recipient": [] })));
         }),
     ];
