@@ -13,7 +13,7 @@ use super::super::gateway::Gateway;
 use super::super::review::day_of;
 use super::super::review::steps::date_of;
 use super::AlertError;
-use crate::domain::alert::rules::{DAYS_COMPARED, Day, Of, Raised, Thresholds, raised};
+use crate::domain::alert::rules::{DAYS_COMPARED, Day, Of, QUICK_REVIEW_SECONDS, Raised, Thresholds, raised};
 use crate::domain::alert::{Kind, is_always_told};
 use crate::domain::ids::{AgencyCode, EventId};
 use crate::domain::review::kinds::is_disclosure;
@@ -31,6 +31,8 @@ const LOOKED_BACK: i64 = 64;
 const DAYS_KEPT: i64 = 400;
 /// The entry type of a question about a person.
 const ENQUIRY: &str = "enquiry";
+/// The entry type of the review of an emergency.
+const REVIEW: &str = "emergency.review";
 
 /// What an answer's opening says that is counted.
 #[derive(Deserialize)]
@@ -46,6 +48,8 @@ type DayOf = (AgencyCode, String, i64);
 struct Seen {
     days: BTreeMap<DayOf, Day>,
     listed: Vec<EntryFacts>,
+    /// Reviews of emergencies by the system that asked, and after how many minutes.
+    quick: Vec<(EntryFacts, u64)>,
 }
 
 /// An alert to be opened, before it has its entry.
@@ -97,7 +101,9 @@ impl Gateway {
             return Ok(0); // another replica was first
         }
         let now = tx.now().await?;
-        let mut due: Vec<Due> = seen.listed.iter().map(listed).collect();
+        let mut due: Vec<Due> = seen.listed.iter().map(|facts| of_entry(facts, Kind::ListedEntry, &[])).collect();
+        let quick = seen.quick.iter();
+        due.extend(quick.map(|(facts, minutes)| of_entry(facts, Kind::QuickReview, &[("minutes", *minutes)])));
         for ((agency, client, day), more) in &seen.days {
             let kept = tx.alert_day(agency, client, *day).await?;
             let total = kept.as_deref().map(read_day).transpose()?.unwrap_or_default().with(more);
@@ -140,6 +146,9 @@ impl Gateway {
             let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
             if is_always_told(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()) {
                 seen.listed.push(facts.clone());
+            }
+            if let Some(minutes) = self.minutes_to_own_review(&facts).await? {
+                seen.quick.push((facts.clone(), minutes));
             }
             if is_disclosure(&facts.kind, facts.action.as_deref()) {
                 all.push(facts);
@@ -212,6 +221,15 @@ impl Gateway {
         Ok(known.is_known)
     }
 
+    /// After how many minutes a system reviewed an emergency of its own, if it did so within a few.
+    async fn minutes_to_own_review(&self, facts: &EntryFacts) -> Result<Option<u64>, AlertError> {
+        let (REVIEW, Some(entry)) = (facts.kind.as_str(), facts.about) else { return Ok(None) };
+        let Some(emergency) = self.store().emergency(entry).await? else { return Ok(None) };
+        let seconds = facts.at.as_seconds() - emergency.at.as_seconds();
+        let is_own = facts.client.as_deref() == Some(emergency.client.as_str());
+        Ok((is_own && seconds < QUICK_REVIEW_SECONDS).then_some(seconds.unsigned_abs() / 60))
+    }
+
     /// Opens an alert; gives its entry unless there is one of its mark already.
     async fn open_alert(&self, tx: &mut Tx, now: Timestamp, due: Due) -> Result<Option<NewEvent>, AlertError> {
         let Due { mark, raised: Raised { kind, figures }, agency, client, day, entry } = due;
@@ -260,11 +278,11 @@ impl Gateway {
     }
 }
 
-/// The alert of an entry of which every single one is told.
-fn listed(facts: &EntryFacts) -> Due {
+/// The alert of a single entry.
+fn of_entry(facts: &EntryFacts, kind: Kind, figures: &[(&'static str, u64)]) -> Due {
     Due {
-        mark: format!("{}|{}", Kind::ListedEntry, facts.event),
-        raised: Raised { kind: Kind::ListedEntry, figures: Vec::new() },
+        mark: format!("{kind}|{}", facts.event),
+        raised: Raised { kind, figures: figures.to_vec() },
         agency: facts.agency.clone(),
         client: facts.client.clone(),
         day: day_of(facts.at),

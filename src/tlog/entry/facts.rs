@@ -24,6 +24,8 @@ pub struct EntryFacts {
     pub client: Option<String>,
     /// By which account.
     pub by: Option<String>,
+    /// The earlier entry that it is about, in types that name one.
+    pub about: Option<EventId>,
     /// The relationship that was stated.
     pub relationship: Option<String>,
     /// What was done, in types that say so.
@@ -47,6 +49,8 @@ struct Loose {
     client: Option<Value>,
     #[serde(default)]
     by: Option<Value>,
+    #[serde(default)]
+    entry: Option<Value>,
     #[serde(default)]
     relationship: Option<Value>,
     #[serde(default)]
@@ -98,6 +102,7 @@ impl EntryFacts {
             agency: agency.and_then(|code| AgencyCode::parse(&code).ok()),
             client: text(body.client),
             by: text(body.by),
+            about: text(body.entry).and_then(|entry| entry.parse().ok()),
             relationship: text(body.relationship),
             action: text(body.action),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),

@@ -162,7 +162,7 @@ impl From<ReviewError> for Problem {
         match error {
             ReviewError::Unknown => Self::new(kinds::NOT_FOUND),
             ReviewError::Reviewed => Self::new(kinds::STATE_CONFLICT).detail(error),
-            ReviewError::Own | ReviewError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
+            ReviewError::Own | ReviewError::NotOfficer | ReviewError::Approver | ReviewError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
             ReviewError::App(error) => error.into(),
         }
     }
