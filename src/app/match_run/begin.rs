@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::log_entry::{Acting, ceiling};
-use super::{MOST_TRIES, MatchRunError, RunAsk, RunGround, RunReport, RunTerms, check_terms, part, purpose, terms, undeclared};
+use super::{
+    MOST_TRIES, MatchRunError, RunAsk, RunGround, RunReport, RunTerms, check_terms, part, purpose, terms, undeclared,
+};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::{EnquiryError, supplier_feed};
 use crate::app::error::AppError;

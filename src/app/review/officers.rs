@@ -170,7 +170,11 @@ impl Gateway {
     /// Who asked is an account, a client, or a user whose reference only the agency makes. Where the
     /// officer is of the agency that asked, it has to be shown that somebody else did; where that
     /// cannot be shown, somebody of another agency has to review.
-    pub(in crate::app) async fn check_independent(&self, officer: &Officer, facts: &EntryFacts) -> Result<(), ReviewError> {
+    pub(in crate::app) async fn check_independent(
+        &self,
+        officer: &Officer,
+        facts: &EntryFacts,
+    ) -> Result<(), ReviewError> {
         if officer.is_named_by(facts.by.as_deref(), facts.client.as_deref()) {
             return Err(ReviewError::Requester);
         }

@@ -69,8 +69,7 @@ async fn nothing_but_an_enquiry_is_an_emergency(#[case] backend: Backend) {
 
     let role = "hub-screener".parse().expect("a code");
     let ground = Ground { agreement: "early-help-core/v1".parse().expect("a reference"), relationship, role, user };
-    let referral =
-        NewReferral { door: Door::EarlyHelp, case: OpaqueRef::parse(&opaque(7)).expect("22"), ground };
+    let referral = NewReferral { door: Door::EarlyHelp, case: OpaqueRef::parse(&opaque(7)).expect("22"), ground };
     let referred = gateway.refer(&caller("early-help-hub"), &referral, "a-key-of-a-referral").await;
     assert!(matches!(referred, Err(ReferralError::Question(QuestionFault::Danger))), "{referred:?}");
 }
