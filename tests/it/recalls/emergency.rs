@@ -124,6 +124,7 @@ async fn an_officer_who_reviews_an_emergency_is_registered_and_had_no_part_in_it
     register(&programme, "care-ig", CARE.0).await;
     register(&programme, "ig-officer-1", "programme-team").await;
     register(&programme, &caller(CARE.0).client, "programme-team").await;
+    programme.sequencer.drain().await.expect("sequenced"); // who approved is read from the log
     assert!(matches!(review("care-ig").await, Err(ReviewError::Own)), "of the agency that asked");
     assert!(matches!(review(&caller(CARE.0).client).await, Err(ReviewError::Own)), "the system that asked");
     assert!(matches!(review("ig-officer-1").await, Err(ReviewError::Approver)), "put the agreement in force");
