@@ -6,7 +6,8 @@
 
 TRUST.toml holds what you believe and got over another channel: `origin`, `log_keys`, and where there
 are witnesses `witnesses`, `quorum` and `witnessed_within_minutes` (see docs/log-format.md). It is not the
-file in the bundle. Prints a line `[code] ...` for each fault, and what the bundle says of itself. Exit code 0: nothing is wrong; 4: faults; 2: wrong use.
+file in the bundle. Prints a line `[code] ...` for each fault, and what the bundle says of itself. Exit code 0: nothing is wrong; 4: faults; 2: wrong use,
+a trust file that cannot be read among it; 1: the check did not come to its end, which says nothing for the bundle.
 
 Written from docs/log-format.md alone; it shares no code with the gateway.
 """
@@ -138,7 +139,7 @@ def position(n, width=256):
 
 
 def spans(count):
-    return [(n, min(256, count - 256 * n)) for n in range((count + 255) // 256)]
+    return ((n, min(256, count - 256 * n)) for n in range((count + 255) // 256))
 
 
 def canonical(value):
@@ -165,18 +166,62 @@ def strict(value, depth=0):
             strict(inner, depth + 1)
 
 
+# What code that takes a field for granted meets in a bundle that somebody else wrote.
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+
+
+def texts(value, *fields):
+    """Every one of these fields is there and is a string."""
+    if not all(isinstance(value[field], str) for field in fields):
+        raise ValueError("not a string")
+
+
 def parse_json(data):
-    value = json.loads(data.decode(), parse_float=no_others, parse_constant=no_others)
+    try:
+        value = json.loads(data.decode(), parse_float=no_others, parse_constant=no_others)
+    except RecursionError:
+        raise ValueError("too deep") from None
     strict(value)
     if canonical(value) != data:
         raise ValueError("not canonical")
     return value
 
 
+def erased_by(entry):
+    """The events whose openings an entry says were destroyed."""
+    events = set(entry["body"]["events"]) if entry["type"] == "erasure" else set()
+    if not all(isinstance(event, str) for event in events):
+        raise ValueError("not an event")
+    return events
+
+
+def due_of(index, entry, reader, scope):
+    """The openings of an entry that an export to this reader has to hold: place and commitment of each."""
+    if entry["type"] not in ("enquiry", "family.disclosure"):
+        return {}
+    body = entry["body"]
+    feeds = {(f["supplier"], f["feed"]) for f in body["feeds"]}
+    lines = [l for l in body["decisions"] if l["outcome"] == "permitted"]
+    lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
+    own = body["recipient"] == reader
+    judged = lines or body["decisions"]
+    covered = bool(judged) and all((l["supplier"], l["feed"], l["item"]) in scope for l in judged)
+    if not covered and (lines or not own):
+        return {}
+    fields = ("actor", "answer", "case") if own else ("actor",)
+    return {(entry["event"], field): (index // 256, body["commitments"][field]) for field in fields}
+
+
 class Bundle:
     def __init__(self, folder, trust, held, with_openings):
         self.folder, self.trust, self.held, self.with_openings = pathlib.Path(folder), trust, held, with_openings
         self.faults, self.due, self.said = [], set(), []
+        texts(trust, "origin")
+        self.log_keys = [verifier(key, 1) for key in trust.get("log_keys", [])]
+        self.witnesses = [verifier(key, 4) for key in trust.get("witnesses", [])]
+        self.quorum = trust.get("quorum", 0)
+        if not self.log_keys:
+            raise ValueError("no log_keys, and so no checkpoint can be believed")
 
     def fault(self, code, what=""):
         self.faults.append(f"[{code}] {what}")
@@ -187,11 +232,6 @@ class Bundle:
         return path.read_bytes() if path.is_file() else None
 
     def check(self):
-        self.log_keys = [verifier(key, 1) for key in self.trust.get("log_keys", [])]
-        self.witnesses = [verifier(key, 4) for key in self.trust.get("witnesses", [])]
-        self.quorum = self.trust.get("quorum", 0)
-        if not self.log_keys:
-            raise SystemExit("the trust file has no log_keys: no checkpoint can be believed")
         current = self.open("checkpoint", self.read("checkpoint"))
         if current is None:
             return self.faults
@@ -216,7 +256,7 @@ class Bundle:
                 elif tree(leaves[:held_size]) != held_root:
                     self.fault("rewrite", f"{name} is of another history")
             self.check_tiles(leaves)
-        self.check_openings(entries, size)
+        self.check_openings(entries, len(leaves))
         self.check_reach(dict(entries), size)
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
@@ -274,9 +314,12 @@ class Bundle:
                     value = parse_json(entry)
                     if sorted(value) != ["at", "body", "event", "log", "nonce", "type", "v"] or value["v"] != 1:
                         raise ValueError("envelope")
-                    if len(b64url(value["nonce"])) != 32:
-                        raise ValueError("nonce")
-                except (ValueError, TypeError):
+                    texts(value, "at", "event", "log", "nonce", "type")
+                    if len(b64url(value["nonce"])) != 32 or not isinstance(value["body"], dict):
+                        raise ValueError("nonce or body")
+                    if datetime.datetime.fromisoformat(value["at"]).utcoffset() != datetime.timedelta():
+                        raise ValueError("time")
+                except MALFORMED:
                     self.fault("entry-malformed", f"index {index}")
                     continue
                 if value["log"] != self.trust["origin"]:
@@ -319,10 +362,17 @@ class Bundle:
             if sorted(named) != ["export", "v"] or named["v"] != 1 or not manifest.endswith(b"\n"):
                 raise ValueError("manifest")
             looks = [(i, v) for i, v in entries if v["type"] == "log.access"]
-            exports = [(i, v) for i, v in looks if v["body"]["action"] == "export" and v["body"]["outcome"] == "answered"]
+            is_export = lambda body: body.get("action") == "export" and body.get("outcome") == "answered"
+            exports = [(i, v) for i, v in looks if is_export(v["body"])]
             index, recorded = next((i, v) for i, v in exports if v["event"] == named["export"])
             export = recorded["body"]
-        except (ValueError, TypeError, KeyError, StopIteration):
+            texts(export, "client", "openings")
+            if not isinstance(export.get("witnessed", 0), int):
+                raise ValueError("witnessed")
+            if export["openings"] == "permitted":
+                texts(export, "recipient")
+                scope = {(l["supplier"], l["feed"], l["item"]) for l in export["decisions"] if l["outcome"] == "permitted"}
+        except (*MALFORMED, StopIteration):
             self.fault("manifest-unfounded", "bundle.json names no entry that records this export")
             return
         self.scope_witnessed = export.get("witnessed", 0)
@@ -333,24 +383,15 @@ class Bundle:
         keys = self.read("keys.toml")
         if keys is None or hashlib.sha256(keys).hexdigest() != export.get("keys_sha256"):
             self.fault("keys-altered", "keys.toml is not what the entry of the export names")
-        if export["openings"] == "permitted":
-            scope = {(l["supplier"], l["feed"], l["item"]) for l in export["decisions"] if l["outcome"] == "permitted"}
         if scope is None or not self.with_openings:
             return
         due, erased = {}, set()
         for index, value in entries:
-            if value["type"] == "erasure":
-                erased.update(value["body"]["events"])
-            if value["type"] in ("enquiry", "family.disclosure"):
-                feeds = {(f["supplier"], f["feed"]) for f in value["body"]["feeds"]}
-                lines = [l for l in value["body"]["decisions"] if l["outcome"] == "permitted"]
-                lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
-                own = value["body"]["recipient"] == export["recipient"]
-                judged = lines or value["body"]["decisions"]
-                covered = bool(judged) and all((l["supplier"], l["feed"], l["item"]) in scope for l in judged)
-                if covered or (own and not lines):
-                    for field in ("actor", "answer", "case") if own else ("actor",):
-                        due[value["event"], field] = (index // 256, value["body"]["commitments"][field])
+            try:
+                erased.update(erased_by(value))
+                due.update(due_of(index, value, export["recipient"], scope))
+            except MALFORMED:
+                self.fault("entry-malformed", f"index {index}: a field of its type is missing or of another kind")
         for n, _ in spans(size):
             data = self.read("openings/" + position(n)) or b""
             if data and not data.endswith(b"\n"):
@@ -360,8 +401,9 @@ class Bundle:
                     opening = parse_json(line)
                     if sorted(opening) != ["event", "field", "salt", "value"]:
                         raise ValueError("opening")
+                    texts(opening, "event", "field")
                     salt, value, field = b64url(opening["salt"]), b64url(opening["value"]), opening["field"]
-                except (ValueError, TypeError):
+                except MALFORMED:
                     self.fault("opening-malformed", f"openings {n}")
                     continue
                 beside, commitment = due.pop((opening["event"], field), (None, None))
@@ -404,9 +446,8 @@ def main(arguments):
     plain, held, with_openings = [], [], True
     rest = iter(arguments)
     for argument in rest:
-        if argument == "--checkpoint":
-            name = next(rest)
-            held.append((name, pathlib.Path(name).read_bytes()))
+        if argument == "--checkpoint" and (name := next(rest, None)):
+            held.append(name)
         elif argument == "--without-openings":
             with_openings = False
         else:
@@ -414,9 +455,19 @@ def main(arguments):
     if len(plain) != 2:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    trust = tomllib.loads(pathlib.Path(plain[1]).read_text())
-    bundle = Bundle(plain[0], trust, held, with_openings)
-    faults = bundle.check()
+    try:
+        trust = tomllib.loads(pathlib.Path(plain[1]).read_text())
+        held = [(name, pathlib.Path(name).read_bytes()) for name in held]
+        bundle = Bundle(plain[0], trust, held, with_openings)
+    except (*MALFORMED, LookupError, OSError) as reason:
+        print(f"The trust file or a checkpoint cannot be used: {reason}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        faults = bundle.check()
+    except (*MALFORMED, OSError, ArithmeticError, LookupError, MemoryError, RecursionError) as reason:
+        print("\n".join(bundle.said + bundle.faults))
+        print(f"The check did not come to its end: {type(reason).__name__}. The bundle is not what this script reads.")
+        sys.exit(1)
     print("\n".join(bundle.said + (faults or ["Nothing is wrong."])))
     sys.exit(4 if faults else 0)
 

@@ -7,6 +7,7 @@ use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::load_policy::{may_follow, status_word};
+use crate::domain::account::Account;
 use crate::domain::agreement::AgreementText;
 use crate::domain::ids::AgreementRef;
 use crate::domain::time::Timestamp;
@@ -171,7 +172,9 @@ impl Gateway {
 
 /// Accounts are compared as one would say them.
 fn account(by: &str) -> Result<String, AppError> {
-    Ok(code(by.trim())?.as_str().to_lowercase())
+    let account = Account::of(by);
+    code(account.as_str())?;
+    Ok(account.to_string())
 }
 
 /// The hash of the text and the status that it would leave.

@@ -14,7 +14,9 @@ use super::enquire::log_entry::Asked;
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
+use super::review;
 use crate::crypto::random::uuid_v7;
+use crate::domain::account::Account;
 use crate::domain::ids::{EventId, OpaqueRef, RoleCode};
 use crate::domain::time::Timestamp;
 use crate::policy::rules::RuleHit;
@@ -63,7 +65,7 @@ impl ReviewFinding {
 /// Who reviews.
 #[derive(Debug, Clone, Copy)]
 pub enum Reviewer<'a> {
-    /// An officer of the council, by account.
+    /// A registered reviewing officer, by account.
     Council(&'a str),
     /// Somebody at the asking agency: its system, the role and the user's keyed reference.
     Agency(&'a AgencyCaller, &'a RoleCode, &'a OpaqueRef),
@@ -81,6 +83,12 @@ pub enum ReviewError {
     /// Whoever asked cannot review it.
     #[error("whoever asked cannot review it: somebody else has to [emergency.own]")]
     Own,
+    /// The account is not a registered officer's.
+    #[error("the account is not one of a registered reviewing officer [emergency.officer]")]
+    NotOfficer,
+    /// The officer had a part in an agreement that it went under.
+    #[error("the officer approved an agreement that it went under: another officer has to [emergency.approver]")]
+    Approver,
     /// The programme declares no such role, or the reason is no code.
     #[error("the programme declares no such role, or the reason is not a code [emergency.word]")]
     Word,
@@ -92,6 +100,18 @@ pub enum ReviewError {
 impl From<StoreError> for ReviewError {
     fn from(error: StoreError) -> Self {
         Self::App(error.into())
+    }
+}
+
+impl From<review::ReviewError> for ReviewError {
+    fn from(error: review::ReviewError) -> Self {
+        match error {
+            review::ReviewError::App(error) => Self::App(error),
+            review::ReviewError::Requester => Self::Own,
+            review::ReviewError::Approver => Self::Approver,
+            review::ReviewError::NotOfficer => Self::NotOfficer,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -156,14 +176,20 @@ impl Gateway {
     ) -> Result<Reviewed, ReviewError> {
         let reason = reason.parse().map_err(|_| ReviewError::Word)?;
         let stored = self.store().emergency(entry).await?.ok_or(ReviewError::Unknown)?;
-        if let Reviewer::Agency(caller, role, user) = reviewer {
-            if stored.agency != caller.agency {
-                return Err(ReviewError::Unknown);
+        match reviewer {
+            Reviewer::Agency(caller, role, user) => {
+                if stored.agency != caller.agency {
+                    return Err(ReviewError::Unknown);
+                }
+                let policies = self.current_policies().await?;
+                policies.programme().role(role).ok_or(ReviewError::Word)?;
+                if self.asked_by(entry).await?.is_none_or(|asker| asker == *user) {
+                    return Err(ReviewError::Own);
+                }
             }
-            let policies = self.current_policies().await?;
-            policies.programme().role(role).ok_or(ReviewError::Word)?;
-            if self.asked_by(entry).await?.is_none_or(|asker| asker == *user) {
-                return Err(ReviewError::Own);
+            Reviewer::Council(account) => {
+                let officer = self.officer(account).await?;
+                self.check_independent(&officer, &self.facts_of(entry).await?).await?;
             }
         }
         if stored.reviewed.is_some() {
@@ -176,7 +202,7 @@ impl Gateway {
         let (mut openings, mut commitments) = (Vec::new(), None);
         let (mut client, mut role, mut by) = (None, None, None);
         match reviewer {
-            Reviewer::Council(account) => by = Some(account.parse().map_err(|_| ReviewError::Word)?),
+            Reviewer::Council(account) => by = Some(code(Account::of(account).as_str())?),
             Reviewer::Agency(caller, as_role, user) => {
                 let user = user.as_str().as_bytes().to_vec();
                 let (actor, sealed) = self.commit(id, "actor", user, REFERENCE_LENGTH)?;

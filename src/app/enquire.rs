@@ -216,6 +216,12 @@ impl QuestionFault {
             Self::Danger => "emergency.danger",
         }
     }
+
+    /// Refuses an emergency where no danger can be named. Only an enquiry is asked in an emergency: nothing
+    /// else waits for somebody to review it before the day ends.
+    pub(super) fn unless_calm(relationship: Relationship) -> Result<(), Self> {
+        if relationship == Relationship::Emergency { Err(Self::Danger) } else { Ok(()) }
+    }
 }
 
 /// An answer with its place in the log.

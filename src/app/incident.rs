@@ -315,7 +315,7 @@ impl Gateway {
         self.event(now, Body::IncidentLink(body))
     }
 
-    /// Alerts are kept elsewhere: their ids are taken as they are, once they have the form of one.
+    /// An incident is linked to what there is.
     async fn check_link(&self, link: &Link) -> Result<(), IncidentJourneyError> {
         let is_there = match link.of.as_str() {
             "recall" => match link.name.parse() {
@@ -326,7 +326,10 @@ impl Gateway {
                 Ok(event) => self.store().event_body(event).await?.is_some(),
                 Err(_) => false,
             },
-            "alert" => uuid::Uuid::parse_str(&link.name).is_ok(),
+            "alert" => match link.name.parse() {
+                Ok(event) => self.store().alert(event).await?.is_some(),
+                Err(_) => false,
+            },
             _ => false,
         };
         if is_there { Ok(()) } else { Err(IncidentJourneyError::NoSuchLink) }

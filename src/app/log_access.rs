@@ -16,6 +16,7 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::crypto::random::uuid_v7;
+use crate::domain::account::Account;
 use crate::domain::agreement::{AnswerMode, ReceiveClause};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, OpaqueRef, PurposeCode, RoleCode};
 use crate::domain::time::Timestamp;
@@ -148,7 +149,7 @@ impl Look<'_> {
         let key = CeilingKey {
             agreement: grounds.agreement.to_string(),
             clause: clause.id.to_string(),
-            recipient: format!("{agency}/log/{}", self.client),
+            recipient: format!("{agency}/log/{}", Account::of(self.client)),
             day: self.view.now.as_seconds().div_euclid(86_400),
         };
         Some((key, i64::from(clause.daily_ceiling)))

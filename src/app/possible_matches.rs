@@ -43,7 +43,7 @@ pub const PURPOSE: &str = "programme-delivery";
 const EFFECT_LENGTH: usize = 4096;
 const RECORD_LENGTH: usize = 256;
 /// How often something is decided anew because agreements or records changed meanwhile.
-const MOST_TRIES: usize = 4;
+pub(super) const MOST_TRIES: usize = 4;
 
 /// Why nothing was decided. None of it depends on the other record.
 #[derive(Debug, thiserror::Error)]

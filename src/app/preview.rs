@@ -186,6 +186,7 @@ impl Gateway {
         if policies.programme().purpose(&new.purpose).is_none() || policies.programme().role(&new.role).is_none() {
             return Err(EnquiryError::from(enquire::QuestionFault::Undeclared).into());
         }
+        enquire::QuestionFault::unless_calm(new.relationship).map_err(EnquiryError::from)?;
 
         // Decided before any record is read.
         let question = about_nobody(self, new, policies.norm());

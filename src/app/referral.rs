@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::caller::AgencyCaller;
+use super::enquire::QuestionFault;
 use super::enquire::log_entry::code;
 use super::error::AppError;
 use super::gateway::Gateway;
@@ -120,6 +121,9 @@ pub enum ReferralError {
     /// A role that the programme does not declare.
     #[error("the programme declares no such role")]
     Undeclared,
+    /// Nobody is referred in an emergency: it is asked, as an enquiry.
+    #[error(transparent)]
+    Question(#[from] QuestionFault),
     /// No such referral, or it is not the caller's.
     #[error("no such referral")]
     Unknown,
@@ -283,6 +287,7 @@ impl Gateway {
         if policies.programme().role(&asked.ground().role).is_none() {
             return Err(ReferralError::Undeclared);
         }
+        QuestionFault::unless_calm(asked.ground().relationship)?;
         let terms = terms(caller, asked, purpose);
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let feeds: Vec<SupplierFeed> = feeds.iter().map(super::enquire::supplier_feed).collect();

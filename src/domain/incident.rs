@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use super::time::Timestamp;
 use super::words::words;
 
@@ -235,7 +236,7 @@ impl Incident {
     /// [`IncidentError`]: not assessed, one person alone, late without a reason, or against the risk.
     pub fn decide(&mut self, decision: Decision) -> Result<(), IncidentError> {
         let State::Assessed { assessment } = &self.state else { return Err(IncidentError::State) };
-        if decision.by == decision.seconded_by {
+        if Account::of(&decision.by).is(&decision.seconded_by) {
             return Err(IncidentError::SecondPerson);
         }
         if assessment.risk != Risk::None && !decision.notify_commissioner {
@@ -355,7 +356,9 @@ mod tests {
         assert_eq!(open().decide(decision(4, true, false)), Err(IncidentError::State));
         let mut alone = decision(4, true, false);
         alone.seconded_by.clone_from(&alone.by);
-        assert_eq!(assessed(Risk::Risk).decide(alone), Err(IncidentError::SecondPerson));
+        assert_eq!(assessed(Risk::Risk).decide(alone.clone()), Err(IncidentError::SecondPerson));
+        alone.seconded_by = alone.by.to_uppercase();
+        assert_eq!(assessed(Risk::Risk).decide(alone), Err(IncidentError::SecondPerson), "another spelling");
         assert!(assessed(Risk::Risk).decide(decision(4, true, false)).is_ok());
     }
 

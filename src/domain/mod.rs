@@ -1,5 +1,6 @@
 //! Vocabulary and rules: the nouns of the programme, parsed once and then trusted.
 
+pub mod account;
 pub mod agency;
 pub mod agreement;
 pub mod alert;

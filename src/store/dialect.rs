@@ -70,6 +70,26 @@ impl Engine {
         }
     }
 
+    /// The programme's generation and policy revision, and nobody changes them until the end of the
+    /// transaction. SQLite has one transaction that writes at a time. In PostgreSQL this is the weakest lock of
+    /// a row: transactions that decide do not wait for one another, nor for those that hold the row while they
+    /// change something else, but only for [`Engine::hold_view_statement`].
+    pub(super) fn decided_on_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT generation, policy_revision FROM programme WHERE code = $1",
+            Self::Postgres => "SELECT generation, policy_revision FROM programme WHERE code = $1 FOR KEY SHARE",
+        }
+    }
+
+    /// Waits for whatever rests on a programme's generation and policy revision, or on those of all, and keeps
+    /// others from it: to be run before either changes. Nothing to do where one transaction writes at a time.
+    pub(super) fn hold_view_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT code FROM programme WHERE $1 = '' OR code = $1 ORDER BY code FOR UPDATE"),
+        }
+    }
+
     /// The view, and the reply that is kept for a request.
     pub(super) fn opening_statement(self) -> &'static str {
         match self {

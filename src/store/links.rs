@@ -408,6 +408,7 @@ impl Tx {
             }
         }
         let values = values![claim.programme.as_str(), &claim.id, next, claim.generation];
+        self.hold_view(Some(&claim.programme)).await?;
         if self.execute(ADVANCE, values).await? != 1 {
             return Ok(false);
         }

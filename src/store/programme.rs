@@ -103,9 +103,10 @@ impl Store {
 }
 
 impl Tx {
-    /// The policy revision and generation as this transaction sees them.
+    /// The policy revision and generation; they stay as they are until the transaction ends, so that what was
+    /// decided on them is committed before any agreement, shield or record changes.
     pub async fn decided_on(&mut self, programme: &ProgrammeCode) -> Result<Option<(i64, i64)>, StoreError> {
-        let row = self.fetch_optional(VIEW, values![programme.as_str()]).await?;
+        let row = self.fetch_optional(self.engine().decided_on_statement(), values![programme.as_str()]).await?;
         row.map(|row| Ok((row.int(1)?, row.int(0)?))).transpose()
     }
 
@@ -142,9 +143,16 @@ impl Tx {
         Ok(row.ok_or(StoreError::Corrupt("key check"))?.array::<8>(0, "key check")? == check.value)
     }
 
+    /// Waits until nothing that was decided on the present state is still to be committed.
+    pub(super) async fn hold_view(&mut self, programme: Option<&ProgrammeCode>) -> Result<(), StoreError> {
+        let Some(statement) = self.engine().hold_view_statement() else { return Ok(()) };
+        self.fetch_all(statement, values![programme.map_or("", ProgrammeCode::as_str)]).await.map(drop)
+    }
+
     /// Says that a policy document or an agreement's status changed: cached decisions end here.
     /// Returns the new revision, the highest where there are several programmes.
     pub async fn raise_policy_revision(&mut self, programme: Option<&ProgrammeCode>) -> Result<i64, StoreError> {
+        self.hold_view(programme).await?;
         let rows = match programme {
             Some(programme) => self.fetch_all(RAISE_REVISION, values![programme.as_str()]).await?,
             None => self.fetch_all(RAISE_ALL_REVISIONS, values![]).await?,

@@ -22,6 +22,7 @@ statements! {
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'searching', 0, 0, 0, 0, 0)";
     BY_ID = select!("id = $2");
     BY_TAG = select!("tag = $2");
+    OPENED_SINCE = "SELECT COUNT(*) FROM recall WHERE programme = $1 AND agency = $2 AND opened_at > $3";
     OPEN = select!("state <> $2 ORDER BY opened_at, id");
     ALL = select!("state <> $2 ORDER BY opened_at DESC, id LIMIT 200");
     ADVANCE = "UPDATE recall SET place = $3, looked = looked + $4, untouched = untouched + $5
@@ -262,6 +263,17 @@ impl Tx {
         tag: &[u8; 32],
     ) -> Result<Option<StoredRecall>, StoreError> {
         self.fetch_optional(BY_TAG, values![programme.as_str(), tag]).await?.as_ref().map(read).transpose()
+    }
+
+    /// How many recalls a holder opened after a moment.
+    pub async fn recalls_opened_since(
+        &mut self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        since: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let values = values![programme.as_str(), agency.as_str(), since.as_micros()];
+        self.fetch_optional(OPENED_SINCE, values).await?.ok_or(StoreError::Corrupt("count"))?.int(0)
     }
 
     /// Notes how far the search has come. False when somebody else took it on meanwhile.

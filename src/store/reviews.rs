@@ -5,6 +5,7 @@ use super::statements::statements;
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId};
+use crate::domain::review::finding::Finding;
 use crate::domain::time::Timestamp;
 
 pub(super) static ADD_REVIEWS: BulkInsert = BulkInsert::new(
@@ -40,7 +41,8 @@ statements! {
                WHERE review_sample.plan = $1 ORDER BY review.idx";
     FINDINGS = "SELECT entry, idx, agency, state, reviewer, barred, finding, severity, action, owner, due,
                        agreement, reason, finding_event, last_event, changed_at FROM review
-                WHERE agency = $1 AND state IN ('due', 'closed') AND finding_event IS NOT NULL AND idx > $2
+                WHERE agency = $1 AND (state = 'closed' OR (state = 'due' AND finding <> $4))
+                      AND finding_event IS NOT NULL AND idx > $2
                 ORDER BY idx LIMIT $3";
     MOVE_REVIEW = "UPDATE review SET state = $3, reviewer = $4, barred = $5, finding = $6, severity = $7, action = $8,
                        owner = $9, due = $10, agreement = $11, reason = $12, finding_event = $13, last_event = $14,
@@ -111,8 +113,8 @@ pub struct StoredReview {
     pub state: String,
     /// Who has it, or decided.
     pub reviewer: Option<String>,
-    /// Who may not decide any more.
-    pub barred: Option<String>,
+    /// Who may not decide any more: accounts, of which none has a space.
+    pub barred: Vec<String>,
     /// What was found.
     pub finding: Option<String>,
     /// How grave it is.
@@ -235,15 +237,17 @@ impl Store {
         rows.iter().map(read_review).collect()
     }
 
-    /// Findings in effect about an agency's own disclosures, after an index of the log.
+    /// Findings in effect about an agency's own disclosures, after an index of the log; those of one kind
+    /// only once they are dealt with. They are left out before the page is cut, so that no page is short.
     pub async fn findings_about(
         &self,
         agency: &AgencyCode,
+        kept_back: Finding,
         after: Option<u64>,
         limit: i64,
     ) -> Result<Vec<StoredReview>, StoreError> {
         let after = after.map_or(-1, |after| after as i64);
-        let rows = self.fetch_all(FINDINGS, values![agency.as_str(), after, limit]).await?;
+        let rows = self.fetch_all(FINDINGS, values![agency.as_str(), after, limit, kept_back.as_str()]).await?;
         rows.iter().map(read_review).collect()
     }
 
@@ -337,12 +341,13 @@ impl Tx {
     /// Takes a review on, from exactly the step before. False when somebody else was first.
     pub async fn move_review(&mut self, before: EventId, to: &StoredReview) -> Result<bool, StoreError> {
         let agreement = to.agreement.as_ref().map(ToString::to_string);
+        let barred = (!to.barred.is_empty()).then(|| to.barred.join(" "));
         let values = values![
             to.entry.as_bytes(),
             before.as_bytes(),
             &to.state,
             to.reviewer.as_deref(),
-            to.barred.as_deref(),
+            barred.as_deref(),
             to.finding.as_deref(),
             to.severity.as_deref(),
             to.action.as_deref(),
@@ -436,7 +441,7 @@ fn read_review(row: &Row) -> Result<StoredReview, StoreError> {
         agency: row.optional_text(2)?.map(|_| row.parsed(2, "agency")).transpose()?,
         state: row.text(3)?,
         reviewer: row.optional_text(4)?,
-        barred: row.optional_text(5)?,
+        barred: row.optional_text(5)?.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         finding: row.optional_text(6)?,
         severity: row.optional_text(7)?,
         action: row.optional_text(8)?,

@@ -16,6 +16,7 @@ use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::review::ReviewError;
+use super::review::officers::Officer;
 use crate::domain::alert::{State, Step};
 use crate::domain::ids::EventId;
 use crate::store::{StoreError, StoredAlert};
@@ -36,6 +37,9 @@ pub enum AlertError {
     /// The alert is about the officer's own agency.
     #[error("the alert is about the officer's own agency: an officer of another agency decides")]
     OwnAgency,
+    /// The alert is about what the officer did.
+    #[error("the alert is about what the officer did, by account or client: another officer decides")]
+    Own,
     /// The alert is not where this step begins, or somebody else was first.
     #[error("the alert is not where this step begins")]
     WrongState,
@@ -96,6 +100,9 @@ impl Gateway {
         if before.agency.as_ref() == Some(&officer.agency) {
             return Err(AlertError::OwnAgency);
         }
+        if self.is_about(&officer, &before).await? {
+            return Err(AlertError::Own);
+        }
         if asked.to.is_some() != (asked.step == Step::Escalate) {
             return Err(AlertError::To);
         }
@@ -111,7 +118,7 @@ impl Gateway {
                 from: code(from.as_str())?,
                 to: code(to.as_str())?,
                 escalated_to: asked.to.clone(),
-                by: code(account)?,
+                by: code(officer.account.as_str())?,
                 reason: code(reason)?,
             }),
         )?;
@@ -128,5 +135,15 @@ impl Gateway {
             last_event: entry.id,
             ..before
         })
+    }
+
+    /// Whether an alert was raised by something that the officer did. Not every entry names an agency: what
+    /// shield officers and officers of the council read is theirs by account alone.
+    async fn is_about(&self, officer: &Officer, alert: &StoredAlert) -> Result<bool, AlertError> {
+        let by = match alert.entry {
+            Some(entry) => self.facts_of(entry).await?.by,
+            None => None,
+        };
+        Ok(officer.is_named_by(by.as_deref(), alert.client.as_deref()))
     }
 }

@@ -13,7 +13,7 @@ use super::super::gateway::Gateway;
 use super::super::review::day_of;
 use super::super::review::steps::date_of;
 use super::AlertError;
-use crate::domain::alert::rules::{DAYS_COMPARED, Day, Of, Raised, Thresholds, raised};
+use crate::domain::alert::rules::{DAYS_COMPARED, Day, Of, QUICK_REVIEW_SECONDS, Raised, Thresholds, raised};
 use crate::domain::alert::{Kind, is_always_told};
 use crate::domain::ids::{AgencyCode, EventId};
 use crate::domain::review::kinds::is_disclosure;
@@ -31,6 +31,8 @@ const LOOKED_BACK: i64 = 64;
 const DAYS_KEPT: i64 = 400;
 /// The entry type of a question about a person.
 const ENQUIRY: &str = "enquiry";
+/// The entry type of the review of an emergency.
+const REVIEW: &str = "emergency.review";
 
 /// What an answer's opening says that is counted.
 #[derive(Deserialize)]
@@ -46,6 +48,8 @@ type DayOf = (AgencyCode, String, i64);
 struct Seen {
     days: BTreeMap<DayOf, Day>,
     listed: Vec<EntryFacts>,
+    /// Reviews of emergencies by the system that asked, and after how many minutes.
+    quick: Vec<(EntryFacts, u64)>,
 }
 
 /// An alert to be opened, before it has its entry.
@@ -97,7 +101,9 @@ impl Gateway {
             return Ok(0); // another replica was first
         }
         let now = tx.now().await?;
-        let mut due: Vec<Due> = seen.listed.iter().map(listed).collect();
+        let mut due: Vec<Due> = seen.listed.iter().map(|facts| of_entry(facts, Kind::ListedEntry, &[])).collect();
+        let quick = seen.quick.iter();
+        due.extend(quick.map(|(facts, minutes)| of_entry(facts, Kind::QuickReview, &[("minutes", *minutes)])));
         for ((agency, client, day), more) in &seen.days {
             let kept = tx.alert_day(agency, client, *day).await?;
             let total = kept.as_deref().map(read_day).transpose()?.unwrap_or_default().with(more);
@@ -141,6 +147,9 @@ impl Gateway {
             if is_always_told(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()) {
                 seen.listed.push(facts.clone());
             }
+            if let Some(minutes) = self.minutes_to_own_review(&facts).await? {
+                seen.quick.push((facts.clone(), minutes));
+            }
             if is_disclosure(&facts.kind, facts.action.as_deref()) {
                 all.push(facts);
             }
@@ -180,18 +189,28 @@ impl Gateway {
         day.answered = u64::from(is_answered);
         day.known = u64::from(is_answered && self.was_known(facts.event).await?);
         day.decoys = u64::from(tags.iter().any(|tag| decoys.contains(tag)));
-        let (mut is_new, mut repeats, mut was_refused) = (true, 0, false);
+        let (mut with_all, mut repeats, mut was_refused) = (None::<BTreeSet<EventId>>, 0, false);
         for tag in tags {
             let before = self.store().asked_before(tag, agency, facts.event, LOOKED_BACK).await?;
-            is_new &= before.is_empty();
+            let with_tag: BTreeSet<EventId> = before.iter().map(|asked| asked.event).collect();
+            with_all = Some(with_all.map_or_else(|| with_tag.clone(), |with_all| &with_all & &with_tag));
             let today = before.iter().filter(|asked| day_of(asked.at) == day_of(facts.at));
             repeats = repeats.max(today.clone().count() as u64);
             was_refused |= today.clone().any(|asked| asked.is_refused);
         }
-        day.new_subjects = u64::from(is_new);
+        day.new_subjects = u64::from(!self.is_one_exactly(with_all.unwrap_or_default(), tags).await?);
         day.repeats = repeats + 1;
         day.refused_then_granted = u64::from(is_answered && was_refused);
         Ok(day)
+    }
+
+    /// Whether one of the questions, which have all these tags, has no others. Only that one was about the same
+    /// person for certain: a key that many people share, or one question with the keys of many, would else
+    /// make people whom nobody asked about look known.
+    async fn is_one_exactly(&self, questions: BTreeSet<EventId>, tags: &[[u8; 16]]) -> Result<bool, AlertError> {
+        let questions: Vec<EventId> = questions.into_iter().collect();
+        let theirs = self.store().tags_of_events(&questions).await?;
+        Ok(theirs.values().any(|theirs| theirs.len() == tags.len()))
     }
 
     /// Whether an answer was about somebody whom the asker could be told about. An answer whose opening was
@@ -200,6 +219,15 @@ impl Gateway {
         let Some(sealed) = self.store().sealed_entry(event, "answer").await? else { return Ok(true) };
         let known: Known = self.open_answer(event, &sealed.sealed)?;
         Ok(known.is_known)
+    }
+
+    /// After how many minutes a system reviewed an emergency of its own, if it did so within a few.
+    async fn minutes_to_own_review(&self, facts: &EntryFacts) -> Result<Option<u64>, AlertError> {
+        let (REVIEW, Some(entry)) = (facts.kind.as_str(), facts.about) else { return Ok(None) };
+        let Some(emergency) = self.store().emergency(entry).await? else { return Ok(None) };
+        let seconds = facts.at.as_seconds() - emergency.at.as_seconds();
+        let is_own = facts.client.as_deref() == Some(emergency.client.as_str());
+        Ok((is_own && seconds < QUICK_REVIEW_SECONDS).then_some(seconds.unsigned_abs() / 60))
     }
 
     /// Opens an alert; gives its entry unless there is one of its mark already.
@@ -250,11 +278,11 @@ impl Gateway {
     }
 }
 
-/// The alert of an entry of which every single one is told.
-fn listed(facts: &EntryFacts) -> Due {
+/// The alert of a single entry.
+fn of_entry(facts: &EntryFacts, kind: Kind, figures: &[(&'static str, u64)]) -> Due {
     Due {
-        mark: format!("{}|{}", Kind::ListedEntry, facts.event),
-        raised: Raised { kind: Kind::ListedEntry, figures: Vec::new() },
+        mark: format!("{kind}|{}", facts.event),
+        raised: Raised { kind, figures: figures.to_vec() },
         agency: facts.agency.clone(),
         client: facts.client.clone(),
         day: day_of(facts.at),

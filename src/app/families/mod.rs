@@ -195,6 +195,7 @@ impl Gateway {
         if programme.purpose(&terms.purpose).is_none() || programme.role(&terms.role).is_none() {
             return Err(fault(QuestionFault::Undeclared));
         }
+        QuestionFault::unless_calm(terms.relationship).map_err(fault)?;
         Ok(Question {
             programme: terms.programme.clone(),
             agreement: terms.agreement.clone(),

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::log_entry::{Acting, ceiling};
-use super::{MOST_TRIES, MatchRunError, RunAsk, RunGround, RunReport, RunTerms, part, purpose, terms, undeclared};
+use super::{
+    MOST_TRIES, MatchRunError, RunAsk, RunGround, RunReport, RunTerms, check_terms, part, purpose, terms, undeclared,
+};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::{EnquiryError, supplier_feed};
 use crate::app::error::AppError;
@@ -63,9 +65,10 @@ impl Gateway {
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
         let programme = policies.programme();
-        if programme.purpose(&purpose()?).is_none() || programme.role(&asked.role).is_none() {
+        if programme.purpose(&purpose()?).is_none() {
             return Err(undeclared());
         }
+        check_terms(&policies, asked)?;
         let acting = Acting { caller, terms: asked, policies: &policies, view };
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
         let came: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();

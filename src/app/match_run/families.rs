@@ -2,7 +2,7 @@
 //! what is in force now, logged before it leaves, and without families of which a record is gone or shielded.
 
 use super::log_entry::{Acting, Said, ceiling};
-use super::{MatchRunError, RunDisclosure, RunGround, RunTerms, terms, undeclared};
+use super::{MatchRunError, RunDisclosure, RunGround, RunTerms, check_terms, terms};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::EnquiryError;
 use crate::app::error::AppError;
@@ -40,9 +40,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        if policies.programme().role(&asked.role).is_none() {
-            return Err(undeclared());
-        }
+        check_terms(&policies, asked)?;
         let acting = Acting { caller, terms: asked, policies: &policies, view };
         let wanted = terms(&caller.agency, &asked.agreement, AnswerMode::Criteria, &asked.role, asked.relationship)?;
         let feeds = ground.supplier_feeds();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::log_entry::{Acting, Said, ceiling};
-use super::{MOST_TRIES, MatchRunError, RunDisclosure, RunTerms, part, terms, undeclared};
+use super::{MOST_TRIES, MatchRunError, RunDisclosure, RunTerms, check_terms, part, terms};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::{EnquiryError, supplier_feed};
 use crate::app::error::AppError;
@@ -71,9 +71,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        if policies.programme().role(&asked.role).is_none() {
-            return Err(undeclared());
-        }
+        check_terms(&policies, asked)?;
         let acting = Acting { caller, terms: asked, policies: &policies, view };
 
         // Decided before any record is read, and by the terms of the feeds as they came.

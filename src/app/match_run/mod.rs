@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use super::enquire::{EnquiryError, QuestionFault};
 use super::error::AppError;
 use super::gateway::Gateway;
+use super::policies::Policies;
 use super::possible_matches::MatchError;
 use crate::app::caller::AgencyCaller;
 use crate::domain::agreement::AnswerMode;
@@ -349,6 +350,12 @@ impl Gateway {
 /// What binds a sealed page to its place.
 pub(in crate::app) fn run_place(run: MatchRunId, part: &str, number: i64) -> Vec<u8> {
     [run.as_bytes().as_slice(), part.as_bytes(), b"/", &number.to_be_bytes()].concat()
+}
+
+/// The role is one of the programme's, and nobody runs a match in an emergency.
+fn check_terms(policies: &Policies, asked: &RunTerms) -> Result<(), MatchRunError> {
+    policies.programme().role(&asked.role).ok_or_else(undeclared)?;
+    Ok(QuestionFault::unless_calm(asked.relationship).map_err(EnquiryError::from)?)
 }
 
 fn undeclared() -> MatchRunError {

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::log_entry::{Acting, Said};
-use super::{MatchRunError, RunDisclosure, RunTerms, part, undeclared};
+use super::{MatchRunError, RunDisclosure, RunTerms, check_terms, part};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
@@ -50,9 +50,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
-        if policies.programme().role(&supplied.role).is_none() {
-            return Err(undeclared());
-        }
+        check_terms(&policies, supplied)?;
         let ask = ground.asks.as_ref().ok_or(MatchRunError::Unknown)?;
         // The team may hear this under the agreement that the reply names: decided as a delivery would be.
         let feed = SupplierFeed {

@@ -14,9 +14,9 @@ use crate::domain::ids::{EventId, FeedCode, OpaqueRef, RoleCode};
 use crate::domain::pair::{Decision, PairNames, PairOrigin, PairState, Reason, RecordName};
 use crate::store::{MatchAnswer, NewMatch, PairChange, PairSide, Tx};
 
-/// How many an agency may raise within a day.
-const MOST_A_DAY: i64 = 100;
-const DAY_SECONDS: i64 = 24 * 3600;
+/// How many an agency may raise within a day, recalls of its own records among them.
+pub(in crate::app) const MOST_A_DAY: i64 = 100;
+pub(in crate::app) const DAY_SECONDS: i64 = 24 * 3600;
 
 /// What an agency says about records that it was not asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]

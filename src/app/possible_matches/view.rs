@@ -109,6 +109,7 @@ impl Gateway {
         if !is_for_this || programme.purpose(&asked.purpose).is_none() || programme.role(&asked.role).is_none() {
             return Err(QuestionFault::Undeclared.into());
         }
+        QuestionFault::unless_calm(asked.relationship)?;
         let terms = Terms {
             recipient: caller.agency.clone(),
             agreement: asked.agreement.clone(),

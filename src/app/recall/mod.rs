@@ -19,14 +19,13 @@ mod readings;
 mod search;
 mod wrong;
 
-use std::collections::BTreeMap;
-
 use super::caller::AgencyCaller;
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::past::PastError;
-use super::possible_matches::MatchError;
+use super::possible_matches::doubt::{DAY_SECONDS, MOST_A_DAY};
+use super::possible_matches::{MOST_TRIES, MatchError};
 use crate::crypto::random::uuid_v7;
 use crate::domain::claim::RecordName;
 use crate::domain::ids::{AgencyCode, EventId, PairId, PossibleMatchId, RecallId, RoleCode, SubmissionId};
@@ -107,7 +106,10 @@ pub enum RecallError {
     /// The programme declares no such role.
     #[error("the programme declares no such role [recall.role]")]
     Role,
-    /// More pairs than one recall takes.
+    /// The holder has doubted and recalled as often as it may in a day.
+    #[error("the agency has parted as many records today as it may: an officer can recall more [recall.today]")]
+    Today,
+    /// More pairs than one recall takes. Officers only.
     #[error("more pairs than one recall takes: name one record [recall.too_many]")]
     TooMany,
     /// Something failed inside.
@@ -147,6 +149,27 @@ pub struct Opened {
     pub disclosure: EventId,
     /// When.
     pub at: Timestamp,
+    /// Where a holder named one record of its own: by what it takes the parting back, whether anything was
+    /// parted or not.
+    pub possible_match: Option<PossibleMatchId>,
+}
+
+/// What is to be opened.
+struct Opening<'a> {
+    raiser: Raiser<'a>,
+    named: &'a Named,
+    wrong: Wrong,
+    /// The record of the holder's own.
+    own: Option<RecordName>,
+    reason: &'a str,
+    split: Reason,
+    tag: [u8; 32],
+}
+
+impl Opening<'_> {
+    fn is_parting(&self) -> bool {
+        matches!(self.wrong, Wrong::Pairs { .. } | Wrong::Record { .. })
+    }
 }
 
 /// A recall as officers see it.
@@ -178,7 +201,7 @@ impl Gateway {
             let policies = self.current_policies().await?;
             policies.programme().role(role).ok_or(RecallError::Role)?;
         }
-        let wrong = self.what_was_wrong(named, raiser.agency()).await?;
+        let (wrong, own) = self.what_was_wrong(named, raiser.agency()).await?;
         let parting = matches!(wrong, Wrong::Pairs { .. } | Wrong::Record { .. });
         let split: Option<Reason> = reason.parse().ok();
         let fits = split.is_some_and(|it| if parting { Decision::Split.takes(it) } else { it == Reason::RecordWrong });
@@ -191,27 +214,54 @@ impl Gateway {
         };
         let request = [format!("recall {who} {split} ").as_bytes(), &text].concat();
         let tag = self.keys().tagger.reply(client, idempotency, &request);
-        let partners = self.parted_records(&wrong).await?;
-
-        let mut tx = self.store().begin().await?;
-        tx.lock_programme(self.programme()).await?;
-        let now = tx.now().await?;
-        if let Some(before) = tx.recall_by_tag(self.programme(), &tag).await? {
-            return Ok(Opened { id: before.id, disclosure: before.opened, at: before.opened_at });
+        let opening = Opening { raiser, named, wrong, own, reason, split, tag };
+        for _ in 0..MOST_TRIES {
+            let view = self.store().view(self.programme()).await?;
+            let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+            let partners = self.parted_records(&opening.wrong, view.generation).await?;
+            let mut tx = self.store().begin().await?;
+            tx.lock_programme(self.programme()).await?;
+            if tx.decided_on(self.programme()).await? == Some((view.policy_revision, view.generation)) {
+                return self.open_on(tx, &opening, &partners).await;
+            }
         }
-        let (id, event) = (RecallId::new(uuid_v7(now, self.random())), EventId::new(uuid_v7(now, self.random())));
-        let (commitment, sealed) = self.commit(event, OPENING, text, 0)?;
-        let by_holder = match raiser {
+        Err(AppError::Interrupted.into())
+    }
+
+    /// Opens it in a transaction in which records are as they were read.
+    async fn open_on(&self, mut tx: Tx, opening: &Opening<'_>, partners: &[PairNames]) -> Result<Opened, RecallError> {
+        let Opening { raiser, named, wrong, own, reason, split, tag } = opening;
+        let now = tx.now().await?;
+        let by_holder = match *raiser {
             Raiser::Officer(_) => None,
             Raiser::Holder(caller, role) => Some((caller, role)),
         };
+        if let Some(before) = tx.recall_by_tag(self.programme(), tag).await? {
+            let possible_match = match (by_holder, own) {
+                (Some((caller, _)), Some(_)) => tx.match_by_tag(self.programme(), &caller.agency, tag).await?,
+                _ => None,
+            };
+            let possible_match = possible_match.map(|row| row.id);
+            return Ok(Opened { id: before.id, disclosure: before.opened, at: before.opened_at, possible_match });
+        }
+        if let Some((caller, _)) = by_holder {
+            let (agency, since) = (&caller.agency, now.plus_seconds(-DAY_SECONDS));
+            let raised = tx.matches_raised_since(self.programme(), agency, since).await?;
+            let recalled = tx.recalls_opened_since(self.programme(), agency, since).await?;
+            if (own.is_some() && raised >= MOST_A_DAY) || recalled >= MOST_A_DAY {
+                return Err(RecallError::Today);
+            }
+        }
+        let text = serde_json::to_vec(wrong).map_err(|_| AppError::Internal("a recall cannot be written"))?;
+        let (id, event) = (RecallId::new(uuid_v7(now, self.random())), EventId::new(uuid_v7(now, self.random())));
+        let (commitment, sealed) = self.commit(event, OPENING, text, 0)?;
         let body = RecallOpen {
             recall: id,
             named_by: code(named.word())?,
             agency: raiser.agency().cloned(),
             client: by_holder.map(|(caller, _)| code(&caller.client)).transpose()?,
             role: by_holder.map(|(_, role)| role.clone()),
-            by: if let Raiser::Officer(by) = raiser { Some(code(by)?) } else { None },
+            by: if let Raiser::Officer(by) = *raiser { Some(code(by)?) } else { None },
             reason: code(reason)?,
             commitments: RecallCommitments { wrong: commitment },
         };
@@ -220,9 +270,9 @@ impl Gateway {
         entry.openings = vec![(OPENING, sealed)];
         let recall = StoredRecall {
             id,
-            raised_by: if by_holder.is_none() { client.to_owned() } else { String::new() },
+            raised_by: if let Raiser::Officer(by) = *raiser { by.to_owned() } else { String::new() },
             agency: raiser.agency().cloned(),
-            reason: reason.to_owned(),
+            reason: (*reason).to_owned(),
             opened_at: now,
             opened: event,
             state: RecallState::Searching,
@@ -233,46 +283,52 @@ impl Gateway {
             closed_at: None,
         };
         tx.add_events(&[&entry]).await?;
-        tx.add_recall(self.programme(), &recall, &tag).await?;
-        if parting {
-            self.part_records(&mut tx, &partners, by_holder, split, MatchAnswer { at: now, event, tag }).await?;
+        tx.add_recall(self.programme(), &recall, tag).await?;
+        let mut possible_match = None;
+        if opening.is_parting() {
+            let answer = MatchAnswer { at: now, event, tag: *tag };
+            if let (Some((_, role)), Some(own)) = (by_holder, own) {
+                possible_match = Some(self.keep_split(&mut tx, own, (role, *split), &answer).await?);
+            }
+            self.part_records(&mut tx, partners, possible_match.zip(own.as_ref()), (now, event)).await?;
             tx.add_pair_mark(self.programme(), event).await?;
         }
         tx.commit().await?;
         self.wake_sequencer();
         self.wake_publisher();
-        Ok(Opened { id, disclosure: event, at: now })
+        Ok(Opened { id, disclosure: event, at: now, possible_match })
     }
 
-    /// Puts the pairs apart. A holder's word is kept as a possible match of its own, so that it can
-    /// take it back like any other split.
+    /// Keeps a holder's word about its record as a possible match of its own, so that it can take it back like
+    /// any other split: one for the record, whether it is linked with anything or not.
+    async fn keep_split(
+        &self,
+        tx: &mut Tx,
+        own: &RecordName,
+        (role, reason): (&RoleCode, Reason),
+        answer: &MatchAnswer,
+    ) -> Result<PossibleMatchId, RecallError> {
+        let id = self.match_id()?;
+        let new = NewMatch { id, record: pair_name(own), fields: Vec::new(), asked_at: answer.at };
+        tx.add_match(self.programme(), &new).await?;
+        tx.answer_match(id, (Decision::Split, role.as_str(), reason.as_str()), answer).await?;
+        Ok(id)
+    }
+
+    /// Puts the pairs apart; where a holder named its record, at that word.
     async fn part_records(
         &self,
         tx: &mut Tx,
         pairs: &[PairNames],
-        holder: Option<(&AgencyCaller, &RoleCode)>,
-        reason: Reason,
-        answer: MatchAnswer,
+        word: Option<(PossibleMatchId, &RecordName)>,
+        decided: (Timestamp, EventId),
     ) -> Result<(), RecallError> {
-        let mut handles: BTreeMap<pair::RecordName, PossibleMatchId> = BTreeMap::new();
         for names in pairs {
-            let own = holder.and_then(|(caller, _)| names.both().iter().position(|one| one.agency == caller.agency));
-            let mut side = PairSide::default();
-            if let (Some(own), Some((_, role))) = (own, holder) {
-                let record = names.both()[own];
-                let id = if let Some(id) = handles.get(record) {
-                    *id
-                } else {
-                    let id = self.match_id()?;
-                    let new = NewMatch { id, record: record.clone(), fields: Vec::new(), asked_at: answer.at };
-                    tx.add_match(self.programme(), &new).await?;
-                    tx.answer_match(id, (Decision::Split, role.as_str(), reason.as_str()), &answer).await?;
-                    handles.insert(record.clone(), id);
-                    id
-                };
-                side = PairSide { by: Some(id), answer: Some(Decision::Split) };
-            }
-            self.part(tx, names, (own.unwrap_or(0), side), "", (answer.at, answer.event)).await?;
+            let mine = word.and_then(|(id, own)| {
+                let place = names.both().iter().position(|one| **one == pair_name(own))?;
+                Some((place, PairSide { by: Some(id), answer: Some(Decision::Split) }))
+            });
+            self.part(tx, names, mine.unwrap_or((0, PairSide::default())), "", decided).await?;
         }
         Ok(())
     }

@@ -10,8 +10,15 @@ use crate::domain::recall::Wrong;
 use crate::store::{StoreError, StoredPair, StoredRecall, SubmissionState};
 use crate::tlog::entry::{Body, Entry};
 
-/// Most pairs of one recall.
+/// Most pairs of one recall by an officer.
 const MOST_PAIRS: usize = 200;
+/// Most pairs that are parted at a holder's word. A holder is refused for no number of pairs, for it depends on
+/// how many records others hold.
+const MOST_OF_HOLDER: usize = 2_000;
+
+/// What was wrong, and the one record of the holder's own that was named; none where an answer or a delivery
+/// was, so that it goes by what was named alone.
+type Meant = (Wrong, Option<RecordName>);
 
 impl Gateway {
     /// What was wrong, if the holder may say so; an officer may say it of anything.
@@ -19,14 +26,18 @@ impl Gateway {
         &self,
         named: &Named,
         holder: Option<&AgencyCode>,
-    ) -> Result<Wrong, RecallError> {
+    ) -> Result<Meant, RecallError> {
         let is_own = |agency: &AgencyCode| holder.is_none_or(|holder| holder == agency);
         match named {
-            Named::Record(record) if is_own(&record.agency) => Ok(Wrong::Record { record: record.clone() }),
-            Named::Two(a, b) if holder.is_none() && a != b => Ok(Wrong::Pairs { pairs: vec![(a.clone(), b.clone())] }),
+            Named::Record(record) if is_own(&record.agency) => {
+                Ok((Wrong::Record { record: record.clone() }, Some(record.clone())))
+            }
+            Named::Two(a, b) if holder.is_none() && a != b => {
+                Ok((Wrong::Pairs { pairs: vec![(a.clone(), b.clone())] }, None))
+            }
             Named::Pair(id) if holder.is_none() => {
                 let pair = self.store().pair(self.programme(), *id).await?.ok_or(RecallError::Unknown)?;
-                of_pairs(&[pair])
+                Ok((of_pairs(&[pair], holder)?, None))
             }
             Named::PossibleMatch(id) => {
                 let asked = self.store().possible_match(*id).await?.ok_or(RecallError::Unknown)?;
@@ -34,34 +45,31 @@ impl Gateway {
                     return Err(RecallError::Unknown);
                 }
                 let pairs = self.store().pairs_of_match(*id).await?;
-                // As with a split: whether there is any pair is told to nobody.
-                if pairs.is_empty() { Ok(Wrong::Record { record: name(&asked.record) }) } else { of_pairs(&pairs) }
+                Ok((of_match(name(&asked.record), &pairs, holder)?, Some(name(&asked.record))))
             }
             Named::Submission(id) => {
                 let found = self.store().submission(*id).await?.ok_or(RecallError::Unknown)?;
                 let is_its = found.programme == *self.programme() && is_own(&found.agency);
-                if is_its { Ok(Wrong::Delivery { submission: *id }) } else { Err(RecallError::Unknown) }
+                if is_its { Ok((Wrong::Delivery { submission: *id }, None)) } else { Err(RecallError::Unknown) }
             }
             Named::Entry(id) => self.wrong_in_entry(*id, holder).await,
             _ => Err(RecallError::Unknown),
         }
     }
 
-    async fn wrong_in_entry(&self, id: EventId, holder: Option<&AgencyCode>) -> Result<Wrong, RecallError> {
+    async fn wrong_in_entry(&self, id: EventId, holder: Option<&AgencyCode>) -> Result<Meant, RecallError> {
         let is_own = |agency: &AgencyCode| holder.is_none_or(|holder| holder == agency);
         let body = self.store().event_body(id).await?.ok_or(RecallError::Unknown)?;
         let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
         match entry.into_body() {
             Body::MatchDecision(decision) if is_own(&decision.agency) => {
                 let pairs = self.store().pairs_by_event(self.programme(), id).await?;
-                if !pairs.is_empty() {
-                    return of_pairs(&pairs);
-                }
                 let asked = self.store().possible_match(decision.possible_match).await?;
-                Ok(Wrong::Record { record: name(&asked.ok_or(RecallError::Unknown)?.record) })
+                let record = name(&asked.ok_or(RecallError::Unknown)?.record);
+                Ok((of_match(record.clone(), &pairs, holder)?, Some(record)))
             }
             Body::Submission(delivered) if is_own(&delivered.agency) => {
-                Ok(Wrong::Delivery { submission: delivered.submission })
+                Ok((Wrong::Delivery { submission: delivered.submission }, None))
             }
             Body::Enquiry(asked) if is_own(&asked.recipient) => {
                 let persons = self.past_answer(id).await?.persons().ok_or(RecallError::Entry)?;
@@ -76,7 +84,7 @@ impl Gateway {
                 if pairs.is_empty() && holder.is_none() {
                     return Err(RecallError::Entry);
                 }
-                limited(pairs)
+                Ok((limited(pairs, holder)?, None))
             }
             _ => Err(RecallError::Unknown),
         }
@@ -84,9 +92,7 @@ impl Gateway {
 
     /// The pairs of records that are parted: those that are named, or those in which a record is joined
     /// with others' now. Whomever a shield reaches is left as it is.
-    pub(super) async fn parted_records(&self, wrong: &Wrong) -> Result<Vec<PairNames>, AppError> {
-        let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+    pub(super) async fn parted_records(&self, wrong: &Wrong, generation: i64) -> Result<Vec<PairNames>, AppError> {
         let mut names = Vec::new();
         match wrong {
             Wrong::Delivery { .. } => {}
@@ -95,9 +101,9 @@ impl Gateway {
             }
             Wrong::Record { record } => {
                 let own = pair_name(record);
-                let open = self.open_records(view.generation, [own.clone()]).await?;
+                let open = self.open_records(generation, [own.clone()]).await?;
                 if let Some(shown) = open.get(&own) {
-                    let linked = self.store().records_of_person(view.generation, shown.component, shown.person).await?;
+                    let linked = self.store().records_of_person(generation, shown.component, shown.person).await?;
                     let others = linked.into_iter().filter(|other| other.agency != own.agency);
                     names.extend(others.filter_map(|other| PairNames::new(own.clone(), other)));
                 }
@@ -106,7 +112,7 @@ impl Gateway {
         let mut open = Vec::new();
         for pair in names {
             let [a, b] = pair.both();
-            if !self.is_shielded_now(view.generation, a).await? && !self.is_shielded_now(view.generation, b).await? {
+            if !self.is_shielded_now(generation, a).await? && !self.is_shielded_now(generation, b).await? {
                 open.push(pair);
             }
         }
@@ -143,12 +149,21 @@ impl Gateway {
     }
 }
 
-fn of_pairs(pairs: &[StoredPair]) -> Result<Wrong, RecallError> {
-    limited(pairs.iter().map(|pair| pair.names.both()).map(|[a, b]| (name(a), name(b))).collect())
+/// What a possible match was about. As with a split: whether there is any pair is told to nobody.
+fn of_match(record: RecordName, pairs: &[StoredPair], holder: Option<&AgencyCode>) -> Result<Wrong, RecallError> {
+    if pairs.is_empty() { Ok(Wrong::Record { record }) } else { of_pairs(pairs, holder) }
 }
 
-fn limited(pairs: Vec<(RecordName, RecordName)>) -> Result<Wrong, RecallError> {
-    if pairs.len() > MOST_PAIRS { Err(RecallError::TooMany) } else { Ok(Wrong::Pairs { pairs }) }
+fn of_pairs(pairs: &[StoredPair], holder: Option<&AgencyCode>) -> Result<Wrong, RecallError> {
+    limited(pairs.iter().map(|pair| pair.names.both()).map(|[a, b]| (name(a), name(b))).collect(), holder)
+}
+
+fn limited(mut pairs: Vec<(RecordName, RecordName)>, holder: Option<&AgencyCode>) -> Result<Wrong, RecallError> {
+    if holder.is_none() && pairs.len() > MOST_PAIRS {
+        return Err(RecallError::TooMany);
+    }
+    pairs.truncate(MOST_OF_HOLDER);
+    Ok(Wrong::Pairs { pairs })
 }
 
 fn name(name: &pair::RecordName) -> RecordName {

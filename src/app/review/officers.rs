@@ -8,6 +8,7 @@ use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
 use super::super::policies::hex;
 use super::ReviewError;
+use crate::domain::account::Account;
 use crate::domain::ids::{AgencyCode, OpaqueRef};
 use crate::store::{StoreError, StoredOfficer};
 use crate::tlog::canonical;
@@ -21,8 +22,8 @@ const NO_APPROVAL: [&str; 3] = ["suspended", "withdrawn", "expired"];
 /// A registered reviewing officer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Officer {
-    /// The account; never a person's name.
-    pub account: String,
+    /// The account, in the spelling in which accounts are compared; never a person's name.
+    pub account: Account,
     /// The officer's agency.
     pub agency: AgencyCode,
     /// Signatory keys that are the officer's own.
@@ -66,6 +67,19 @@ struct Part {
     second: Option<String>,
     #[serde(default)]
     officer: Option<String>,
+    #[serde(default)]
+    approved_by: Vec<String>,
+}
+
+impl Officer {
+    /// Whether an entry names the officer: by account, or by a client that the officer asks through.
+    pub(in crate::app) fn is_named_by(&self, account: Option<&str>, client: Option<&str>) -> bool {
+        let is_own = |client: &str| {
+            let client = Account::of(client);
+            client == self.account || self.clients.iter().any(|own| client.is(own))
+        };
+        account.is_some_and(|account| self.account.is(account)) || client.is_some_and(is_own)
+    }
 }
 
 impl Gateway {
@@ -75,7 +89,8 @@ impl Gateway {
     ///
     /// [`ReviewError::OwnRegistration`]; [`AppError::Policy`] when the agency is not one of the programme.
     pub async fn register_officer(&self, new: &NewOfficer, by: &str, reason: &str) -> Result<(), ReviewError> {
-        if new.account == by {
+        let account = Account::of(&new.account);
+        if account.is(by) {
             return Err(ReviewError::OwnRegistration);
         }
         if self.current_policies().await?.agency(&new.agency).is_none() {
@@ -83,7 +98,7 @@ impl Gateway {
         }
         let tag = |user: &OpaqueRef| hex(&self.keys().tagger.officer(new.agency.as_str(), user.as_str()));
         let officer = Officer {
-            account: new.account.clone(),
+            account,
             agency: new.agency.clone(),
             keys: new.keys.clone(),
             clients: new.clients.clone(),
@@ -111,7 +126,7 @@ impl Gateway {
             Ok::<_, AppError>(codes)
         };
         let body = Body::ReviewOfficer(ReviewOfficer {
-            account: code(&officer.account)?,
+            account: code(officer.account.as_str())?,
             agency: officer.agency.clone(),
             action: code(action)?,
             keys: codes(&officer.keys)?,
@@ -135,7 +150,7 @@ impl Gateway {
     ///
     /// [`ReviewError::NotOfficer`] when the account is not one, or is one no longer.
     pub async fn officer(&self, account: &str) -> Result<Officer, ReviewError> {
-        let found = self.store().review_officer(account).await?;
+        let found = self.store().review_officer(Account::of(account).as_str()).await?;
         let officer = found.as_ref().map(officer_of).transpose()?;
         officer.filter(|officer| officer.is_registered).ok_or(ReviewError::NotOfficer)
     }
@@ -155,10 +170,12 @@ impl Gateway {
     /// Who asked is an account, a client, or a user whose reference only the agency makes. Where the
     /// officer is of the agency that asked, it has to be shown that somebody else did; where that
     /// cannot be shown, somebody of another agency has to review.
-    pub(super) async fn check_independent(&self, officer: &Officer, facts: &EntryFacts) -> Result<(), ReviewError> {
-        let is_account = |text: &Option<String>| text.as_deref() == Some(officer.account.as_str());
-        let is_client = facts.client.as_ref().is_some_and(|client| officer.clients.contains(client));
-        if is_account(&facts.by) || is_account(&facts.client) || is_client {
+    pub(in crate::app) async fn check_independent(
+        &self,
+        officer: &Officer,
+        facts: &EntryFacts,
+    ) -> Result<(), ReviewError> {
+        if officer.is_named_by(facts.by.as_deref(), facts.client.as_deref()) {
             return Err(ReviewError::Requester);
         }
         let actor = self.actor_tag(facts, &officer.agency).await?;
@@ -205,8 +222,8 @@ impl Gateway {
 fn is_approval_by(officer: &Officer, named: &[String], part: &Part) -> bool {
     let ends = part.to.as_ref().and_then(serde_json::Value::as_str).is_some_and(|to| NO_APPROVAL.contains(&to));
     let is_named = part.agreement.as_ref().is_some_and(|agreement| named.contains(agreement));
-    let accounts = [&part.by, &part.second, &part.officer];
-    let is_own = accounts.into_iter().flatten().any(|account| *account == officer.account)
+    let mut accounts = [&part.by, &part.second, &part.officer].into_iter().flatten().chain(&part.approved_by);
+    let is_own = accounts.any(|account| officer.account.is(account))
         || part.key.as_ref().is_some_and(|key| officer.keys.contains(key));
     is_named && is_own && !ends
 }
@@ -214,7 +231,7 @@ fn is_approval_by(officer: &Officer, named: &[String], part: &Part) -> bool {
 fn stored(officer: &Officer, status: &str) -> StoredOfficer {
     let list = |texts: &[String]| serde_json::Value::from(texts.to_vec()).to_string();
     StoredOfficer {
-        account: officer.account.clone(),
+        account: officer.account.to_string(),
         agency: officer.agency.clone(),
         signatory_keys: list(&officer.keys),
         clients: list(&officer.clients),
@@ -226,7 +243,7 @@ fn stored(officer: &Officer, status: &str) -> StoredOfficer {
 fn officer_of(stored: &StoredOfficer) -> Result<Officer, StoreError> {
     let list = |text: &str| serde_json::from_str(text).map_err(|_| StoreError::Corrupt("a reviewing officer"));
     Ok(Officer {
-        account: stored.account.clone(),
+        account: Account::of(&stored.account),
         agency: stored.agency.clone(),
         keys: list(&stored.signatory_keys)?,
         clients: list(&stored.clients)?,
@@ -242,7 +259,7 @@ mod tests {
     #[test]
     fn who_signed_or_put_in_force_has_approved_and_who_suspended_has_not() {
         let officer = Officer {
-            account: "ig-1".to_owned(),
+            account: Account::of("ig-1"),
             agency: AgencyCode::parse("programme-team").expect("a code"),
             keys: vec!["seal-9".to_owned()],
             clients: Vec::new(),
@@ -257,6 +274,9 @@ mod tests {
         assert!(is(serde_json::json!({ "agreement": "core/v1", "key": "seal-9" })));
         assert!(is(serde_json::json!({ "agreement": "core/v1", "by": "ig-1", "to": "in_force" })));
         assert!(is(serde_json::json!({ "agreement": "core/v1", "by": "ig-2", "second": "ig-1", "to": "in_force" })));
+        assert!(is(serde_json::json!({ "agreement": "core/v1", "by": "IG-1" })), "in another spelling");
+        let approved = serde_json::json!({ "agreement": "core/v1", "by": "board", "approved_by": ["ig-2", "Ig-1"] });
+        assert!(is(approved));
         assert!(!is(serde_json::json!({ "agreement": "core/v1", "by": "ig-1", "to": "suspended" })));
         assert!(!is(serde_json::json!({ "agreement": "core/v2", "key": "seal-9" })));
         assert!(!is(serde_json::json!({ "agreement": "core/v1", "key": "seal-8", "by": "ig-2" })));

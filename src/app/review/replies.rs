@@ -15,6 +15,8 @@ use crate::domain::review::state::State;
 use crate::store::{NewReviewReply, StoreError, StoredReview, StoredReviewReply};
 use crate::tlog::entry::{Body, Code, ReviewReply};
 
+/// What the agency is not told before it is dealt with, so that nobody is warned by it.
+const KEPT_BACK: Finding = Finding::SuspectedMisuse;
 /// Findings of a page.
 pub const PAGE: usize = 100;
 
@@ -80,12 +82,12 @@ impl Gateway {
     ///
     /// [`ReviewError`] from the database.
     pub async fn findings_about(&self, caller: &AgencyCaller, after: Option<u64>) -> Result<FindingsPage, ReviewError> {
-        let mut rows = self.store().findings_about(&caller.agency, after, PAGE as i64 + 1).await?;
+        let mut rows = self.store().findings_about(&caller.agency, KEPT_BACK, after, PAGE as i64 + 1).await?;
         let is_more = rows.len() > PAGE;
         rows.truncate(PAGE);
         let next_after = rows.last().filter(|_| is_more).map(|row| row.index);
         let mut findings = Vec::with_capacity(rows.len());
-        for row in rows.iter().filter(|row| is_shown(row)) {
+        for row in &rows {
             let replies = self.store().review_replies(row.entry).await?;
             findings.push(finding_of(row, replies)?);
         }
@@ -143,9 +145,9 @@ impl Gateway {
     }
 }
 
-/// Whether the agency may see a finding.
+/// Whether the agency may see a finding, and so reply to it: the rule of the list above.
 fn is_shown(review: &StoredReview) -> bool {
-    let is_misuse = review.finding.as_deref() == Some(Finding::SuspectedMisuse.as_str());
+    let is_misuse = review.finding.as_deref() == Some(KEPT_BACK.as_str());
     let is_closed = review.state == State::Closed.as_str();
     review.finding_event.is_some() && (is_closed || (review.state == State::Due.as_str() && !is_misuse))
 }

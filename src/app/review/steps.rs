@@ -11,6 +11,7 @@ use super::super::log_access::explain::EntryRead;
 use super::officers::Officer;
 use super::{ReviewError, day_of};
 use crate::crypto::random::uuid_v7;
+use crate::domain::account::Account;
 use crate::domain::ids::{AgreementRef, EventId};
 use crate::domain::review::finding::{Action, Decided, Finding, Severity};
 use crate::domain::review::state::{Event, State};
@@ -89,14 +90,14 @@ impl Gateway {
         let before = self.store().review(entry).await?.ok_or(ReviewError::Unknown)?;
         let facts = self.facts_of(entry).await?;
         self.check_independent(&officer, &facts).await?;
-        let caller = AgencyCaller { agency: officer.agency.clone(), client: officer.account.clone() };
+        let caller = AgencyCaller { agency: officer.agency.clone(), client: officer.account.to_string() };
         let read = self.read_log_entry(&caller, grounds, entry).await?;
         let look = read.logged.disclosure;
 
         let mut tx = self.store().begin().await?;
-        tx.add_review_look(entry, account, look).await?;
+        tx.add_review_look(entry, officer.account.as_str(), look).await?;
         tx.commit().await?;
-        if state_of(&before)? == State::Drawn && before.barred.as_deref() != Some(account) {
+        if state_of(&before)? == State::Drawn && !is_barred(&before, &officer.account) {
             let taken = self.move_on(&officer, &before, &facts, (Event::Take, None, Some(look)), "review").await;
             match taken {
                 Ok(_) | Err(ReviewError::WrongState) => {} // somebody else was first: it is only read then
@@ -132,8 +133,8 @@ impl Gateway {
         };
         let from = state_of(&before)?;
         from.after(event).ok_or(ReviewError::WrongState)?;
-        check_person(account, &before, from, event)?;
-        let look = self.store().review_look(entry, account).await?;
+        check_person(&officer.account, &before, from, event)?;
+        let look = self.store().review_look(entry, officer.account.as_str()).await?;
         if look.is_none() && !matches!(event, Event::Complete) {
             return Err(ReviewError::NotLooked);
         }
@@ -162,8 +163,8 @@ impl Gateway {
         if let (Event::Confirm, Some(agreement)) = (event, &review.agreement) {
             let in_force = tx.agreement_status(agreement).await?.is_some_and(|(_, status)| status == "in_force");
             if in_force {
-                let to = (agreement, AgreementState::Suspended);
-                entries.push(self.move_agreement(&mut tx, now, to, &officer.account, reason).await?);
+                let (to, by) = ((agreement, AgreementState::Suspended), officer.account.as_str());
+                entries.push(self.move_agreement(&mut tx, now, to, by, reason).await?);
                 suspended = Some(agreement.clone());
             }
         }
@@ -182,7 +183,7 @@ impl Gateway {
             due: review.due.filter(|_| tells).map(|day| code(&date_of(day).to_string())).transpose()?,
             agreement: review.agreement.clone().filter(|_| tells),
             look,
-            by: code(&officer.account)?,
+            by: code(officer.account.as_str())?,
             reason: code(reason)?,
         };
         entries.push(self.event_with_id(id, now, Body::ReviewStep(Box::new(body)))?);
@@ -197,15 +198,19 @@ impl Gateway {
 }
 
 /// Two decisions about one disclosure are two people's.
-fn check_person(account: &str, review: &StoredReview, from: State, event: Event) -> Result<(), ReviewError> {
-    let (is_reviewer, is_barred) =
-        (review.reviewer.as_deref() == Some(account), review.barred.as_deref() == Some(account));
+fn check_person(account: &Account, review: &StoredReview, from: State, event: Event) -> Result<(), ReviewError> {
+    let is_reviewer = review.reviewer.as_deref().is_some_and(|reviewer| account.is(reviewer));
     match event {
         Event::Confirm | Event::Return if is_reviewer => Err(ReviewError::SamePerson),
-        Event::Decide(..) if from == State::Referred && is_barred => Err(ReviewError::SamePerson),
+        Event::Decide(..) if is_barred(review, account) => Err(ReviewError::SamePerson),
         Event::Decide(..) | Event::Release if from == State::Taken && !is_reviewer => Err(ReviewError::NotYours),
         _ => Ok(()),
     }
+}
+
+/// Whether another officer has to decide than this one.
+fn is_barred(review: &StoredReview, account: &Account) -> bool {
+    review.barred.iter().any(|barred| account.is(barred))
 }
 
 fn check_verdict(verdict: &Verdict, facts: &EntryFacts, now: Timestamp) -> Result<(), ReviewError> {
@@ -235,14 +240,14 @@ fn moved(
     reason: &str,
 ) -> StoredReview {
     let mut review = StoredReview { state: to.as_str().to_owned(), last_event: id, changed_at: now, ..before.clone() };
-    let account = Some(officer.account.clone());
+    let account = Some(officer.account.to_string());
     match event {
         Event::Take => review.reviewer = account,
         Event::Release => review.reviewer = None,
         Event::Decide(finding, _) => {
             review.reviewer.clone_from(&account);
             if finding.is_open() {
-                review.barred = account;
+                review.barred.extend(account);
             }
             if let Some(verdict) = verdict {
                 review.finding = Some(verdict.finding.as_str().to_owned());
@@ -259,7 +264,11 @@ fn moved(
         }
         Event::Confirm => review.finding_event = Some(id),
         Event::Return => {
-            review.barred = review.reviewer.take();
+            // Of the two one found against somebody and one did not: neither clears it, or finds it again, alone.
+            let both = review.reviewer.take().into_iter().chain(account);
+            review.barred.extend(both);
+            review.barred.sort();
+            review.barred.dedup();
             (review.finding, review.severity, review.action, review.owner) = (None, None, None, None);
             (review.due, review.agreement, review.reason) = (None, None, None);
         }

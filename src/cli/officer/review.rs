@@ -170,7 +170,7 @@ fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
     };
     let value = |officer: &crate::app::review::officers::Officer| {
         serde_json::json!({
-            "account": officer.account, "agency": officer.agency, "is_registered": officer.is_registered,
+            "account": officer.account.as_str(), "agency": officer.agency, "is_registered": officer.is_registered,
             "keys": officer.keys, "clients": officer.clients,
         })
     };

@@ -17,6 +17,7 @@ use crate::cli::output::{Failure, Output};
 use crate::crypto::certs::{CertificateSummary, Validity, der_of_pem, summarise};
 use crate::crypto::jwt::PublicKey;
 use crate::crypto::random::SystemRandom;
+use crate::domain::account::Account;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
 use crate::runtime::machine_time;
@@ -339,7 +340,7 @@ fn register_key_checks(args: &KeyChecksArgs, output: Output) -> Result<(), Failu
 }
 
 fn enrol_signatory(args: &SignatoryArgs, output: Output) -> Result<(), Failure> {
-    if args.by == args.confirmed_by {
+    if Account::of(&args.by).is(&args.confirmed_by) {
         return Err(Failure::failed("a signatory is enrolled by two people: --by and --confirmed-by must differ"));
     }
     let config = args.config.read()?;

@@ -50,6 +50,8 @@ words! {
         DecoyTouched = "decoy_touched",
         /// More people than the day's budget were asked about for the first time.
         NewSubjects = "new_subjects",
+        /// The system that asked in an emergency reviewed that itself, minutes later.
+        QuickReview = "quick_review",
         /// An entry of which every single one is told.
         ListedEntry = "listed_entry",
     }

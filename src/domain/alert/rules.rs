@@ -14,6 +14,10 @@ pub const DAYS_COMPARED: usize = 28;
 /// How many there have to be.
 const DAYS_NEEDED: usize = 5;
 
+/// A review of an emergency by the system that asked is looked at if it came within so many seconds: whoever
+/// reviews is named by that system alone.
+pub const QUICK_REVIEW_SECONDS: i64 = 15 * 60;
+
 /// When something is worth an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
@@ -62,7 +66,7 @@ pub struct Day {
     pub refused: u64,
     /// Answers about somebody whom the asker could be told about.
     pub known: u64,
-    /// People whom the agency had never asked about.
+    /// People whom the agency had never asked about by these keys.
     pub new_subjects: u64,
     /// The most that one person was asked about.
     pub repeats: u64,

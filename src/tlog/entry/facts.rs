@@ -25,6 +25,8 @@ pub struct EntryFacts {
     pub client: Option<String>,
     /// By which account.
     pub by: Option<String>,
+    /// The earlier entry that it is about, in types that name one.
+    pub about: Option<EventId>,
     /// The relationship that was stated; `emergency` as well where an entry says that it is handled as one.
     pub relationship: Option<String>,
     /// What was done, in types that say so: their `action`, or their `step`.
@@ -48,6 +50,8 @@ struct Loose {
     client: Option<Value>,
     #[serde(default)]
     by: Option<Value>,
+    #[serde(default)]
+    entry: Option<Value>,
     #[serde(default)]
     relationship: Option<Value>,
     #[serde(default)]
@@ -104,6 +108,7 @@ impl EntryFacts {
             agency: agency.and_then(|code| AgencyCode::parse(&code).ok()),
             client: text(body.client),
             by: text(body.by),
+            about: text(body.entry).and_then(|entry| entry.parse().ok()),
             relationship: text(body.relationship).or(emergency),
             action: text(body.action).or_else(|| text(body.step)),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),

@@ -152,6 +152,7 @@ impl From<RecallError> for Problem {
             RecallError::Entry | RecallError::Reason | RecallError::Role | RecallError::TooMany => {
                 Self::new(kinds::INVALID_FIELD).detail(error)
             }
+            RecallError::Today => Self::new(kinds::STATE_CONFLICT).detail(error),
             RecallError::App(error) => error.into(),
         }
     }
@@ -162,7 +163,9 @@ impl From<ReviewError> for Problem {
         match error {
             ReviewError::Unknown => Self::new(kinds::NOT_FOUND),
             ReviewError::Reviewed => Self::new(kinds::STATE_CONFLICT).detail(error),
-            ReviewError::Own | ReviewError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
+            ReviewError::Own | ReviewError::NotOfficer | ReviewError::Approver | ReviewError::Word => {
+                Self::new(kinds::INVALID_FIELD).detail(error)
+            }
             ReviewError::App(error) => error.into(),
         }
     }
@@ -374,6 +377,7 @@ impl From<ReferralError> for Problem {
                 Self::new(kinds::INVALID_FIELD).detail(error)
             }
             ReferralError::Undeclared => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),
+            ReferralError::Question(fault) => fault.into(),
             ReferralError::Unknown => Self::new(kinds::NOT_FOUND).detail(error),
             ReferralError::NotDue => Self::new(kinds::STATE_CONFLICT).detail(error),
             ReferralError::NotPermitted { disclosure, hits, receipt } => {

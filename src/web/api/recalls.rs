@@ -10,7 +10,7 @@ use super::idempotency::IdempotencyKey;
 use super::possible_matches::OwnRecord;
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
-use crate::app::recall::{Named, Raiser};
+use crate::app::recall::{Named, Opened, Raiser};
 use crate::domain::claim::RecordName;
 use crate::domain::ids::{EventId, PossibleMatchId, RecallId, RoleCode, SubmissionId};
 use crate::web::json::Json;
@@ -55,6 +55,11 @@ pub struct RecallView {
     /// When.
     #[schema(format = DateTime)]
     pub at: String,
+    /// By what the agency takes its word back (`/v1/possible-matches/{id}/reversals`): where it named one record
+    /// of its own, by itself or by a possible match, whether that was linked with anything or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub possible_match: Option<PossibleMatchId>,
 }
 
 /// Recalls a wrong match or delivery of the agency's own. Whether anybody had received anything is told to
@@ -67,6 +72,7 @@ pub struct RecallView {
         (status = 201, description = "Taken and logged", body = RecallView),
         (status = 400, description = "The body is not JSON, or the Idempotency-Key is missing or malformed"),
         (status = 404, description = "The agency has no such possible match, entry or delivery"),
+        (status = 409, description = "The agency has parted as many records today as it may"),
         (status = 422, description = "Not exactly one thing is named, or role and reason do not go with it"),
     ))]
 pub async fn create(
@@ -91,6 +97,7 @@ pub async fn create(
     // A task of its own: what is decided is noted even if the caller hangs up.
     let work = async move { gateway.open_recall(Raiser::Holder(&caller, &role), &named, &reason, key.as_str()).await };
     let opened = tokio::spawn(work.in_current_span()).await.map_err(Problem::internal)??;
-    let view = RecallView { id: opened.id, disclosure: opened.disclosure, at: opened.at.to_string() };
+    let Opened { id, disclosure, at, possible_match } = opened;
+    let view = RecallView { id, disclosure, at: at.to_string(), possible_match };
     Ok((StatusCode::CREATED, Json(view)))
 }

@@ -57,6 +57,31 @@ fn edit(path: &Path, change: impl Fn(&mut Vec<u8>)) {
     fs::write(path, bytes).expect("writes");
 }
 
+/// Writes something else in the place of the first enquiry of a bundle.
+fn replace_enquiry(bundle: &Path, change: impl Fn(&str) -> String) {
+    edit(&first(bundle, "tile/entries"), |bytes| {
+        let (mut rest, mut written, mut is_done) = (bytes.as_slice(), Vec::new(), false);
+        while let Some((length, more)) = rest.split_first_chunk::<2>() {
+            let (entry, more) = more.split_at(usize::from(u16::from_be_bytes(*length)));
+            let text = std::str::from_utf8(entry).expect("text");
+            let is_due = !is_done && text.contains("\"type\":\"enquiry\"");
+            let entry = if is_due { change(text) } else { text.to_owned() };
+            written.extend(u16::try_from(entry.len()).expect("an entry is short").to_be_bytes());
+            written.extend(entry.as_bytes());
+            (rest, is_done) = (more, is_done || is_due);
+        }
+        assert!(is_done, "there was an enquiry");
+        *bytes = written;
+    });
+}
+
+/// An entry of a bundle with another value in the place of one field.
+fn with(text: &str, field: &str, value: &Value) -> String {
+    let mut entry: Value = serde_json::from_str(text).expect("JSON");
+    entry[field] = value.clone();
+    entry.to_string()
+}
+
 #[test]
 fn the_script_verifies_the_examples_of_rfc_8032() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_bundle.py");
@@ -86,7 +111,7 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
         assert!(code == 0 && said.contains("Nothing is wrong"), "{said}");
     }
 
-    let cases: [(&str, &str, Edit); 9] = [
+    let cases: [(&str, &str, Edit); 13] = [
         ("entry-altered", "root-mismatch", |at| edit(&first(at, "tile/entries"), |b| b[200] ^= 1)),
         ("tile-altered", "tile-altered", |at| edit(&first(at, "tile/0"), |b| b[33] ^= 1)),
         ("checkpoint-signature", "checkpoint-signature", |at| edit(&at.join("checkpoint"), |b| b[2] ^= 1)),
@@ -106,6 +131,13 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
                 let place = text.find("\"salt\":\"").expect("a salt") + 10;
                 b[place] = if b[place] == b'A' { b'B' } else { b'A' };
             });
+        }),
+        // Whatever an entry holds, there is a finding, and no program that breaks off.
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |_| "[".repeat(60_000))),
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "event", &json!([7])))),
+        ("entry-altered", "entry-malformed", |at| replace_enquiry(at, |text| with(text, "body", &json!({})))),
+        ("entry-altered", "entry-malformed", |at| {
+            replace_enquiry(at, |text| with(text, "body", &json!({ "feeds": 1, "decisions": {}, "recipient": [] })));
         }),
     ];
     for (number, (by_us, by_script, tamper)) in cases.into_iter().enumerate() {

@@ -4,9 +4,10 @@
 use porth::app::emergency::{ReviewError, ReviewFinding, Reviewer};
 use porth::app::enquire::{EnquiryError, QuestionFault};
 use porth::app::not_to_share::{Decider, NotSharing, NotSharingError};
+use porth::app::review::officers::NewOfficer;
+use porth::domain::alert::rules::Thresholds;
 use porth::domain::ids::EventId;
 use porth::domain::programme::{Danger, Relationship};
-use porth::store::StoredEmergency;
 use rstest::rstest;
 
 use super::*;
@@ -27,22 +28,22 @@ async fn in_emergency(programme: &TestProgramme, danger: Option<Danger>, key: u3
     programme.gateway.enquire(&caller(CARE.0), &question, &format!("a-key-in-an-emergency-{key}")).await
 }
 
-/// An enquiry of this system on the day before, which nobody reviewed.
-async fn of_yesterday(programme: &TestProgramme) -> EventId {
-    let event = EventId::new(uuid::Uuid::now_v7());
-    let mut tx = programme.gateway.store().begin().await.expect("a transaction");
-    let now = tx.now().await.expect("the clock");
-    let old = StoredEmergency {
-        event,
-        agency: CARE.0.parse().expect("a code"),
-        client: "test-client".to_owned(),
-        at: now.plus_seconds(-86_400),
-        due_at: now.plus_seconds(-1),
-        reviewed: None,
+/// An enquiry that nobody reviewed by the end of its day.
+async fn overdue(programme: &TestProgramme) -> EventId {
+    let answered = in_emergency(programme, Some(Danger::Child), 0).await.expect("permitted");
+    programme.database.execute("UPDATE emergency SET due_at = 1").await;
+    answered.disclosure
+}
+
+async fn register(programme: &TestProgramme, account: &str, agency: &str) {
+    let officer = NewOfficer {
+        account: account.to_owned(),
+        agency: agency.parse().expect("a code"),
+        keys: Vec::new(),
+        clients: Vec::new(),
+        users: Vec::new(),
     };
-    tx.add_emergency(&programme.code, &old).await.expect("kept");
-    tx.commit().await.expect("committed");
-    event
+    programme.gateway.register_officer(&officer, "operator-1", "appointed").await.expect("registered");
 }
 
 #[rstest]
@@ -78,6 +79,7 @@ async fn an_emergency_is_answered_with_its_danger_on_record_and_waits_for_a_revi
     assert!(matches!(review(Reviewer::Agency(&care, &role, &asker)).await, Err(ReviewError::Own)));
     let done = review(Reviewer::Agency(&care, &role, &other)).await.expect("reviewed");
     assert!(done.is_in_time);
+    register(&programme, "ig-1", "programme-team").await;
     assert!(matches!(review(Reviewer::Council("ig-1")).await, Err(ReviewError::Reviewed)));
     let reviews = entries(&programme, "emergency.review").await;
     assert_eq!((reviews.len(), &reviews[0]["body"]["finding"]), (1, &"justified".into()));
@@ -91,10 +93,11 @@ async fn an_emergency_is_answered_with_its_danger_on_record_and_waits_for_a_revi
 async fn a_system_whose_emergency_was_not_reviewed_in_time_is_refused_until_it_is(#[case] backend: Backend) {
     let programme = TestProgramme::start(backend).await;
     two_children_as_one(&programme).await;
-    let old = of_yesterday(&programme).await;
+    let old = overdue(&programme).await;
+    register(&programme, "ig-1", "programme-team").await;
     let refused = in_emergency(&programme, Some(Danger::Life), 1).await;
     assert!(matches!(refused, Err(EnquiryError::EmergencyUnreviewed { .. })), "{refused:?}");
-    let entry = entries(&programme, "enquiry").await.remove(0);
+    let entry = entries(&programme, "enquiry").await.remove(1);
     assert_eq!(entry["body"]["outcome"]["refused"], "M01", "the refusal is in the log");
     assert_eq!(programme.gateway.all_emergencies().await.expect("read").len(), 1, "a refusal waits for no review");
     programme.ask(PROTECT, BY_NUMBER, &[]).await.expect("on every other ground it may ask");
@@ -102,6 +105,60 @@ async fn a_system_whose_emergency_was_not_reviewed_in_time_is_refused_until_it_i
     let done = programme.gateway.review_emergency(Reviewer::Council("ig-1"), old, ReviewFinding::NotJustified, "late");
     assert!(!done.await.expect("reviewed").is_in_time);
     in_emergency(&programme, Some(Danger::Life), 2).await.expect("permitted again");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_officer_who_reviews_an_emergency_is_registered_and_had_no_part_in_it(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    two_children_as_one(&programme).await;
+    let asked = in_emergency(&programme, Some(Danger::Child), 1).await.expect("permitted").disclosure;
+    let review = async |account: &str| {
+        let reviewer = Reviewer::Council(account);
+        programme.gateway.review_emergency(reviewer, asked, ReviewFinding::Justified, "danger").await
+    };
+    assert!(matches!(review("ig-1").await, Err(ReviewError::NotOfficer)));
+    register(&programme, "ig-1", "programme-team").await;
+    register(&programme, "care-ig", CARE.0).await;
+    register(&programme, "ig-officer-1", "programme-team").await;
+    register(&programme, &caller(CARE.0).client, "programme-team").await;
+    programme.sequencer.drain().await.expect("sequenced"); // who approved is read from the log
+    assert!(matches!(review("care-ig").await, Err(ReviewError::Own)), "of the agency that asked");
+    assert!(matches!(review(&caller(CARE.0).client).await, Err(ReviewError::Own)), "the system that asked");
+    assert!(matches!(review("ig-officer-1").await, Err(ReviewError::Approver)), "put the agreement in force");
+    assert_eq!(programme.gateway.all_emergencies().await.expect("read").len(), 1, "it still waits");
+    review("IG-1").await.expect("reviewed");
+    assert_eq!(entries(&programme, "emergency.review").await[0]["body"]["by"], "ig-1");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_review_by_the_system_that_asked_minutes_before_is_told(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    two_children_as_one(&programme).await;
+    let (role, manager) = ("social-worker".parse().expect("a role"), OpaqueRef::parse(&opaque(9)).expect("22"));
+    let another = AgencyCaller { client: "another-system".to_owned(), ..caller(CARE.0) };
+    let mut reviews = Vec::new();
+    for (key, reviewer) in [(1, &caller(CARE.0)), (2, &another), (3, &caller(CARE.0))] {
+        let asked = in_emergency(&programme, Some(Danger::Child), key).await.expect("permitted").disclosure;
+        if key == 3 {
+            let long_ago = "UPDATE emergency SET at = at - 1000000000 WHERE reviewed_at = 0";
+            programme.database.execute(long_ago).await;
+        }
+        let reviewer = Reviewer::Agency(reviewer, &role, &manager);
+        let done = programme.gateway.review_emergency(reviewer, asked, ReviewFinding::Justified, "danger").await;
+        reviews.push(done.expect("reviewed").disclosure);
+    }
+    programme.sequencer.drain().await.expect("sequenced");
+    programme.gateway.watch_for_alerts(&Thresholds::default()).await.expect("watched");
+    let alerts = programme.gateway.store().alerts(false, Some("quick_review"), 5).await.expect("alerts");
+    let [alert] = &alerts[..] else { panic!("one: {alerts:?}") };
+    assert_eq!((alert.entry, alert.client.as_deref()), (Some(reviews[0]), Some(&*caller(CARE.0).client)));
+    assert_eq!(alert.figures, r#"[{"of":"minutes","count":0}]"#);
 }
 
 #[rstest]

@@ -2,6 +2,7 @@
 
 use porth::app::incident::{IncidentJourneyError, Link, NewAssessment, NewDecision, PackError};
 use porth::app::recall::Named;
+use porth::domain::alert::rules::Thresholds;
 use porth::domain::incident::{IncidentError, Nature, Risk};
 use rstest::rstest;
 
@@ -93,19 +94,25 @@ async fn an_incident_of_a_recall_is_assessed_decided_packed_and_closed(#[case] b
 async fn what_is_not_there_is_not_linked_and_no_name_fits_in_a_record(#[case] backend: Backend) {
     let programme = TestProgramme::start(backend).await;
     let gateway = &programme.gateway;
-    for (of, id) in
-        [("recall", "01990000-0000-7000-8000-000000000000"), ("entry", "x"), ("person", "x"), ("alert", "x")]
-    {
+    let nowhere = "01990000-0000-7000-8000-000000000000";
+    for (of, id) in [("recall", nowhere), ("entry", "x"), ("person", "x"), ("alert", "x"), ("alert", nowhere)] {
         let link = Link { of: of.to_owned(), name: id.to_owned() };
         let refused = gateway.open_incident("ig-1", Nature::Other, "look", None, &[link]).await;
         assert!(matches!(refused, Err(IncidentJourneyError::NoSuchLink)), "{of}: {refused:?}");
     }
+    gateway.parts_for_shield_officers("shield-1").await.expect("read");
+    programme.sequencer.drain().await.expect("sequenced");
+    gateway.watch_for_alerts(&Thresholds::default()).await.expect("watched");
+    let alerts = gateway.store().alerts(false, None, 5).await.expect("alerts");
+    let link = Link { of: "alert".to_owned(), name: alerts[0].event.to_string() };
+    let linked = gateway.open_incident("ig-1", Nature::Misuse, "look", None, std::slice::from_ref(&link)).await;
+    assert_eq!(linked.expect("recorded").links, [link]);
     let named = gateway.open_incident("ig-1", Nature::Other, "Jowan Trelawny was told", None, &[]).await;
     assert!(named.is_err_and(|error| !error.to_string().contains("Jowan")));
     let opened = gateway.open_incident("ig-1", Nature::Other, "look", None, &[]).await.expect("recorded");
     let mut named = assessment(Risk::None);
     named.consequences = vec!["told Jowan".to_owned()];
     assert!(gateway.assess_incident(opened.id, "ig-1", &named).await.is_err());
-    assert_eq!(entries(&programme, "incident.step").await.len(), 1);
-    assert_eq!(gateway.incident_reports().await.expect("read").len(), 1);
+    assert_eq!(entries(&programme, "incident.step").await.len(), 2);
+    assert_eq!(gateway.incident_reports().await.expect("read").len(), 2);
 }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod emergency;
+mod emergency_elsewhere;
 mod incident;
 mod notices;
 mod recall;

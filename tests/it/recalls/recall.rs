@@ -3,8 +3,12 @@
 use porth::app::claim::{ClaimError, NewClaimCheck, NewEngagement};
 use porth::app::recall::{Named, Raiser, RecallError};
 use porth::domain::claim::Route;
+use porth::domain::ids::PossibleMatchId;
 use porth::domain::notice::NoticeBody;
-use porth::store::RecallState;
+use porth::domain::pair::{self, PairState, ReversalReason};
+use porth::domain::subject_case::Effect;
+use porth::domain::time::Timestamp;
+use porth::store::{NewMatch, RecallState, RecordMark};
 use rstest::rstest;
 use serde_json::json;
 
@@ -226,4 +230,91 @@ async fn families_are_marked_and_claims_wait_for_a_new_engagement(#[case] backen
     let refused = programme.gateway.check_claim(&team, &check, "a-key-of-the-team-03").await;
     assert!(matches!(refused, Err(ClaimError::Recalled)), "{refused:?}");
     assert!(!serde_json::to_string(&entries(&programme, "recall.notice").await).expect("JSON").contains("TF-0000"));
+}
+
+fn pair_name(holder: (&str, &str), reference: u32) -> pair::RecordName {
+    let RecordName { agency, feed, reference } = name(holder, reference);
+    pair::RecordName { agency, feed, reference }
+}
+
+/// What recalls of a holder's record leave behind that its later requests are held against.
+async fn raised(programme: &TestProgramme) -> i64 {
+    let mut tx = programme.gateway.store().begin().await.expect("begins");
+    let agency = SCHOOLS.0.parse().expect("a code");
+    tx.matches_raised_since(&programme.code, &agency, Timestamp::from_micros(0)).await.expect("counted")
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_recall_counts_the_same_whether_the_record_was_linked_or_not(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    two_children_as_one(&programme).await;
+    let (school, role) = (caller(SCHOOLS.0), "education-welfare-officer".parse().expect("a role"));
+    let holder = Raiser::Holder(&school, &role);
+    let record = |number| Named::Record(name(SCHOOLS, number));
+    let mut ids = Vec::new();
+    for (number, after) in [(1, 1), (99, 2)] {
+        let opened = recall_as(&programme, holder, &record(number), "namesake").await.expect("taken");
+        let again = recall_as(&programme, holder, &record(number), "namesake").await.expect("a repeat");
+        assert_eq!((raised(&programme).await, again), (after, opened), "record {number}");
+        ids.push(opened.possible_match.expect("it can be taken back"));
+    }
+    for (number, id) in ids.into_iter().enumerate() {
+        let why = (&role, ReversalReason::ALL[0]);
+        let key = format!("a-key-of-a-reversal-{number}");
+        programme.gateway.reverse_possible_match(&school, id, why, &key).await.expect("taken back");
+    }
+    let pairs = programme.gateway.store().standing_pairs(&programme.code).await.expect("pairs");
+    assert!(pairs.iter().all(|pair| pair.state == PairState::Reversed), "{pairs:?}");
+
+    // Whoever has parted enough today parts neither, by doubt or by recall.
+    let mut tx = programme.gateway.store().begin().await.expect("begins");
+    let now = tx.now().await.expect("the clock");
+    for _ in 0..97 {
+        let id = PossibleMatchId::new(uuid::Uuid::now_v7());
+        let record = pair_name(SCHOOLS, 1);
+        let row = NewMatch { id, record, fields: Vec::new(), asked_at: now };
+        tx.add_match(&programme.code, &row).await.expect("kept");
+    }
+    tx.commit().await.expect("committed");
+    let last = recall_as(&programme, holder, &record(98), "namesake").await;
+    assert!(last.is_ok(), "the hundredth: {last:?}");
+    for number in [1, 97] {
+        let over = recall_as(&programme, holder, &record(number), "other-person").await;
+        assert!(matches!(over, Err(RecallError::Today)), "record {number}: {over:?}");
+    }
+    recall_as(&programme, Raiser::Officer("ig-1"), &record(1), "namesake").await.expect("an officer may");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_changed_while_a_recall_was_prepared_is_read_again(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    two_children_as_one(&programme).await;
+    let mut tx = programme.gateway.store().begin().await.expect("begins");
+    tx.lock_programme(&programme.code).await.expect("locked");
+    let preparing = programme.clone();
+    let recalled = tokio::spawn(async move {
+        let (school, role) = (caller(SCHOOLS.0), "education-welfare-officer".parse().expect("a role"));
+        let named = Named::Record(name(SCHOOLS, 1));
+        recall_as(&preparing, Raiser::Holder(&school, &role), &named, "namesake").await.map(drop)
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let now = tx.now().await.expect("the clock");
+    let mark = RecordMark {
+        name: pair_name(SCHOOLS, 1),
+        effect: Effect::Restricted,
+        criterion: String::new(),
+        matter: [7; 16],
+    };
+    tx.add_record_mark(&programme.code, &mark, now).await.expect("marked");
+    tx.raise_policy_revision(Some(&programme.code)).await.expect("raised");
+    tx.commit().await.expect("committed");
+    recalled.await.expect("it ran").expect("taken");
+    let pairs = programme.gateway.store().standing_pairs(&programme.code).await.expect("pairs");
+    assert!(pairs.is_empty(), "the record is not used any more: {pairs:?}");
 }

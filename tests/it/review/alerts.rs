@@ -3,6 +3,7 @@
 use porth::app::alerts::decoy::DecoyRecord;
 use porth::app::alerts::{AlertError, AlertStepAsked};
 use porth::app::doctor::{Expected, Health, examine};
+use porth::app::review::officers::NewOfficer;
 use porth::domain::alert::hours::Hours;
 use porth::domain::alert::rules::Thresholds;
 use porth::domain::alert::{Kind, Step};
@@ -12,9 +13,10 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{CORE, KNOWN, ask, ask_in_vain, officer, ready, register};
+use crate::support::agency::TestAgency;
 use crate::support::database::Backend;
-use crate::support::gateway::{LOG, PROGRAMME, TestGateway};
-use crate::support::people::{Person, flag, reference};
+use crate::support::gateway::{EPOCH, LOG, PROGRAMME, TestGateway, hexadecimal};
+use crate::support::people::{LINKING, Person, flag, reference, token, type_key};
 
 const PEOPLE: [Person; 5] = [
     Person::new("Anka", "2 Quay"),
@@ -152,6 +154,98 @@ async fn whoever_asks_about_a_decoy_is_told_of_and_nobody_else(#[case] backend: 
     gateway.remove_decoy(&named("Nobody"), "ig-1", "known-by-now").await.expect("removed");
     assert!(matches!(gateway.remove_decoy(&named("Nobody"), "ig-1", "x").await, Err(AlertError::Decoy)));
     assert_eq!(home.events("alert.decoy", "").await, 2);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nobody_closes_the_alert_about_what_they_did(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let gateway = home.gateway();
+    gateway.parts_for_shield_officers("Shield-1").await.expect("read");
+    let alerts = watch(&home, &lenient()).await;
+    let [alert] = &alerts[..] else { panic!("one: {alerts:?}") };
+    assert_eq!((alert.agency.as_ref(), alert.client.as_deref()), (None, Some("Shield-1")));
+    register(&home, officer("shield-1", "programme-team")).await;
+    register(&home, NewOfficer { clients: vec!["shield-1".to_owned()], ..officer("ig-2", "programme-team") }).await;
+    for step in [Step::Close, Step::Escalate] {
+        for account in ["shield-1", "SHIELD-1", "ig-2"] {
+            let to = (step == Step::Escalate).then(|| "dpo".parse().expect("a code"));
+            let asked = AlertStepAsked { alert: alert.event, step, to };
+            let own = gateway.step_alert(account, &asked, "call:7").await;
+            assert!(matches!(own, Err(AlertError::Own)), "{account}: {own:?}");
+        }
+    }
+    let asked = AlertStepAsked { alert: alert.event, step: Step::Close, to: None };
+    assert_eq!(gateway.step_alert("ig-1", &asked, "call:7").await.expect("closed").state, "closed");
+    home.stop().await;
+}
+
+/// Asks about whoever has these names, with an NHS number.
+async fn ask_with_number(hub: &TestAgency<'_>, names: &[&str], number: &str, role: &str, status: u16) {
+    let linkage = &hub.home.linkage;
+    let mut question = hub.question("areas", &KNOWN);
+    question["role"] = role.into();
+    let names: Vec<String> = names.iter().map(|name| token(linkage, LINKING, name)).collect();
+    question["tokens"][EPOCH.to_string()] = json!({ LINKING: names, "nhs": [token(linkage, "nhs", number)] });
+    question["epochs"][0]["key_checks"]["nhs"] = hexadecimal(&type_key(linkage, "nhs").key_check()).into();
+    let reply = hub.enquire(&question).await;
+    assert_eq!(reply.status, status, "{reply:?}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_invented_number_beside_real_names_hides_nobody(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let (hub, education) = (home.agency("early-help-hub").await, home.agency("education").await);
+    let mut row = Person::new("Nobody", "no address").record(&home.linkage, "child", json!([]));
+    row.as_object_mut().expect("a record").remove("household");
+    education.deliver("attendance", CORE, &[row]).await;
+    let decoy = DecoyRecord {
+        agency: AgencyCode::parse("education").expect("a code"),
+        feed: FeedCode::parse("attendance").expect("a code"),
+        reference: OpaqueRef::parse(&reference("Nobody")).expect("a reference"),
+    };
+    home.gateway().register_decoy(&decoy, "ig-1", "plan:3").await.expect("registered");
+    let rules = Thresholds { repeats_a_day: 2, ..lenient() };
+
+    ask_with_number(&hub, &["Nobody"], "9990000018", "housing-officer", 403).await;
+    ask_with_number(&hub, &["Nobody"], "9990000026", "hub-screener", 201).await;
+    assert_eq!(kinds(&watch(&home, &rules).await), ["decoy_touched", "refused_then_granted"]);
+    ask_with_number(&hub, &["Nobody"], "9990000034", "hub-screener", 201).await;
+    assert_eq!(
+        kinds(&watch(&home, &rules).await),
+        ["decoy_touched", "refused_then_granted", "repeat_on_one_person"],
+        "three numbers, one name"
+    );
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn people_are_new_until_they_were_asked_about_by_the_same_keys(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let hub = home.agency("early-help-hub").await;
+    let rules = |budget| Thresholds { new_subjects_a_day: budget, ..lenient() };
+    let filler = "9990000018";
+    for name in ["Anka", "Bryok", "Anka", "Bryok"] {
+        ask_with_number(&hub, &[name], filler, "hub-screener", 201).await;
+    }
+    assert_eq!(kinds(&watch(&home, &rules(2)).await), [] as [&str; 0], "two people, asked about twice");
+    ask_with_number(&hub, &["Casek", "Derwa"], filler, "hub-screener", 201).await;
+    assert_eq!(kinds(&watch(&home, &rules(3)).await), [] as [&str; 0]);
+    for name in ["Casek", "Derwa"] {
+        ask_with_number(&hub, &[name], filler, "hub-screener", 201).await;
+    }
+    let alerts = watch(&home, &rules(4)).await;
+    assert_eq!(kinds(&alerts), ["new_subjects"], "one question with the keys of two made neither known");
+    assert_eq!(alerts[0].figures, r#"[{"of":"budget","count":4},{"of":"new_subjects","count":5}]"#);
     home.stop().await;
 }
 

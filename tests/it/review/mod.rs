@@ -1,5 +1,6 @@
 //! Disclosures are reviewed, and warnings raised: drawn, judged by two people, replied to, looked into.
 
+mod accounts;
 mod alerts;
 mod commands;
 mod draws;

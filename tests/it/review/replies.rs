@@ -101,6 +101,12 @@ async fn nobody_is_warned_of_suspected_misuse_before_it_is_dealt_with(#[case] ba
     }
     find(&home, entry, Finding::SuspectedMisuse, Action::BreachCase).await;
     assert!(findings(&hub).await.is_empty());
+    let later = ask(&hub, &KNOWN).await;
+    draw_named(&home, &[later]).await;
+    find(&home, later, Finding::Minimisation, Action::Retrain).await;
+    let page = home.gateway().store().findings_about(&hub.code, Finding::SuspectedMisuse, None, 1).await;
+    let page: Vec<EventId> = page.expect("the database").iter().map(|review| review.entry).collect();
+    assert_eq!(page, [later], "what is kept back leaves no gap in a page");
     assert_eq!(reply(&hub, entry, "accepted", &idempotency_key()).await.status, 404);
     home.gateway().step_review("ig-2", entry, &Asked::Complete, "case-closed").await.expect("done");
     assert_eq!(findings(&hub).await[0]["finding"], "suspected_misuse");

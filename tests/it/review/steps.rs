@@ -19,7 +19,7 @@ async fn sampled(backend: Backend) -> (TestGateway, EventId) {
     let hub = home.agency("early-help-hub").await;
     let entry = ask(&hub, &KNOWN).await;
     draw_named(&home, &[entry]).await;
-    for account in ["ig-1", "ig-2", "ig-3"] {
+    for account in ["ig-1", "ig-2", "ig-3", "ig-4"] {
         register(&home, officer(account, "programme-team")).await;
     }
     (home, entry)
@@ -161,18 +161,25 @@ async fn a_returned_finding_and_an_unclear_basis_go_to_somebody_else(#[case] bac
     assert_eq!(read(&home, "ig-2", entry).await.expect("shown"), "proposed");
     assert_eq!(step(&home, "ig-2", entry, &Asked::Return).await.expect("returned"), "drawn");
     let review = home.gateway().store().review(entry).await.expect("the database").expect("it is there");
-    assert_eq!((review.finding, review.reviewer, review.barred.as_deref()), (None, None, Some("ig-1")));
-    assert_eq!(read(&home, "ig-1", entry).await.expect("shown"), "drawn", "the first reviewer does not get it again");
-
-    assert_eq!(read(&home, "ig-2", entry).await.expect("shown"), "taken");
-    let unclear = Asked::Decide(verdict(&home, Finding::BasisUnclear, Action::ReferToOfficer).await);
-    assert_eq!(step(&home, "ig-2", entry, &unclear).await.expect("decided"), "referred");
+    assert_eq!((review.finding, review.reviewer), (None, None));
+    assert_eq!(review.barred, ["ig-1", "ig-2"]);
     let justified = Asked::Decide(verdict(&home, Finding::Justified, Action::None).await);
-    assert!(matches!(step(&home, "ig-2", entry, &justified).await, Err(ReviewError::SamePerson)));
-    assert!(matches!(step(&home, "ig-3", entry, &justified).await, Err(ReviewError::NotLooked)));
-    read(&home, "ig-3", entry).await.expect("shown");
-    assert!(matches!(step(&home, "ig-3", entry, &unclear).await, Err(ReviewError::WrongState)), "not twice");
-    assert_eq!(step(&home, "ig-3", entry, &justified).await.expect("decided"), "closed");
+    for account in ["ig-1", "ig-2"] {
+        assert_eq!(read(&home, account, entry).await.expect("shown"), "drawn", "neither of the two gets it again");
+        assert!(matches!(step(&home, account, entry, &justified).await, Err(ReviewError::WrongState)));
+    }
+
+    assert_eq!(read(&home, "ig-3", entry).await.expect("shown"), "taken");
+    let unclear = Asked::Decide(verdict(&home, Finding::BasisUnclear, Action::ReferToOfficer).await);
+    assert_eq!(step(&home, "ig-3", entry, &unclear).await.expect("decided"), "referred");
+    for account in ["ig-1", "ig-2", "ig-3"] {
+        let barred = step(&home, account, entry, &justified).await;
+        assert!(matches!(barred, Err(ReviewError::SamePerson)), "{account}: {barred:?}");
+    }
+    assert!(matches!(step(&home, "ig-4", entry, &justified).await, Err(ReviewError::NotLooked)));
+    read(&home, "ig-4", entry).await.expect("shown");
+    assert!(matches!(step(&home, "ig-4", entry, &unclear).await, Err(ReviewError::WrongState)), "not twice");
+    assert_eq!(step(&home, "ig-4", entry, &justified).await.expect("decided"), "closed");
     assert!(home.events("review.step", "").await >= 8);
     home.stop().await;
 }

@@ -38,11 +38,13 @@ async fn the_schema_goes_up_down_and_up_again(#[case] backend: Backend) {
 #[test]
 fn the_two_engines_have_the_same_tables_columns_and_comments() {
     for step in STEPS {
-        let [sqlite, postgres] = ["sqlite", "postgres"].map(|engine| {
+        let texts = ["sqlite", "postgres"].map(|engine| {
             let path = format!("{}/migrations/{engine}/{step}.up.sql", env!("CARGO_MANIFEST_DIR"));
-            columns(&std::fs::read_to_string(path).expect("the migration is there"))
+            std::fs::read_to_string(path).expect("the migration is there")
         });
-        assert!(!sqlite.is_empty(), "{step} has neither a table nor a changed one");
+        let [sqlite, postgres] = texts.each_ref().map(|text| columns(text));
+        let is_one_text = texts[0] == texts[1]; // a step that changes what is in the tables alone
+        assert!(!sqlite.is_empty() || is_one_text, "{step} has neither a table nor a changed one");
         assert_eq!(sqlite, postgres);
     }
 }
@@ -72,6 +74,7 @@ const STEPS: &[&str] = &[
     "0023_rights",
     "0024_recalls",
     "0026_reidentification",
+    "0030_accounts",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.

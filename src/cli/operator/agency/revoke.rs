@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::operator::{ConfigFile, app_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
+use crate::domain::account::Account;
 
 /// Arguments of `porth agency revoke-key`.
 #[derive(Debug, Args)]
@@ -55,7 +56,7 @@ pub(super) fn key(args: &KeyArgs, output: Output) -> Result<(), Failure> {
 }
 
 pub(super) fn signatory(args: &SignatoryArgs, output: Output) -> Result<(), Failure> {
-    if args.by == args.confirmed_by {
+    if Account::of(&args.by).is(&args.confirmed_by) {
         return Err(Failure::failed("a signatory is revoked by two people: --by and --confirmed-by must differ"));
     }
     let config = args.config.read()?;
