@@ -56,7 +56,7 @@ pub(crate) struct TestKeys {
     index: [u8; 32],
     receipt: [u8; 32],
     checkpoint: [u8; 32],
-    shield: Arc<SealKeyPair>,
+    pub(crate) shield: Arc<SealKeyPair>,
     /// Whose private half no gateway has.
     pub(crate) match_run: Arc<SealKeyPair>,
 }
