@@ -149,13 +149,15 @@ impl Gateway {
                 let record = shown.iter().find(|record| record.reference == reference);
                 let of_record = |mark: &&RecordMark| mark.is_of(agency, feed, &reference);
                 let own: Vec<&RecordMark> = marks.iter().filter(of_record).collect();
+                // Several decisions may say the same.
                 let contested = own.iter().filter(|mark| mark.effect == Effect::Contested);
+                let contested: BTreeSet<String> = contested.map(|mark| mark.criterion.clone()).collect();
                 seen.push(OwnRecordSeen {
                     feed: feed.clone(),
                     as_at: record.map(|record| record.as_at.date()),
                     evidence: record.map(|record| self.open_evidence(record.id, &record.evidence)).transpose()?,
                     is_restricted: own.iter().any(|mark| mark.effect == Effect::Restricted),
-                    contested: contested.map(|mark| mark.criterion.clone()).collect(),
+                    contested: contested.into_iter().collect(),
                     reference,
                 });
             }

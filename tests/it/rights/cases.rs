@@ -180,6 +180,31 @@ async fn a_restricted_record_contributes_as_if_it_were_not_held_until_that_is_li
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
 #[tokio::test]
+async fn a_record_that_two_decisions_restrict_is_free_when_both_are_lifted(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    family(&programme).await;
+    let school = caller(SCHOOLS.0);
+    let mut cases = Vec::new();
+    for (right, outcome) in
+        [(SubjectRight::Objection, PartOutcome::Upheld), (SubjectRight::Restriction, PartOutcome::Restricted)]
+    {
+        let case = open(&programme, SCHOOLS, 1, right, None).await.expect("opened").value.id;
+        gateway.decide_subject_case(&school, case, &verdict(outcome, &[])).await.expect("decided");
+        cases.push(case);
+    }
+    assert_eq!(areas(&programme, GIRL).await, all_met(&["A3"]));
+    let reason = "settled".parse().expect("a code");
+    for (case, left) in [(cases[0], &["A3"][..]), (cases[1], &["A2", "A3"])] {
+        gateway.lift_subject_marks(&school, Matter::Case(case), &reason, &user()).await.expect("lifted");
+        assert_eq!(areas(&programme, GIRL).await, all_met(left));
+    }
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
 async fn what_a_person_disputes_is_answered_as_contested(#[case] backend: Backend) {
     let programme = TestProgramme::start(backend).await;
     family(&programme).await;
