@@ -180,18 +180,28 @@ impl Gateway {
         day.answered = u64::from(is_answered);
         day.known = u64::from(is_answered && self.was_known(facts.event).await?);
         day.decoys = u64::from(tags.iter().any(|tag| decoys.contains(tag)));
-        let (mut is_new, mut repeats, mut was_refused) = (true, 0, false);
+        let (mut alike, mut repeats, mut was_refused) = (None::<BTreeSet<EventId>>, 0, false);
         for tag in tags {
             let before = self.store().asked_before(tag, agency, facts.event, LOOKED_BACK).await?;
-            is_new &= before.is_empty();
+            let events: BTreeSet<EventId> = before.iter().map(|asked| asked.event).collect();
+            alike = Some(alike.map_or_else(|| events.clone(), |alike| &alike & &events));
             let today = before.iter().filter(|asked| day_of(asked.at) == day_of(facts.at));
             repeats = repeats.max(today.clone().count() as u64);
             was_refused |= today.clone().any(|asked| asked.is_refused);
         }
-        day.new_subjects = u64::from(is_new);
+        day.new_subjects = u64::from(!self.was_asked_with(&alike.unwrap_or_default(), tags.len()).await?);
         day.repeats = repeats + 1;
         day.refused_then_granted = u64::from(is_answered && was_refused);
         Ok(day)
+    }
+
+    /// Whether one of some questions, each of which carried at least a question's tags, carried no others: then
+    /// it was about the same person. That each tag was seen somewhere says nothing: an asker can put an
+    /// invented identifier into every question, or many people's into one.
+    async fn was_asked_with(&self, alike: &BTreeSet<EventId>, tags: usize) -> Result<bool, AlertError> {
+        let alike: Vec<EventId> = alike.iter().copied().collect();
+        let found = self.store().tags_of_events(&alike).await?;
+        Ok(found.values().any(|carried| carried.len() == tags))
     }
 
     /// Whether an answer was about somebody whom the asker could be told about. An answer whose opening was

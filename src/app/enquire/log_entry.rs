@@ -347,14 +347,13 @@ impl Gateway {
         sealed.map(ShieldOpening::new).ok_or(AppError::Internal("a shield opening cannot be sealed"))
     }
 
-    /// Under what the person's entries are found again: identifiers where there are any, else all keys.
+    /// Under what the person's entries are found again: every identifier and linking key. The asker chooses
+    /// what it asks with; an invented identifier must not keep the entry from where the real keys lead.
     fn tags(&self, tokens: &[StoredToken], policies: &Policies) -> Vec<[u8; 16]> {
+        let is_known_by = |token: &&StoredToken| policies.is_strong(token.kind) || policies.links(token.kind);
         let tag = |token: &StoredToken| self.keys().tagger.subject(token.blinded.as_bytes());
-        let strong: Vec<[u8; 16]> = tokens.iter().filter(|token| policies.is_strong(token.kind)).map(tag).collect();
-        if !strong.is_empty() {
-            return strong;
-        }
-        tokens.iter().filter(|token| policies.links(token.kind)).map(tag).collect()
+        let tags: BTreeSet<[u8; 16]> = tokens.iter().filter(is_known_by).map(tag).collect();
+        tags.into_iter().collect()
     }
 }
 

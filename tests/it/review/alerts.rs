@@ -12,9 +12,10 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{CORE, KNOWN, ask, ask_in_vain, officer, ready, register};
+use crate::support::agency::TestAgency;
 use crate::support::database::Backend;
-use crate::support::gateway::{LOG, PROGRAMME, TestGateway};
-use crate::support::people::{Person, flag, reference};
+use crate::support::gateway::{LOG, PROGRAMME, TestGateway, hexadecimal};
+use crate::support::people::{LINKING, Person, flag, reference, token, type_key};
 
 const PEOPLE: [Person; 5] = [
     Person::new("Anka", "2 Quay"),
@@ -152,6 +153,78 @@ async fn whoever_asks_about_a_decoy_is_told_of_and_nobody_else(#[case] backend: 
     gateway.remove_decoy(&named("Nobody"), "ig-1", "known-by-now").await.expect("removed");
     assert!(matches!(gateway.remove_decoy(&named("Nobody"), "ig-1", "x").await, Err(AlertError::Decoy)));
     assert_eq!(home.events("alert.decoy", "").await, 2);
+    home.stop().await;
+}
+
+/// A question with identifiers of the asker's choice beside the person's own keys.
+async fn ask_with(hub: &TestAgency<'_>, person: &Person, invented: &[&str], is_refused: bool) {
+    let mut question = hub.question("areas", person);
+    let linkage = &hub.home.linkage;
+    let tokens: Vec<String> = invented.iter().map(|value| token(linkage, "upn", value)).collect();
+    question["tokens"]["1"]["upn"] = json!(tokens);
+    question["epochs"][0]["key_checks"]["upn"] = hexadecimal(&type_key(linkage, "upn").key_check()).into();
+    if is_refused {
+        question["role"] = "housing-officer".into();
+    }
+    let reply = hub.enquire(&question).await;
+    assert_eq!(reply.status, if is_refused { 403 } else { 201 }, "{reply:?}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_invented_identifier_hides_neither_a_repeat_nor_a_refusal_nor_a_decoy(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let (hub, education) = (home.agency("early-help-hub").await, home.agency("education").await);
+    let decoy = Person::new("Nobody", "no address");
+    let mut row = decoy.record(&home.linkage, "child", json!([]));
+    row.as_object_mut().expect("a record").remove("household");
+    let known = KNOWN.record(&home.linkage, "child", json!([flag("E1", "met")]));
+    education.deliver("attendance", CORE, &[row, known]).await;
+    let named = DecoyRecord {
+        agency: AgencyCode::parse("education").expect("a code"),
+        feed: FeedCode::parse("attendance").expect("a code"),
+        reference: OpaqueRef::parse(&reference("Nobody")).expect("a reference"),
+    };
+    home.gateway().register_decoy(&named, "ig-1", "plan:3").await.expect("registered");
+
+    // A fresh invented number each time: it is one person all the same, refused and then granted, and the decoy.
+    ask_with(&hub, &KNOWN, &["I1"], true).await;
+    for number in ["I2", "I3", "I4"] {
+        ask_with(&hub, &KNOWN, &[number], false).await;
+    }
+    ask_with(&hub, &decoy, &["I5"], false).await;
+    let rules = Thresholds { repeats_a_day: 3, ..lenient() };
+    let alerts = watch(&home, &rules).await;
+    assert_eq!(kinds(&alerts), ["decoy_touched", "refused_then_granted", "repeat_on_one_person"]);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_number_that_was_used_before_and_people_asked_about_together_leave_everybody_new(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    let hub = home.agency("early-help-hub").await;
+    let rules = Thresholds { new_subjects_a_day: 5, ..lenient() };
+    // The first question makes the invented number known, and carries the keys of everybody.
+    let mut together = hub.question("areas", &PEOPLE[0]);
+    let of = |person: &Person| token(&home.linkage, LINKING, person.name);
+    together["tokens"]["1"][LINKING] = PEOPLE.iter().map(of).collect();
+    let reply = hub.enquire(&together).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    ask_with(&hub, &KNOWN, &["I1"], false).await;
+    for person in &PEOPLE[..3] {
+        ask_with(&hub, person, &["I1"], false).await;
+    }
+    for _ in 0..4 {
+        ask_with(&hub, &PEOPLE[0], &["I1"], false).await;
+    }
+    assert_eq!(kinds(&watch(&home, &rules).await), [] as [&str; 0], "five: asked about again nobody is new");
+    ask(&hub, &PEOPLE[3]).await;
+    assert_eq!(kinds(&watch(&home, &rules).await), ["new_subjects"], "who was named among others is new");
     home.stop().await;
 }
 
