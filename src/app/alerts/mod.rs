@@ -36,6 +36,9 @@ pub enum AlertError {
     /// The alert is about the officer's own agency.
     #[error("the alert is about the officer's own agency: an officer of another agency decides")]
     OwnAgency,
+    /// The alert is about what the officer did.
+    #[error("the alert is about the officer, or a client that the officer asks through: another officer decides")]
+    OwnClient,
     /// The alert is not where this step begins, or somebody else was first.
     #[error("the alert is not where this step begins")]
     WrongState,
@@ -95,6 +98,12 @@ impl Gateway {
         let before = self.store().alert(asked.alert).await?.ok_or(AlertError::Unknown)?;
         if before.agency.as_ref() == Some(&officer.agency) {
             return Err(AlertError::OwnAgency);
+        }
+        // What officers do themselves, such as reading what is for the shield officers, names their account.
+        let is_own =
+            |client: &String| client.trim().eq_ignore_ascii_case(account.trim()) || officer.clients.contains(client);
+        if before.client.as_ref().is_some_and(is_own) {
+            return Err(AlertError::OwnClient);
         }
         if asked.to.is_some() != (asked.step == Step::Escalate) {
             return Err(AlertError::To);

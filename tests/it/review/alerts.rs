@@ -3,6 +3,7 @@
 use porth::app::alerts::decoy::DecoyRecord;
 use porth::app::alerts::{AlertError, AlertStepAsked};
 use porth::app::doctor::{Expected, Health, examine};
+use porth::app::review::officers::NewOfficer;
 use porth::domain::alert::hours::Hours;
 use porth::domain::alert::rules::Thresholds;
 use porth::domain::alert::{Kind, Step};
@@ -225,6 +226,31 @@ async fn a_number_that_was_used_before_and_people_asked_about_together_leave_eve
     assert_eq!(kinds(&watch(&home, &rules).await), [] as [&str; 0], "five: asked about again nobody is new");
     ask(&hub, &PEOPLE[3]).await;
     assert_eq!(kinds(&watch(&home, &rules).await), ["new_subjects"], "who was named among others is new");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_officer_decides_no_alert_about_what_the_officer_did(#[case] backend: Backend) {
+    let home = ready(backend).await;
+    register(&home, officer("ig-2", "programme-team")).await;
+    register(&home, NewOfficer { clients: vec!["ig-1".to_owned()], ..officer("ig-3", "programme-team") }).await;
+    home.gateway().parts_for_shield_officers("ig-1").await.expect("looked");
+    let alerts = watch(&home, &lenient()).await;
+    let [alert] = &alerts[..] else { panic!("one: {alerts:?}") };
+    assert_eq!(
+        (alert.kind.as_str(), alert.agency.as_ref(), alert.client.as_deref()),
+        ("listed_entry", None, Some("ig-1"))
+    );
+    let close = async |account: &str| {
+        let asked = AlertStepAsked { alert: alert.event, step: Step::Close, to: None };
+        home.gateway().step_alert(account, &asked, "call:7").await.map(|alert| alert.state)
+    };
+    assert!(matches!(close("ig-1").await, Err(AlertError::OwnClient)), "the officer's own account");
+    assert!(matches!(close("ig-3").await, Err(AlertError::OwnClient)), "a client of the officer's own");
+    assert_eq!(close("ig-2").await.expect("closed"), "closed");
     home.stop().await;
 }
 
