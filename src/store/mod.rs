@@ -172,6 +172,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop kept replies", &subject_entries::DROP_REPLIES),
     ("entries of records", &subject_entries::BY_TAG),
     ("opened events", &subject_entries::STILL_OPENED),
+    ("notices of answers", &subject_entries::NOTICES_OF),
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
     ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
     ("shown records", &possible_matches::SHOWN),

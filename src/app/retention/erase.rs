@@ -33,6 +33,8 @@ impl Gateway {
     /// [`AppError::Policy`] where one of them is no entry of the log; nothing is erased then.
     pub async fn erase_entries(&self, events: &[EventId], reason: &str, by: &str) -> Result<Erased, AppError> {
         let mut events = events.to_vec();
+        // A notice says that an answer was wrong, and what holds instead: it goes with the answer.
+        events.extend(self.store().notice_entries_of(&events).await?);
         events.sort_unstable();
         events.dedup();
         let mut covered = Vec::with_capacity(events.len());

@@ -6,7 +6,7 @@ use porth::app::backup::back_up;
 use porth::app::restore::{RestoreTerms, restore};
 use porth::app::retention::kept_erasures;
 use porth::domain::ids::EventId;
-use porth::domain::retention::Hold;
+use porth::domain::retention::{DataItem, ENTRIES_WITHOUT_PEOPLE, Hold};
 use porth::domain::subject_case::SubjectRight;
 use porth::domain::time::Timestamp;
 use porth::store::NewEvent;
@@ -165,4 +165,15 @@ async fn a_backup_of_before_an_erasure_brings_nothing_back(#[case] backend: Back
     let told = entries(&restored, "erasure").await;
     let [erasure] = &told[..] else { panic!("one entry: {told:?}") };
     assert_eq!(erasure["body"]["reason"], "restored-backup");
+}
+
+#[test]
+fn every_type_of_entry_belongs_to_an_item_or_is_listed_as_telling_of_nobody() {
+    for kind in Body::KINDS {
+        let is_listed = ENTRIES_WITHOUT_PEOPLE.contains(kind);
+        assert_ne!(DataItem::of_entry(kind).is_some(), is_listed, "{kind}: one of the two");
+    }
+    for kind in ENTRIES_WITHOUT_PEOPLE {
+        assert!(Body::KINDS.contains(kind), "{kind} is no type of entry");
+    }
 }
