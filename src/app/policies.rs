@@ -290,13 +290,20 @@ impl Policies {
         let is_it = |mark: &RecordMark| mark.effect == Effect::Restricted && mark.is_of(agency, feed, reference);
         self.marks.iter().any(is_it)
     }
-    /// What a record says, where its person disputes some of it.
+    /// What a record says, where its person disputes some of it: of flags, and of what is computed.
     pub fn contest(&self, (agency, feed, reference): (&AgencyCode, &FeedCode, &OpaqueRef), evidence: &mut Evidence) {
         let disputed = self.marks.iter().filter(|mark| mark.effect == Effect::Contested);
         for mark in disputed.filter(|mark| mark.is_of(agency, feed, reference)) {
             for flag in &mut evidence.flags {
                 if mark.criterion.is_empty() || flag.criterion.as_str() == mark.criterion {
                     flag.state = FlagState::Contested;
+                }
+            }
+            let computed = self.programme().criteria().iter().filter(|criterion| criterion.from_attendance);
+            for criterion in computed {
+                let is_disputed = mark.criterion.is_empty() || criterion.code.as_str() == mark.criterion;
+                if is_disputed && !evidence.contested.contains(&criterion.code) {
+                    evidence.contested.push(criterion.code.clone());
                 }
             }
         }

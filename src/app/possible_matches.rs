@@ -229,6 +229,7 @@ impl Gateway {
         record: &RecordName,
         effects: &[String],
     ) -> Result<crate::store::NewEvent, AppError> {
+        let told_of = record;
         let told = format!("{}/{}/{}", record.agency, record.feed, record.reference.as_str());
         let (record, sealed_record) = self.commit(event, "record", told.into_bytes(), RECORD_LENGTH)?;
         let mut effect = effects.join("\n");
@@ -248,6 +249,7 @@ impl Gateway {
         let mut entry = self.event_with_id(event, now, body)?;
         entry.recipient = Some(agency.to_string());
         entry.openings = vec![("record", sealed_record), ("effect", sealed_effect)];
+        entry.records = self.records_named([told_of]);
         Ok(entry)
     }
 }

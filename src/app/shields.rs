@@ -114,6 +114,7 @@ impl Gateway {
         let mut event = self.event_with_id(id, now, Body::ShieldReview(body))?;
         event.recipient = Some(caller.agency.to_string());
         event.openings = vec![("review", sealed)];
+        event.records = vec![self.record_use((&caller.agency, feed, reference), false)];
         tx.note_shield_review(self.programme(), &caller.agency, (feed, reference), review_on, now).await?;
         tx.add_events(&[&event]).await?;
         tx.commit().await?;

@@ -27,6 +27,16 @@ impl Gateway {
         RecordUse { tag: self.record_tag(agency, feed, reference), is_asked_about }
     }
 
+    /// That an entry names records in an opening and discloses nothing about their persons to anybody: it is
+    /// found when a person's entries are erased, and is in no list of disclosures.
+    pub(in crate::app) fn records_named<'n>(&self, names: impl IntoIterator<Item = &'n RecordName>) -> Vec<RecordUse> {
+        let one = |name: &RecordName| self.record_use((&name.agency, &name.feed, &name.reference), false);
+        let mut uses: Vec<RecordUse> = names.into_iter().map(one).collect();
+        uses.sort_unstable();
+        uses.dedup();
+        uses
+    }
+
     /// Likewise, of many records about whose persons it is.
     pub(in crate::app) fn record_uses<'n>(&self, names: impl IntoIterator<Item = &'n RecordName>) -> Vec<RecordUse> {
         let one = |name: &RecordName| self.record_use((&name.agency, &name.feed, &name.reference), true);

@@ -477,6 +477,12 @@ mod tests {
         let all_good = [(autumn, good), (spring, good), (summer, good)];
         assert_eq!(attendance(child().bands(&all_good).met("E1")), Met, "a flag stands for itself");
         assert_eq!(attendance(child().bands(&all_good).until("2026-08")), NotAssessable);
+        let all_below = [(autumn, below), (spring, below), (summer, below)];
+        for bands in [all_good, all_below] {
+            assert_eq!(attendance(child().bands(&bands).disputes("E1")), Contested, "{bands:?}");
+            assert_ne!(attendance(child().bands(&bands).disputes("C1")), Contested, "another is disputed");
+        }
+        assert_eq!(attendance(child().bands(&all_good[1..]).disputes("E1")), NotKnown, "nothing is said");
         let crime = state("A1", &[person(&[says("youth", Child).bands(&all_good), says("police", Child)])]);
         assert_eq!(crime, NotKnown, "no other criterion is computed from attendance");
     }

@@ -38,6 +38,15 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// The records that it names.
+    pub fn records(&self) -> Vec<&RecordName> {
+        match self {
+            Self::Pairs { pairs } => pairs.iter().flat_map(|(a, b)| [a, b]).collect(),
+            Self::Record { record } => vec![record],
+            Self::Delivery { .. } => Vec::new(),
+        }
+    }
+
     /// The pairs of records that one person's records may not hold.
     pub fn parted(&self, records: &[RecordName]) -> Vec<(usize, usize)> {
         let place = |name: &RecordName| records.iter().position(|record| record == name);

@@ -198,6 +198,10 @@ pub struct Evidence {
     /// What the agency says, criterion by criterion.
     #[serde(default)]
     pub flags: Vec<Flag>,
+    /// Criteria that are computed from what the record says, and that its person disputes. No delivery says
+    /// this: it is put there when a record is read. A flag that is disputed says so itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contested: Vec<CriterionCode>,
     /// Last month in which the person can still be assessed (school leaving, 18th birthday).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assessable_until: Option<Month>,

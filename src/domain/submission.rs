@@ -180,6 +180,7 @@ impl RecordLine {
             parental_responsibility: self.parental_responsibility,
             send_18_25: self.send_18_25,
             flags: self.flags,
+            contested: Vec::new(),
             assessable_until: self.assessable_until,
             coverage: self.coverage,
             locality: self.locality,

@@ -177,6 +177,7 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop erased requests", &reidentification::DROP_REIDS),
     ("entries of records", &subject_entries::BY_TAG),
     ("opened events", &subject_entries::STILL_OPENED),
+    ("notices of answers", &subject_entries::NOTICES_OF),
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
     ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
     ("shown records", &possible_matches::SHOWN),
@@ -217,6 +218,9 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
 const STATEMENTS: usize = 512;
 /// How long a statement waits for its turn, or a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
+const USUAL_PATIENCE: &str = "PRAGMA busy_timeout = 30000";
+const LITTLE_PATIENCE: &str = "PRAGMA busy_timeout = 1000";
+const EMPTY_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// Page cache of each SQLite connection, in KiB (hence the sign): it is forgotten at every commit of
 /// another connection anyway, and it is what a long submission keeps in memory.
 const CACHE: &str = "-16384";
@@ -292,6 +296,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .page_size(PAGE_BYTES)
+            // What is deleted is overwritten: an opening that was erased must not be found in the file.
+            .pragma("secure_delete", "ON")
             .pragma("cache_size", CACHE)
             .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(STATEMENTS)
@@ -355,6 +361,26 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Empties SQLite's write-ahead log into the file, so that what was erased is in neither. False when a
+    /// reader was in the way all the time; PostgreSQL has no such step.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn empty_write_ahead_log(&self) -> Result<bool, StoreError> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => {
+                // Whoever waits here keeps every commit waiting: less patience than usual.
+                let mut connection = writer.acquire().await?;
+                sqlx::raw_sql(LITTLE_PATIENCE).execute(&mut *connection).await?;
+                let busy = sqlx::query_scalar::<_, i64>(EMPTY_WAL).fetch_one(&mut *connection).await;
+                sqlx::raw_sql(USUAL_PATIENCE).execute(&mut *connection).await?;
+                Ok(busy? == 0)
+            }
+            Pools::Postgres(_) => Ok(true),
+        }
     }
 
     /// Closes every connection once its work is done.

@@ -81,11 +81,11 @@ statements! {
                    WHERE id = $1 AND state = 'waiting'";
     ADD_MARK = "INSERT INTO record_hold (programme, agency, feed, reference, effect, criterion, subject_case, since)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                ON CONFLICT (programme, agency, feed, reference, effect, criterion) DO NOTHING";
+                ON CONFLICT (programme, agency, feed, reference, effect, criterion, subject_case) DO NOTHING";
     DROP_MARKS = "DELETE FROM record_hold WHERE programme = $1 AND agency = $2 AND feed = $3 AND reference = $4
                   AND subject_case = $5";
     MARKS = "SELECT agency, feed, reference, effect, criterion, subject_case FROM record_hold WHERE programme = $1
-             ORDER BY agency, feed, reference, effect, criterion";
+             ORDER BY agency, feed, reference, effect, criterion, subject_case";
     ADD_COMPLAINT = "INSERT INTO subject_complaint (id, programme, agency, about, subject_case, received_at,
                                                     acknowledged_at, closed_at, outcome, request_tag)
                      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '', $7)

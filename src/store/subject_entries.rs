@@ -25,6 +25,12 @@ pub(super) static BY_TAG: ListStatement = ListStatement::new(
      WHERE subject_entry.tag IN ({list}) ORDER BY event.at, event.id, subject_entry.tag",
     0,
 );
+/// The entries of the notices that tell of answers.
+pub(super) static NOTICES_OF: ListStatement = ListStatement::new(
+    "SELECT DISTINCT notice.event FROM recall_finding JOIN notice ON notice.id = recall_finding.notice
+     WHERE recall_finding.of <> 'family' AND recall_finding.event IN ({list})",
+    0,
+);
 pub(super) static STILL_OPENED: ListStatement =
     ListStatement::new("SELECT DISTINCT event FROM opening WHERE event IN ({list})", 0);
 
@@ -33,6 +39,10 @@ statements! {
     COPY = "INSERT INTO subject_entry (tag, event, asked_about)
             SELECT tag, $2, asked_about FROM subject_entry WHERE event = $1
             ON CONFLICT (tag, event) DO NOTHING";
+    /// A later entry that tells of an earlier one, and discloses nothing about persons itself.
+    COPY_NAMED = "INSERT INTO subject_entry (tag, event, asked_about)
+                  SELECT tag, $2, 0 FROM subject_entry WHERE event = $1
+                  ON CONFLICT (tag, event) DO NOTHING";
     /// Entries in the log, with openings still, of before a moment.
     OPENED_BEFORE = "SELECT event.id, event.type, event.at, event.body FROM event
                      JOIN log_leaf ON log_leaf.event = event.id
@@ -117,6 +127,18 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// The entries of the notices that tell of answers: what a notice says is of no use without them.
+    pub async fn notice_entries_of(&self, answers: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+        let mut found = Vec::new();
+        for piece in answers.chunks(ListStatement::MOST) {
+            let (sql, length) = NOTICES_OF.text(piece.len());
+            for row in self.fetch_all(sql, &list_of(piece, length)).await? {
+                found.push(event_id(&row, 0)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// A page of the entries that tell of erasures.
     pub async fn erasure_entries(
         &self,
@@ -133,6 +155,11 @@ impl Tx {
     /// Notes that an entry rests on whatever another one rested on.
     pub async fn copy_record_uses(&mut self, from: EventId, to: EventId) -> Result<(), StoreError> {
         self.execute(COPY, values![from.as_bytes(), to.as_bytes()]).await.map(drop)
+    }
+
+    /// Notes that an entry is to be erased with the records of another one, and is no disclosure about them.
+    pub async fn name_records_of(&mut self, from: EventId, to: EventId) -> Result<(), StoreError> {
+        self.execute(COPY_NAMED, values![from.as_bytes(), to.as_bytes()]).await.map(drop)
     }
 
     /// Which of these entries have openings still.

@@ -418,6 +418,7 @@ pub(in crate::app) fn cut_down(
     attendance: &[Item],
 ) {
     evidence.flags.retain(|flag| areas.get(&flag.criterion).is_some_and(&may));
+    evidence.contested.retain(|criterion| areas.get(criterion).is_some_and(&may));
     if !may(&Item::Lead) && !may(&Item::Service) {
         evidence.service = None;
     }

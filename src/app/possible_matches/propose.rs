@@ -275,6 +275,7 @@ impl Gateway {
             let (feed, reference) = (&new.record.feed, &new.record.reference);
             json!({ "id": new.id, "feed": feed, "ref": reference, "fields": new.fields })
         };
+        let names = asked.iter().map(|new| &new.record);
         let list = serde_json::to_vec(&asked.iter().map(line).collect::<Vec<_>>());
         let list = list.map_err(|_| AppError::Internal("a log entry's part cannot be written"))?;
         let (asked, sealed) = self.commit(id, "asked", list, 0)?;
@@ -291,6 +292,7 @@ impl Gateway {
         event.recipient = Some(agency.to_string());
         event.purpose = Some(PURPOSE.to_owned());
         event.openings = vec![("asked", sealed)];
+        event.records = self.records_named(names);
         Ok(event)
     }
 }

@@ -268,6 +268,7 @@ impl Gateway {
         let mut entry = self.event_with_id(event, now, Body::RecallOpen(body))?;
         entry.recipient = raiser.agency().map(ToString::to_string);
         entry.openings = vec![(OPENING, sealed)];
+        entry.records = self.records_named(&wrong.records().into_iter().map(pair_name).collect::<Vec<_>>());
         let recall = StoredRecall {
             id,
             raised_by: if let Raiser::Officer(by) = *raiser { by.to_owned() } else { String::new() },

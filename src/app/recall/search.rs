@@ -352,6 +352,9 @@ impl Gateway {
         }
         let (event, notice) = self.notice_entry(recall, &told, now)?;
         tx.add_events(&[&event]).await?;
+        if let Some(answer) = told.entry {
+            tx.name_records_of(answer, event.id).await?;
+        }
         tx.add_notice(&notice).await?;
         let Told { of, event, agency, is_certain, .. } = told;
         tx.add_finding(recall.id, &NewFinding { of, event, agency, notice: notice.id, is_certain }).await?;

@@ -33,6 +33,8 @@ impl Gateway {
     /// [`AppError::Policy`] where one of them is no entry of the log; nothing is erased then.
     pub async fn erase_entries(&self, events: &[EventId], reason: &str, by: &str) -> Result<Erased, AppError> {
         let mut events = events.to_vec();
+        // A notice says that an answer was wrong, and what holds instead: it goes with the answer.
+        events.extend(self.store().notice_entries_of(&events).await?);
         events.sort_unstable();
         events.dedup();
         let mut covered = Vec::with_capacity(events.len());
@@ -45,7 +47,18 @@ impl Gateway {
         for piece in covered.chunks(MOST_EVENTS) {
             self.erase_some(piece, reason, by, &mut done).await?;
         }
+        if done.erased > 0 {
+            self.leave_nothing_behind().await?;
+        }
         Ok(done)
+    }
+
+    /// What was deleted is overwritten in an SQLite file; it has to leave the write-ahead log too.
+    pub(super) async fn leave_nothing_behind(&self) -> Result<(), AppError> {
+        if !self.store().empty_write_ahead_log().await? {
+            tracing::warn!("what was erased is still in the write-ahead log: it goes with the next run of retention");
+        }
+        Ok(())
     }
 
     async fn erase_some(

@@ -109,6 +109,7 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         tx.drop_openings(&events).await?;
         tx.commit().await?;
+        self.leave_nothing_behind().await?;
         kept.extend(erased);
         if kept.len() > before {
             write(path, &kept)?;

@@ -55,6 +55,7 @@ impl Gateway {
         self.erase_old_openings(by, &mut ran).await?;
         self.delete_old_cases(by, &mut ran).await?;
         self.delete_old_complaints(by, &mut ran).await?;
+        self.leave_nothing_behind().await?; // of an earlier erasure, too, that a reader was in the way of
         Ok(ran)
     }
 
@@ -145,12 +146,16 @@ impl Gateway {
         held: u64,
         by: &str,
     ) -> Result<(), AppError> {
-        if !gone.is_empty() {
+        let is_anything_gone = !gone.is_empty();
+        if is_anything_gone {
             let entry = deletion(rule, programme_sha256, before, gone, held, by)?;
             let now = tx.now().await?;
             tx.add_events(&[&self.event(now, entry)?]).await?;
         }
         tx.commit().await?;
+        if is_anything_gone {
+            self.leave_nothing_behind().await?;
+        }
         self.wake_sequencer();
         Ok(())
     }

@@ -2,13 +2,14 @@
 //!
 //! Shown are the disclosures that were about this person. What was asked about another of the family is
 //! that person's affair and is left out, although it may have rested on the same record; so is what an
-//! agency got that shields the person.
+//! agency got that shields the person, and what any other got where it cannot be seen who does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::persons::{Persons, TRIES};
 use super::{ActingUser, Done, Matter, Said, SubjectError};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
@@ -105,22 +106,29 @@ impl Gateway {
         user: &ActingUser,
     ) -> Result<Done<OwnData>, SubjectError> {
         self.check_acting(user).await?;
-        let own = self.own_matter(caller, matter).await?;
-        let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
-        let records = self.own_records(&caller.agency, &own.records, view.generation).await?;
-        let (_, persons) = self.persons_of(&caller.agency, &own.records, view.generation).await?;
-        let entries = self.entries_of_records(&own.records).await?;
-        let disclosures = disclosures(entries, &caller.agency, &persons.shielding)?;
+        for _ in 0..TRIES {
+            let view = self.view_now().await?;
+            let own = self.own_matter(caller, matter).await?;
+            let records = self.own_records(&caller.agency, &own.records, view.generation).await?;
+            let persons = self.persons_of(&caller.agency, &own.records, view.generation).await?;
+            // Of a record that no feed shows any more it cannot be seen whether a shield reaches its person:
+            // whoever drops its own record must not be told more than before.
+            let shown: Vec<RecordName> = persons.shown.iter().cloned().collect();
+            let entries = self.entries_of_records(&shown).await?;
+            let is_frozen = self.policies_at(view.policy_revision).await?.has_frozen_epoch();
+            let disclosures = disclosures(entries, &caller.agency, &Withheld::from(&persons, is_frozen))?;
 
-        let mut tx = self.store().begin().await?;
-        let now = tx.now().await?;
-        let said = Said { action: "data-read", due: own.clock.due_on(), ..Said::default() };
-        let entry = self.subject_entry(caller, user, (&own.text, own.right.as_str()), &said, &own.records, now)?;
-        tx.add_events(&[&entry]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(self.done(&entry, OwnData { records, disclosures })?)
+            // A shield that came meanwhile must be seen.
+            let Some(mut tx) = self.begin_at(&view).await? else { continue };
+            let now = tx.now().await?;
+            let said = Said { action: "data-read", due: own.clock.due_on(), ..Said::default() };
+            let entry = self.subject_entry(caller, user, (&own.text, own.right.as_str()), &said, &own.records, now)?;
+            tx.add_events(&[&entry]).await?;
+            tx.commit().await?;
+            self.wake_sequencer();
+            return Ok(self.done(&entry, OwnData { records, disclosures })?);
+        }
+        Err(AppError::Interrupted.into())
     }
 
     async fn own_records(
@@ -141,13 +149,15 @@ impl Gateway {
                 let record = shown.iter().find(|record| record.reference == reference);
                 let of_record = |mark: &&RecordMark| mark.is_of(agency, feed, &reference);
                 let own: Vec<&RecordMark> = marks.iter().filter(of_record).collect();
+                // Several decisions may say the same.
                 let contested = own.iter().filter(|mark| mark.effect == Effect::Contested);
+                let contested: BTreeSet<String> = contested.map(|mark| mark.criterion.clone()).collect();
                 seen.push(OwnRecordSeen {
                     feed: feed.clone(),
                     as_at: record.map(|record| record.as_at.date()),
                     evidence: record.map(|record| self.open_evidence(record.id, &record.evidence)).transpose()?,
                     is_restricted: own.iter().any(|mark| mark.effect == Effect::Restricted),
-                    contested: contested.map(|mark| mark.criterion.clone()).collect(),
+                    contested: contested.into_iter().collect(),
                     reference,
                 });
             }
@@ -156,11 +166,34 @@ impl Gateway {
     }
 }
 
+/// Whose disclosures are not shown to others.
+enum Withheld<'a> {
+    /// Those of the agencies that shield the person.
+    Of(&'a BTreeSet<AgencyCode>),
+    /// Everybody's: somebody who is out of reach shields the person.
+    Everybody,
+}
+
+impl<'a> Withheld<'a> {
+    /// While an epoch is frozen a shield may come from a record that no token leads to.
+    fn from(persons: &'a Persons, is_frozen: bool) -> Self {
+        let may_be_unnamed = persons.is_shielded && (persons.shielding.is_empty() || is_frozen);
+        if may_be_unnamed { Self::Everybody } else { Self::Of(&persons.shielding) }
+    }
+
+    fn is(&self, recipient: &str) -> bool {
+        match self {
+            Self::Of(shielding) => shielding.iter().any(|agency| agency.as_str() == recipient),
+            Self::Everybody => true,
+        }
+    }
+}
+
 /// What was disclosed about the person of these records.
 fn disclosures(
     entries: Vec<RecordEntry>,
     own: &AgencyCode,
-    shielding: &BTreeSet<AgencyCode>,
+    withheld: &Withheld<'_>,
 ) -> Result<Vec<DisclosureSeen>, StoreError> {
     let mut seen: BTreeMap<(Timestamp, EventId), DisclosureSeen> = BTreeMap::new();
     for entry in entries.into_iter().filter(|entry| entry.of.is_asked_about) {
@@ -168,7 +201,7 @@ fn disclosures(
         let envelope = canonical::envelope(&entry.body).map_err(|_| corrupt())?;
         let said: Disclosed = serde_json::from_str(envelope.body).map_err(|_| corrupt())?;
         let recipient = said.recipient.or(said.agency).unwrap_or_default();
-        if shielding.iter().any(|agency| agency.as_str() == recipient && agency != own) {
+        if recipient != own.as_str() && withheld.is(&recipient) {
             continue;
         }
         let is_own = |line: &&Line| line.supplier == own.as_str() && line.outcome == "permitted";

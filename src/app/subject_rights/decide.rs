@@ -73,7 +73,7 @@ impl Gateway {
         user: &ActingUser,
     ) -> Result<Done<()>, SubjectError> {
         self.check_acting(user).await?;
-        let own = self.own_matter(caller, matter).await?;
+        let own = self.decided_matter(caller, matter).await?;
         let mut tx = self.store().begin().await?;
         tx.lock_programme(self.programme()).await?;
         let now = tx.now().await?;

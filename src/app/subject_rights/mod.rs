@@ -5,7 +5,8 @@
 //! of the person finds its own part in its own queue, without being told who opened the case, and answers
 //! with bytes that are sealed to the case's key. Where a shield reaches the person nothing of this goes to
 //! anybody's queue: what there is, is sealed to the shield officers, and every case has such a part,
-//! padding for most. Whatever there is, the case looks the same to the agency that opened it.
+//! padding for most. Whatever there is, the case looks the same to the agency that opened it. A shield
+//! that comes later has the same effect from then on: a part is there only while it would be made anew.
 //!
 //! None of this asks an agreement: the law gives the right, nobody is shown another's records, and a
 //! controller's answer is its own disclosure.
@@ -13,6 +14,7 @@
 //! | file | journey |
 //! |---|---|
 //! | `open.rs` | a case is opened, and its parts are found |
+//! | `persons.rs` | whose records a case is about now, and whether a shield reaches the person |
 //! | `clock.rs` | the time for an answer is extended, stopped, ended |
 //! | `data.rs` | an agency reads its own records of a case or part, and what was disclosed from them |
 //! | `decide.rs` | what is decided about own records takes effect, and is taken back |
@@ -27,9 +29,12 @@ mod data;
 mod decide;
 mod open;
 mod parts;
+mod persons;
 mod replies;
 mod reseal;
 pub mod shielded;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -221,20 +226,36 @@ impl Gateway {
                     self.open_records_of(CASE_PLACE, id.as_bytes(), &case.sealed)?,
                 )
             }
-            Matter::Part(id) => {
-                let part = self.own_part(caller, id).await?;
-                (
-                    *id.as_bytes(),
-                    id.to_string(),
-                    part.right,
-                    part.clock,
-                    self.open_records_of(PART_PLACE, id.as_bytes(), &part.sealed)?,
-                )
-            }
+            Matter::Part(id) => return self.matter_of_part(&self.own_part(caller, id).await?),
         };
         let name =
             |own: OwnName| RecordName { agency: caller.agency.clone(), feed: own.feed, reference: own.reference };
         Ok(OwnMatter { number, text, right, clock, records: sealed.into_iter().map(name).collect() })
+    }
+
+    /// A matter of which the caller's own decisions are taken back. A part that was answered is one even where
+    /// it is not in the queue any more: what a controller did to its own records it must be able to undo.
+    async fn decided_matter(&self, caller: &AgencyCaller, matter: Matter) -> Result<OwnMatter, SubjectError> {
+        if let Matter::Part(id) = matter
+            && let Some(part) = self.stored_part(caller, id).await?.filter(|part| !part.outcome.is_empty())
+        {
+            return self.matter_of_part(&part);
+        }
+        self.own_matter(caller, matter).await
+    }
+
+    fn matter_of_part(&self, part: &StoredPart) -> Result<OwnMatter, SubjectError> {
+        let (number, text) = (*part.id.as_bytes(), part.id.to_string());
+        let records = self.records_of_part(part)?;
+        Ok(OwnMatter { number, text, right: part.right, clock: part.clock, records })
+    }
+
+    /// A part's records, by its controller.
+    fn records_of_part(&self, part: &StoredPart) -> Result<Vec<RecordName>, AppError> {
+        let own = self.open_records_of(PART_PLACE, part.id.as_bytes(), &part.sealed)?;
+        let agency = || part.controller.clone();
+        let name = |own: OwnName| RecordName { agency: agency(), feed: own.feed, reference: own.reference };
+        Ok(own.into_iter().map(name).collect())
     }
 
     /// A case's records, by its agency.
@@ -249,9 +270,24 @@ impl Gateway {
         case.filter(|case| case.agency == caller.agency).ok_or(SubjectError::Unknown)
     }
 
+    /// A part as it is in the caller's queue now: one that a shield hides is like one that does not exist.
     async fn own_part(&self, caller: &AgencyCaller, id: SubjectPartId) -> Result<StoredPart, SubjectError> {
+        let part = self.stored_part(caller, id).await?.ok_or(SubjectError::Unknown)?;
+        let generation = self.view_now().await?.generation;
+        let case = self.store().subject_case(part.case).await?.ok_or(SubjectError::Unknown)?;
+        let reach = self.case_reach(&case, generation).await?;
+        if self.is_in_queue(&part, reach.as_ref())? { Ok(part) } else { Err(SubjectError::Unknown) }
+    }
+
+    async fn stored_part(&self, caller: &AgencyCaller, id: SubjectPartId) -> Result<Option<StoredPart>, AppError> {
         let part = self.store().subject_part(id).await?;
-        part.filter(|part| part.controller == caller.agency).ok_or(SubjectError::Unknown)
+        Ok(part.filter(|part| part.controller == caller.agency))
+    }
+
+    /// Whether a part would be made now, given what its case reaches.
+    fn is_in_queue(&self, part: &StoredPart, reach: Option<&BTreeSet<RecordName>>) -> Result<bool, AppError> {
+        let records = self.records_of_part(part)?;
+        Ok(reach.is_some_and(|reach| records.iter().all(|name| reach.contains(name))))
     }
 
     async fn check_acting(&self, user: &ActingUser) -> Result<(), SubjectError> {

@@ -1,25 +1,20 @@
 //! A case is opened: the agency's own records, the parts of other controllers, and the part of the shield
 //! officers, which every case has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::persons::{Persons, TRIES};
 use super::{ActingUser, CASE_PLACE, CaseSeen, Done, MOST_RECORDS, OwnName, PART_PLACE, Said, SubjectError, case_seen};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::crypto::seal::{self, SealPublicKey};
-use crate::domain::ids::{AgencyCode, FeedCode, OpaqueRef, SubjectCaseId, SubjectPartId};
-use crate::domain::labels;
+use crate::crypto::seal::SealPublicKey;
+use crate::domain::ids::{AgencyCode, SubjectCaseId, SubjectPartId};
 use crate::domain::pair::RecordName;
 use crate::domain::subject_case::{Clock, SubjectRight};
-use crate::store::{NewPart, PersonRecord, StoredCase};
-
-/// What the shield officers' part is padded to, in every case.
-const SHIELD_PADDED: usize = 8 * 1024;
-/// Records that are named in it; of more than these an officer is told that there are more.
-const MOST_SHIELDED: usize = 48;
+use crate::store::{NewPart, StoredCase};
 
 /// What an agency that verified who somebody is asks for on that person's behalf.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,34 +28,6 @@ pub struct NewCase {
     pub reply_key: Option<String>,
     /// Who acts.
     pub user: ActingUser,
-}
-
-/// What the shield officers find in their part of a case.
-#[derive(Serialize)]
-struct ShieldPart<'a> {
-    /// The agencies whose restriction reaches the person.
-    shielding: BTreeSet<&'a AgencyCode>,
-    /// Everybody's records of the person.
-    records: Vec<ShieldedRecord<'a>>,
-    /// There are more than are named.
-    more: bool,
-}
-
-#[derive(Serialize)]
-struct ShieldedRecord<'a> {
-    agency: &'a AgencyCode,
-    feed: &'a FeedCode,
-    #[serde(rename = "ref")]
-    reference: &'a OpaqueRef,
-}
-
-/// Everybody's records of the persons whom a case is about.
-#[derive(Default)]
-pub(super) struct Persons {
-    /// Other agencies' records.
-    others: Vec<RecordName>,
-    /// The agencies whose restriction reaches them; none for most people.
-    pub(super) shielding: BTreeSet<AgencyCode>,
 }
 
 impl Gateway {
@@ -88,27 +55,45 @@ impl Gateway {
         let request_hash = self.request_hash(&caller.client, new)?;
         let tag = self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/subject-cases");
 
-        let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+        for _ in 0..TRIES {
+            let opened = self.try_open(caller, new, &records, (&request_hash, &tag)).await?;
+            if let Some(done) = opened {
+                return Ok(done);
+            }
+        }
+        Err(AppError::Interrupted.into())
+    }
+
+    /// `None` where agreements or records changed between the decision and the lock: a shield that came
+    /// meanwhile must be seen.
+    async fn try_open(
+        &self,
+        caller: &AgencyCaller,
+        new: &NewCase,
+        records: &[OwnName],
+        (request_hash, tag): (&[u8; 32], &[u8; 32]),
+    ) -> Result<Option<Done<CaseSeen>>, SubjectError> {
+        let view = self.view_now().await?;
         let name = |own: &OwnName| RecordName {
             agency: caller.agency.clone(),
             feed: own.feed.clone(),
             reference: own.reference.clone(),
         };
         let names: Vec<RecordName> = records.iter().map(name).collect();
-        let (found, persons) = self.persons_of(&caller.agency, &names, view.generation).await?;
-        if found < names.len() {
+        let persons = self.persons_of(&caller.agency, &names, view.generation).await?;
+        if !persons.shows_all(&names) {
             return Err(SubjectError::Record);
         }
         let id = SubjectCaseId::new(self.random_number());
         let shield = self.seal_shield_part(id, &persons)?;
-        let sealed = self.seal_records(CASE_PLACE, id.as_bytes(), &records)?;
+        let sealed = self.seal_records(CASE_PLACE, id.as_bytes(), records)?;
         let parts = self.parts_for(&persons)?;
 
-        let mut tx = self.store().begin().await?;
+        let Some(mut tx) = self.begin_at(&view).await? else { return Ok(None) };
         let now = tx.now().await?;
-        if let Some(first) = tx.case_of_request(&caller.agency, &tag).await? {
-            return self.opened_before(&first, &request_hash, now).await;
+        if let Some(first) = tx.case_of_request(&caller.agency, tag).await? {
+            drop(tx);
+            return self.opened_before(&first, request_hash, now).await.map(Some);
         }
         let clock = Clock::begin(now);
         let said = Said { action: "opened", due: clock.due_on(), ..Said::default() };
@@ -116,8 +101,9 @@ impl Gateway {
         let entry = self.subject_entry(caller, &new.user, matter, &said, &names, now)?;
         let reply_key = new.reply_key.clone().unwrap_or_default();
         let (agency, right, event) = (caller.agency.clone(), new.right, entry.id);
+        let request_hash = *request_hash;
         let case = StoredCase { id, agency, right, clock, reply_key, request_hash, sealed, shield, event };
-        if !tx.add_subject_case(self.programme(), &case, &tag).await? {
+        if !tx.add_subject_case(self.programme(), &case, tag).await? {
             return Err(AppError::Interrupted.into()); // the same request, at the same moment: it is repeated
         }
         for part in &parts {
@@ -126,7 +112,7 @@ impl Gateway {
         tx.add_events(&[&entry]).await?;
         tx.commit().await?;
         self.wake_sequencer();
-        Ok(self.done(&entry, case_seen(&case, now))?)
+        Ok(Some(self.done(&entry, case_seen(&case, now))?))
     }
 
     async fn opened_before(
@@ -145,56 +131,10 @@ impl Gateway {
         Ok(Done { value: case_seen(first, now), disclosure: first.event, at, receipt })
     }
 
-    /// How many of an agency's own records are shown, and what others hold of their persons. The same
-    /// questions are asked of the database whoever they are, and nothing of others' records is opened.
-    pub(super) async fn persons_of(
-        &self,
-        agency: &AgencyCode,
-        names: &[RecordName],
-        generation: i64,
-    ) -> Result<(usize, Persons), SubjectError> {
-        let mut by_feed: BTreeMap<&FeedCode, Vec<OpaqueRef>> = BTreeMap::new();
-        for name in names {
-            by_feed.entry(&name.feed).or_default().push(name.reference.clone());
-        }
-        let (mut found, mut components, mut persons) = (0, Vec::new(), BTreeSet::new());
-        for (feed, references) in by_feed {
-            let shown = self.store().shown_records(self.programme(), generation, (agency, feed), &references).await?;
-            found += shown.len();
-            components.extend(shown.iter().map(|record| record.component));
-            persons.extend(shown.iter().map(|record| (record.component, record.person)));
-        }
-        components.sort_unstable();
-        components.dedup();
-        let everybody = self.store().records_of_components(generation, &components).await?;
-        let own: Vec<&PersonRecord> = everybody.iter().filter(|record| persons.contains(&record.person)).collect();
-        let is_shielded = own.iter().any(|record| record.is_shielded);
-        let shielding = everybody.iter().filter(|record| is_shielded && record.is_restricted);
-        let shielding: BTreeSet<AgencyCode> = shielding.map(|record| record.name.agency.clone()).collect();
-        let others = own.into_iter().filter(|record| record.name.agency != *agency);
-        Ok((found, Persons { others: others.map(|record| record.name.clone()).collect(), shielding }))
-    }
-
-    /// The part of the shield officers: of one length in every case.
-    fn seal_shield_part(&self, id: SubjectCaseId, persons: &Persons) -> Result<Vec<u8>, AppError> {
-        let is_theirs = !persons.shielding.is_empty();
-        let named = persons.others.iter().filter(|_| is_theirs).take(MOST_SHIELDED);
-        let named = named.map(|it| ShieldedRecord { agency: &it.agency, feed: &it.feed, reference: &it.reference });
-        let part = ShieldPart {
-            shielding: persons.shielding.iter().collect(),
-            records: named.collect(),
-            more: is_theirs && persons.others.len() > MOST_SHIELDED,
-        };
-        let plain = serde_json::to_vec(&part).map_err(|_| AppError::Internal("a part cannot be written"))?;
-        let key = &self.keys().shield;
-        let sealed = seal::seal(self.random(), key, labels::SUBJECT_SHIELD, id.as_bytes(), &plain, SHIELD_PADDED);
-        sealed.map_err(|_| AppError::Internal("a part for the shield officers cannot be sealed"))
-    }
-
     /// The parts of other controllers: none where a shield reaches the person.
     fn parts_for(&self, persons: &Persons) -> Result<Vec<NewPart>, AppError> {
         let mut by_controller: BTreeMap<&AgencyCode, Vec<OwnName>> = BTreeMap::new();
-        for name in persons.others.iter().filter(|_| persons.shielding.is_empty()) {
+        for name in persons.others.iter().filter(|_| !persons.is_shielded) {
             let own = OwnName { feed: name.feed.clone(), reference: name.reference.clone() };
             by_controller.entry(&name.agency).or_default().push(own);
         }

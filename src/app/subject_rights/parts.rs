@@ -1,6 +1,10 @@
 //! A controller's queue: parts of cases about its own records, without a word on who opened them.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::decide::Verdict;
+use super::persons::TRIES;
 use super::{Done, Matter, PartSeen, REPLY_BYTES, REPLY_PADDED, REPLY_PLACE, Said, SubjectError};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
@@ -20,7 +24,8 @@ pub struct PartAnswer {
 }
 
 impl Gateway {
-    /// The caller's own parts of open cases, oldest first.
+    /// The caller's own parts of open cases, oldest first. A shield that came after a case was opened takes
+    /// its parts out of every queue.
     ///
     /// # Errors
     ///
@@ -28,7 +33,23 @@ impl Gateway {
     pub async fn subject_parts(&self, caller: &AgencyCaller) -> Result<Vec<PartSeen>, AppError> {
         let now = self.store().now().await?;
         let parts = self.store().subject_parts(self.programme(), &caller.agency).await?;
-        Ok(parts.iter().map(|part| part_seen(part, now)).collect())
+        let generation = self.view_now().await?.generation;
+        let (mut reaches, mut queue) = (BTreeMap::new(), Vec::new());
+        for part in &parts {
+            if let Entry::Vacant(place) = reaches.entry(part.case) {
+                // A case that was deleted this moment reaches nothing.
+                let case = self.store().subject_case(part.case).await?;
+                let reach = match &case {
+                    Some(case) => self.case_reach(case, generation).await?,
+                    None => None,
+                };
+                place.insert(reach);
+            }
+            if self.is_in_queue(part, reaches[&part.case].as_ref())? {
+                queue.push(part_seen(part, now));
+            }
+        }
+        Ok(queue)
     }
 
     /// Takes a controller's answer: what it decides takes effect at once, what it gives waits for the agency that
@@ -44,33 +65,37 @@ impl Gateway {
         answer: &PartAnswer,
     ) -> Result<Done<PartSeen>, SubjectError> {
         let PartAnswer { verdict, reply } = answer;
-        let own = self.check_verdict(caller, Matter::Part(id), verdict).await?;
-        let mut part = self.own_part(caller, id).await?;
-        if !part.outcome.is_empty() {
-            return self.answered_before(&part, verdict.outcome).await;
+        for _ in 0..TRIES {
+            let view = self.view_now().await?;
+            let own = self.check_verdict(caller, Matter::Part(id), verdict).await?;
+            let mut part = self.own_part(caller, id).await?;
+            if !part.outcome.is_empty() {
+                return self.answered_before(&part, verdict.outcome).await;
+            }
+            let reply = self.kept_form(&part, verdict.outcome, reply.as_deref())?;
+            // A shield that came since the part was looked at must be seen.
+            let Some(mut tx) = self.begin_at(&view).await? else { continue };
+            let now = tx.now().await?;
+            self.put_in_effect(&mut tx, &own, verdict, now).await?;
+            let said = Said {
+                action: "answered",
+                reason: Some(verdict.reason.as_str()),
+                result: Some(verdict.outcome.as_str()),
+                due: own.clock.due_on(),
+            };
+            let matter = (&*own.text, own.right.as_str());
+            let entry = self.subject_entry(caller, &verdict.user, matter, &said, &own.records, now)?;
+            let outcome = verdict.outcome.as_str();
+            if !tx.answer_subject_part(id, outcome, now, reply.as_deref(), entry.id).await? {
+                return Err(SubjectError::Answered);
+            }
+            tx.add_events(&[&entry]).await?;
+            tx.commit().await?;
+            self.wake_sequencer();
+            outcome.clone_into(&mut part.outcome);
+            return Ok(self.done(&entry, part_seen(&part, now))?);
         }
-        let reply = self.kept_form(&part, verdict.outcome, reply.as_deref())?;
-        let mut tx = self.store().begin().await?;
-        tx.lock_programme(self.programme()).await?;
-        let now = tx.now().await?;
-        self.put_in_effect(&mut tx, &own, verdict, now).await?;
-        let said = Said {
-            action: "answered",
-            reason: Some(verdict.reason.as_str()),
-            result: Some(verdict.outcome.as_str()),
-            due: own.clock.due_on(),
-        };
-        let matter = (&*own.text, own.right.as_str());
-        let entry = self.subject_entry(caller, &verdict.user, matter, &said, &own.records, now)?;
-        let outcome = verdict.outcome.as_str();
-        if !tx.answer_subject_part(id, outcome, now, reply.as_deref(), entry.id).await? {
-            return Err(SubjectError::Answered);
-        }
-        tx.add_events(&[&entry]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        outcome.clone_into(&mut part.outcome);
-        Ok(self.done(&entry, part_seen(&part, now))?)
+        Err(AppError::Interrupted.into())
     }
 
     async fn answered_before(&self, part: &StoredPart, outcome: PartOutcome) -> Result<Done<PartSeen>, SubjectError> {

@@ -1,11 +1,15 @@
 //! The agency that opened a case collects what controllers gave for the person. Only what was released is
-//! there: a refusal, a part that waits and no part at all are the same.
+//! there: a refusal, a part that waits, one that a shield reaches by now and no part at all are the same.
 
+use std::collections::BTreeSet;
+
+use super::persons::TRIES;
 use super::{ActingUser, Done, Matter, REPLY_PLACE, Said, SubjectError};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::domain::ids::{SubjectCaseId, SubjectPartId};
+use crate::domain::pair::RecordName;
 use crate::store::{StoreError, StoredPart};
 
 /// What was collected.
@@ -45,18 +49,41 @@ impl Gateway {
         user: &ActingUser,
     ) -> Result<Done<Collected>, SubjectError> {
         self.check_acting(user).await?;
-        let own = self.own_matter(caller, Matter::Case(id)).await?;
-        let parts = self.store().parts_of_case(id).await?;
-        let replies: Vec<CollectedReply> =
-            parts.iter().filter_map(|part| self.reply_of(part).transpose()).collect::<Result<_, _>>()?;
-        let mut tx = self.store().begin().await?;
-        let now = tx.now().await?;
-        let said = Said { action: "collected", due: own.clock.due_on(), ..Said::default() };
-        let entry = self.subject_entry(caller, user, (&own.text, own.right.as_str()), &said, &own.records, now)?;
-        tx.add_events(&[&entry]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(self.done(&entry, Collected { replies })?)
+        for _ in 0..TRIES {
+            let own = self.own_matter(caller, Matter::Case(id)).await?;
+            let view = self.view_now().await?;
+            let case = self.own_case(caller, id).await?;
+            let reach = self.case_reach(&case, view.generation).await?;
+            let mut replies = Vec::new();
+            for part in self.store().parts_of_case(id).await? {
+                if self.may_be_given(&part, reach.as_ref(), view.generation).await? {
+                    replies.extend(self.reply_of(&part)?);
+                }
+            }
+            // A shield that came meanwhile must be seen.
+            let Some(mut tx) = self.begin_at(&view).await? else { continue };
+            let now = tx.now().await?;
+            let said = Said { action: "collected", due: own.clock.due_on(), ..Said::default() };
+            let entry = self.subject_entry(caller, user, (&own.text, own.right.as_str()), &said, &own.records, now)?;
+            tx.add_events(&[&entry]).await?;
+            tx.commit().await?;
+            self.wake_sequencer();
+            return Ok(self.done(&entry, Collected { replies })?);
+        }
+        Err(AppError::Interrupted.into())
+    }
+
+    /// Whether an answer is still about the person of the case, and no shield came since it was given. What
+    /// its controller does not deliver any more is no reason to keep the answer from the person.
+    async fn may_be_given(
+        &self,
+        part: &StoredPart,
+        reach: Option<&BTreeSet<RecordName>>,
+        generation: i64,
+    ) -> Result<bool, AppError> {
+        let names = self.records_of_part(part)?;
+        let shown = self.persons_of(&part.controller, &names, generation).await?.shown;
+        Ok(reach.is_some_and(|reach| shown.is_subset(reach)))
     }
 
     fn reply_of(&self, part: &StoredPart) -> Result<Option<CollectedReply>, AppError> {

@@ -9,7 +9,6 @@ use crate::app::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::{EventId, SubjectCaseId};
 use crate::domain::subject_case::SubjectRight;
-use crate::store::StoredCase;
 use crate::tlog::entry::{Body, SubjectCase, SubjectCommitments};
 
 /// A case with what is sealed to the officers in it.
@@ -21,18 +20,33 @@ pub struct SealedForOfficers {
     pub right: SubjectRight,
     /// The last day for an answer.
     pub due_on: Option<jiff::civil::Date>,
-    /// The sealed part, or padding.
+    /// What reached the person when the case was opened, sealed; padding for most.
     pub sealed: Vec<u8>,
+    /// What reaches the person now, sealed; padding for most.
+    pub sealed_now: Vec<u8>,
 }
 
 impl Gateway {
-    /// Hands out the officers' part of every open case, after the look is in the log.
+    /// Hands out the officers' part of every open case, after the look is in the log: as it was when the case
+    /// was opened, and as it would be now.
     ///
     /// # Errors
     ///
     /// [`AppError`] from the database.
     pub async fn parts_for_shield_officers(&self, by: &str) -> Result<Vec<SealedForOfficers>, AppError> {
         let cases = self.store().subject_cases(self.programme(), None).await?;
+        let generation = self.view_now().await?.generation;
+        let mut parts = Vec::new();
+        for case in cases.into_iter().filter(|case| case.clock.closed_at.is_none()) {
+            let persons = self.persons_of(&case.agency, &self.records_of_case(&case)?, generation).await?;
+            parts.push(SealedForOfficers {
+                case: case.id,
+                right: case.right,
+                due_on: case.clock.due_on(),
+                sealed_now: self.seal_shield_part(case.id, &persons)?,
+                sealed: case.shield,
+            });
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let id = EventId::new(uuid_v7(now, self.random()));
@@ -55,12 +69,6 @@ impl Gateway {
         tx.add_events(&[&event]).await?;
         tx.commit().await?;
         self.wake_sequencer();
-        let part = |case: StoredCase| SealedForOfficers {
-            case: case.id,
-            right: case.right,
-            due_on: case.clock.due_on(),
-            sealed: case.shield,
-        };
-        Ok(cases.into_iter().filter(|case| case.clock.closed_at.is_none()).map(part).collect())
+        Ok(parts)
     }
 }

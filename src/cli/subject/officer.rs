@@ -47,9 +47,27 @@ struct Part {
     case: String,
     right: &'static str,
     due_on: Option<String>,
-    shielding: Value,
-    records: Value,
-    more: Value,
+    /// Whether a shield reaches the person now; it may have when the case was opened, and no more.
+    now: bool,
+    shielding: Vec<Value>,
+    records: Vec<Value>,
+    more: bool,
+}
+
+impl Part {
+    /// Adds what an opened part says; gives whether a shield reached the person.
+    fn take(&mut self, said: &Value) -> bool {
+        for (into, name) in [(&mut self.shielding, "shielding"), (&mut self.records, "records")] {
+            for value in said[name].as_array().into_iter().flatten() {
+                if !into.contains(value) {
+                    into.push(value.clone());
+                }
+            }
+        }
+        self.more |= said["more"] == true;
+        // Parts of older cases name who shields, and say nothing else.
+        said["shielded"] == true || said["shielding"].as_array().is_some_and(|agencies| !agencies.is_empty())
+    }
 }
 
 /// Shows every case with what is due.
@@ -88,31 +106,32 @@ pub(super) fn shielded(args: &ShieldedArgs, output: &Output) -> Result<(), Failu
     }))?;
     let mut parts = Vec::new();
     for part in sealed {
-        let opened = pair.open(labels::SUBJECT_SHIELD, part.case.as_bytes(), &part.sealed);
-        let opened = opened.map_err(|_| Failure::failed("a part does not open with this key"))?;
-        let mut said: Value =
-            serde_json::from_slice(&opened).map_err(|_| Failure::failed("a part is not what it should be"))?;
-        if said["shielding"].as_array().is_some_and(|agencies| !agencies.is_empty()) {
-            parts.push(Part {
-                case: part.case.to_string(),
-                right: part.right.as_str(),
-                due_on: part.due_on.map(|day| day.to_string()),
-                shielding: said["shielding"].take(),
-                records: said["records"].take(),
-                more: said["more"].take(),
-            });
+        let open = |sealed: &[u8]| -> Result<Value, Failure> {
+            let opened = pair.open(labels::SUBJECT_SHIELD, part.case.as_bytes(), sealed);
+            let opened = opened.map_err(|_| Failure::failed("a part does not open with this key"))?;
+            serde_json::from_slice(&opened).map_err(|_| Failure::failed("a part is not what it should be"))
+        };
+        let mut line = Part {
+            case: part.case.to_string(),
+            right: part.right.as_str(),
+            due_on: part.due_on.map(|day| day.to_string()),
+            now: false,
+            shielding: Vec::new(),
+            records: Vec::new(),
+            more: false,
+        };
+        line.now = line.take(&open(&part.sealed_now)?);
+        if line.take(&open(&part.sealed)?) || line.now {
+            parts.push(line);
         }
     }
     let text = |part: &Part| {
-        let agencies: Vec<&str> = part.shielding.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let records = part.records.as_array().map_or(0, Vec::len);
+        let agencies: Vec<&str> = part.shielding.iter().filter_map(Value::as_str).collect();
+        let by = if agencies.is_empty() { "somebody out of reach".to_owned() } else { agencies.join(", ") };
+        let records = part.records.len();
         let due = part.due_on.as_deref().unwrap_or("-");
-        format!(
-            "{}  {}  due {due}  shielded by {}; {records} other records",
-            part.case,
-            part.right,
-            agencies.join(", ")
-        )
+        let over = if part.now { "" } else { "; not any more" };
+        format!("{}  {}  due {due}  shielded by {by}; {records} other records{over}", part.case, part.right)
     };
     let text: Vec<String> = parts.iter().map(text).collect();
     let text = if text.is_empty() { "nothing is for the shield officers".to_owned() } else { text.join("\n") };

@@ -401,6 +401,7 @@ impl Population {
             },
             send_18_25: false,
             flags,
+            contested: Vec::new(),
             assessable_until: last_month.filter(|_| person.role == Role::Child && file.has(Column::AssessableUntil)),
             coverage: self.coverage.get(&(id, agency)).copied().unwrap_or_default(),
             locality: if file.has(Column::Locality) { LocalityCode::parse(home.locality).ok() } else { None },

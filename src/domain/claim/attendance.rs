@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Whereabouts;
 use super::pairs::{Shown, View};
 use crate::domain::item::Item;
-use crate::domain::record::{AttendanceBand, Coverage, Role};
+use crate::domain::record::{AttendanceBand, Coverage, Evidence, Role};
 
 /// The attendance of one child over the terms that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -17,7 +17,7 @@ pub enum ChildAttendance {
     Good,
     /// Less than 90 per cent in a term.
     Below,
-    /// A term is missing, or what there is is too old or no longer speaks of the child.
+    /// A term is missing, or what there is is too old, disputed, or no longer speaks of the child.
     Missing,
 }
 
@@ -78,6 +78,9 @@ fn child(person: &Shown<'_>, view: &View<'_>, terms: &[String]) -> ChildAttendan
     });
     let mut bands: BTreeMap<&str, BTreeSet<bool>> = BTreeMap::new();
     for (_, said) in heard {
+        if is_disputed(&said.evidence, view) {
+            return ChildAttendance::Missing; // neither it nor what stands beside it can be relied on
+        }
         for attendance in &said.evidence.attendance {
             bands.entry(attendance.term.as_str()).or_default().insert(attendance.band == AttendanceBand::AtLeast90);
         }
@@ -90,6 +93,12 @@ fn child(person: &Shown<'_>, view: &View<'_>, terms: &[String]) -> ChildAttendan
     } else {
         ChildAttendance::Missing
     }
+}
+
+/// Whether the person disputes what a record says of attendance.
+fn is_disputed(evidence: &Evidence, view: &View<'_>) -> bool {
+    let mut computed = view.facts.version().criteria.iter().filter(|criterion| criterion.from_attendance);
+    !evidence.attendance.is_empty() && computed.any(|criterion| evidence.contested.contains(&criterion.code))
 }
 
 fn most_children(view: &View<'_>) -> Option<u8> {

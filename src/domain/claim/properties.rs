@@ -335,12 +335,14 @@ fn attendance_needs_every_term_of_every_child() {
         let found = check(&family);
         (found.verdict, found.attendance.is_certified, found.attendance.children)
     };
-    let cases: [(Doing<'_>, bool, ChildAttendance); 5] = [
+    let disputed: CriterionCode = "E1".parse().expect("a code");
+    let cases: [(Doing<'_>, bool, ChildAttendance); 6] = [
         (&|_| {}, true, Good),
         (&|evidence| evidence.attendance[1].band = AttendanceBand::Below90, false, Below),
         (&|evidence| drop(evidence.attendance.pop()), false, Missing),
         (&|evidence| evidence.attendance.clear(), false, Missing),
         (&|evidence| evidence.coverage = Coverage::Moved, false, Missing),
+        (&|evidence| evidence.contested.push(disputed.clone()), false, Missing),
     ];
     for (number, (change, certified, of_second)) in cases.into_iter().enumerate() {
         let (verdict, is_certified, children) = bands(change);

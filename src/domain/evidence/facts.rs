@@ -143,6 +143,7 @@ impl<'p> Facts<'p> {
     /// What attendance bands say of a criterion that is computed from them, where the record carries no
     /// flag of it. The average over the window's terms lies below the mark when every term's does, and
     /// not below when no term's does; where they differ, or a term is missing, the bands do not tell.
+    /// What they tell is contested where the person disputes it.
     pub fn flag_of_attendance(&self, criterion: &Criterion, evidence: &Evidence) -> Option<Flag> {
         let Window::Terms(count) = criterion.window else { return None };
         let has_flag = evidence.flags.iter().any(|flag| flag.criterion == criterion.code);
@@ -156,7 +157,9 @@ impl<'p> Facts<'p> {
         let is_whole = terms.len() == usize::from(count);
         let bands = terms.iter().map(|term| evidence.attendance.iter().find(|said| said.term.as_str() == term.code));
         let bands = bands.map(|said| Some(said?.band)).collect::<Option<Vec<_>>>().filter(|_| is_whole)?;
-        let state = if bands.iter().all(|band| *band == AttendanceBand::Below90) {
+        let state = if evidence.contested.contains(&criterion.code) {
+            FlagState::Contested
+        } else if bands.iter().all(|band| *band == AttendanceBand::Below90) {
             FlagState::Met
         } else if bands.iter().all(|band| *band == AttendanceBand::AtLeast90) {
             FlagState::NotMet

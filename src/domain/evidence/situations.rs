@@ -156,6 +156,10 @@ impl Says {
         self.0.evidence.attendance = bands.iter().map(said).collect();
         self
     }
+    pub(crate) fn disputes(mut self, criterion: &str) -> Self {
+        self.0.evidence.contested.push(CriterionCode::parse(criterion).expect("a code"));
+        self
+    }
     pub(crate) fn parent(mut self, parental_responsibility: ParentalResponsibility) -> Self {
         self.0.evidence.parental_responsibility = parental_responsibility;
         self

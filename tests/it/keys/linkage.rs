@@ -1,17 +1,22 @@
 //! The drill: an epoch's key is in wrong hands, the epoch is frozen, agencies deliver again, it is retired.
 
+use porth::app::caller::AgencyCaller;
 use porth::app::enquire::{EnquiryError, QuestionFault};
 use porth::app::error::AppError;
+use porth::app::subject_rights::{ActingUser, Matter, NewCase, OwnName};
 use porth::app::submit::FileFault;
 use porth::domain::enquiry::Answer;
 use porth::domain::epoch::EpochState;
 use porth::domain::evidence::EvidenceState;
+use porth::domain::ids::OpaqueRef;
+use porth::domain::labels::SUBJECT_SHIELD;
+use porth::domain::subject_case::SubjectRight;
 use rstest::rstest;
 use serde_json::json;
 
 use super::{Epoch, deliver, header, met, row};
 use crate::support::database::Backend;
-use crate::support::programme::{HUB_AREAS, TestProgramme};
+use crate::support::programme::{HUB_AREAS, TestProgramme, opaque};
 
 const ADA: &[(&str, &str)] = &[("nhs", "9990000018"), ("k3", "ada")];
 const BEN: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "ben")];
@@ -181,6 +186,52 @@ async fn no_shield_lifts_while_an_epoch_is_frozen(#[case] backend: Backend) {
     deliver(&programme, HOUSING, fresh, &[refuge(fresh, false)]).await;
     deliver(&programme, SCHOOLS, fresh, &[school(fresh)]).await;
     assert!(is_met(&second.ask(ADA).await.expect("permitted").answer, "A2"), "housing lifted it");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn while_an_epoch_is_frozen_a_case_asks_nobody_about_a_person_whose_shield_is_out_of_reach(
+    #[case] backend: Backend,
+) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    let known = |epochs: &[Option<&Epoch<'_>>]| row(&programme, 1, ADA, epochs, json!({ "role": "child" }));
+    deliver(&programme, SCHOOLS, &[None], &[known(&[None])]).await;
+    deliver(&programme, CARE, &[None], &[known(&[None])]).await;
+    let asked = programme.ask(HUB_AREAS, ADA, &[]).await.expect("permitted").disclosure;
+    let refuge = row(&programme, 1, ADA, &[None], json!({ "role": "child", "restricted": true }));
+    deliver(&programme, HOUSING, &[None], &[refuge]).await;
+
+    // School and social care deliver under the next epoch; from neither a token leads to housing's record.
+    gateway.freeze_epoch(1, "ops-1", "incident:1").await.expect("frozen");
+    let second = Epoch::registered(&programme, 2).await;
+    let fresh: &[Option<&Epoch<'_>>] = &[Some(&second)];
+    deliver(&programme, SCHOOLS, fresh, &[known(fresh)]).await;
+    deliver(&programme, CARE, fresh, &[known(fresh)]).await;
+
+    let caller = |agency: &str| AgencyCaller { agency: agency.parse().expect("a code"), client: "t".to_owned() };
+    let reference = |number| OpaqueRef::parse(&opaque(number)).expect("a reference");
+    let user = ActingUser { role: "social-worker".parse().expect("a role"), user: reference(8) };
+    let records = vec![OwnName { feed: SCHOOLS.1.parse().expect("a code"), reference: reference(1) }];
+    let new = NewCase { right: SubjectRight::Access, records, reply_key: None, user: user.clone() };
+    let case = gateway.open_subject_case(&caller(SCHOOLS.0), &new, "a-key-of-somebody-1").await.expect("opened").value;
+    for agency in [CARE.0, HOUSING.0] {
+        assert!(gateway.subject_parts(&caller(agency)).await.expect("a queue").is_empty(), "{agency}");
+    }
+    let data = gateway.subject_data(&caller(SCHOOLS.0), Matter::Case(case.id), &user).await.expect("shown").value;
+    assert_eq!(data.records.len(), 1);
+    assert!(data.disclosures.iter().all(|seen| seen.recipient == SCHOOLS.0), "{:?}", data.disclosures);
+    assert!(data.disclosures.iter().all(|seen| seen.disclosure != asked));
+
+    let parts = gateway.parts_for_shield_officers("shield-1").await.expect("handed out");
+    for sealed in [&parts[0].sealed, &parts[0].sealed_now] {
+        let opened = programme.keys.shield.open(SUBJECT_SHIELD, case.id.as_bytes(), sealed).expect("their key");
+        let said: serde_json::Value = serde_json::from_slice(&opened).expect("JSON");
+        assert_eq!((&said["shielded"], &said["shielding"]), (&json!(true), &json!([])), "by somebody out of reach");
+        assert_eq!(said["records"].as_array().map(Vec::len), Some(1), "social care's");
+    }
 }
 
 #[rstest]

@@ -1,12 +1,16 @@
 //! Who received a wrong match is found and told, once, and nobody else.
 
+use std::collections::BTreeSet;
+
 use porth::app::claim::{ClaimError, NewClaimCheck, NewEngagement};
+use porth::app::possible_matches::doubt::OwnDoubt;
 use porth::app::recall::{Named, Raiser, RecallError};
+use porth::app::subject_rights::{ActingUser, Matter, NewCase, OwnName};
 use porth::domain::claim::Route;
-use porth::domain::ids::PossibleMatchId;
+use porth::domain::ids::{PossibleMatchId, RoleCode};
 use porth::domain::notice::NoticeBody;
-use porth::domain::pair::{self, PairState, ReversalReason};
-use porth::domain::subject_case::Effect;
+use porth::domain::pair::{self, Decision, PairState, Reason, ReversalReason};
+use porth::domain::subject_case::{Effect, SubjectRight};
 use porth::domain::time::Timestamp;
 use porth::store::{NewMatch, RecallState, RecordMark};
 use rstest::rstest;
@@ -65,6 +69,62 @@ async fn whoever_would_have_got_another_answer_is_told_and_the_recall_waits_for_
     assert_eq!(entries(&programme, "notice.acknowledgement").await[0]["body"]["action"], "case-reviewed");
     let opened = entries(&programme, "recall.open").await.remove(0);
     assert!(!opened.to_string().contains(&opaque(1)) && !opened.to_string().contains(&opaque(2)), "{opened}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn whatever_names_a_person_is_erased_with_the_person_and_a_notice_with_its_answer(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    two_children_as_one(&programme).await;
+    let wrong = ask(&programme, "areas", BY_PUPIL_NUMBER).await.disclosure;
+    let again = ask(&programme, "areas", BY_PUPIL_NUMBER).await.disclosure;
+    recall(&programme, &Named::Two(name(SCHOOLS, 1), name(CARE, 2)), "namesake").await;
+    go_on(&programme).await;
+    let care = caller(CARE.0);
+    let own = (name(CARE, 2).feed, name(CARE, 2).reference);
+    let role: RoleCode = "social-worker".parse().expect("a role");
+    let today = programme.today().await;
+    gateway.note_shield_review(&care, &role, (&own.0, &own.1), today).await.expect("noted");
+    let (decision, reason) = (Decision::Split, Reason::Namesake);
+    let doubt = OwnDoubt { decision, record: own.clone(), other: None, role: role.clone(), reason };
+    gateway.raise_doubt(&care, &doubt, "a-key-of-somebody-1").await.expect("taken");
+
+    let user = ActingUser { role, user: OpaqueRef::parse(&opaque(8)).expect("a reference") };
+    let records = vec![OwnName { feed: own.0, reference: own.1 }];
+    let new = NewCase { right: SubjectRight::Erasure, records, reply_key: None, user: user.clone() };
+    let case = gateway.open_subject_case(&care, &new, "a-key-of-somebody-2").await.expect("opened").value.id;
+    let mut kinds = Vec::new();
+    for event in gateway.entries_of_case(case).await.expect("entries") {
+        let body = gateway.store().event_body(event).await.expect("asked").expect("an entry");
+        let entry: Value = serde_json::from_slice(&body).expect("JSON");
+        kinds.push(entry["type"].as_str().expect("a type").to_owned());
+    }
+    kinds.sort();
+    let expected = [
+        "enquiry",
+        "enquiry",
+        "match.decision",
+        "recall.notice",
+        "recall.notice",
+        "recall.open",
+        "shield.review",
+        "subject.case",
+    ];
+    assert_eq!(kinds, expected);
+    // None of these is a disclosure about the person to anybody else.
+    let data = gateway.subject_data(&care, Matter::Case(case), &user).await.expect("shown").value;
+    let told: BTreeSet<&str> = data.disclosures.iter().map(|seen| seen.kind.as_str()).collect();
+    assert_eq!(told, BTreeSet::from(["enquiry", "subject.case"]));
+
+    assert_eq!(inbox(&programme, "early-help-hub").await.len(), 2);
+    let erased = gateway.erase_entries(&[wrong], "uk-gdpr:17", "ops-1").await.expect("erased");
+    assert_eq!(erased.erased, 2, "the answer, and the notice about it");
+    let notices = inbox(&programme, "early-help-hub").await;
+    let left: Vec<_> = notices.iter().filter_map(|notice| notice.body.as_ref()).collect();
+    assert!(matches!(left[..], [NoticeBody::AnswerWrong { entry, .. }] if *entry == again), "{left:?}");
 }
 
 #[rstest]

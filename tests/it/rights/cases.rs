@@ -180,6 +180,31 @@ async fn a_restricted_record_contributes_as_if_it_were_not_held_until_that_is_li
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
 #[tokio::test]
+async fn a_record_that_two_decisions_restrict_is_free_when_both_are_lifted(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    family(&programme).await;
+    let school = caller(SCHOOLS.0);
+    let mut cases = Vec::new();
+    for (right, outcome) in
+        [(SubjectRight::Objection, PartOutcome::Upheld), (SubjectRight::Restriction, PartOutcome::Restricted)]
+    {
+        let case = open(&programme, SCHOOLS, 1, right, None).await.expect("opened").value.id;
+        gateway.decide_subject_case(&school, case, &verdict(outcome, &[])).await.expect("decided");
+        cases.push(case);
+    }
+    assert_eq!(areas(&programme, GIRL).await, all_met(&["A3"]));
+    let reason = "settled".parse().expect("a code");
+    for (case, left) in [(cases[0], &["A3"][..]), (cases[1], &["A2", "A3"])] {
+        gateway.lift_subject_marks(&school, Matter::Case(case), &reason, &user()).await.expect("lifted");
+        assert_eq!(areas(&programme, GIRL).await, all_met(left));
+    }
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
 async fn what_a_person_disputes_is_answered_as_contested(#[case] backend: Backend) {
     let programme = TestProgramme::start(backend).await;
     family(&programme).await;
@@ -192,6 +217,37 @@ async fn what_a_person_disputes_is_answered_as_contested(#[case] backend: Backen
     let found = areas(&programme, GIRL).await;
     assert!(found.contains(&("A2".to_owned(), EvidenceState::Contested)), "{found:?}");
     assert!(found.contains(&("A3".to_owned(), EvidenceState::Met)), "{found:?}");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_is_computed_from_attendance_is_answered_as_contested_too(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let today = programme.today().await;
+    let file: toml::Table = include_str!("../../../policies/programme.toml").parse().expect("TOML");
+    let ended = |term: &&toml::Value| term["ends"].to_string().parse::<jiff::civil::Date>().expect("a day") < today;
+    let terms: Vec<&toml::Value> = file["term"].as_array().expect("terms").iter().filter(ended).collect();
+    let bands: Vec<serde_json::Value> = terms[terms.len() - 3..]
+        .iter()
+        .map(|term| serde_json::json!({ "term": term["code"].as_str(), "band": "below_90" }))
+        .collect();
+    let row = programme.row(1, GIRL, serde_json::json!({ "role": "child", "attendance": bands }));
+    programme.deliver(SCHOOLS.0, SCHOOLS.1, CORE, &[row]).await;
+    assert_eq!(areas(&programme, GIRL).await, all_met(&["A2"]), "by its bands alone");
+
+    let case = open(&programme, SCHOOLS, 1, SubjectRight::Contested, None).await.expect("opened").value;
+    let contested = [("A2".to_owned(), EvidenceState::Contested)];
+    let reason = "settled".parse().expect("a code");
+    for (criteria, expected) in [(&["E2"][..], &all_met(&["A2"])[..]), (&["E1"], &contested), (&[], &contested)] {
+        let disputed = verdict(PartOutcome::Contested, criteria);
+        programme.gateway.decide_subject_case(&caller(SCHOOLS.0), case.id, &disputed).await.expect("decided");
+        assert_eq!(areas(&programme, GIRL).await, expected, "{criteria:?}");
+        let lifted = Matter::Case(case.id);
+        programme.gateway.lift_subject_marks(&caller(SCHOOLS.0), lifted, &reason, &user()).await.expect("lifted");
+    }
+    assert_eq!(areas(&programme, GIRL).await, all_met(&["A2"]));
 }
 
 #[rstest]

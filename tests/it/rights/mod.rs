@@ -2,6 +2,7 @@
 
 mod cases;
 mod erasure;
+mod later;
 mod retention;
 mod same;
 

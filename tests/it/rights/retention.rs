@@ -1,15 +1,15 @@
 //! What was kept long enough goes, with evidence; a freeze keeps it; a restored backup brings nothing back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use porth::app::backup::back_up;
 use porth::app::restore::{RestoreTerms, restore};
 use porth::app::retention::kept_erasures;
 use porth::domain::ids::EventId;
-use porth::domain::retention::Hold;
+use porth::domain::retention::{DataItem, ENTRIES_WITHOUT_PEOPLE, Hold};
 use porth::domain::subject_case::SubjectRight;
 use porth::domain::time::Timestamp;
-use porth::store::NewEvent;
+use porth::store::{Location, NewEvent};
 use porth::tlog::commitment::Opening;
 use porth::tlog::entry::{Body, Entry, SubjectCase, SubjectCommitments};
 use porth::tlog::merkle::leaf_hash;
@@ -165,4 +165,44 @@ async fn a_backup_of_before_an_erasure_brings_nothing_back(#[case] backend: Back
     let told = entries(&restored, "erasure").await;
     let [erasure] = &told[..] else { panic!("one entry: {told:?}") };
     assert_eq!(erasure["body"]["reason"], "restored-backup");
+}
+
+#[test]
+fn every_type_of_entry_belongs_to_an_item_or_is_listed_as_telling_of_nobody() {
+    for kind in Body::KINDS {
+        let is_listed = ENTRIES_WITHOUT_PEOPLE.contains(kind);
+        assert_ne!(DataItem::of_entry(kind).is_some(), is_listed, "{kind}: one of the two");
+    }
+    for kind in ENTRIES_WITHOUT_PEOPLE {
+        assert!(Body::KINDS.contains(kind), "{kind} is no type of entry");
+    }
+}
+
+/// How many of the pieces of some bytes are in the database's files.
+fn pieces_in_files(path: &std::path::Path, bytes: &[u8]) -> usize {
+    let file = |end: &str| std::fs::read(format!("{}{end}", path.display())).unwrap_or_default();
+    let files = [file(""), file("-wal"), file("-journal")];
+    let pieces: HashSet<&[u8]> = bytes.chunks_exact(64).collect();
+    let mut begins = vec![false; 1 << 16]; // two bytes are looked at before all are
+    let begin = |piece: &[u8]| usize::from(u16::from_be_bytes([piece[0], piece[1]]));
+    pieces.iter().for_each(|piece| begins[begin(piece)] = true);
+    let found = files.iter().flat_map(|file| file.windows(64)).filter(|window| begins[begin(window)]);
+    found.filter_map(|window| pieces.get(window)).collect::<HashSet<_>>().len()
+}
+
+#[tokio::test]
+async fn what_was_erased_is_not_in_an_sqlite_file_any_more() {
+    let programme = TestProgramme::start(Backend::Sqlite).await;
+    let (gateway, store) = (&programme.gateway, programme.gateway.store());
+    let Location::Sqlite(path) = &programme.database.location else { panic!("a file") };
+    family(&programme).await;
+    let asked = programme.ask(HUB_AREAS, GIRL, &[]).await.expect("permitted").disclosure;
+    let other = programme.ask(HUB_AREAS, GIRL, &[]).await.expect("permitted").disclosure;
+    programme.sequencer.drain().await.expect("sequenced");
+    let sealed = async |event| store.sealed_entry(event, "answer").await.expect("asked").expect("sealed").sealed;
+    let (going, staying) = (sealed(asked).await, sealed(other).await);
+    assert!(pieces_in_files(path, &going) > 32, "it is there to be found");
+    gateway.erase_entries(&[asked], "uk-gdpr:17", "ops-1").await.expect("erased");
+    assert_eq!(pieces_in_files(path, &going), 0);
+    assert!(pieces_in_files(path, &staying) > 32, "nothing else went");
 }

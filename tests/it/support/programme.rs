@@ -58,7 +58,7 @@ pub(crate) struct TestKeys {
     receipt: [u8; 32],
     certificate: [u8; 32],
     checkpoint: [u8; 32],
-    shield: Arc<SealKeyPair>,
+    pub(crate) shield: Arc<SealKeyPair>,
     /// Whose private half no gateway has.
     pub(crate) match_run: Arc<SealKeyPair>,
 }

@@ -1,0 +1,19 @@
+-- What a decision did to a record stands until that decision is lifted, whatever else was decided about the same
+-- record: each case or part has a mark of its own.
+
+CREATE TABLE record_mark (
+    programme          TEXT   NOT NULL REFERENCES programme (code),
+    agency             TEXT   NOT NULL,     -- whose record
+    feed               TEXT   NOT NULL,
+    reference          TEXT   NOT NULL,     -- the agency's own, so that it outlives every snapshot
+    effect             TEXT   NOT NULL,     -- restricted, contested
+    criterion          TEXT   NOT NULL,     -- which criterion is contested, '' for the whole record
+    subject_case       BLOB   NOT NULL,     -- the case or part under which it was decided
+    since              INTEGER NOT NULL,
+    PRIMARY KEY (programme, agency, feed, reference, effect, criterion, subject_case)
+);
+
+INSERT INTO record_mark (programme, agency, feed, reference, effect, criterion, subject_case, since)
+SELECT programme, agency, feed, reference, effect, criterion, subject_case, since FROM record_hold;
+DROP TABLE record_hold;
+ALTER TABLE record_mark RENAME TO record_hold;
