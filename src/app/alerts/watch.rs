@@ -138,7 +138,8 @@ impl Gateway {
         let mut all = Vec::new();
         for (_, body) in self.store().log_entries(from, to).await? {
             let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
-            if is_always_told(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()) {
+            let said = (facts.action.as_deref(), facts.relationship.as_deref(), facts.reason.as_deref());
+            if is_always_told(&facts.kind, said.0, said.1, said.2) {
                 seen.listed.push(facts.clone());
             }
             if is_disclosure(&facts.kind, facts.action.as_deref()) {

@@ -71,7 +71,7 @@ struct LiftArgs {
     hold: LegalHoldId,
     #[command(flatten)]
     config: ConfigFile,
-    /// Your account, for the log; never a person's name
+    /// Your account, as a registered officer; another one than placed it
     #[arg(long)]
     by: String,
     /// Why, as a code for the log
@@ -161,7 +161,7 @@ fn run_now(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     };
     output.result(
         format_args!(
-            "{} entries no longer speak of anybody; {} cases and {} complaints deleted; {} kept by freezes and decisions",
+            "{} entries no longer speak of anybody; {} cases and {} complaints deleted; {} kept by freezes, examinations and decisions",
             ran.erased, ran.cases, ran.complaints, ran.held
         ),
         &line,

@@ -14,19 +14,32 @@ pub use crate::domain::review::finding::Severity;
 use crate::domain::review::kinds::{Listed, is_listed};
 use crate::domain::words::words;
 
+/// The reason of an erasure whose time had come. No erasure by name has it.
+pub const RETENTION: &str = "retention";
+
 /// Entry types of which every single entry raises an alert: somebody's data were read under a right of
-/// theirs, a wrong match is recalled, the log is watched otherwise than before.
+/// theirs, a wrong match is recalled, the log is watched otherwise than before, a freeze on deletion was lifted.
 pub const LISTED: &[Listed] = &[
     ("subject.case", &["opened", "data-read", "collected", "shield-read"]),
     ("recall.open", &[]),
     ("log.witnesses", &[]),
+    ("legal.hold", &["lifted"]),
 ];
 
 /// Relationships with the same consequence, whatever the entry's type.
 pub const LISTED_RELATIONSHIPS: &[Relationship] = &[Relationship::Emergency];
 
-/// Whether an entry raises an alert whatever the figures say.
-pub fn is_always_told(kind: &str, action: Option<&str>, relationship: Option<&str>) -> bool {
+/// Whether an entry raises an alert whatever the figures say. What officers erase by name is told; what
+/// the periods erase is not.
+pub fn is_always_told(
+    kind: &str,
+    action: Option<&str>,
+    relationship: Option<&str>,
+    reason: Option<&str>,
+) -> bool {
+    if kind == "erasure" {
+        return reason != Some(RETENTION);
+    }
     let has_relationship = |known: &Relationship| relationship == Some(known.as_str());
     is_listed((kind, action), LISTED) || LISTED_RELATIONSHIPS.iter().any(has_relationship)
 }
@@ -117,11 +130,20 @@ mod tests {
 
     #[test]
     fn an_emergency_and_a_request_of_a_person_are_always_told() {
-        assert!(is_always_told("enquiry", None, Some("emergency")) && is_always_told("recall.open", None, None));
-        assert!(!is_always_told("enquiry", None, Some("screening")) && !is_always_told("submission", None, None));
+        assert!(is_always_told("enquiry", None, Some("emergency"), None) && is_always_told("recall.open", None, None, None));
+        assert!(!is_always_told("enquiry", None, Some("screening"), None));
+        assert!(!is_always_told("submission", None, None, None));
         assert!(
-            is_always_told("subject.case", Some("opened"), None)
-                && !is_always_told("subject.case", Some("decided"), None)
+            is_always_told("subject.case", Some("opened"), None, None)
+                && !is_always_told("subject.case", Some("decided"), None, None)
         );
+    }
+
+    #[test]
+    fn what_is_erased_by_name_and_a_lifted_freeze_are_always_told() {
+        assert!(is_always_told("erasure", None, None, Some("uk-gdpr:17-1-d")));
+        assert!(!is_always_told("erasure", None, None, Some(RETENTION)), "its time had come");
+        assert!(is_always_told("legal.hold", Some("lifted"), None, None));
+        assert!(!is_always_told("legal.hold", Some("placed"), None, None));
     }
 }

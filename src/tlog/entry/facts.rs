@@ -28,6 +28,8 @@ pub struct EntryFacts {
     pub relationship: Option<String>,
     /// What was done, in types that say so.
     pub action: Option<String>,
+    /// Why, in types that say so.
+    pub reason: Option<String>,
     /// Whether something was answered; `None` in types without an outcome.
     pub is_answered: Option<bool>,
     /// Items that might contribute, sorted.
@@ -51,6 +53,8 @@ struct Loose {
     relationship: Option<Value>,
     #[serde(default)]
     action: Option<Value>,
+    #[serde(default)]
+    reason: Option<Value>,
     #[serde(default)]
     outcome: Option<Value>,
     #[serde(default)]
@@ -100,6 +104,7 @@ impl EntryFacts {
             by: text(body.by),
             relationship: text(body.relationship),
             action: text(body.action),
+            reason: text(body.reason),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),
             items,
             agreements,

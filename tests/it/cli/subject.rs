@@ -104,10 +104,12 @@ async fn a_freeze_keeps_an_entry_from_being_erased_until_it_is_lifted() {
     let hold = ["retention", "hold", "entry", &entry, "--by", "ig-officer-1", "--reason", "inquiry:2026-1"];
     let freeze = officer(&home, &hold)["hold"].as_str().expect("a number").to_owned();
     let erase = ["log", "erase", "--entry", &entry, "--by", "ops-1", "--reason", "uk-gdpr:17-1-d"];
-    assert_eq!(officer(&home, &erase), json!({ "erased": 0, "held": 1, "without": 0 }));
-    officer(&home, &["retention", "lift", &freeze, "--by", "ig-officer-1", "--reason", "inquiry-over"]);
-    assert_eq!(officer(&home, &erase), json!({ "erased": 1, "held": 0, "without": 0 }));
-    assert_eq!(officer(&home, &erase), json!({ "erased": 0, "held": 0, "without": 1 }));
+    assert_eq!(officer(&home, &erase), json!({ "erased": 0, "held": 1, "examined": 0, "without": 0 }));
+    let second = ["--account", "ig-officer-2", "--agency", "programme-team", "--by", "ops-1", "--reason", "appointed"];
+    officer(&home, &[&["review", "officer", "add"][..], &second].concat());
+    officer(&home, &["retention", "lift", &freeze, "--by", "ig-officer-2", "--reason", "inquiry-over"]);
+    assert_eq!(officer(&home, &erase), json!({ "erased": 1, "held": 0, "examined": 0, "without": 0 }));
+    assert_eq!(officer(&home, &erase), json!({ "erased": 0, "held": 0, "examined": 0, "without": 1 }));
     let kept = fs::read_dir(home.folder()).expect("a folder").flatten();
     let kept = kept.map(|it| it.path()).find(|path| path.extension().is_some_and(|extension| extension == "erased"));
     assert_eq!(fs::read_to_string(kept.expect("a file of erasures")).expect("text"), format!("{entry}\n"));

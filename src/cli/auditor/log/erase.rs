@@ -31,6 +31,7 @@ pub(super) struct EraseArgs {
 struct Done {
     erased: u64,
     held: u64,
+    examined: u64,
     without: u64,
 }
 
@@ -46,11 +47,19 @@ pub(super) fn run(args: &EraseArgs, output: Output) -> Result<(), Failure> {
         note_erasures(gateway, &config, &args.by).await?;
         Ok(erased)
     }))?;
-    let done = Done { erased: erased.erased, held: erased.held, without: erased.without };
+    let done =
+        Done { erased: erased.erased, held: erased.held, examined: erased.examined, without: erased.without };
+    if done.erased == 0 && done.examined > 0 {
+        let rule = "nothing was erased: a review, a recall or an incident that is not over names it";
+        return Err(Failure::refused(rule).next(
+            "it can be erased once that is closed: `porth review list`, `porth recall list`, `porth incident list`",
+        ));
+    }
     output.result(
         format_args!(
-            "{} entries no longer speak of anybody; {} kept by freezes; {} had nothing to open",
-            done.erased, done.held, done.without
+            "{} entries no longer speak of anybody; {} kept by freezes, {} by a review, recall or incident that is \
+             not over; {} had nothing to open",
+            done.erased, done.held, done.examined, done.without
         ),
         &done,
     );
