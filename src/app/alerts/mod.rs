@@ -19,7 +19,7 @@ use super::review::ReviewError;
 use crate::domain::alert::{State, Step};
 use crate::domain::ids::EventId;
 use crate::store::{StoreError, StoredAlert};
-use crate::tlog::entry::{AlertStep, Body, Code};
+use crate::tlog::entry::{AlertStep, Body, Code, EntryFacts};
 
 /// Alerts of a listing, at the most.
 pub const MOST: i64 = 500;
@@ -36,6 +36,9 @@ pub enum AlertError {
     /// The alert is about the officer's own agency.
     #[error("the alert is about the officer's own agency: an officer of another agency decides")]
     OwnAgency,
+    /// Whoever gave it to somebody else does not decide about it.
+    #[error("the officer escalated this alert: another officer closes it")]
+    Escalated,
     /// The alert is not where this step begins, or somebody else was first.
     #[error("the alert is not where this step begins")]
     WrongState,
@@ -101,6 +104,9 @@ impl Gateway {
         }
         let from: State = before.state.parse().map_err(|_| StoreError::Corrupt("an alert's state"))?;
         let to = from.after(asked.step).ok_or(AlertError::WrongState)?;
+        if from == State::Escalated && asked.step == Step::Close && self.was_last_step_by(&before, account).await? {
+            return Err(AlertError::Escalated);
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let entry = self.event(
@@ -128,5 +134,11 @@ impl Gateway {
             last_event: entry.id,
             ..before
         })
+    }
+
+    async fn was_last_step_by(&self, alert: &StoredAlert, account: &str) -> Result<bool, AlertError> {
+        let body = self.store().event_body(alert.last_event).await?.ok_or(StoreError::Corrupt("an alert's step"))?;
+        let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("an alert's step"))?;
+        Ok(facts.by.is_some_and(|by| by.eq_ignore_ascii_case(account.trim())))
     }
 }
