@@ -11,6 +11,7 @@ pub mod operator;
 pub mod output;
 pub mod shell;
 pub mod subject;
+mod typed;
 mod usage;
 
 use std::process::ExitCode;

@@ -182,12 +182,19 @@ mod tests {
         };
         let text = said("porth log find --limit 9999");
         assert!(text.contains("'--limit <LIMIT>'") && text.contains("it is not in 1..=200"), "{text}");
-        let text = said("porth review decide --outcome jane");
-        assert!(text.contains("it takes: "), "{text}");
+        let text = said("porth review second 0199b4a0-7c00-7000-8000-000000000009 jane");
+        assert!(text.contains("it takes: confirm, return"), "{text}");
         let text = said("porth log find --agenci housing");
         assert!(text.contains("no argument '--agenci'") && text.contains("did you mean: --agency"), "{text}");
         let text = said("porth lgo");
-        assert!(text.contains("did you mean: log"), "{text}");
+        assert!(text.contains("did you mean: ") && text.contains("log"), "{text}");
+        let text = said("porth review decide x --due 31/12/2026");
+        assert!(!text.contains("31/12"), "{text}");
+        let text = said("porth not-to-share --asked-by landlord --item A2 --purpose p --reason r --basis b");
+        let missing = text.split("Usage").next().unwrap_or_default();
+        assert!(missing.contains("--config <FILE>|--connection <CONNECTION>") && !missing.contains("--keys"), "{text}");
+        let text = said("porth log erase --config c --by x --reason y");
+        assert!(text.contains("--entry <ENTRY>|--case <CASE>"), "{text}");
         assert!(said("porth retention hold").contains("--config <FILE>"), "what is missing is still named");
         assert!(said("porth log find").contains("Usage: porth log find"), "{}", said("porth log find"));
     }

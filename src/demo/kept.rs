@@ -55,14 +55,14 @@ pub(super) async fn leave(workshop: &Workshop, folder: &Path) -> Result<(), Trou
 /// Commands that work in the folder while the gateway runs.
 pub(super) fn commands(folder: &Path) -> String {
     let team = format!("-c agencies/{TEAM}/{CONNECTION} {GROUNDS}");
-    let officer = "porth review officer add --config porth.toml --agency programme-team --by operator --reason appointed";
+    let officer =
+        "porth review officer add --config porth.toml --agency programme-team --by operator --reason appointed";
     [
         format!("cd {}", folder.display()),
         format!("porth log find {team} --type enquiry --outcome refused"),
         format!("porth log explain {team} --entry <an event that log find printed>"),
         "porth log trust --config porth.toml > trust.toml".to_owned(),
-        "porth log export --config porth.toml --to export && porth log verify export --trust trust.toml"
-            .to_owned(),
+        "porth log export --config porth.toml --to export && porth log verify export --trust trust.toml".to_owned(),
         format!("{officer} --account ig-1"),
         "porth alerts watch --config porth.toml && porth alerts list --config porth.toml".to_owned(),
         "porth emergency list --config porth.toml".to_owned(),

@@ -35,11 +35,7 @@ impl Gateway {
         Ok(examined)
     }
 
-    async fn add_linked(
-        &self,
-        incident: IncidentId,
-        named: &mut BTreeSet<EventId>,
-    ) -> Result<(), AppError> {
+    async fn add_linked(&self, incident: IncidentId, named: &mut BTreeSet<EventId>) -> Result<(), AppError> {
         for (of, name) in self.store().incident_links(incident).await? {
             match of.as_str() {
                 "entry" => named.extend(name.parse::<EventId>()),

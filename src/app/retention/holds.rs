@@ -3,8 +3,8 @@
 use crate::app::enrol::code;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::crypto::random::random_bytes;
 use crate::app::log_index::index_log;
+use crate::crypto::random::random_bytes;
 use crate::domain::ids::{AgencyCode, AgreementRef, ComplaintId, EventId, LegalHoldId, PurposeCode, SubjectCaseId};
 use crate::domain::retention::Hold;
 use crate::store::StoredHold;
@@ -103,12 +103,14 @@ impl Gateway {
     pub async fn lift_legal_hold(&self, id: LegalHoldId, by: &str, reason: &str) -> Result<(), AppError> {
         let stored = self.store().legal_holds(self.programme()).await?;
         let standing = stored.into_iter().find(|hold| hold.id == id && hold.lifted.is_none());
-        let none = || AppError::Policy("no freeze of this number stands: `porth retention holds` lists them".to_owned());
+        let none =
+            || AppError::Policy("no freeze of this number stands: `porth retention holds` lists them".to_owned());
         let standing = standing.ok_or_else(none)?;
         let officer = self.store().review_officer(by).await?;
         let is_officer = officer.is_some_and(|officer| officer.status == "registered");
-        if !is_officer || standing.placed_by == by {
-            let rule = "a registered officer (`porth review officer add`) lifts a freeze, and not the one who placed it";
+        if !is_officer || standing.placed_by.eq_ignore_ascii_case(by.trim()) {
+            let rule =
+                "a registered officer (`porth review officer add`) lifts a freeze, and not the one who placed it";
             return Err(AppError::Policy(format!("{rule}: it stands")));
         }
         let body = body(id, &standing.hold, "lifted", by, reason)?;

@@ -91,7 +91,8 @@ fn list(args: &ListArgs, output: &Output) -> Result<(), Failure> {
     let text = if shields.is_empty() {
         "nothing to show".to_owned()
     } else {
-        shields.iter().map(line).collect::<Vec<_>>().join("\n")
+        let heading = "record  look at it again on".to_owned();
+        std::iter::once(heading).chain(shields.iter().map(line)).collect::<Vec<_>>().join("\n")
     };
     output.result(text, &json!({ "shields": shields }));
     Ok(())

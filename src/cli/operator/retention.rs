@@ -44,7 +44,7 @@ struct RunArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -58,10 +58,10 @@ struct HoldArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as inquiry:2026-1
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -72,10 +72,10 @@ struct LiftArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, as a registered officer; another one than placed it
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
