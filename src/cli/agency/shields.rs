@@ -48,7 +48,7 @@ struct ReviewArgs {
     #[arg(long, value_parser = parse_record)]
     record: (FeedCode, OpaqueRef),
     /// The day of the next look, such as 2027-03-01
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     on: Date,
     /// Your role: one that the agency's file names as its shield officers'
     #[arg(long)]
