@@ -189,7 +189,9 @@ async fn ready(tx: &mut Tx, of: &AgreementRef) -> Result<([u8; 32], String), App
 }
 
 async fn waiting(tx: &mut Tx, of: &AgreementRef) -> Result<ActivationRequest, AppError> {
-    tx.activation_request(of).await?.ok_or_else(|| AppError::Policy(format!("nobody asked that {of} be put in force")))
+    tx.activation_request(of)
+        .await?
+        .ok_or_else(|| AppError::Policy(format!("nobody asked that {of} be put in force: `porth policy request` asks")))
 }
 
 fn body_of(request: &ActivationRequest, action: &str, by: &str) -> Result<Body, AppError> {

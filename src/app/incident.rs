@@ -3,6 +3,7 @@
 //! What is kept of an incident are codes and numbers; every step is an entry of the log in the same
 //! transaction, with the hash of the whole record, so that the record of a day can be proved.
 
+mod notice;
 mod pack;
 
 use super::enrol::code;
@@ -10,7 +11,7 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
 use crate::domain::ids::IncidentId;
-use crate::domain::incident::{Assessment, Closing, Decision, Incident, IncidentError, Nature, Risk};
+use crate::domain::incident::{Assessment, Closing, Decision, Incident, IncidentError, Nature, Risk, State};
 use crate::domain::time::Timestamp;
 use crate::store::{NewEvent, StoreError, StoredIncident};
 use crate::tlog::digest::Digest;
@@ -211,10 +212,17 @@ impl Gateway {
         by: &str,
         link: &Link,
     ) -> Result<IncidentReport, IncidentJourneyError> {
-        self.store().incident(self.programme(), id).await?.ok_or(IncidentJourneyError::Unknown)?;
+        let before = self.store().incident(self.programme(), id).await?.ok_or(IncidentJourneyError::Unknown)?;
+        if matches!(read(&before)?.state, State::Closed { .. }) {
+            return Err(IncidentError::State.into());
+        }
         self.check_link(link).await?;
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
+        // The record stays as it is and is a revision on: whoever closes it meanwhile is told to look again.
+        if !tx.change_incident(&before).await? {
+            return Err(IncidentJourneyError::Changed);
+        }
         tx.link_incident(id, &link.of, &link.name).await?;
         tx.add_events(&[&self.link_entry(id, &link.of, &link.name, by, now)?]).await?;
         tx.commit().await?;

@@ -9,7 +9,7 @@ use super::policies::{NORM, Policies, agencies_digest, kinds};
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementText};
-use crate::domain::ids::{AgreementRef, ProgrammeCode};
+use crate::domain::ids::{AgencyCode, AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
@@ -198,7 +198,8 @@ impl Gateway {
         reason: &str,
     ) -> Result<(), AppError> {
         if to == AgreementState::InForce {
-            let rule = "two officers put an agreement in force, neither of whom asked for it";
+            let rule = "two officers put an agreement in force, neither of whom asked for it (`porth policy request`, then \
+                        `porth policy approve` by both)";
             return Err(AppError::Policy(format!("{rule}: {reference} was not changed")));
         }
         if to == AgreementState::Signed {
@@ -227,7 +228,15 @@ impl Gateway {
         };
         let word = status_word(to);
         if !may_follow(&from, to) || !tx.set_agreement_status(reference, &from, word, now).await? {
-            return Err(AppError::Policy(format!("agreement {reference} is {from}: it cannot become {word}")));
+            let ways =
+                [AgreementState::Signed, AgreementState::Suspended, AgreementState::Expired, AgreementState::Withdrawn];
+            let mut ways: Vec<&str> = ways.into_iter().filter(|way| may_follow(&from, *way)).map(status_word).collect();
+            if may_follow(&from, AgreementState::InForce) {
+                ways.push("in_force (`porth policy request`, then `porth policy approve` by two officers)");
+            }
+            let ways = if ways.is_empty() { "nothing".to_owned() } else { ways.join(", ") };
+            let cannot = format!("agreement {reference} is {from}: it cannot become {word}, but {ways}");
+            return Err(AppError::Policy(cannot));
         }
         tx.raise_policy_revision(Some(self.programme())).await?;
         let body = Body::AgreementStatus(StatusEntry {
@@ -247,11 +256,22 @@ impl Gateway {
     /// An agreement is signed when every party's signature verifies.
     pub(super) async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
         let policies = self.current_policies().await?;
-        let unsigned = policies.book().agreement(reference).is_none_or(|agreement| {
-            agreement.text.parties().iter().any(|party| !agreement.signed_by.contains(&party.agency))
-        });
-        if unsigned {
-            return Err(AppError::Policy(format!("agreement {reference} lacks a party's signature")));
+        let Some(agreement) = policies.book().agreement(reference) else {
+            let rule = "`porth policy load` takes files into use";
+            return Err(AppError::Policy(format!("no agreement {reference} is loaded: {rule}")));
+        };
+        let is_missing = |agency: &&AgencyCode| !agreement.signed_by.contains(*agency);
+        let missing: Vec<&str> = agreement
+            .text
+            .parties()
+            .iter()
+            .map(|party| &party.agency)
+            .filter(is_missing)
+            .map(AgencyCode::as_str)
+            .collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(AppError::Policy(format!("agreement {reference} lacks the signature of {missing}")));
         }
         Ok(())
     }

@@ -55,6 +55,11 @@ pub enum NotSharingError {
     /// The programme does not know the agency, purpose or role.
     #[error("the programme declares no such agency, purpose or role [not_to_share.undeclared]")]
     Undeclared,
+    /// The agreement that was pointed to was never loaded.
+    #[error(
+        "no such agreement version was ever loaded: leave it out where none was pointed to [not_to_share.agreement]"
+    )]
+    Agreement,
     /// No items, too many, or one twice.
     #[error("name 1 to 32 different items that were asked for [not_to_share.items]")]
     Items,
@@ -109,6 +114,11 @@ impl Gateway {
         let known = policies.agency(agency).is_some() && programme.purpose(&what.purpose).is_some();
         if !known {
             return Err(NotSharingError::Undeclared);
+        }
+        if let Some(agreement) = &what.agreement
+            && policies.book().agreement(agreement).is_none()
+        {
+            return Err(NotSharingError::Agreement);
         }
         let mut items = what.items.clone();
         items.sort();

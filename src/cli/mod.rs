@@ -11,6 +11,8 @@ pub mod operator;
 pub mod output;
 pub mod shell;
 pub mod subject;
+mod typed;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -144,7 +146,10 @@ enum Command {
 /// faults; 78 the configuration or a key is refused.
 pub fn run() -> ExitCode {
     crate::crypto::jwt::install();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
     let output = Output::new(cli.json);
     let result = match cli.command {
         Command::Demo(args) => crate::demo::run(args, &output),

@@ -71,6 +71,10 @@ impl Failure {
     pub fn failed(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), next: None, code: 1 }
     }
+    /// The command was given what it cannot take: exit code 2.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self { code: 2, ..Self::failed(message) }
+    }
     /// The gateway refused: exit code 3.
     pub fn refused(message: impl fmt::Display) -> Self {
         Self { code: 3, ..Self::failed(message) }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::agency::connection::{Connection, failure, now};
 use super::agency::possible_matches::parse_record;
+use super::operator::keys::files;
 use crate::app::subject_rights::REPLY_PADDED;
 use crate::cli::output::{Failure, Output};
 use crate::crypto::random::{SystemRandom, uuid_v7};
@@ -75,7 +77,8 @@ struct Acting {
     /// The role of the person who acts
     #[arg(long)]
     role: RoleCode,
-    /// The agency's own keyed reference of that person
+    /// The agency's own keyed reference of that person, 22 characters: the `user` of
+    /// `porth enquire --dry-run --json --user NAME`
     #[arg(long, value_parser = OpaqueRef::parse, allow_hyphen_values = true)]
     user: OpaqueRef,
 }
@@ -250,13 +253,13 @@ pub fn run(args: SubjectArgs, output: &Output) -> Result<(), Failure> {
         Command::Decide(args) => {
             let body = verdict(&args.acting, args.outcome, &args.why);
             let found = post(&args.acting.via, &format!("/v1/subject-cases/{}/decisions", args.case), &body)?;
-            output.result("decided, in the log, and in effect", &found);
+            output.result(format_args!("decided, in effect, and log entry {}", entry_of(&found)), &found);
             Ok(())
         }
         Command::Lift(args) => {
             let body = acting(&args.acting, json!({ "reason": args.reason }));
             let found = post(&args.acting.via, &format!("{}/lifts", args.of.path()), &body)?;
-            output.result("the effect of the decisions ended", &found);
+            output.result(format_args!("the effect of the decisions ended; log entry {}", entry_of(&found)), &found);
             Ok(())
         }
         Command::Replies(args) => replies(&args, output),
@@ -319,8 +322,12 @@ fn data(args: &DataArgs, output: &Output) -> Result<(), Failure> {
         let field = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
         let held = if record["restricted"] == true { "  kept and not used" } else { "" };
         let _ = writeln!(text, "{}/{}  as at {}{held}", field("feed"), field("ref"), field("as_at"));
+        if !record["says"].is_null() {
+            let _ = writeln!(text, "  says {}", record["says"]);
+        }
     }
-    for seen in list("disclosures") {
+    // Steps in cases of rights tell nobody anything of the record: they are in --json, and no disclosures.
+    for seen in list("disclosures").iter().filter(|seen| seen["kind"] != "subject.case") {
         let field = |name: &str| seen[name].as_str().unwrap_or("-").to_owned();
         let items: Vec<&str> = seen["items"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let (at, recipient, purpose) = (field("at"), field("recipient"), field("purpose"));
@@ -335,10 +342,8 @@ fn replies(args: &RepliesArgs, output: &Output) -> Result<(), Failure> {
     let pair = args.reply_key.as_deref().map(reply_key::read).transpose()?;
     let path = format!("/v1/subject-cases/{}/replies", args.case);
     let found = post(&args.acting.via, &path, &acting(&args.acting, json!({})))?;
-    let write_failed =
-        |error: std::io::Error| Failure::failed(format!("cannot write to {}: {}", args.out.display(), error.kind()));
-    std::fs::create_dir_all(&args.out).map_err(write_failed)?;
-    let mut written = 0;
+    // Every answer is opened before anything is written: with a wrong key nothing is left behind.
+    let mut answers = Vec::new();
     for reply in found["replies"].as_array().into_iter().flatten() {
         let (part, body) = (reply["part"].as_str().unwrap_or_default(), reply["body"].as_str().unwrap_or_default());
         let part: SubjectPartId =
@@ -349,13 +354,17 @@ fn replies(args: &RepliesArgs, output: &Output) -> Result<(), Failure> {
                 .as_ref()
                 .ok_or_else(|| Failure::failed("the answers are sealed to the case's key").next("give --reply-key"))?;
             let opened = pair.open(labels::SUBJECT_REPLY, part.as_bytes(), &body);
-            opened.map_err(|_| Failure::failed("an answer does not open with this key"))?.to_vec()
+            opened.map_err(|_| Failure::failed("an answer does not open with this key"))?
         } else {
-            body
+            Zeroizing::new(body)
         };
-        std::fs::write(args.out.join(part.to_string()), plain).map_err(write_failed)?;
-        written += 1;
+        answers.push((part, plain));
     }
+    files::make_folder(&args.out)?;
+    for (part, plain) in &answers {
+        files::write_private(&args.out.join(part.to_string()), plain)?;
+    }
+    let written = answers.len();
     let value = json!({ "written": written, "folder": args.out, "statement": found["statement"] });
     let statement = found["statement"].as_str().unwrap_or_default();
     output.result(format_args!("{written} answers in {}\n{statement}", args.out.display()), &value);
@@ -383,8 +392,14 @@ fn answer(args: &AnswerArgs, output: &Output) -> Result<(), Failure> {
         body["reply"] = Value::String(encode_base64url(&kept));
     }
     let found = post(&args.acting.via, &format!("/v1/subject-parts/{}/answers", args.part), &body)?;
-    output.result("answered, in the log, and in effect", &found);
+    let entry = entry_of(&found);
+    output.result(format_args!("answered and in effect by log entry {entry}: a part is answered once"), &found);
     Ok(())
+}
+
+/// The log entry of what was done.
+fn entry_of(found: &Value) -> &str {
+    found["disclosure"].as_str().unwrap_or("-")
 }
 
 fn verdict(who: &Acting, outcome: PartOutcome, why: &Why) -> Value {
@@ -406,7 +421,9 @@ fn show(via: &Via, path: &str, list: &str, columns: &[&str], output: &Output) ->
         let overdue = if row["overdue"] == true { "  overdue" } else { "" };
         format!("{}{overdue}", cells.join("  "))
     };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let mut lines: Vec<String> =
+        if rows.is_empty() { vec!["nothing to show".to_owned()] } else { vec![columns.join("  ")] };
+    lines.extend(rows.iter().map(line));
     lines.push(found["statement"].as_str().unwrap_or_default().to_owned());
     output.result(lines.join("\n"), &found);
     Ok(())

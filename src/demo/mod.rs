@@ -6,6 +6,7 @@
 //! | `policy_files` | the example policies, inside the program |
 //! | `workshop` | the gateway: keys, certificates, policies, listeners |
 //! | `partner` | an agency's machine |
+//! | `kept` | what stays for whoever wants to go on |
 //! | `story` | what happens, chapter by chapter |
 //! | [`sandbox`] | a gateway that a new agency practises on |
 //! | `ledger` | the log in an auditor's hands |
@@ -14,6 +15,7 @@
 
 mod answers;
 pub mod bulk;
+mod kept;
 mod ledger;
 mod partner;
 mod policy_files;
@@ -73,6 +75,8 @@ async fn play(args: &DemoArgs, mut story: Story, output: &Output) -> Result<(), 
     if args.keep {
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
+        kept::leave(&workshop, folder.path()).await?;
+        output.note(format_args!("In another terminal:\n  {}", kept::commands(folder.path())));
         output.note("Ctrl-C ends the gateway; the folder stays.");
         tokio::signal::ctrl_c().await.map_err(trouble("Ctrl-C"))?;
     }

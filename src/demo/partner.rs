@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::kept::{Proof, write_connection};
 use super::population::AgencyFile;
 use super::trouble::{Trouble, trouble};
 use super::workshop::{DAYS, ISSUER, PROGRAMME, Workshop, write};
@@ -90,6 +91,13 @@ impl Partner {
             not_after: now.plus_seconds(86_400),
         };
         workshop.gateway().enrol(&enrolment, "operator").await.map_err(trouble("an enrolment"))?;
+        let proof = Proof {
+            client: &enrolment.client,
+            certificate_pem: &certificate.pem,
+            private_key_pem: request.key_pem.as_str(),
+            assertion_key: &key,
+        };
+        write_connection(&folder, workshop, &proof)?;
         let identity = ClientIdentity {
             certificate_pem: certificate.pem.into_bytes(),
             private_key_pem: SecretString::from(request.key_pem.as_str()),

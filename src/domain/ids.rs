@@ -168,8 +168,10 @@ impl OpaqueRef {
     ///
     /// [`IdError`] for anything else.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let error =
-            IdError { kind: "opaque reference", rule: "22 base64url characters as `porth tokenise` makes them" };
+        let error = IdError {
+            kind: "opaque reference",
+            rule: "22 base64url characters: no name or number, but the agency's own keyed reference",
+        };
         if text.len() != 22 || crate::domain::token::decode_base64url::<16>(text).is_none() {
             return Err(error);
         }

@@ -105,6 +105,12 @@ impl SubjectRight {
             Self::Contested => matches!(outcome, Contested | Restricted | Declined),
         }
     }
+
+    /// The words of its outcomes.
+    pub fn outcomes(self) -> String {
+        let own = PartOutcome::ALL.iter().filter(|outcome| self.takes(**outcome));
+        own.map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl PartOutcome {
@@ -128,6 +134,12 @@ impl ClockStep {
             Self::Resume => reason == Answered,
             Self::Close => matches!(reason, Answered | Withdrawn),
         }
+    }
+
+    /// The words of the reasons that go with it.
+    pub fn reasons(self) -> String {
+        let own = ClockReason::ALL.iter().filter(|reason| self.takes(**reason));
+        own.map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -18,6 +18,7 @@ statements! {
     REVOKE_CLIENT_KEY = "UPDATE client_key SET status = 'revoked' WHERE client = $1 AND kid = $2 AND status <> 'revoked'";
     ADD_SIGNATORY = "INSERT INTO signatory (key_id, agency, public_key, status, enrolled_at)
                      VALUES ($1, $2, $3, 'active', $4)";
+    KNOWN_SIGNATORY = "SELECT agency FROM signatory WHERE key_id = $1";
     SIGNATORY = "SELECT agency, public_key FROM signatory WHERE key_id = $1 AND status = 'active'";
     /// The key of a client that may sign an assertion now, with everything that can forbid it.
     CLIENT_KEY = "SELECT client.agency, client_key.jwk, client.status, client_key.status, agency.status
@@ -89,6 +90,16 @@ impl Store {
         };
         let is_active = row.text(2)? == "active" && row.text(3)? == "active" && row.text(4)? == "active";
         Ok(Some(ClientKey { agency: row.parsed(0, "agency")?, jwk: row.text(1)?, is_active }))
+    }
+
+    /// Whether a client is registered, in whatever standing.
+    pub async fn is_client(&self, client: &str) -> Result<bool, StoreError> {
+        Ok(self.fetch_optional(CLIENT_AGENCY, values![client]).await?.is_some())
+    }
+
+    /// Whether a signatory's key was ever enrolled.
+    pub async fn is_signatory(&self, key_id: &str) -> Result<bool, StoreError> {
+        Ok(self.fetch_optional(KNOWN_SIGNATORY, values![key_id]).await?.is_some())
     }
 
     /// Every enrolled agency, and whether it is active.

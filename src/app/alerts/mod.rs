@@ -20,7 +20,7 @@ use super::review::officers::Officer;
 use crate::domain::alert::{State, Step};
 use crate::domain::ids::EventId;
 use crate::store::{StoreError, StoredAlert};
-use crate::tlog::entry::{AlertStep, Body, Code};
+use crate::tlog::entry::{AlertStep, Body, Code, EntryFacts};
 
 /// Alerts of a listing, at the most.
 pub const MOST: i64 = 500;
@@ -40,6 +40,9 @@ pub enum AlertError {
     /// The alert is about what the officer did.
     #[error("the alert is about what the officer did, by account or client: another officer decides")]
     Own,
+    /// Whoever gave it to somebody else does not decide about it.
+    #[error("the officer escalated this alert: another officer closes it")]
+    Escalated,
     /// The alert is not where this step begins, or somebody else was first.
     #[error("the alert is not where this step begins")]
     WrongState,
@@ -108,6 +111,9 @@ impl Gateway {
         }
         let from: State = before.state.parse().map_err(|_| StoreError::Corrupt("an alert's state"))?;
         let to = from.after(asked.step).ok_or(AlertError::WrongState)?;
+        if from == State::Escalated && asked.step == Step::Close && self.was_last_step_by(&before, account).await? {
+            return Err(AlertError::Escalated);
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         let entry = self.event(
@@ -145,5 +151,11 @@ impl Gateway {
             None => None,
         };
         Ok(officer.is_named_by(by.as_deref(), alert.client.as_deref()))
+    }
+
+    async fn was_last_step_by(&self, alert: &StoredAlert, account: &str) -> Result<bool, AlertError> {
+        let body = self.store().event_body(alert.last_event).await?.ok_or(StoreError::Corrupt("an alert's step"))?;
+        let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("an alert's step"))?;
+        Ok(facts.by.is_some_and(|by| by.eq_ignore_ascii_case(account.trim())))
     }
 }

@@ -14,8 +14,9 @@ use super::super::review::day_of;
 use super::super::review::steps::date_of;
 use super::AlertError;
 use crate::domain::alert::rules::{DAYS_COMPARED, Day, Of, QUICK_REVIEW_SECONDS, Raised, Thresholds, raised};
-use crate::domain::alert::{Kind, is_always_told};
+use crate::domain::alert::{Kind, is_always_told, listed_severity};
 use crate::domain::ids::{AgencyCode, EventId};
+use crate::domain::review::finding::Severity;
 use crate::domain::review::kinds::is_disclosure;
 use crate::domain::time::Timestamp;
 use crate::store::{NewEvent, StoreError, StoredAlert, Tx};
@@ -60,6 +61,9 @@ struct Due {
     client: Option<String>,
     day: i64,
     entry: Option<EventId>,
+    severity: Severity,
+    /// What kind of entry it is, where it is about one.
+    about: Option<String>,
 }
 
 impl Gateway {
@@ -116,7 +120,9 @@ impl Gateway {
             for raised in raised(agency, of, &total, &earlier, rules) {
                 let mark = format!("{}|{agency}|{client}|{day}", raised.kind);
                 let client = (of == Of::Client).then(|| client.clone());
-                due.push(Due { mark, raised, agency: Some(agency.clone()), client, day: *day, entry: None });
+                let severity = raised.kind.severity();
+                let agency = Some(agency.clone());
+                due.push(Due { mark, raised, agency, client, day: *day, entry: None, severity, about: None });
             }
         }
         let mut entries = Vec::new();
@@ -144,7 +150,8 @@ impl Gateway {
         let mut all = Vec::new();
         for (_, body) in self.store().log_entries(from, to).await? {
             let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
-            if is_always_told(&facts.kind, facts.action.as_deref(), facts.relationship.as_deref()) {
+            let said = (facts.action.as_deref(), facts.relationship.as_deref(), facts.reason.as_deref());
+            if is_always_told(&facts.kind, said.0, said.1, said.2) {
                 seen.listed.push(facts.clone());
             }
             if let Some(minutes) = self.minutes_to_own_review(&facts).await? {
@@ -232,25 +239,24 @@ impl Gateway {
 
     /// Opens an alert; gives its entry unless there is one of its mark already.
     async fn open_alert(&self, tx: &mut Tx, now: Timestamp, due: Due) -> Result<Option<NewEvent>, AlertError> {
-        let Due { mark, raised: Raised { kind, figures }, agency, client, day, entry } = due;
+        let Due { mark, raised: Raised { kind, figures }, agency, client, day, entry, severity, about } = due;
+        let figures = figures.iter().map(|(of, count)| (*of, *count));
+        let figures = figures.chain(about.as_deref().map(|about| (about, 1)));
         let body = AlertOpen {
             kind: code(kind.as_str())?,
-            severity: code(kind.severity().as_str())?,
+            severity: code(severity.as_str())?,
             agency: agency.clone(),
             client: client.as_deref().map(code).transpose()?,
             day: code(&date_of(day).to_string())?,
             entry,
-            figures: figures
-                .iter()
-                .map(|(of, count)| Ok(Figure { of: code(of)?, count: *count }))
-                .collect::<Result<_, AppError>>()?,
+            figures: figures.map(|(of, count)| Ok(Figure { of: code(of)?, count })).collect::<Result<_, AppError>>()?,
         };
         let figures = serde_json::to_string(&body.figures).map_err(|_| AppError::Internal("figures are plain data"))?;
         let event = self.event(now, Body::AlertOpen(body))?;
         let alert = StoredAlert {
             event: event.id,
             kind: kind.as_str().to_owned(),
-            severity: kind.severity().as_str().to_owned(),
+            severity: severity.as_str().to_owned(),
             agency,
             client,
             day,
@@ -287,6 +293,12 @@ fn of_entry(facts: &EntryFacts, kind: Kind, figures: &[(&'static str, u64)]) -> 
         client: facts.client.clone(),
         day: day_of(facts.at),
         entry: Some(facts.event),
+        severity: listed_severity(&facts.kind),
+        about: Some(match (&facts.action, facts.relationship.as_deref()) {
+            (Some(action), _) => format!("{}:{action}", facts.kind),
+            (None, Some(relationship)) => format!("{}:{relationship}", facts.kind),
+            (None, None) => facts.kind.clone(),
+        }),
     }
 }
 

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::notice::words;
 use super::{IncidentJourneyError, IncidentReport};
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
+use crate::domain::agency::Agency;
 use crate::domain::ids::{AgencyCode, EventId, IncidentId, RecallId};
 use crate::store::StoreError;
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, Entry};
+use crate::tlog::entry::{Body, Entry, EntryFacts};
 
 /// Why a pack is not written.
 #[derive(Debug, thiserror::Error)]
@@ -53,17 +55,31 @@ pub struct Packed {
     pub entries: u64,
     /// Those of them that have a proof already.
     pub proved: u64,
-    /// Agencies that received something wrong.
+    /// Agencies that received an answer that it is about.
     pub agencies: u64,
 }
 
 /// What an incident's recalls and entries come to.
 #[derive(Default)]
-struct Reach {
-    entries: BTreeSet<EventId>,
-    agencies: BTreeMap<AgencyCode, u64>,
-    recalls: Vec<Value>,
-    alerts: Vec<String>,
+pub(super) struct Reach {
+    pub(super) entries: BTreeSet<EventId>,
+    /// Answers that a recall found to be wrong, by the agency that received them.
+    pub(super) wrong: BTreeMap<AgencyCode, u64>,
+    /// Answers that the incident is linked to itself: nothing says that they were wrong.
+    pub(super) linked: BTreeMap<AgencyCode, u64>,
+    /// What these answers told: areas and other items.
+    pub(super) items: BTreeSet<String>,
+    /// Where the Data Protection Officers of these agencies are reached; of all where none is named.
+    pub(super) officers: Vec<(AgencyCode, String)>,
+    pub(super) recalls: Vec<Value>,
+    pub(super) alerts: Vec<String>,
+}
+
+impl Reach {
+    /// Everybody who received something.
+    fn agencies(&self) -> BTreeSet<&AgencyCode> {
+        self.wrong.keys().chain(self.linked.keys()).collect()
+    }
 }
 
 impl Gateway {
@@ -90,7 +106,7 @@ impl Gateway {
 
         write(folder, "incident.json", text.as_bytes())?;
         write(folder, "notice.md", words(&report, &reach).as_bytes())?;
-        let mut packed = Packed { entries: 0, proved: 0, agencies: reach.agencies.len() as u64 };
+        let mut packed = Packed { entries: 0, proved: 0, agencies: reach.agencies().len() as u64 };
         for event in &reach.entries {
             let Some(proved) = self.prove_entry(*event).await? else { continue };
             packed.entries += 1;
@@ -112,7 +128,7 @@ impl Gateway {
                     if let Ok(event) = link.name.parse::<EventId>() {
                         reach.entries.insert(event);
                         if let Some(agency) = self.recipient_of(event).await? {
-                            *reach.agencies.entry(agency).or_default() += 1;
+                            *reach.linked.entry(agency).or_default() += 1;
                         }
                     }
                 }
@@ -124,6 +140,20 @@ impl Gateway {
                 _ => {}
             }
         }
+        for event in &reach.entries {
+            let Some(body) = self.store().event_body(*event).await? else { continue };
+            let facts = EntryFacts::of(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
+            reach.items.extend(facts.items);
+        }
+        let policies = self.current_policies().await?;
+        let reached: BTreeSet<AgencyCode> = reach.agencies().into_iter().cloned().collect();
+        let is_concerned = |agency: &&Agency| reached.is_empty() || reached.contains(agency.code());
+        let officer = |agency: &Agency| {
+            let contact = agency.officers().data_protection_officer.clone();
+            contact.map(|contact| (agency.code().clone(), contact))
+        };
+        let officers = policies.book().agencies().filter(is_concerned).filter_map(officer).collect();
+        reach.officers = officers;
         Ok(reach)
     }
 
@@ -131,7 +161,7 @@ impl Gateway {
         let Some(report) = self.recall_report(id).await? else { return Ok(()) };
         reach.entries.insert(report.recall.opened);
         for (of, event, agency, _) in self.store().recall_findings(id).await? {
-            *reach.agencies.entry(agency).or_default() += 1;
+            *reach.wrong.entry(agency).or_default() += 1;
             if of != "family" {
                 let event = EventId::from_slice(&event).map_err(|_| StoreError::Corrupt("event id"))?;
                 reach.entries.insert(event);
@@ -164,7 +194,9 @@ impl Gateway {
 }
 
 fn record(report: &IncidentReport, reach: &Reach) -> Value {
-    let agencies: BTreeMap<&str, u64> = reach.agencies.iter().map(|(agency, n)| (agency.as_str(), *n)).collect();
+    let by_agency = |counts: &BTreeMap<AgencyCode, u64>| -> BTreeMap<String, u64> {
+        counts.iter().map(|(agency, count)| (agency.to_string(), *count)).collect()
+    };
     json!({
         "incident": report.id.to_string(),
         "record": report.incident,
@@ -172,82 +204,13 @@ fn record(report: &IncidentReport, reach: &Reach) -> Value {
         "seconds_left_of_72_hours": report.incident.remaining_seconds(report.now),
         "recalls": reach.recalls,
         "alerts": reach.alerts,
-        "agencies": agencies,
+        "wrong_answers": by_agency(&reach.wrong),
+        "linked_answers": by_agency(&reach.linked),
+        "told": reach.items,
+        "data_protection_officers":
+            reach.officers.iter().map(|(agency, contact)| (agency.as_str(), contact)).collect::<BTreeMap<_, _>>(),
         "entries": reach.entries.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
-}
-
-/// The notice in words, in the order of Article 33(3).
-fn words(report: &IncidentReport, reach: &Reach) -> String {
-    use std::fmt::Write as _;
-    let incident = &report.incident;
-    let mut text = format!("# Incident {}\n\nWritten at {}. Nobody is named in this pack.\n", report.id, report.now);
-    let _ = writeln!(text, "\n## What happened, and when\n");
-    let _ = writeln!(text, "- Kind: {}; reason: {}", incident.nature, incident.reason);
-    let _ = writeln!(
-        text,
-        "- The controller became aware at {}; it was recorded at {}.",
-        incident.aware_at, incident.opened_at
-    );
-    let left = incident.remaining_seconds(report.now);
-    let (hours, is_over) = (left.abs() / 3600, left < 0);
-    let clock = if is_over { "have been over for" } else { "leave" };
-    let _ = writeln!(text, "- The 72 hours {clock} {hours} hours.");
-    let _ = writeln!(text, "\n## Categories and numbers\n");
-    match incident.assessment() {
-        None => drop(writeln!(text, "Not assessed yet.")),
-        Some(assessment) => {
-            let _ = writeln!(text, "- About {} people and {} records.", assessment.people, assessment.records);
-            let _ = writeln!(text, "- Answers that were wrong, by the agency that received them:");
-            for (agency, count) in &reach.agencies {
-                let _ = writeln!(text, "  - {agency}: {count}");
-            }
-            let _ = writeln!(text, "\n## Likely consequences\n");
-            let _ = writeln!(text, "- Risk: {} ({}).", assessment.risk, assessment.reason);
-            for consequence in &assessment.consequences {
-                let _ = writeln!(text, "- {consequence}");
-            }
-            let _ = writeln!(text, "\n## Measures\n");
-            for measure in &assessment.measures {
-                let _ = writeln!(text, "- {measure}");
-            }
-        }
-    }
-    for recall in &reach.recalls {
-        let field = |name: &str| recall[name].as_str().map_or_else(|| recall[name].to_string(), str::to_owned);
-        let _ = writeln!(
-            text,
-            "- Recall {}: {}; {} answers looked at, {} wrong, {} untouched.",
-            field("recall"),
-            field("state"),
-            field("looked_at"),
-            field("wrong"),
-            field("untouched")
-        );
-    }
-    let _ = writeln!(text, "\n## Decision\n");
-    match incident.decision() {
-        None => drop(writeln!(text, "Not decided yet.")),
-        Some(decision) => {
-            let word = |is: bool| if is { "is notified" } else { "is not notified" };
-            let _ = writeln!(text, "- The Commissioner {}.", word(decision.notify_commissioner));
-            let told = if decision.notify_people { "are told" } else { "are not told" };
-            let _ = writeln!(text, "- The people {told}.");
-            let _ = writeln!(
-                text,
-                "- Decided at {} by {} and {}: {}.",
-                decision.at, decision.by, decision.seconded_by, decision.reason
-            );
-            if let Some(late) = &decision.late_reason {
-                let _ = writeln!(text, "- It is later than 72 hours: {late}.");
-            }
-        }
-    }
-    let _ = writeln!(text, "\n## Entries of the disclosure log\n");
-    for event in &reach.entries {
-        let _ = writeln!(text, "- entries/{event}.json, entries/{event}.tlog-proof");
-    }
-    text
 }
 
 fn write(folder: &Path, name: &str, data: &[u8]) -> Result<(), PackError> {

@@ -5,6 +5,7 @@ use super::holds_in_force;
 use crate::app::enrol::code;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
+use crate::domain::alert::RETENTION;
 use crate::domain::ids::EventId;
 use crate::domain::retention::Covered;
 use crate::store::StoreError;
@@ -21,17 +22,29 @@ pub struct Erased {
     pub erased: u64,
     /// Entries that a freeze keeps.
     pub held: u64,
+    /// Entries that a review, a recall or an incident names which is not over.
+    pub examined: u64,
     /// Entries that had no opening any more, or never had one.
     pub without: u64,
 }
 
 impl Gateway {
-    /// Destroys what opens these entries, as far as no freeze keeps them.
+    /// Destroys what opens these entries by name, as far as no freeze keeps them and nobody still looks into
+    /// them. An alert tells officers of it.
     ///
     /// # Errors
     ///
-    /// [`AppError::Policy`] where one of them is no entry of the log; nothing is erased then.
+    /// [`AppError::Policy`] where one of them is no entry of the log, or the reason is that of the periods;
+    /// nothing is erased then.
     pub async fn erase_entries(&self, events: &[EventId], reason: &str, by: &str) -> Result<Erased, AppError> {
+        if reason == RETENTION {
+            let sentence = "this reason is that of the periods: say on which law or decision the erasure rests";
+            return Err(AppError::Policy(sentence.to_owned()));
+        }
+        self.erase(events, reason, by).await
+    }
+
+    pub(super) async fn erase(&self, events: &[EventId], reason: &str, by: &str) -> Result<Erased, AppError> {
         let mut events = events.to_vec();
         // A notice says that an answer was wrong, and what holds instead: it goes with the answer.
         events.extend(self.store().notice_entries_of(&events).await?);
@@ -79,8 +92,11 @@ impl Gateway {
             let covered = events.iter().find(|(id, _)| id == event).map(|(_, covered)| covered);
             covered.is_some_and(|covered| holds.iter().any(|hold| hold.keeps(covered)))
         };
-        let (held, going): (Vec<EventId>, Vec<EventId>) = opened.iter().copied().partition(is_held);
+        let (held, mut going): (Vec<EventId>, Vec<EventId>) = opened.iter().copied().partition(is_held);
         done.held += held.len() as u64;
+        let examined = self.under_examination(&going).await?;
+        going.retain(|event| !examined.contains(event));
+        done.examined += examined.len() as u64;
         done.without += (ids.len() - opened.len()) as u64;
         if going.is_empty() {
             return Ok(());

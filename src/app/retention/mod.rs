@@ -7,10 +7,12 @@
 //! | file | what |
 //! |---|---|
 //! | `erase.rs` | what opens entries is destroyed, and an `erasure` entry names them |
+//! | `examined.rs` | what is still looked into is not erased |
 //! | `holds.rs` | freezes are placed and lifted |
 //! | `kept_erasures.rs` | which entries were erased is kept outside the database, so that a restored backup brings nothing back |
 
 mod erase;
+mod examined;
 mod holds;
 pub mod kept_erasures;
 
@@ -21,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
+use crate::domain::alert::RETENTION;
 use crate::domain::ids::EventId;
 use crate::domain::retention::{Covered, DataItem, Hold, RetentionRule};
 use crate::domain::time::Timestamp;
@@ -40,7 +43,7 @@ pub struct Ran {
     pub cases: u64,
     /// Closed complaints that were deleted.
     pub complaints: u64,
-    /// What a freeze, or a decision that is still in effect, kept.
+    /// What a freeze, an examination that is not over, or a decision that is still in effect, kept.
     pub held: u64,
 }
 
@@ -75,9 +78,9 @@ impl Gateway {
             let Some(last) = page.last() else { return Ok(()) };
             place = Some((last.at, last.event));
             let over: Vec<EventId> = page.iter().filter(|entry| is_over(entry)).map(|entry| entry.event).collect();
-            let erased = self.erase_entries(&over, "retention", by).await?;
+            let erased = self.erase(&over, RETENTION, by).await?;
             ran.erased += erased.erased;
-            ran.held += erased.held;
+            ran.held += erased.held + erased.examined;
         }
     }
 

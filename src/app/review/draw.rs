@@ -101,8 +101,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`ReviewError::NotOfficer`]; [`ReviewError::Size`] when there is nothing to draw from, or too much would be drawn;
-    /// [`ReviewError::Unknown`] when an entry that is named is no disclosure of the period.
+    /// [`ReviewError::NotOfficer`]; [`ReviewError::Nothing`] when there is nothing to draw from, [`ReviewError::Size`]
+    /// when too much would be drawn; [`ReviewError::NotDisclosure`] when an entry that is named is none of the period.
     pub async fn draw_review(&self, wanted: &Draw, by: &str, reason: &str) -> Result<Drawn, ReviewError> {
         self.officer(by).await?;
         let size = index_log(self.store()).await?;
@@ -112,7 +112,8 @@ impl Gateway {
         let named = wanted.entries.len();
         let found = population.len();
         if named > MOST_NAMED || (wanted.strategy == Strategy::Targeted && named > 0 && found != named) {
-            return Err(if named > MOST_NAMED { ReviewError::Size { most: MOST_NAMED } } else { ReviewError::Unknown });
+            let is_long = named > MOST_NAMED;
+            return Err(if is_long { ReviewError::Size { most: MOST_NAMED } } else { ReviewError::NotDisclosure });
         }
         let plan = Plan { wanted, part, seed, population: &population, by, reason };
         let mut tx = self.store().begin().await?;
@@ -134,7 +135,10 @@ impl Gateway {
         let Plan { wanted, part, seed, population, by, reason } = plan;
         let candidates: Vec<Candidate> = population.iter().map(|one| one.candidate.clone()).collect();
         let sample = draw(&candidates, wanted.strategy, Seed(*seed), wanted.size, wanted.minimum);
-        if sample.is_empty() || sample.len() > MOST {
+        if sample.is_empty() {
+            return Err(ReviewError::Nothing);
+        }
+        if sample.len() > MOST {
             return Err(ReviewError::Size { most: MOST });
         }
         let strata: Vec<(String, u64, u64)> = shares(&candidates, &sample)

@@ -69,8 +69,14 @@ pub enum ReviewError {
     /// The day is past.
     #[error("the day by which it is to be done is past")]
     Day,
-    /// Nothing, or more than one sample holds, can be drawn.
-    #[error("there is nothing to draw from, or the sample would be larger than {most}")]
+    /// No disclosure is so.
+    #[error("no disclosure of the period is so: there is nothing to draw from")]
+    Nothing,
+    /// An entry that is named cannot be drawn.
+    #[error("an entry that is named is no disclosure of the period, or not in the log yet")]
+    NotDisclosure,
+    /// More than one sample holds would be drawn.
+    #[error("the sample would be larger than {most}")]
     Size {
         /// The most of one sample.
         most: usize,

@@ -87,7 +87,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`ReviewError::OwnRegistration`]; [`AppError::Policy`] when the agency is not one of the programme.
+    /// [`ReviewError::OwnRegistration`]; [`AppError::Policy`] when the agency is not one of the programme, or
+    /// a client or signatory's key is none that is registered.
     pub async fn register_officer(&self, new: &NewOfficer, by: &str, reason: &str) -> Result<(), ReviewError> {
         let account = Account::of(&new.account);
         if account.is(by) {
@@ -96,6 +97,7 @@ impl Gateway {
         if self.current_policies().await?.agency(&new.agency).is_none() {
             return Err(AppError::Policy(format!("the programme has no agency {}", new.agency)).into());
         }
+        self.check_parts(new).await?;
         let tag = |user: &OpaqueRef| hex(&self.keys().tagger.officer(new.agency.as_str(), user.as_str()));
         let officer = Officer {
             account,
@@ -106,6 +108,25 @@ impl Gateway {
             is_registered: true,
         };
         self.keep_officer(&officer, "registered", by, reason).await
+    }
+
+    /// A name that is misspelt keeps the officer from nothing.
+    async fn check_parts(&self, new: &NewOfficer) -> Result<(), AppError> {
+        for client in &new.clients {
+            if !self.store().is_client(client).await? {
+                let sentence = "a client of the officer is not one that is registered: write it as `porth agency \
+                                enrol` did; the officer was not registered";
+                return Err(AppError::Policy(sentence.to_owned()));
+            }
+        }
+        for key in &new.keys {
+            if !self.store().is_signatory(key).await? {
+                let sentence = "a key of the officer is not one of a signatory that was enrolled: write its id as \
+                                it stands with signatures; the officer was not registered";
+                return Err(AppError::Policy(sentence.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// Ends a registration: from now on the account reviews nothing.

@@ -49,7 +49,7 @@ impl Gateway {
     ) -> Result<Done<CaseSeen>, SubjectError> {
         self.check_acting(user).await?;
         if !step.takes(reason) {
-            return Err(SubjectError::Words);
+            return Err(SubjectError::Reason { step });
         }
         let matter = self.own_matter(caller, Matter::Case(id)).await?;
         let mut case = self.own_case(caller, id).await?;

@@ -77,8 +77,12 @@ impl Gateway {
         let mut tx = self.store().begin().await?;
         tx.lock_programme(self.programme()).await?;
         let now = tx.now().await?;
+        let mut ended = 0;
         for name in &own.records {
-            tx.drop_record_marks(self.programme(), name, &own.number).await?;
+            ended += tx.drop_record_marks(self.programme(), name, &own.number).await?;
+        }
+        if ended == 0 {
+            return Err(SubjectError::NotInEffect);
         }
         tx.raise_policy_revision(Some(self.programme())).await?;
         let said = Said { action: "lifted", reason: Some(reason.as_str()), due: own.clock.due_on(), ..Said::default() };
@@ -102,7 +106,11 @@ impl Gateway {
         }
         let contests = verdict.outcome.effect() == Some(Effect::Contested);
         if !own.right.takes(verdict.outcome) || (!verdict.criteria.is_empty() && !contests) {
-            return Err(SubjectError::Words);
+            return Err(SubjectError::Outcome { right: own.right });
+        }
+        let policies = self.current_policies().await?;
+        if !verdict.criteria.iter().all(|criterion| policies.programme().knows_criterion(criterion)) {
+            return Err(SubjectError::Criterion);
         }
         Ok(own)
     }

@@ -53,7 +53,7 @@ use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::crypto::seal;
 use crate::domain::ids::{EventId, FeedCode, OpaqueRef, RoleCode, SubjectCaseId, SubjectPartId};
 use crate::domain::pair::RecordName;
-use crate::domain::subject_case::{Clock, ClockFault, SubjectRight};
+use crate::domain::subject_case::{Clock, ClockFault, ClockStep, SubjectRight};
 use crate::domain::time::Timestamp;
 use crate::store::{NewEvent, StoreError, StoredCase, StoredPart};
 use crate::tlog::entry::{Body, SubjectCase, SubjectCommitments};
@@ -92,15 +92,30 @@ pub enum SubjectError {
     /// The number of records.
     #[error("a case has 1 to 16 records of the agency's own")]
     Count,
-    /// The words do not go together.
-    #[error("the step, outcome and reason do not go together")]
-    Words,
+    /// The reason is none of the step's.
+    #[error("the step and the reason do not go together: {step} takes {}", .step.reasons())]
+    Reason {
+        /// The step.
+        step: ClockStep,
+    },
+    /// The outcome is none of the right's, or criteria were given with one that takes none.
+    #[error("the outcome does not go with the right: {right} takes {}; criteria go with contested alone", .right.outcomes())]
+    Outcome {
+        /// The right.
+        right: SubjectRight,
+    },
+    /// The programme has no such criterion.
+    #[error("the programme has no criterion of that code: its file lists them, such as E1")]
+    Criterion,
     /// An answer has not the length that all have, or there is one where none belongs.
     #[error("an answer is sealed to the case's key at its one length, and goes with `released` alone")]
     Reply,
     /// The key is none that answers can be sealed to.
     #[error("the reply key is not a public sealing key")]
     Key,
+    /// Nothing is in effect that could end.
+    #[error("no decision in it is in effect: it ended before, or marked no record")]
+    NotInEffect,
     /// It was answered before.
     #[error("the part was answered before")]
     Answered,

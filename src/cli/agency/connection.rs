@@ -51,7 +51,7 @@ pub struct Connection {
 }
 
 /// A gateway to which we have proved who we are.
-pub(in crate::cli) struct Session {
+pub(crate) struct Session {
     client: Client,
     key: ClientKey,
     kid: String,
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// Reads certificate and keys; connects to nothing yet.
-    pub(in crate::cli) fn open(&self) -> Result<Session, Failure> {
+    pub(crate) fn open(&self) -> Result<Session, Failure> {
         let private_key = key_file::read_secret(&self.private_key).map_err(Failure::unusable)?;
         let private_key = std::str::from_utf8(&private_key)
             .map_err(|_| Failure::unusable(format!("{}: not PEM", self.private_key.display())))?;
@@ -125,12 +125,12 @@ impl Connection {
 
 impl Session {
     /// The client, for calls with [`Session::headers`].
-    pub(in crate::cli) fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// The headers of a call, with an access token that lasts a while yet.
-    pub(in crate::cli) async fn headers(&mut self, idempotency_key: Option<String>) -> Result<CallHeaders, Failure> {
+    pub(crate) async fn headers(&mut self, idempotency_key: Option<String>) -> Result<CallHeaders, Failure> {
         self.try_headers(idempotency_key).await.map_err(|error| failure(&error))
     }
 

@@ -62,7 +62,12 @@ pub fn run(args: NoticesArgs, output: &Output) -> Result<(), Failure> {
         Action::Acknowledge(args) => {
             let body = json!({ "role": args.role, "action": args.action });
             let done = post(&args.connection, &format!("/v1/notices/{}/acknowledge", args.id), &body)?;
-            output.result("acknowledged, and in the log", &done);
+            let field = |name: &str| done[name].as_str().unwrap_or("-");
+            let (at, entry) = (field("at"), field("disclosure"));
+            output.result(
+                format_args!("acknowledged at {at}, log entry {entry}; the first acknowledgement of a notice stands"),
+                &done,
+            );
             Ok(())
         }
     }

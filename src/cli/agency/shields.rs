@@ -48,7 +48,7 @@ struct ReviewArgs {
     #[arg(long, value_parser = parse_record)]
     record: (FeedCode, OpaqueRef),
     /// The day of the next look, such as 2027-03-01
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     on: Date,
     /// Your role: one that the agency's file names as its shield officers'
     #[arg(long)]
@@ -91,7 +91,8 @@ fn list(args: &ListArgs, output: &Output) -> Result<(), Failure> {
     let text = if shields.is_empty() {
         "nothing to show".to_owned()
     } else {
-        shields.iter().map(line).collect::<Vec<_>>().join("\n")
+        let heading = "record  look at it again on".to_owned();
+        std::iter::once(heading).chain(shields.iter().map(line)).collect::<Vec<_>>().join("\n")
     };
     output.result(text, &json!({ "shields": shields }));
     Ok(())

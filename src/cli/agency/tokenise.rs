@@ -78,7 +78,7 @@ pub struct TokeniseArgs {
     #[arg(long)]
     programme: Option<PathBuf>,
     /// The day that the file describes, such as 2026-09-20; overrides the mapping
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     as_at: Option<Date>,
     /// Show what would leave for the first rows, and write nothing
     #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "5", conflicts_with = "output")]

@@ -60,7 +60,7 @@ struct EngageArgs {
     #[command(flatten)]
     asked: Asked,
     /// The day on which a service began to work with the family
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::cli::typed::day)]
     engaged_on: Date,
 }
 

@@ -44,7 +44,7 @@ struct ApplyArgs {
     #[arg(long, value_name = "FILE")]
     clk_profile: Option<PathBuf>,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -53,7 +53,7 @@ struct WithdrawArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 

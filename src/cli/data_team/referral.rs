@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::app::referral::{Ground, NewReferral, NewStep};
 use crate::cli::agency::connection::{Connection, failure, now};
 use crate::cli::agency::key_file::AgencyKeyFile;
 use crate::cli::output::{Failure, Output};
+use crate::cli::typed::word;
 use crate::crypto::random::{SystemRandom, uuid_v7};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, ReferralId, RoleCode, TeamRoute};
 use crate::domain::programme::Relationship;
@@ -168,8 +168,4 @@ fn say(answer: &Value) -> String {
         text("state"),
         answer["disclosure"].as_str().unwrap_or("?")
     )
-}
-
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(text.into()).map_err(|_| "not one of the words that the help lists".to_owned())
 }

@@ -40,7 +40,7 @@ struct LearnArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -58,7 +58,7 @@ struct ApplyArgs {
     #[arg(long)]
     afresh: bool,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -67,7 +67,7 @@ struct WithdrawArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 

@@ -8,7 +8,7 @@ use crate::app::alerts::{AlertError, AlertStepAsked, MOST};
 use crate::app::review::steps::date_of;
 use crate::cli::operator::{ConfigFile, app_failure, store_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
-use crate::domain::alert::{Kind, Step};
+use crate::domain::alert::{Kind, Severity, Step};
 use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef};
 use crate::store::StoredAlert;
 use crate::tlog::entry::Code;
@@ -22,7 +22,7 @@ pub struct AlertsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List alerts, newest first
+    /// List alerts, the gravest first, then the newest
     List(ListArgs),
     /// Show one alert
     Show(ShowArgs),
@@ -73,10 +73,10 @@ struct StepArgs {
     #[arg(value_name = "ALERT")]
     alert: EventId,
     /// Your account, as a registered officer
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -103,10 +103,10 @@ struct DecoyArgs {
     #[arg(long = "ref", value_parser = OpaqueRef::parse)]
     reference: OpaqueRef,
     /// Your account, as a registered officer
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -129,14 +129,17 @@ pub fn run(args: AlertsArgs, output: &Output) -> Result<(), Failure> {
 
 fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
-    let alerts = crate::cli::block_on(with_gateway(&config, async |gateway| {
+    let mut alerts = crate::cli::block_on(with_gateway(&config, async |gateway| {
         let kind = args.kind.map(Kind::as_str);
         gateway.store().alerts(args.all, kind, MOST).await.map_err(store_failure)
     }))?;
+    let rank = |alert: &StoredAlert| Severity::ALL.iter().position(|known| known.as_str() == alert.severity);
+    alerts.sort_by_key(|alert| std::cmp::Reverse(rank(alert))); // stable: the newest of each first
     let text = if alerts.is_empty() {
         "No alert is so.".to_owned()
     } else {
-        alerts.iter().map(line).collect::<Vec<_>>().join("\n")
+        let heading = "alert state severity kind agency client day figures";
+        std::iter::once(heading.to_owned()).chain(alerts.iter().map(line)).collect::<Vec<_>>().join("\n")
     };
     output.result(text, &alerts.iter().map(value).collect::<Vec<_>>());
     Ok(())
@@ -207,7 +210,9 @@ fn line(alert: &StoredAlert) -> String {
         .map(|figure| format!("{} {}", figure["of"].as_str().unwrap_or("-"), figure["count"]))
         .collect();
     let StoredAlert { event, kind, severity, state, .. } = alert;
-    format!("{event} {state} {severity} {kind} {agency} {client} {day} {}", figures.join(", ")).trim_end().to_owned()
+    let entry = alert.entry.map_or_else(String::new, |entry| format!(" entry {entry}"));
+    let figures = figures.join(", ");
+    format!("{event} {state} {severity} {kind} {agency} {client} {day} {figures}{entry}").trim_end().to_owned()
 }
 
 fn value(alert: &StoredAlert) -> Value {
@@ -229,9 +234,19 @@ fn alert_failure(error: AlertError) -> Failure {
         AlertError::NotOfficer => {
             Failure::refused(error).next("register the officer first: `porth review officer add`")
         }
+        AlertError::Escalated => Failure::refused(error).next("whoever it was given to closes it, or escalates it on"),
+        AlertError::OwnAgency | AlertError::Own => {
+            Failure::refused(error).next("`porth review officer list` shows whose officers there are")
+        }
         AlertError::WrongState | AlertError::Unknown => {
             Failure::refused(error).next("`porth alerts list --all` shows where each is")
         }
-        other => Failure::refused(other).next("nothing was changed"),
+        AlertError::To => Failure::refused(error).next("`porth alerts escalate --to` names a post or account"),
+        AlertError::NoRecord => {
+            Failure::refused(error).next("deliver it, without a household, and name it as it was delivered")
+        }
+        AlertError::Decoy => {
+            Failure::refused(error).next("`add-decoy` takes a record that is none, `remove-decoy` one that is")
+        }
     }
 }

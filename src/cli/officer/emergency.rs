@@ -47,22 +47,22 @@ struct ReviewArgs {
     #[command(flatten)]
     at: Where,
     /// The account of the council's officer, for the log; never a person's name
-    #[arg(long, required_unless_present = "connection")]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: Option<String>,
     /// At the agency: its key file, so that the user name leaves as a keyed reference only
-    #[arg(long, short, required_unless_present = "config")]
+    #[arg(long, short)]
     keys: Option<PathBuf>,
     /// At the agency: the user name of the person who reviews, not of the one who asked
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long)]
     user: Option<String>,
     /// At the agency: the role of that person
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long)]
     role: Option<RoleCode>,
     /// justified, record-incomplete or not-justified
     #[arg(long, value_parser = parse_finding)]
     finding: ReviewFinding,
     /// Why, as a code
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -113,15 +113,19 @@ fn review(args: ReviewArgs, output: &Output) -> Result<(), Failure> {
                 let done = gateway.review_emergency(reviewer, args.entry, args.finding, &args.reason).await;
                 done.map_err(|error| match error {
                     ReviewError::App(error) => app_failure(error),
+                    error @ ReviewError::Unknown => {
+                        Failure::failed(error).next("`porth emergency list` shows those that wait for a review")
+                    }
                     other => Failure::failed(other),
                 })
             }))?;
             json!({ "disclosure": done.disclosure.to_string(), "at": done.at.to_string(), "in_time": done.is_in_time })
         }
-        _ => return Err(Failure::failed("an agency's review needs --keys, --user and --role; a council's --by")),
+        _ => return Err(Failure::usage("an agency's review needs --keys, --user and --role; a council's --by")),
     };
     let late = if done["in_time"] == true { "" } else { " It came after the day's end." };
-    output.result(format_args!("Reviewed, and in the log.{late}"), &done);
+    let entry = done["disclosure"].as_str().unwrap_or("-");
+    output.result(format_args!("Reviewed; the review is log entry {entry}.{late}"), &done);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::app::incident::{IncidentJourneyError, IncidentReport, Link, NewAssess
 use crate::cli::operator::{ConfigFile, app_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
 use crate::domain::ids::IncidentId;
-use crate::domain::incident::{Nature, Risk};
+use crate::domain::incident::{IncidentError, Nature, Risk, State};
 use crate::domain::time::Timestamp;
 
 /// Arguments of `porth incident`.
@@ -45,7 +45,7 @@ struct By {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -57,10 +57,10 @@ struct OpenArgs {
     #[arg(long)]
     nature: Nature,
     /// Why it is an incident, as a code
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
     /// When the controller became aware, such as 2026-09-20T10:15:00.000000Z; now by default
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::moment)]
     aware_at: Option<Timestamp>,
     /// What it is about: recall:ID, alert:ID or entry:ID; several may be given
     #[arg(long, value_parser = parse_link)]
@@ -108,13 +108,13 @@ struct AssessArgs {
     #[arg(long)]
     records: u64,
     /// What may follow for people, as a code; several may be given
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     consequence: Vec<String>,
     /// What was done, as a code; several may be given
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     measure: Vec<String>,
     /// Why this risk, as a code
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -125,7 +125,7 @@ struct DecideArgs {
     #[command(flatten)]
     by: By,
     /// The account of the second person
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     second: String,
     /// Whether the Information Commissioner is notified
     #[arg(long, value_name = "yes|no", action = clap::ArgAction::Set, value_parser = yes_no)]
@@ -134,10 +134,10 @@ struct DecideArgs {
     #[arg(long, value_name = "yes|no", action = clap::ArgAction::Set, value_parser = yes_no)]
     notify_people: bool,
     /// Why, as a code; art34-3-a, -b or -c where people at high risk are not told
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
     /// Why it comes after 72 hours, as a code
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     late_reason: Option<String>,
 }
 
@@ -148,7 +148,7 @@ struct CloseArgs {
     #[command(flatten)]
     by: By,
     /// Why, as a code
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -268,6 +268,9 @@ fn refused(error: IncidentJourneyError) -> Failure {
         error @ IncidentJourneyError::Unknown => {
             Failure::failed(error).next("`porth incident list` shows which there are")
         }
+        error @ IncidentJourneyError::Step(IncidentError::State) => Failure::failed(error).next(
+            "`porth incident show` says where it is: it is assessed, then decided, then closed, and what is closed stays as it is",
+        ),
         other => Failure::failed(other),
     }
 }
@@ -296,6 +299,10 @@ fn words(report: &IncidentReport) -> String {
             "\nRisk: {}, about {} people and {} records",
             assessment.risk, assessment.people, assessment.records
         );
+        for (what, codes) in [("Consequences", &assessment.consequences), ("Measures", &assessment.measures)] {
+            let codes = if codes.is_empty() { "none recorded".to_owned() } else { codes.join(", ") };
+            let _ = write!(text, "\n{what}: {codes}");
+        }
     }
     if let Some(decision) = incident.decision() {
         let word = |is: bool| if is { "yes" } else { "no" };
@@ -308,6 +315,12 @@ fn words(report: &IncidentReport) -> String {
             decision.seconded_by,
             decision.reason
         );
+        if let Some(late) = &decision.late_reason {
+            let _ = write!(text, "\nLater than 72 hours: {late}");
+        }
+    }
+    if let State::Closed { closing, .. } = &incident.state {
+        let _ = write!(text, "\nClosed at {} by {}: {}", closing.at, closing.by, closing.reason);
     }
     for link in &report.links {
         let _ = write!(text, "\n{} {}", link.of, link.name);

@@ -16,27 +16,28 @@ use crate::tlog::entry::Code;
 
 /// Arguments of `porth not-to-share`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["config", "connection"]))]
 pub struct NotToShareArgs {
     /// The gateway's configuration file, for officers
-    #[arg(long, value_name = "FILE", required_unless_present = "connection", conflicts_with = "connection")]
+    #[arg(long, value_name = "FILE", requires_all = ["by", "agency"])]
     config: Option<PathBuf>,
     /// The connection file, for the agency that decided
-    #[arg(long, short)]
+    #[arg(long, short, requires_all = ["keys", "user", "role"])]
     connection: Option<PathBuf>,
     /// For officers: your account, for the log; never a person's name
-    #[arg(long, required_unless_present = "connection")]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: Option<String>,
     /// For officers: the agency whose data were asked for
-    #[arg(long, required_unless_present = "connection")]
+    #[arg(long)]
     agency: Option<AgencyCode>,
     /// For the agency: its key file, so that names leave as keyed references only
-    #[arg(long, short, required_unless_present = "config")]
+    #[arg(long, short)]
     keys: Option<PathBuf>,
     /// For the agency: the user name of the person who decided
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long)]
     user: Option<String>,
     /// For the agency: the role of that person
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long)]
     role: Option<RoleCode>,
     /// For the agency: its case number
     #[arg(long, requires = "keys")]
@@ -106,6 +107,7 @@ pub fn run(args: NotToShareArgs, output: &Output) -> Result<(), Failure> {
         }
         (None, None) => return Err(Failure::failed("name --config or --connection")),
     };
-    output.result("recorded, and in the log", &done);
+    let entry = done["disclosure"].as_str().unwrap_or("-");
+    output.result(format_args!("recorded; the decision is log entry {entry}"), &done);
     Ok(())
 }

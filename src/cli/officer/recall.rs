@@ -69,10 +69,10 @@ struct OpenArgs {
     #[arg(long, value_parser = parse_record, requires = "record")]
     and: Option<RecordName>,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// twin-or-sibling, parent-or-child, namesake or other-person; for a delivery record-wrong
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -104,7 +104,7 @@ struct RaiseArgs {
     #[arg(long)]
     role: RoleCode,
     /// twin-or-sibling, parent-or-child, namesake or other-person; for a delivery record-wrong
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 

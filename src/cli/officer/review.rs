@@ -62,7 +62,7 @@ struct AddArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// The officer's account; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     account: String,
     /// The officer's agency
     #[arg(long)]
@@ -73,15 +73,16 @@ struct AddArgs {
     /// A client that the officer asks through; may be given several times
     #[arg(long = "client")]
     clients: Vec<String>,
-    /// The officer's own reference as a user; may be given several times. Without one, disclosures to the
+    /// The officer's own reference as a user, 22 characters: the `user` of `porth enquire --dry-run --json
+    /// --user NAME` at the agency; may be given several times. Without one, disclosures to the
     /// officer's own agency are reviewed by others
     #[arg(long = "user", value_parser = OpaqueRef::parse)]
     users: Vec<OpaqueRef>,
     /// Your account, for the log; not the officer's
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -96,13 +97,13 @@ struct EndArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// The officer's account
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     account: String,
     /// Your account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -166,7 +167,14 @@ fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
         crate::cli::block_on(with_gateway(&config, async |gateway| gateway.officers().await.map_err(review_failure)))?;
     let line = |officer: &crate::app::review::officers::Officer| {
         let standing = if officer.is_registered { "registered" } else { "ended" };
-        format!("{} {} {standing}", officer.account, officer.agency)
+        let list = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join(",") };
+        format!(
+            "{:<20}{:<28}{standing:<12}{:<32}{}",
+            officer.account,
+            officer.agency.as_str(),
+            list(&officer.keys),
+            list(&officer.clients)
+        )
     };
     let value = |officer: &crate::app::review::officers::Officer| {
         serde_json::json!({
@@ -177,7 +185,8 @@ fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
     let text = if officers.is_empty() {
         "No officer is registered.".to_owned()
     } else {
-        officers.iter().map(line).collect::<Vec<_>>().join("\n")
+        let heading = format!("{:<20}{:<28}{:<12}{:<32}clients", "account", "agency", "standing", "keys");
+        std::iter::once(heading).chain(officers.iter().map(line)).collect::<Vec<_>>().join("\n")
     };
     output.result(text, &officers.iter().map(value).collect::<Vec<_>>());
     Ok(())
@@ -195,7 +204,17 @@ pub(in crate::cli) fn review_failure(error: ReviewError) -> Failure {
             Some("`porth review list` shows where it is, and who has it")
         }
         ReviewError::Unknown => Some("`porth review list` shows what was drawn"),
-        _ => Some("nothing was changed"),
+        ReviewError::Nothing => Some("widen the period or the filters; `porth log find` shows what is there"),
+        ReviewError::NotDisclosure => Some("`porth log find` shows disclosures with their entries and moments"),
+        ReviewError::Size { .. } => Some("draw fewer, or a shorter period"),
+        ReviewError::Unfit(_) | ReviewError::Day | ReviewError::Agreement => {
+            Some("`porth review decide --help` and docs/reviews.md say what goes with which finding")
+        }
+        ReviewError::OwnRegistration => Some("another account registers the officer: --by"),
+        ReviewError::Look(_) => {
+            Some("name an agreement in force that lets your agency look for audit, and a role of it")
+        }
+        ReviewError::Replied | ReviewError::KeyReused => Some("`porth review findings` shows what was said"),
     };
     match (error, next) {
         (ReviewError::App(error), _) => app_failure(error),

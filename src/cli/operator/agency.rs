@@ -96,7 +96,7 @@ struct EnrolArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "request")]
     key: Option<PathBuf>,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -108,10 +108,10 @@ struct StandingArgs {
     #[arg(long)]
     agency: AgencyCode,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as incident:2026-014
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -123,10 +123,10 @@ struct RevokeArgs {
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as key-lost
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -138,7 +138,7 @@ struct KeyChecksArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -153,7 +153,7 @@ struct SignatoryArgs {
     #[arg(long)]
     key_id: String,
     /// The first person's account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// The second person's account, for the log
     #[arg(long)]

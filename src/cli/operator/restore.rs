@@ -37,10 +37,10 @@ pub struct RestoreArgs {
     #[arg(long, requires = "by", requires = "reason")]
     accept_loss: bool,
     /// Who accepts the loss: your account, never a person's name
-    #[arg(long, requires = "accept_loss")]
+    #[arg(long, requires = "accept_loss", value_parser = crate::cli::typed::code)]
     by: Option<String>,
     /// Why, as a code for the log, such as incident:2026-014
-    #[arg(long, requires = "accept_loss")]
+    #[arg(long, requires = "accept_loss", value_parser = crate::cli::typed::code)]
     reason: Option<String>,
 }
 

@@ -44,7 +44,7 @@ struct RunArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -58,10 +58,10 @@ struct HoldArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as inquiry:2026-1
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -71,11 +71,11 @@ struct LiftArgs {
     hold: LegalHoldId,
     #[command(flatten)]
     config: ConfigFile,
-    /// Your account, for the log; never a person's name
-    #[arg(long)]
+    /// Your account, as a registered officer; another one than placed it
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -161,7 +161,7 @@ fn run_now(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     };
     output.result(
         format_args!(
-            "{} entries no longer speak of anybody; {} cases and {} complaints deleted; {} kept by freezes and decisions",
+            "{} entries no longer speak of anybody; {} cases and {} complaints deleted; {} kept by freezes, examinations and decisions",
             ran.erased, ran.cases, ran.complaints, ran.held
         ),
         &line,

@@ -23,10 +23,10 @@ pub struct SuspendArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as incident:2026-014
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 

@@ -27,7 +27,7 @@ pub(super) struct ShieldedArgs {
     #[arg(long, value_name = "FILE")]
     shield_key: PathBuf,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -92,7 +92,8 @@ pub(super) fn register(args: &RegisterArgs, output: &Output) -> Result<(), Failu
         format!("{}  {}  {}  {}  due {due}{overdue}", line.case, line.agency, line.right, line.state)
     };
     let text: Vec<String> = lines.iter().map(text).collect();
-    let text = if text.is_empty() { "no case was opened".to_owned() } else { text.join("\n") };
+    let heading = "case  agency  right  state  due\n";
+    let text = if text.is_empty() { "no case was opened".to_owned() } else { format!("{heading}{}", text.join("\n")) };
     output.result(text, &lines);
     Ok(())
 }

@@ -14,21 +14,29 @@ pub use crate::domain::review::finding::Severity;
 use crate::domain::review::kinds::{Listed, is_listed};
 use crate::domain::words::words;
 
+/// The reason of an erasure whose time had come. No erasure by name has it.
+pub const RETENTION: &str = "retention";
+
 /// Entry types of which every single entry raises an alert: somebody's data were read under a right of
-/// theirs, a wrong match is recalled, the log is watched otherwise than before, an identity was handed over, or
-/// somebody's own machine found that what the gateway showed does not hold.
+/// theirs, a wrong match is recalled, the log is watched otherwise than before, an identity was handed over,
+/// somebody's own machine found that what the gateway showed does not hold, a freeze on deletion was lifted.
 pub const LISTED: &[Listed] = &[
     ("subject.case", &["opened", "data-read", "collected", "shield-read"]),
     ("recall.open", &[]),
     ("log.witnesses", &[]),
     ("reid.step", &["collect", "fault"]),
+    ("legal.hold", &["lifted"]),
 ];
 
 /// Relationships with the same consequence, whatever the entry's type.
 pub const LISTED_RELATIONSHIPS: &[Relationship] = &[Relationship::Emergency];
 
-/// Whether an entry raises an alert whatever the figures say.
-pub fn is_always_told(kind: &str, action: Option<&str>, relationship: Option<&str>) -> bool {
+/// Whether an entry raises an alert whatever the figures say. What officers erase by name is told; what
+/// the periods erase is not.
+pub fn is_always_told(kind: &str, action: Option<&str>, relationship: Option<&str>, reason: Option<&str>) -> bool {
+    if kind == "erasure" {
+        return reason != Some(RETENTION);
+    }
     let has_relationship = |known: &Relationship| relationship == Some(known.as_str());
     is_listed((kind, action), LISTED) || LISTED_RELATIONSHIPS.iter().any(has_relationship)
 }
@@ -68,6 +76,12 @@ impl Kind {
     }
 }
 
+/// How grave an entry is of which every single one is told. Whoever looks at their own data does so every
+/// day, and lawfully; what stands out has to be seen among it.
+pub fn listed_severity(kind: &str) -> Severity {
+    if kind == "subject.case" { Severity::Low } else { Severity::Medium }
+}
+
 words! {
     /// Where an alert is.
     State {
@@ -95,7 +109,7 @@ impl State {
     pub const fn after(self, step: Step) -> Option<Self> {
         match (self, step) {
             (Self::Open | Self::Escalated, Step::Close) => Some(Self::Closed),
-            (Self::Open, Step::Escalate) => Some(Self::Escalated),
+            (Self::Open | Self::Escalated, Step::Escalate) => Some(Self::Escalated),
             _ => None,
         }
     }
@@ -106,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alert_is_closed_once_and_escalated_once() {
+    fn an_alert_is_closed_once_and_escalated_on_until_then() {
         let mut found = Vec::new();
         for from in State::ALL {
             for step in Step::ALL {
@@ -115,17 +129,33 @@ mod tests {
         }
         assert_eq!(
             found,
-            [("open", "close", "closed"), ("open", "escalate", "escalated"), ("escalated", "close", "closed")]
+            [
+                ("open", "close", "closed"),
+                ("open", "escalate", "escalated"),
+                ("escalated", "close", "closed"),
+                ("escalated", "escalate", "escalated")
+            ]
         );
     }
 
     #[test]
     fn an_emergency_and_a_request_of_a_person_are_always_told() {
-        assert!(is_always_told("enquiry", None, Some("emergency")) && is_always_told("recall.open", None, None));
-        assert!(!is_always_told("enquiry", None, Some("screening")) && !is_always_told("submission", None, None));
         assert!(
-            is_always_told("subject.case", Some("opened"), None)
-                && !is_always_told("subject.case", Some("decided"), None)
+            is_always_told("enquiry", None, Some("emergency"), None) && is_always_told("recall.open", None, None, None)
         );
+        assert!(!is_always_told("enquiry", None, Some("screening"), None));
+        assert!(!is_always_told("submission", None, None, None));
+        assert!(
+            is_always_told("subject.case", Some("opened"), None, None)
+                && !is_always_told("subject.case", Some("decided"), None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_erased_by_name_and_a_lifted_freeze_are_always_told() {
+        assert!(is_always_told("erasure", None, None, Some("uk-gdpr:17-1-d")));
+        assert!(!is_always_told("erasure", None, None, Some(RETENTION)), "its time had come");
+        assert!(is_always_told("legal.hold", Some("lifted"), None, None));
+        assert!(!is_always_told("legal.hold", Some("placed"), None, None));
     }
 }

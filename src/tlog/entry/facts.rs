@@ -31,6 +31,8 @@ pub struct EntryFacts {
     pub relationship: Option<String>,
     /// What was done, in types that say so: their `action`, or their `step`.
     pub action: Option<String>,
+    /// Why, in types that say so.
+    pub reason: Option<String>,
     /// Whether something was answered; `None` in types without an outcome.
     pub is_answered: Option<bool>,
     /// Items that might contribute, sorted.
@@ -60,6 +62,8 @@ struct Loose {
     action: Option<Value>,
     #[serde(default)]
     step: Option<Value>,
+    #[serde(default)]
+    reason: Option<Value>,
     #[serde(default)]
     outcome: Option<Value>,
     #[serde(default)]
@@ -111,6 +115,7 @@ impl EntryFacts {
             about: text(body.entry).and_then(|entry| entry.parse().ok()),
             relationship: text(body.relationship).or(emergency),
             action: text(body.action).or_else(|| text(body.step)),
+            reason: text(body.reason),
             is_answered: body.outcome.map(|outcome| outcome.as_str() == Some("answered")),
             items,
             agreements,

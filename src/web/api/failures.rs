@@ -174,7 +174,9 @@ impl From<ReviewError> for Problem {
 impl From<NotSharingError> for Problem {
     fn from(error: NotSharingError) -> Self {
         match error {
-            NotSharingError::Undeclared | NotSharingError::Items => Self::new(kinds::INVALID_FIELD).detail(error),
+            NotSharingError::Undeclared | NotSharingError::Agreement | NotSharingError::Items => {
+                Self::new(kinds::INVALID_FIELD).detail(error)
+            }
             NotSharingError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             NotSharingError::App(error) => error.into(),
         }
@@ -397,10 +399,14 @@ impl From<SubjectError> for Problem {
             SubjectError::Record => Self::new(kinds::NOT_FOUND).detail(error),
             SubjectError::Role
             | SubjectError::Count
-            | SubjectError::Words
+            | SubjectError::Reason { .. }
+            | SubjectError::Outcome { .. }
+            | SubjectError::Criterion
             | SubjectError::Reply
             | SubjectError::Key => Self::new(kinds::INVALID_FIELD).detail(error),
-            SubjectError::Answered | SubjectError::Clock(_) => Self::new(kinds::STATE_CONFLICT).detail(error),
+            SubjectError::Answered | SubjectError::NotInEffect | SubjectError::Clock(_) => {
+                Self::new(kinds::STATE_CONFLICT).detail(error)
+            }
             SubjectError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             SubjectError::App(error) => error.into(),
         }

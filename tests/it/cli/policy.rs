@@ -169,6 +169,8 @@ fn the_matrix_lists_what_is_allowed_and_the_rules_that_block_the_rest() {
     assert!(blocked.iter().all(|cell| cell["rules"].as_array().is_some_and(|rules| !rules.is_empty())));
     let only = porth(&policies, &["policy", "matrix", "--folder", ".", "--recipient", "hearth"]).done();
     assert!(only.out.lines().all(|line| line.starts_with("hearth ")), "{only:?}");
+    let nobody = porth(&policies, &["policy", "matrix", "--folder", ".", "--recipient", "nosuch"]);
+    assert!(nobody.code == 2 && nobody.err.contains("hearth") && !nobody.err.contains("nosuch"), "{nobody:?}");
 }
 
 #[test]

@@ -130,7 +130,11 @@ async fn an_agreement_comes_into_force_by_two_officers_neither_of_whom_asked(#[c
 
     let alone = gateway.set_agreement_status(&of, AgreementState::InForce, "ops-1", "board").await;
     assert!(alone.expect_err("refused").to_string().contains("two officers"));
-    assert!(gateway.approve_activation(&of, "officer-1").await.is_err(), "nobody asked");
+    let unasked = gateway.approve_activation(&of, "officer-1").await.expect_err("nobody asked");
+    assert!(unasked.to_string().contains("porth policy request"), "{unasked}");
+    let nosuch = "charity-referral/v9".parse().expect("a reference");
+    let nosuch = gateway.request_activation(&nosuch, "officer-1", "board:1").await.expect_err("there is none");
+    assert!(nosuch.to_string().contains("no agreement charity-referral/v9 is loaded"), "{nosuch}");
     gateway.request_activation(&of, "officer-1", "board:2026-11").await.expect("asked");
     assert!(gateway.request_activation(&of, "officer-2", "board:2026-11").await.is_err(), "it waits already");
     for own in ["officer-1", "Officer-1", " officer-1 "] {

@@ -76,6 +76,10 @@ async fn an_incident_goes_its_way_on_the_command_line_and_is_packed() {
     run(&gateway, &["incident", "close", &id, "--by", "ig-1", "--reason", "all-told"]).done();
     let shown = run(&gateway, &["incident", "show", &id]).done().json();
     assert_eq!(shown["state"], "closed");
+    let plain = gateway.run(&[&["incident", "show", &id][..], &CONFIG[..]].concat()).done().out;
+    for told in ["Consequences: none-known", "Measures: key-revoked", "Closed at ", "by ig-1: all-told"] {
+        assert!(plain.contains(told), "{told}: {plain}");
+    }
     assert_eq!(run(&gateway, &["incident", "list"]).done().json()["incidents"].as_array().expect("a list").len(), 1);
     let nobody = "01990000-0000-7000-8000-000000000000";
     let unknown = run(&gateway, &["incident", "show", nobody]);
@@ -136,6 +140,12 @@ async fn recalls_emergencies_and_decisions_not_to_share_have_their_commands() {
     ];
     let done = run(&gateway, &decline).done().json();
     assert!(done["receipt"].as_str().is_some_and(|receipt| receipt.contains("porth-receipt")), "{done}");
+    let entry = done["disclosure"].as_str().expect("an entry").to_owned();
+    let plain = gateway.run(&[&decline[..], &CONFIG[..]].concat()).done();
+    assert!(plain.out.contains("the decision is log entry ") && !plain.out.contains(&entry), "{plain:?}");
+    let pointed = [&decline[..], &["--agreement", "nosuch/v1"]].concat();
+    let refused = run(&gateway, &pointed);
+    assert!(refused.code == 1 && refused.err.contains("not_to_share.agreement"), "{refused:?}");
     let strange = decline.map(|word| if word == "tenancy-support" { "gossip" } else { word });
     let refused = run(&gateway, &strange);
     assert!(refused.code == 1 && refused.err.contains("not_to_share.undeclared"), "{refused:?}");

@@ -68,7 +68,16 @@ async fn an_incident_of_a_recall_is_assessed_decided_packed_and_closed(#[case] b
     assert!(folder.path().join(format!("entries/{}.tlog-proof", wrong.disclosure)).exists());
     let (record, words) = (folder.path().join("incident.json"), folder.path().join("notice.md"));
     let text = std::fs::read_to_string(record).expect("JSON") + &std::fs::read_to_string(words).expect("text");
-    assert!(text.contains("early-help-hub") && text.contains("71 hours") || text.contains("70 hours"), "{text}");
+    for told in [
+        "Answers that were found to be wrong, by the agency that received them:\n  - early-help-hub: 1",
+        "Answers that the incident is about: none.",
+        "Who is notified was decided 1 whole hours after awareness",
+        "Categories of people",
+        "early-help-hub: dpo@early-help-hub.example",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!text.contains("The 72 hours leave"), "it is decided: {text}");
     for secret in [opaque(1), opaque(2), opaque(7), opaque(8)] {
         assert!(!text.contains(&secret), "no reference of anybody is in a pack");
     }
@@ -78,6 +87,9 @@ async fn an_incident_of_a_recall_is_assessed_decided_packed_and_closed(#[case] b
     gateway.close_incident(opened.id, "ig-1", "all-told").await.expect("closed");
     let over = gateway.assess_incident(opened.id, "ig-1", &assessment(Risk::None)).await;
     assert!(matches!(over, Err(IncidentJourneyError::Step(IncidentError::State))), "{over:?}");
+    let late = Link { of: "entry".to_owned(), name: wrong.disclosure.to_string() };
+    let late = gateway.link_incident(opened.id, "ig-1", &late).await;
+    assert!(matches!(late, Err(IncidentJourneyError::Step(IncidentError::State))), "{late:?}");
     let steps = entries(&programme, "incident.step").await;
     let states: Vec<&str> = steps.iter().map(|it| it["body"]["to"].as_str().expect("a word")).collect();
     assert_eq!(states, ["open", "assessed", "decided", "closed"]);
@@ -85,6 +97,30 @@ async fn an_incident_of_a_recall_is_assessed_decided_packed_and_closed(#[case] b
     let links = entries(&programme, "incident.link").await;
     let of: Vec<&str> = links.iter().map(|it| it["body"]["of"].as_str().expect("a word")).collect();
     assert_eq!(of, ["recall", "pack"]);
+}
+
+#[tokio::test]
+async fn a_pack_calls_no_answer_wrong_that_nobody_found_to_be_wrong() {
+    let programme = TestProgramme::start(Backend::Sqlite).await;
+    two_children_as_one(&programme).await;
+    let looked_up = ask(&programme, "areas", BY_PUPIL_NUMBER).await.disclosure.to_string();
+    let gateway = &programme.gateway;
+    let link = Link { of: "entry".to_owned(), name: looked_up };
+    let opened = gateway.open_incident("ig-1", Nature::Misuse, "looked-up", None, &[link]).await.expect("recorded");
+    let bare = NewAssessment { measures: Vec::new(), ..assessment(Risk::None) };
+    gateway.assess_incident(opened.id, "ig-1", &bare).await.expect("assessed");
+    let folder = tempfile::tempdir().expect("a folder");
+    gateway.pack_incident(opened.id, "dpo-1", folder.path()).await.expect("packed");
+    let notice = std::fs::read_to_string(folder.path().join("notice.md")).expect("text");
+    for told in [
+        "Answers that were found to be wrong: none.",
+        "Answers that the incident is about, by the agency that received them:\n  - early-help-hub: 1",
+        "The 72 hours leave 71 hours.",
+        "## Measures\n\n- none recorded",
+        "by what the answers told (areas and items): A",
+    ] {
+        assert!(notice.contains(told), "{told}: {notice}");
+    }
 }
 
 #[rstest]

@@ -111,6 +111,7 @@ async fn a_spike_odd_hours_a_refusal_turned_and_an_emergency_are_told(#[case] ba
     assert_eq!(kinds(&alerts), ["listed_entry", "odd_hours", "refused_then_granted", "volume_spike"]);
     let listed = alerts.iter().find(|alert| alert.kind == "listed_entry").expect("it is there");
     assert_eq!(listed.entry.map(|entry| entry.to_string()), reply.json()["disclosure"].as_str().map(str::to_owned));
+    assert!(listed.figures.contains("enquiry:emergency"), "it says of what kind the entry is: {}", listed.figures);
     assert_eq!(home.gateway().watch_for_alerts(&rules).await.expect("watched"), 0);
     home.stop().await;
 }

@@ -38,6 +38,11 @@ async fn officers_draw_judge_and_confirm_and_the_agency_reads_and_replies() {
 
     let period =
         ["--since", "2020-01-01T00:00:00Z", "--until", "2120-01-01T00:00:00Z", "--by", "ig-1", "--reason", "q:3"];
+    let backwards = ["--since", "2026-02-01", "--until", "2026-01-01", "--by", "ig-1", "--reason", "q:3"];
+    let backwards = run(&home, &["review", "draw", "--strategy", "random"], &backwards);
+    assert!(backwards.code == 2 && backwards.err.contains("later than --since"), "{backwards:?}");
+    let named = run(&home, &["review", "officer", "add"], &["--account", "Mrs Penrose", "--agency", "police"]);
+    assert!(named.code == 2 && named.err.contains("--account") && !named.err.contains("Penrose"), "{named:?}");
     let random = [&["--strategy", "random", "--size", "4"][..], &period].concat();
     let drawn = run(&home, &["review", "draw"], &random).done().json();
     assert_eq!((&drawn["said"]["population"], &drawn["said"]["sample"]), (&4.into(), &4.into()));
@@ -114,7 +119,13 @@ async fn officers_list_escalate_and_close_alerts() {
     assert_eq!(run(&home, &["alerts", "escalate", &alert], &escalated).done().json()["state"], "escalated");
     let shown = run(&home, &["alerts", "show", &alert], &[]).done().json();
     assert_eq!((&shown["escalated_to"], &shown["severity"]), (&"dpo".into(), &"medium".into()));
-    assert_eq!(run(&home, &["alerts", "close", &alert], &by("ig-1")).done().json()["state"], "closed");
+    let on = [&by("ig-1")[..], &["--to", "siro"]].concat();
+    assert_eq!(run(&home, &["alerts", "escalate", &alert], &on).done().json()["escalated_to"], "siro");
+    let own = run(&home, &["alerts", "close", &alert], &by("ig-1"));
+    assert!(own.code == 3 && own.err.contains("escalated this alert"), "{own:?}");
+    let other = ["--account", "ig-2", "--agency", "programme-team", "--by", "ops-1", "--reason", "appointed"];
+    run(&home, &["review", "officer", "add"], &other).done();
+    assert_eq!(run(&home, &["alerts", "close", &alert], &by("ig-2")).done().json()["state"], "closed");
     let again = run(&home, &["alerts", "close", &alert], &by("ig-1"));
     assert!(again.code == 3 && again.err.contains("porth alerts list --all"), "{again:?}");
     assert_eq!(run(&home, &["alerts", "list"], &[]).done().json(), serde_json::json!([]));

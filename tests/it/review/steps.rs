@@ -3,6 +3,7 @@
 use porth::app::review::ReviewError;
 use porth::app::review::officers::NewOfficer;
 use porth::app::review::steps::{Asked, Verdict};
+use porth::domain::alert::rules::Thresholds;
 use porth::domain::ids::{EventId, OpaqueRef};
 use porth::domain::review::finding::{Action, Finding};
 use porth::tlog::entry::{Body, Entry};
@@ -120,6 +121,42 @@ async fn nobody_reviews_what_they_asked_signed_or_put_in_force(#[case] backend: 
     let parties = home.gateway().current_policies().await.expect("policies");
     let core = parties.book().agreement(&CORE.parse().expect("a reference")).expect("it is there");
     assert_eq!(is_party, core.text.has_party(&"police".parse().expect("a code")), "{police_signed_core:?}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn clients_and_keys_of_an_officer_that_nobody_knows_are_refused(#[case] backend: Backend) {
+    let (home, entry) = sampled(backend).await;
+    let misspelt = NewOfficer { clients: vec!["early-help-hub-sytem".to_owned()], ..officer("ig-9", "programme-team") };
+    let nosuch = NewOfficer { keys: vec!["nosuch".to_owned()], ..officer("ig-9", "programme-team") };
+    for new in [misspelt, nosuch] {
+        let refused = home.gateway().register_officer(&new, "operator-1", "appointed").await;
+        assert!(matches!(refused, Err(ReviewError::App(_))), "{refused:?}");
+        assert!(matches!(read(&home, "ig-9", entry).await, Err(ReviewError::NotOfficer)));
+    }
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_is_under_review_is_not_erased_before_the_review_is_closed(#[case] backend: Backend) {
+    let (home, entry) = sampled(backend).await;
+    assert_eq!(read(&home, "ig-1", entry).await.expect("shown"), "taken");
+    let kept = home.gateway().erase_entries(&[entry], "uk-gdpr:17", "ops-1").await.expect("looked at");
+    assert_eq!((kept.erased, kept.examined), (0, 1));
+    let justified = Asked::Decide(verdict(&home, Finding::Justified, Action::None).await);
+    assert_eq!(step(&home, "ig-1", entry, &justified).await.expect("decided"), "closed");
+    let erased = home.gateway().erase_entries(&[entry], "uk-gdpr:17", "ops-1").await.expect("erased");
+    assert_eq!((erased.erased, erased.examined), (1, 0));
+    home.wait_sequenced().await;
+    home.gateway().watch_for_alerts(&Thresholds::default()).await.expect("watched");
+    let alerts = home.gateway().store().alerts(false, Some("listed_entry"), 10).await.expect("alerts");
+    assert_eq!(alerts.len(), 1, "an erasure by name is told: {alerts:?}");
     home.stop().await;
 }
 

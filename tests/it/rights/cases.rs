@@ -119,7 +119,7 @@ async fn the_clock_of_a_case_moves_as_the_law_lets_it_and_each_step_is_logged(#[
     let extended = step(ClockStep::Extend, ClockReason::Complex).await.expect("in time").value;
     assert!(extended.clock.due_on() > today.checked_add(jiff::Span::new().months(3)).ok());
     assert!(matches!(step(ClockStep::Extend, ClockReason::Complex).await, Err(SubjectError::Clock(_))));
-    assert!(matches!(step(ClockStep::Pause, ClockReason::Complex).await, Err(SubjectError::Words)));
+    assert!(matches!(step(ClockStep::Pause, ClockReason::Complex).await, Err(SubjectError::Reason { .. })));
     step(ClockStep::Close, ClockReason::Answered).await.expect("closed");
     assert!(matches!(step(ClockStep::Pause, ClockReason::Clarification).await, Err(SubjectError::Clock(_))));
     assert!(gateway.subject_parts(&caller(CARE.0)).await.expect("a queue").is_empty(), "a closed case asks nobody");
@@ -148,7 +148,8 @@ async fn a_restricted_record_contributes_as_if_it_were_not_held_until_that_is_li
     let part = gateway.subject_parts(&caller(CARE.0)).await.expect("a queue").remove(0);
     let wrong = PartAnswer { verdict: verdict(PartOutcome::Released, &[]), reply: None };
     let refused = gateway.answer_subject_part(&caller(CARE.0), part.id, &wrong).await;
-    assert!(matches!(refused, Err(SubjectError::Words)), "an objection releases nothing: {refused:?}");
+    assert!(matches!(refused, Err(SubjectError::Outcome { .. })), "an objection releases nothing: {refused:?}");
+    assert!(refused.is_err_and(|error| error.to_string().contains("takes upheld, overridden, restricted")));
     let upheld = PartAnswer { verdict: verdict(PartOutcome::Upheld, &[]), reply: None };
     gateway.answer_subject_part(&caller(CARE.0), part.id, &upheld).await.expect("answered");
 
@@ -173,6 +174,8 @@ async fn a_restricted_record_contributes_as_if_it_were_not_held_until_that_is_li
     gateway.lift_subject_marks(&caller(CARE.0), Matter::Part(part.id), &reason, &user()).await.expect("lifted");
     assert_eq!(areas(&programme, GIRL).await, all_met(&["A3"]));
     gateway.lift_subject_marks(&caller(SCHOOLS.0), Matter::Case(case.id), &reason, &user()).await.expect("lifted");
+    let again = gateway.lift_subject_marks(&caller(SCHOOLS.0), Matter::Case(case.id), &reason, &user()).await;
+    assert!(matches!(again, Err(SubjectError::NotInEffect)), "{again:?}");
     assert_eq!(areas(&programme, GIRL).await, all_met(&["A2", "A3"]));
 }
 
@@ -212,6 +215,10 @@ async fn what_a_person_disputes_is_answered_as_contested(#[case] backend: Backen
     let other = verdict(PartOutcome::Contested, &["E2"]);
     programme.gateway.decide_subject_case(&caller(SCHOOLS.0), case.id, &other).await.expect("decided");
     assert_eq!(areas(&programme, GIRL).await, all_met(&["A2", "A3"]), "another criterion is disputed");
+    let nosuch = verdict(PartOutcome::Contested, &["E1", "ZZ9"]);
+    let refused = programme.gateway.decide_subject_case(&caller(SCHOOLS.0), case.id, &nosuch).await;
+    assert!(matches!(refused, Err(SubjectError::Criterion)), "{refused:?}");
+    assert_eq!(areas(&programme, GIRL).await, all_met(&["A2", "A3"]), "nothing of it is in effect");
     let disputed = verdict(PartOutcome::Contested, &["E1"]);
     programme.gateway.decide_subject_case(&caller(SCHOOLS.0), case.id, &disputed).await.expect("decided");
     let found = areas(&programme, GIRL).await;

@@ -3,9 +3,12 @@
 use std::collections::{BTreeSet, HashSet};
 
 use porth::app::backup::back_up;
+use porth::app::incident::{Link, NewAssessment, NewDecision};
 use porth::app::restore::{RestoreTerms, restore};
 use porth::app::retention::kept_erasures;
+use porth::app::review::officers::NewOfficer;
 use porth::domain::ids::EventId;
+use porth::domain::incident::{Nature, Risk};
 use porth::domain::retention::{DataItem, ENTRIES_WITHOUT_PEOPLE, Hold};
 use porth::domain::subject_case::SubjectRight;
 use porth::domain::time::Timestamp;
@@ -65,6 +68,91 @@ async fn is_opened(programme: &TestProgramme, event: EventId) -> bool {
     programme.gateway.store().sealed_entry(event, "actor").await.expect("asked").is_some()
 }
 
+/// Registers a reviewing officer.
+async fn register(programme: &TestProgramme, account: &str) {
+    let new = NewOfficer {
+        account: account.to_owned(),
+        agency: "police".parse().expect("a code"),
+        keys: Vec::new(),
+        clients: Vec::new(),
+        users: Vec::new(),
+    };
+    programme.gateway.register_officer(&new, "operator-1", "appointed").await.expect("registered");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_an_incident_names_is_not_erased_before_it_is_closed(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    family(&programme).await;
+    let old = of_long_ago(&programme, "housing").await;
+    let link = Link { of: "entry".to_owned(), name: old.to_string() };
+    let opened = gateway.open_incident("ig-1", Nature::Misuse, "looked-up", None, &[link]).await.expect("opened");
+
+    let ran = gateway.retain("ops-1").await.expect("ran");
+    assert_eq!((ran.erased, ran.held), (0, 1), "its time is over");
+    let by_name = gateway.erase_entries(&[old], "uk-gdpr:17", "ops-1").await.expect("looked at");
+    assert_eq!((by_name.erased, by_name.examined, by_name.held), (0, 1, 0));
+    assert!(is_opened(&programme, old).await);
+    let assessed = NewAssessment {
+        risk: Risk::None,
+        people: 0,
+        records: 0,
+        consequences: Vec::new(),
+        measures: Vec::new(),
+        reason: "nothing-was-told".to_owned(),
+    };
+    gateway.assess_incident(opened.id, "ig-1", &assessed).await.expect("assessed");
+    let decided = NewDecision {
+        seconded_by: "siro-1".to_owned(),
+        notify_commissioner: false,
+        notify_people: false,
+        reason: "no-risk".to_owned(),
+        late_reason: None,
+    };
+    gateway.decide_incident(opened.id, "dpo-1", &decided).await.expect("decided");
+    gateway.close_incident(opened.id, "ig-1", "all-told").await.expect("closed");
+    let borrowed = gateway.erase_entries(&[old], "retention", "ops-1").await;
+    assert!(borrowed.is_err(), "the reason of the periods would raise no alert");
+    assert_eq!(gateway.erase_entries(&[old], "uk-gdpr:17", "ops-1").await.expect("erased").erased, 1);
+    assert!(!is_opened(&programme, old).await);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nothing_is_frozen_that_neither_the_programme_nor_its_log_knows(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let gateway = &programme.gateway;
+    family(&programme).await;
+    let entry = programme.ask(HUB_AREAS, GIRL, &[]).await.expect("permitted").disclosure.to_string();
+    let case = open(&programme, SCHOOLS, 1, SubjectRight::Access, None).await.expect("opened").value.id.to_string();
+    let of_nobody = uuid::Uuid::now_v7().to_string();
+    for (covers, name, is_there) in [
+        ("everything", "", true),
+        ("agency", "housing", true),
+        ("agency", "nosuch", false),
+        ("agreement", "early-help-core/v1", true),
+        ("agreement", "early-help-core/v9", false),
+        ("purpose", "nosuch", false),
+        ("entry", &entry, true),
+        ("entry", &case, true),
+        ("entry", &of_nobody, false),
+    ] {
+        let hold = Hold::parse(covers, name).expect("well-formed");
+        let placed = gateway.place_legal_hold(&hold, "ig-1", "inquiry:2026-1").await;
+        assert_eq!(placed.is_ok(), is_there, "{covers} {name}: {placed:?}");
+    }
+    let purpose = gateway.current_policies().await.expect("policies").programme().purposes()[0].code.to_string();
+    let hold = Hold::parse("purpose", &purpose).expect("well-formed");
+    gateway.place_legal_hold(&hold, "ig-1", "inquiry:2026-1").await.expect("one of the programme's");
+    assert_eq!(gateway.store().legal_holds(gateway.programme()).await.expect("freezes").len(), 6);
+}
+
 #[rstest]
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
@@ -90,8 +178,13 @@ async fn what_is_older_than_its_period_is_erased_and_a_freeze_keeps_what_it_name
     let by_hand = gateway.erase_entries(&[frozen], "uk-gdpr:17", "ops-1").await.expect("held");
     assert_eq!((by_hand.erased, by_hand.held), (0, 1));
 
-    gateway.lift_legal_hold(id, "ig-officer-1", "inquiry-over").await.expect("lifted");
-    assert!(gateway.lift_legal_hold(id, "ig-officer-1", "inquiry-over").await.is_err(), "it stands no more");
+    for account in ["ig-officer-1", "ig-officer-2"] {
+        assert!(gateway.lift_legal_hold(id, account, "inquiry-over").await.is_err(), "nobody is registered");
+        register(&programme, account).await;
+    }
+    assert!(gateway.lift_legal_hold(id, "ig-officer-1", "inquiry-over").await.is_err(), "who placed it");
+    gateway.lift_legal_hold(id, "ig-officer-2", "inquiry-over").await.expect("lifted");
+    assert!(gateway.lift_legal_hold(id, "ig-officer-2", "inquiry-over").await.is_err(), "it stands no more");
     assert_eq!(gateway.retain("ops-1").await.expect("ran").erased, 1);
     assert!(!is_opened(&programme, frozen).await);
 

@@ -10,20 +10,21 @@ use crate::domain::ids::{EventId, SubjectCaseId};
 
 /// Arguments of `porth log erase`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["entry", "case"]))]
 pub(super) struct EraseArgs {
     #[command(flatten)]
     config: ConfigFile,
     /// An entry; repeat for several
-    #[arg(long, required_unless_present = "case")]
+    #[arg(long)]
     entry: Vec<EventId>,
     /// Every entry that rested on the own records of a case of a person's rights
-    #[arg(long, conflicts_with = "entry")]
+    #[arg(long)]
     case: Option<SubjectCaseId>,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// The law or decision that it rests on, as a code for the log, such as uk-gdpr:17-1-d
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -31,6 +32,7 @@ pub(super) struct EraseArgs {
 struct Done {
     erased: u64,
     held: u64,
+    examined: u64,
     without: u64,
 }
 
@@ -46,11 +48,18 @@ pub(super) fn run(args: &EraseArgs, output: Output) -> Result<(), Failure> {
         note_erasures(gateway, &config, &args.by).await?;
         Ok(erased)
     }))?;
-    let done = Done { erased: erased.erased, held: erased.held, without: erased.without };
+    let done = Done { erased: erased.erased, held: erased.held, examined: erased.examined, without: erased.without };
+    if done.erased == 0 && done.examined > 0 {
+        let rule = "nothing was erased: a review, a recall or an incident that is not over names it";
+        return Err(Failure::refused(rule).next(
+            "it can be erased once that is closed: `porth review list`, `porth recall list`, `porth incident list`",
+        ));
+    }
     output.result(
         format_args!(
-            "{} entries no longer speak of anybody; {} kept by freezes; {} had nothing to open",
-            done.erased, done.held, done.without
+            "{} entries no longer speak of anybody; {} kept by freezes, {} by a review, recall or incident that is \
+             not over; {} had nothing to open",
+            done.erased, done.held, done.examined, done.without
         ),
         &done,
     );

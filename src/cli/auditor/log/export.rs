@@ -34,7 +34,7 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     role: Option<RoleCode>,
     /// The account that exports, for the log
-    #[arg(long, default_value = "operator")]
+    #[arg(long, default_value = "operator", value_parser = crate::cli::typed::code)]
     by: String,
     /// A trust file to put beside the entries, where the sequencer has its own keys; made of the
     /// configuration unless given

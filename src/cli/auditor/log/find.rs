@@ -57,11 +57,11 @@ pub(super) struct FindArgs {
     /// The role of the person who asked
     #[arg(long)]
     acting_as: Option<Code>,
-    /// Entries from this moment on, such as 2026-09-20T10:15:00.000000Z
-    #[arg(long)]
+    /// Entries from this moment on, such as 2026-09-20T10:15:00Z, or a day
+    #[arg(long, value_parser = crate::cli::typed::moment)]
     since: Option<Timestamp>,
     /// Entries before this moment
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::moment)]
     until: Option<Timestamp>,
     /// Entries below this index, to go on where a page ended
     #[arg(long)]

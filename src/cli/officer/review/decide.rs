@@ -22,10 +22,10 @@ pub(super) struct StepArgs {
     #[arg(value_name = "ENTRY")]
     entry: EventId,
     /// Your account, as a registered officer
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, or where it is written up, as a code for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct DecideArgs {
     #[arg(long)]
     owner: Option<Code>,
     /// The day by which it is done, such as 2026-10-31
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     due: Option<Date>,
     /// The agreement to suspend once a second officer has confirmed
     #[arg(long)]

@@ -20,17 +20,17 @@ pub(super) struct DrawArgs {
     #[arg(long, value_name = "PLAN", conflicts_with_all = ["strategy", "since", "until", "seed", "by", "reason"])]
     repeat: Option<EventId>,
     /// random, stratified, risk or targeted
-    #[arg(long, required_unless_present = "repeat")]
+    #[arg(long, required_unless_present = "repeat", value_parser = drawable)]
     strategy: Option<Strategy>,
-    /// Disclosures from this moment on, such as 2026-07-01T00:00:00Z
-    #[arg(long, required_unless_present = "repeat")]
+    /// Disclosures from this moment on, such as 2026-07-01T00:00:00Z, or a day
+    #[arg(long, required_unless_present = "repeat", value_parser = crate::cli::typed::moment)]
     since: Option<Timestamp>,
     /// Disclosures before this moment
-    #[arg(long, required_unless_present = "repeat")]
+    #[arg(long, required_unless_present = "repeat", value_parser = crate::cli::typed::moment)]
     until: Option<Timestamp>,
     /// How many are wanted
-    #[arg(long, default_value_t = 20)]
-    size: usize,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    size: u32,
     /// The least of each stratum, where the strategy is stratified
     #[arg(long, default_value_t = 1)]
     minimum: usize,
@@ -62,10 +62,10 @@ pub(super) struct DrawArgs {
     #[arg(long = "entry")]
     entries: Vec<EventId>,
     /// Your account, for the log; never a person's name
-    #[arg(long, required_unless_present = "repeat")]
+    #[arg(long, required_unless_present = "repeat", value_parser = crate::cli::typed::code)]
     by: Option<String>,
     /// Why, as a code for the log, such as quarter:2026-3
-    #[arg(long, required_unless_present = "repeat")]
+    #[arg(long, required_unless_present = "repeat", value_parser = crate::cli::typed::code)]
     reason: Option<String>,
 }
 
@@ -79,8 +79,8 @@ pub(super) fn run(args: &DrawArgs, output: Output) -> Result<(), Failure> {
     else {
         return Err(Failure::failed("a draw needs --strategy, --since, --until, --by and --reason"));
     };
-    if strategy == Strategy::Always {
-        return Err(Failure::failed("what is always reviewed joins the sample by itself"));
+    if until <= since {
+        return Err(Failure::usage("--until has to be later than --since: the period is empty"));
     }
     let facets = [
         (Facet::Agency, &args.agency),
@@ -97,7 +97,7 @@ pub(super) fn run(args: &DrawArgs, output: Output) -> Result<(), Failure> {
         filters: facets.into_iter().filter_map(|(facet, value)| Some((facet, value.clone()?))).collect(),
         weigh_areas: args.weigh_areas.clone(),
         entries: args.entries.clone(),
-        size: args.size,
+        size: args.size as usize,
         minimum: if strategy == Strategy::Stratified { args.minimum } else { 0 },
         seed: args.seed.as_deref().map(seed_of).transpose()?,
     };
@@ -110,6 +110,12 @@ pub(super) fn run(args: &DrawArgs, output: Output) -> Result<(), Failure> {
         format!("Plan {plan}: {} of {} disclosures, in {} strata.", said.sample, said.population, said.strata),
         format!("Seed {} ({}).", said.seed, said.seed_from),
     ];
+    if said.sample > u64::from(args.size) {
+        lines.push(format!(
+            "More than the {} that were wanted: each of {} strata gives at least {} of its own.",
+            args.size, said.strata, said.minimum
+        ));
+    }
     lines.extend(sample.iter().map(|(index, event)| format!("{index} {event}")));
     let value = serde_json::json!({
         "plan": plan.to_string(), "said": said,
@@ -143,6 +149,19 @@ fn repeat(args: &DrawArgs, plan: EventId, output: Output) -> Result<(), Failure>
         .next("verify the log, and its index with `porth log index`"))
 }
 
+/// A strategy by which an officer may draw.
+fn drawable(text: &str) -> Result<Strategy, String> {
+    match text.parse() {
+        // What is always reviewed joins the sample by itself.
+        Ok(Strategy::Always) | Err(_) => {
+            let words: Vec<&str> =
+                Strategy::ALL.iter().filter(|one| **one != Strategy::Always).map(|one| one.as_str()).collect();
+            Err(format!("not one of: {}", words.join(", ")))
+        }
+        Ok(strategy) => Ok(strategy),
+    }
+}
+
 /// A seed as it is typed.
 fn seed_of(text: &str) -> Result<[u8; 32], Failure> {
     let wrong = || Failure::failed("a seed is 64 hexadecimal digits");
@@ -156,6 +175,15 @@ fn seed_of(text: &str) -> Result<[u8; 32], Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn officers_draw_by_every_strategy_but_the_one_that_draws_by_itself() {
+        assert_eq!(drawable("risk"), Ok(Strategy::Risk));
+        for bad in ["always", "nosuch"] {
+            let said = drawable(bad).expect_err("refused");
+            assert!(said.contains("stratified") && !said.contains("always"), "{said}");
+        }
+    }
 
     #[test]
     fn a_seed_is_64_hexadecimal_digits() {

@@ -51,7 +51,7 @@ pub(super) struct ShowArgs {
     #[arg(value_name = "ENTRY")]
     entry: EventId,
     /// Your account, as a registered officer
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// The agreement that allows your agency the purpose `audit`
     #[arg(long)]
@@ -145,6 +145,9 @@ pub(super) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
         format!("{} {} {} {} {due}{late}", review.index, review.entry, review.state, words.join(" "))
     };
     let mut lines: Vec<String> = reviews.iter().map(line).collect();
+    if !lines.is_empty() {
+        lines.insert(0, "index entry state reviewer finding action owner due".to_owned());
+    }
     if let Some(last) = reviews.last().filter(|_| reviews.len() as i64 == MOST) {
         lines.push(format!("There may be more: --after {}", last.index));
     }

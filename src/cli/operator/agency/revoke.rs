@@ -18,10 +18,10 @@ pub(super) struct KeyArgs {
     #[arg(long, allow_hyphen_values = true)]
     key_id: String,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as key-lost
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
@@ -34,13 +34,13 @@ pub(super) struct SignatoryArgs {
     #[arg(long)]
     key_id: String,
     /// The first person's account, for the log
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// The second person's account, for the log
     #[arg(long)]
     confirmed_by: String,
     /// Why, as a code for the log, such as key-lost
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 

@@ -16,10 +16,10 @@ pub(super) struct RequestArgs {
     #[arg(value_name = "AGREEMENT")]
     agreement: AgreementRef,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as board:2026-03-12
-    #[arg(long, required_unless_present = "withdraw")]
+    #[arg(long, required_unless_present = "withdraw", value_parser = crate::cli::typed::code)]
     reason: Option<String>,
     /// Take the request back instead
     #[arg(long)]
@@ -35,7 +35,7 @@ pub(super) struct ApproveArgs {
     #[arg(value_name = "AGREEMENT")]
     agreement: AgreementRef,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct BindArgs {
     #[arg(long, value_name = "PAIRS", default_value_t = 1000)]
     one_in: u64,
     /// The day against which ages are judged, if not today
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     as_at: Option<Date>,
     /// CSV files, one of each agency; each has every person once
     #[arg(required = true, num_args = 2.., value_name = "CSV")]

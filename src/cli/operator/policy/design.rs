@@ -35,7 +35,7 @@ pub(super) struct DesignArgs {
     #[arg(long)]
     weigh_only: bool,
     /// The day against which ages are judged, if not today
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::day)]
     as_at: Option<Date>,
     /// CSV files, one of each agency
     #[arg(required = true, value_name = "CSV")]

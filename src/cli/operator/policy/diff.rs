@@ -39,13 +39,13 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "DIR", default_value = "policies")]
     folder: PathBuf,
     /// On which day; today unless given
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::cli::typed::day)]
     on: Option<Date>,
     /// Decide the questions that were logged in the last days by both, and count what would differ
     #[arg(long, value_name = "DAYS", requires_all = ["config", "by"])]
     replay_days: Option<u16>,
     /// Your account, for the log entry of the replay; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: Option<String>,
 }
 

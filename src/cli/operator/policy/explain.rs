@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::source::Source;
 use crate::cli::output::{Failure, Output};
+use crate::cli::typed::word;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, AgreementRef, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
@@ -67,9 +68,4 @@ pub(super) fn run(args: &ExplainArgs, output: Output) -> Result<(), Failure> {
     let explained = Explained { permitted, sentences: &sentences, decisions: &decisions };
     output.result(sentences.join("\n"), &explained);
     Ok(())
-}
-
-/// Reads a word as the files write it.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(text.into()).map_err(|_| "not one of the words that the files use".to_owned())
 }

@@ -25,6 +25,12 @@ pub(super) struct MatrixArgs {
 pub(super) fn run(args: &MatrixArgs, output: Output) -> Result<(), Failure> {
     let sourced = args.source.read(output)?;
     let (book, now) = (sourced.book(), sourced.now);
+    if let Some(recipient) = &args.recipient
+        && book.agency(recipient).is_none()
+    {
+        let codes: Vec<&str> = book.agencies().map(|agency| agency.code().as_str()).collect();
+        return Err(Failure::usage("--recipient is no agency of the programme").next(codes.join(", ")));
+    }
     let cells = cells(book, sourced.delivered(), args.recipient.as_ref(), now);
     if args.gaps {
         let gaps = gaps(book, &cells, now);

@@ -34,7 +34,7 @@ pub(super) struct Source {
     #[arg(long, value_name = "DIR", default_value = "policies")]
     folder: PathBuf,
     /// On which day; today unless given
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::cli::typed::day)]
     on: Option<Date>,
 }
 

@@ -26,7 +26,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "DIR", default_value = "policies")]
     folder: PathBuf,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
 }
 
@@ -52,10 +52,10 @@ pub(super) struct StatusArgs {
     #[arg(value_enum)]
     to: Status,
     /// Your account, for the log; never a person's name
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     by: String,
     /// Why, as a code for the log, such as board:2026-03-12
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::typed::code)]
     reason: String,
 }
 
