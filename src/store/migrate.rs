@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     step!(22, "review", "0022_review"),
     step!(23, "rights", "0023_rights"),
     step!(24, "recalls", "0024_recalls"),
+    step!(28, "erasures", "0028_erasures"),
 ];
 
 /// The schema version that this binary was built for.

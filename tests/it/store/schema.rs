@@ -71,6 +71,7 @@ const STEPS: &[&str] = &[
     "0022_review",
     "0023_rights",
     "0024_recalls",
+    "0028_erasures",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.
