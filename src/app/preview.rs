@@ -202,6 +202,7 @@ impl Gateway {
             feeds: &feeds,
             request_hash,
             view,
+            again: None,
         };
         let permitted = match decision {
             Ok(permitted) => permitted,

@@ -1,8 +1,10 @@
 //! Wrong matches recalled, incidents, emergencies and decisions not to share: what is promised, on both
 //! engines.
 
+mod again;
 mod commands;
 mod emergency;
+mod follow;
 mod incident;
 mod notices;
 mod recall;
