@@ -98,7 +98,9 @@ impl Gateway {
         let names: KeptNames = match self.past_names(of, &asked).await {
             Ok(names) => names,
             Err(PastError::App(error)) => return Err(error),
-            Err(PastError::Altered) => return Err(StoreError::Corrupt("an opening is not what its entry commits to").into()),
+            Err(PastError::Altered) => {
+                return Err(StoreError::Corrupt("an opening is not what its entry commits to").into());
+            }
             Err(_) => return Ok(Err(NoQuestion::Gone)),
         };
         Ok(names.asked.map(|with| (asked, KeptQuestion { of, asked: with })).ok_or(NoQuestion::Gone))
@@ -174,8 +176,7 @@ impl Gateway {
         };
         if again.tokens.is_empty() {
             let is_frozen = |token: &StoredToken| policies.epoch(token.epoch) == Some(EpochState::Frozen);
-            let fault =
-                if tokens.iter().any(is_frozen) { QuestionFault::FrozenKey } else { QuestionFault::RetiredKey };
+            let fault = if tokens.iter().any(is_frozen) { QuestionFault::FrozenKey } else { QuestionFault::RetiredKey };
             return Err(fault.into());
         }
         Ok(again)

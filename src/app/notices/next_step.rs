@@ -48,7 +48,9 @@ pub enum AskAgainError {
     #[error("the notice is acknowledged: ask anew, as about any person [notice.acknowledged]")]
     Acknowledged,
     /// It tells of something else than the answer to an enquiry, or of an emergency.
-    #[error("the notice is about no enquiry that can be asked again: its next step says what to do [notice.no_question]")]
+    #[error(
+        "the notice is about no enquiry that can be asked again: its next step says what to do [notice.no_question]"
+    )]
     NoQuestion,
     /// The question is not kept.
     #[error(

@@ -67,9 +67,7 @@ impl Recipient {
                 };
                 (way, &asked.recipient, asked.mode.as_str())
             }
-            Body::FamilyDisclosure(asked) if asked.outcome == answered => {
-                (Way::FamilyLook, &asked.recipient, "family")
-            }
+            Body::FamilyDisclosure(asked) if asked.outcome == answered => (Way::FamilyLook, &asked.recipient, "family"),
             Body::MatchRunStep(step) if step.outcome == answered && step.step.as_str() == "families" => {
                 (Way::RunReading, &step.agency, "match-run")
             }

@@ -187,7 +187,14 @@ impl Gateway {
                 form,
                 certain: is_certain,
             };
-            page.told.push(Told { of: way.finding(), event: *event.as_bytes(), agency, is_certain, body, entry: Some(event) });
+            page.told.push(Told {
+                of: way.finding(),
+                event: *event.as_bytes(),
+                agency,
+                is_certain,
+                body,
+                entry: Some(event),
+            });
         }
         Ok(page)
     }

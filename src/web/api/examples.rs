@@ -484,12 +484,13 @@ fn receipt() -> String {
 /// A problem with the members that its kind has on a path.
 pub(super) fn decorated(path: &str, problem: Problem) -> Problem {
     match (path, problem.kind()) {
-        ("/v1/enquiries" | "/v1/notices/{id}/ask-again" | "/v1/possible-matches/views", "no-agreement") => problem.with(|extras| {
-            extras.disclosure = Some(ID.to_owned());
-            extras.receipt = Some(receipt());
-            let say = "The recipient's clause does not allow this form of answer.".to_owned();
-            extras.rules = vec![RuleInTheWay { rule: "R03".to_owned(), say }];
-        }),
+        ("/v1/enquiries" | "/v1/notices/{id}/ask-again" | "/v1/possible-matches/views", "no-agreement") => problem
+            .with(|extras| {
+                extras.disclosure = Some(ID.to_owned());
+                extras.receipt = Some(receipt());
+                let say = "The recipient's clause does not allow this form of answer.".to_owned();
+                extras.rules = vec![RuleInTheWay { rule: "R03".to_owned(), say }];
+            }),
         ("/oauth/token", "assertion-expired") => problem
             .detail("claim 'iat' is 95 s in the future; the client's clock is ahead, set it by NTP")
             .with(|extras| {

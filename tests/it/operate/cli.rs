@@ -237,7 +237,8 @@ async fn no_command_shows_what_was_erased_before_an_old_copy_was_restored(#[case
     let event = opened["disclosure"].as_str().expect("an entry").to_owned();
     let entry: EventId = event.parse().expect("an event");
     gateway.run(&["backup", "--config", "porth.toml", "--to", "old.backup"]).done();
-    let erase = ["log", "erase", "--config", "porth.toml", "--entry", &event, "--by", "ops-1", "--reason", "uk-gdpr:17"];
+    let erase =
+        ["log", "erase", "--config", "porth.toml", "--entry", &event, "--by", "ops-1", "--reason", "uk-gdpr:17"];
     gateway.run(&erase).done();
     assert!(!database(&gateway, entry).await.1);
     assert!(fs::read_to_string(gateway.path("porth-log-state.erased")).expect("kept").contains(&event));

@@ -81,7 +81,10 @@ async fn todays_answer_comes_by_the_notice_and_its_entry_names_the_old_one(#[cas
     let nobody = AskAgain { role: "head-of-everything".parse().expect("a code"), ..now() };
     let refused = again_as(&programme, HUB, &notice, &nobody, "a-key-of-the-hub-02").await;
     let fault = EnquiryError::Question(QuestionFault::Undeclared);
-    assert!(matches!(&refused, Err(AskAgainError::Enquiry(error)) if error.to_string() == fault.to_string()), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(AskAgainError::Enquiry(error)) if error.to_string() == fault.to_string()),
+        "{refused:?}"
+    );
 
     acknowledge_all(&programme, HUB).await;
     let over = again_as(&programme, HUB, &notice, &now(), "a-key-of-the-hub-03").await;

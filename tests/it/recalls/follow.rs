@@ -21,6 +21,8 @@ const TEAM: &str = "programme-team";
 const DELIVERY: &str = "programme-delivery/v1";
 const CHILD: &[(&str, &str)] = &[("nhs", "9990000018")];
 const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026")];
+/// A charity whose feed the hub alone draws on.
+const VOLUNTARY: (&str, &str) = ("hearth", "casework");
 const HOME: &[(&str, &str)] = &[("uprn", "100040123456")];
 /// A family of whom the wrong delivery says nothing.
 const OTHER_CHILD: &[(&str, &str)] = &[("nhs", "9990000034")];
@@ -28,7 +30,8 @@ const OTHER_CHILD: &[(&str, &str)] = &[("nhs", "9990000034")];
 /// Social care delivers the family, with a criterion that is met or not.
 async fn care(programme: &TestProgramme, meets: bool) -> porth::app::submit::Received {
     let from = programme.today().await - jiff::Span::new().days(40);
-    let flags = json!([{ "criterion": "H2", "state": if meets { "met" } else { "not_met" }, "from": from.to_string() }]);
+    let flags =
+        json!([{ "criterion": "H2", "state": if meets { "met" } else { "not_met" }, "from": from.to_string() }]);
     let home = programme.tokens(HOME);
     let rows = [
         programme.row(1, CHILD, json!({ "role": "child", "household": home, "flags": flags })),
@@ -76,7 +79,8 @@ async fn look_up(programme: &TestProgramme, tfid: Tfid) -> EventId {
 }
 
 fn run_terms() -> RunTerms {
-    let terms = json!({ "agreement": DELIVERY, "relationship": "screening", "role": "data-analyst", "user": opaque(8) });
+    let terms =
+        json!({ "agreement": DELIVERY, "relationship": "screening", "role": "data-analyst", "user": opaque(8) });
     serde_json::from_value(terms).expect("terms")
 }
 
@@ -162,7 +166,8 @@ async fn whoever_received_what_rested_on_a_wrong_delivery_is_told_in_whichever_w
     let mut kinds: Vec<&str> = kinds.iter().map(|entry| entry["body"]["of"].as_str().expect("a word")).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["answer", "run", "run", "table"]);
-    let steps: Vec<&str> = inbox(&programme, TEAM).await.iter().map(|it| it.next.as_ref().expect("a step").say).collect();
+    let steps: Vec<&str> =
+        inbox(&programme, TEAM).await.iter().map(|it| it.next.as_ref().expect("a step").say).collect();
     assert!(steps.iter().any(|say| say.contains("Look the family up again")), "{steps:?}");
     assert!(steps.iter().any(|say| say.contains("Begin another run")), "{steps:?}");
     assert!(steps.iter().any(|say| say.contains("next month")), "{steps:?}");
@@ -181,21 +186,22 @@ async fn a_run_whose_lines_are_gone_may_have_shown_it_and_a_feed_that_no_table_d
     let programme = TestProgramme::start(backend).await;
     a_family(&programme).await;
     let wrong = care(&programme, true).await;
-    let unused = programme.deliver(HOUSING.0, HOUSING.1, CORE, &[]).await;
+    let visit = programme.row(7, OTHER_CHILD, json!({ "role": "child" }));
+    let unused = programme.deliver(VOLUNTARY.0, VOLUNTARY.1, CORE, &[visit]).await;
     table(&programme).await;
     let (run, found) = run(&programme, "a-key-of-the-team-01").await;
     assert_eq!(found, 1);
     assert_eq!(programme.gateway.remove_old_run_pages(0).await.expect("removed"), 1);
 
-    let (care, role) = (caller(HOUSING.0), "social-worker".parse().expect("a role"));
-    let of_housing = Raiser::Holder(&care, &role);
-    let none = recall_as(&programme, of_housing, &Named::Submission(unused.id), "record-wrong").await.expect("taken");
+    let (voluntary, role) = (caller(VOLUNTARY.0), "social-worker".parse().expect("a role"));
+    let holder = Raiser::Holder(&voluntary, &role);
+    let none = recall_as(&programme, holder, &Named::Submission(unused.id), "record-wrong").await.expect("taken");
     let named = Named::Submission(wrong.id);
     let officer = Raiser::Officer("ig-1");
     let opened = programme.gateway.open_recall(officer, &named, "record-wrong", "a-key-of-an-officer-2").await;
     let id = opened.expect("opened").id;
     go_on(&programme).await;
-    assert_eq!(report(&programme, none.id).await.recall.looked, 0, "no agreement lets its tables draw on housing");
+    assert_eq!(report(&programme, none.id).await.recall.looked, 0, "no agreement lets the tables draw on it");
     let found = report(&programme, id).await;
     assert_eq!((found.counts.wrong, found.counts.unsettled), (2, 2), "{run}: the reading and the table");
 }
