@@ -216,7 +216,9 @@ async fn what_is_no_learned_weights_is_not_applied_and_none_are_withdrawn_where_
 /// Every entry in the gateway's database, and whether what opened one of them is there still.
 async fn database(gateway: &CliGateway, event: EventId) -> (Vec<serde_json::Value>, bool) {
     let path = fs::read_to_string(gateway.path("postgres-url")).map(|url| Location::Postgres(url.trim().to_owned()));
-    let location = path.unwrap_or_else(|_| Location::Sqlite(gateway.path("porth.sqlite")));
+    let restored = gateway.path("restored.sqlite");
+    let file = if restored.exists() { restored } else { gateway.path("porth.sqlite") };
+    let location = path.unwrap_or(Location::Sqlite(file));
     let store = Store::connect(&location, 2).await.expect("opens");
     let entries = store.log_entries(0, 1000).await.expect("entries");
     let entries = entries.iter().map(|(_, body)| serde_json::from_slice(body).expect("JSON")).collect();
@@ -244,7 +246,7 @@ async fn no_command_shows_what_was_erased_before_an_old_copy_was_restored(#[case
     assert!(fs::read_to_string(gateway.path("porth-log-state.erased")).expect("kept").contains(&event));
 
     match backend {
-        Backend::Sqlite => fs::rename(gateway.path("porth.sqlite"), gateway.path("gone.sqlite")).expect("moves"),
+        Backend::Sqlite => gateway.edit("porth.toml", "porth.sqlite", "restored.sqlite"),
         Backend::Postgres => gateway.write("postgres-url", &empty_database().await),
     }
     let restored = gateway.run(&["restore", "--config", "porth.toml", "--from", "old.backup"]).done();
