@@ -28,6 +28,7 @@ use crate::tlog::entry::RunInput;
 struct FamilyLook {
     members: Vec<Member>,
     /// The newest delivery of each feed that there was.
+    #[serde(default)]
     submissions: Vec<(AgencyCode, FeedCode, SubmissionId)>,
 }
 

@@ -115,7 +115,12 @@ fn events_of(path: &Path, text: &str) -> Result<BTreeSet<EventId>, KeptError> {
 }
 
 fn text(events: &BTreeSet<EventId>) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    let mut text = String::new();
+    for event in events {
+        text.push_str(&event.to_string());
+        text.push('\n');
+    }
+    text
 }
 
 fn write(path: &Path, text: &str) -> Result<(), KeptError> {
