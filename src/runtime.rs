@@ -98,7 +98,8 @@ pub struct Prepared {
     writer: tokio::task::JoinHandle<()>,
 }
 
-/// Opens database and keys. The schema must be in place.
+/// Opens database and keys, and destroys again what was erased before the database was restored: the one way to a
+/// gateway, for `porth serve` and for every command that needs one. The schema must be in place.
 ///
 /// # Errors
 ///
@@ -129,6 +130,15 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         witnesses,
     );
     open_log(&store, &config.log_origin).await?;
+    // Before anything is read: a restored backup brings nothing back, whichever command comes first.
+    let erased = gateway.erase_again(&kept_erasures::beside(&config.state_file()), jobs::RETENTION).await?;
+    if erased.erased > 0 {
+        tracing::warn!(
+            code = "retention.restored",
+            count = erased.erased,
+            "the database could open entries that were erased once: they are erased again, and an entry says so"
+        );
+    }
     if gateway.record_witnesses(config.witnesses.unwatched_because.as_deref()).await?.is_some() {
         tracing::warn!(code = "log.witnesses", "the witnesses are others than the log said: that is an entry now");
     }
@@ -137,6 +147,18 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         None => None,
     };
     Ok(Prepared { gateway, sequencer, writer: writer_task })
+}
+
+/// Opens the database alone, for commands that need no keys.
+///
+/// # Errors
+///
+/// [`StartError::Erasures`] where it can open what was erased once.
+pub async fn open_database(config: &Config) -> Result<Store, StartError> {
+    let store = Store::connect(&config.database.location()?, config.database.connections).await?;
+    let erased = kept_erasures::beside(&config.state_file());
+    kept_erasures::refuse_restored(&store, &config.programme, &erased).await?;
+    Ok(store)
 }
 
 /// The witnesses that the configuration names.
@@ -411,7 +433,7 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     check_whole(&*gateway.current_policies().await?)?;
     let state_file = config.state_file();
     refuse_older_log(gateway.store(), &state_file).await?;
-    // A restored backup brings nothing back that was erased.
+    // What the log says was erased is in the file too, from now on.
     let erased = kept_erasures::beside(&state_file);
     gateway.follow_erasures(&erased, jobs::RETENTION).await?;
     let tls = Arc::new(TlsReloader::from_files(tls_files(config))?);

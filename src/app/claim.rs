@@ -239,6 +239,7 @@ impl Gateway {
             feeds: &feeds,
             request_hash,
             view,
+            again: None,
         };
         let permitted = match decision {
             Ok(permitted) => permitted,
@@ -284,7 +285,7 @@ impl Gateway {
             (_, Ask::Engage(day)) => engaged(asked, permitted, found, &answered, day),
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
-        let aside = Aside { records: Some(&found.records), claim: Some(&said) };
+        let aside = Aside { records: Some(&found.records), claim: Some(&said), asked: None };
         let opening = answer_opening(asked, permitted, found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, found, opening)?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::error::AppError;
 use super::held_checkpoint::{self, HeldError};
 use super::log_index::check_log_index;
+use super::retention::kept_erasures::{self, KeptError};
 use super::witness::{Witnesses, witnessed_age};
 use crate::domain::ids::ProgrammeCode;
 use crate::domain::time::Timestamp;
@@ -97,7 +98,21 @@ pub async fn examine(store: &Store, expected: Expected<'_>) -> Vec<Finding> {
         Ok(()) => {}
         Err(error) => findings.push(unanswered(&error)),
     }
+    findings.push(erasures(store, expected).await);
     findings
+}
+
+/// Whether nothing can be opened that was erased once.
+async fn erasures(store: &Store, expected: Expected<'_>) -> Finding {
+    let check = "erasures";
+    let path = kept_erasures::beside(expected.state_file);
+    match kept_erasures::refuse_restored(store, expected.programme, &path).await {
+        Ok(()) => Finding::ok(check, "nothing can be opened that was erased once"),
+        Err(error @ KeptError::Restored(_)) => {
+            Finding::fail(check, error.to_string(), "erase them again: `porth retention show`")
+        }
+        Err(error) => Finding::fail(check, error.to_string(), "check `state_file`, and who may read there"),
+    }
 }
 
 /// Whether partner agencies have seen the log lately.

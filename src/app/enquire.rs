@@ -6,6 +6,7 @@
 //! same path: the same questions to the database, an answer of the same length, the same entry
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
+pub(in crate::app) mod again;
 pub(in crate::app) mod evidence;
 pub(super) mod family;
 pub(in crate::app) mod log_entry;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::again::{AskedWith, KeptQuestion};
 use self::log_entry::{Aside, Asked, answer_opening};
 use super::caller::AgencyCaller;
 use super::emergency::emergency_of;
@@ -272,8 +274,19 @@ impl Gateway {
         question: &Question,
         idempotency: &str,
     ) -> Result<Receipted, EnquiryError> {
+        self.enquire_with(caller, question, None, idempotency).await
+    }
+
+    /// As [`Gateway::enquire`]; `kept` is what an answer that was recalled had been asked with.
+    async fn enquire_with(
+        &self,
+        caller: &AgencyCaller,
+        question: &Question,
+        kept: Option<&KeptQuestion>,
+        idempotency: &str,
+    ) -> Result<Receipted, EnquiryError> {
         for _ in 0..MOST_TRIES {
-            if let Some(answer) = self.try_to_answer(caller, question, idempotency).await? {
+            if let Some(answer) = self.try_to_answer(caller, question, kept, idempotency).await? {
                 return Ok(answer);
             }
         }
@@ -285,16 +298,29 @@ impl Gateway {
         &self,
         caller: &AgencyCaller,
         question: &Question,
+        kept_question: Option<&KeptQuestion>,
         idempotency: &str,
     ) -> Result<Option<Receipted>, EnquiryError> {
-        let tag = self.reply_tag(caller, idempotency);
+        let tag = match kept_question {
+            None => self.reply_tag(caller, idempotency),
+            Some(_) => self.keys().tagger.reply(&caller.client, idempotency, b"POST /v1/notices/ask-again"),
+        };
         let opening = self.store().view_and_reply(self.programme(), &caller.client, &tag).await?;
         let (view, kept) = opening.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
         let takes_legacy = policies.takes_legacy_tokens(&caller.agency, &question.agreement, view.now);
-        self.check_question(&caller.agency, question, &policies, takes_legacy)?;
-        let request_hash = self.request_hash(&caller.client, question)?;
+        let again = match kept_question {
+            None => {
+                self.check_question(&caller.agency, question, &policies, takes_legacy)?;
+                None
+            }
+            Some(kept) => Some(self.question_today(kept, &caller.agency, question, &policies, takes_legacy)?),
+        };
+        let request_hash = match kept_question {
+            None => self.request_hash(&caller.client, question)?,
+            Some(kept) => self.request_hash(&caller.client, &(question, kept.of))?,
+        };
         if let Some(kept) = kept {
             return self.replay(&kept, &request_hash, view, &policies).await.map(Some);
         }
@@ -306,7 +332,8 @@ impl Gateway {
         let decision = self.decisions().contributors(policies.book(), &terms, &supplier_feeds, view.now);
 
         let form = question.mode.as_str();
-        let asked = Asked { caller, question, form, policies: &policies, feeds: &feeds, request_hash, view };
+        let again = again.as_ref();
+        let asked = Asked { caller, question, form, policies: &policies, feeds: &feeds, request_hash, view, again };
         match decision {
             Err(refusal) => self.refused(&asked, &refusal).await,
             Ok(_) if self.is_emergency_overdue(&asked).await? => self.refused_unreviewed(&asked).await,
@@ -358,7 +385,8 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let aside = Aside { records: Some(&found.records), ..Aside::default() };
+        let asked_with = AskedWith::new(asked.policies.blinding().layers, &found);
+        let aside = Aside { records: Some(&found.records), asked: Some(asked_with), ..Aside::default() };
         let opening = answer_opening(asked, permitted, &found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {

@@ -3,7 +3,12 @@
 //! A notice comes in the transaction of the log entry that it tells of, and says what the sealed
 //! opening of that entry holds. It names nothing that its reader was not given before. Whether the
 //! agreements would let the reader ask the same question today is worked out when it is read, from
-//! agreements alone; today's answer is asked for like any other.
+//! agreements alone; today's answer is asked for like any other, by the notice or anew (`next_step`).
+
+mod next_step;
+
+pub use self::next_step::{AskAgainError, NextStep, PastTerms};
+pub use super::enquire::again::AskAgain;
 
 use super::caller::AgencyCaller;
 use super::enquire::supplier_feed;
@@ -60,6 +65,8 @@ pub struct Notice {
     pub body: Option<NoticeBody>,
     /// Whether the question of that answer could be asked today, by the agreements alone.
     pub today: Option<Today>,
+    /// What to do about it; `None` once what it said was erased.
+    pub next: Option<NextStep>,
     /// When it was acknowledged.
     pub acknowledged_at: Option<Timestamp>,
 }
@@ -136,7 +143,7 @@ impl Gateway {
         let next_after = found.last().filter(|_| has_more).map(|notice| notice.id);
         let mut notices = Vec::with_capacity(found.len());
         for notice in found {
-            notices.push(self.read_notice(notice).await?);
+            notices.push(self.read_notice(caller, notice).await?);
         }
         Ok(NoticePage { notices, next_after })
     }
@@ -188,21 +195,25 @@ impl Gateway {
         found.filter(is_own).ok_or(NoticeError::Unknown)
     }
 
-    async fn read_notice(&self, notice: StoredNotice) -> Result<Notice, AppError> {
-        let sealed = self.store().sealed_entry(notice.event, OPENING).await?;
-        let body: Option<NoticeBody> = match sealed {
-            None => None,
-            Some(entry) => {
-                let text = self.open_field(notice.event, OPENING, &entry.sealed)?;
-                Some(serde_json::from_slice(&text).map_err(|_| StoreError::Corrupt("a notice"))?)
-            }
-        };
+    async fn read_notice(&self, caller: &AgencyCaller, notice: StoredNotice) -> Result<Notice, AppError> {
+        let body = self.notice_body(&notice).await?;
         let today = match body.as_ref().and_then(NoticeBody::entry) {
             Some(entry) => self.may_ask_today(entry).await?,
             None => None,
         };
+        let next = match &body {
+            Some(body) => Some(self.next_step(caller, &notice, body, today.as_ref()).await?),
+            None => None,
+        };
         let acknowledged_at = notice.acknowledged.map(|(at, _)| at);
-        Ok(Notice { id: notice.id, at: notice.at, disclosure: notice.event, body, today, acknowledged_at })
+        Ok(Notice { id: notice.id, at: notice.at, disclosure: notice.event, body, today, next, acknowledged_at })
+    }
+
+    /// What a notice says; `None` once that was erased.
+    async fn notice_body(&self, notice: &StoredNotice) -> Result<Option<NoticeBody>, AppError> {
+        let Some(entry) = self.store().sealed_entry(notice.event, OPENING).await? else { return Ok(None) };
+        let text = self.open_field(notice.event, OPENING, &entry.sealed)?;
+        Ok(Some(serde_json::from_slice(&text).map_err(|_| StoreError::Corrupt("a notice"))?))
     }
 
     /// Whether the question of an entry could be asked today; `None` where the entry is no question

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::enquire::again::AskedWith;
 use super::error::AppError;
 use super::export::open;
 use super::gateway::Gateway;
@@ -62,8 +63,11 @@ struct Evaluated {
 
 /// What the opening of names beside it holds.
 #[derive(Deserialize)]
-struct Named {
+pub(super) struct KeptNames {
     records: Option<Vec<Vec<RecordName>>>,
+    /// What was asked with; absent in entries of releases that did not keep it.
+    #[serde(default)]
+    pub(super) asked: Option<AskedWith>,
 }
 
 /// An answer with everything that it was computed from.
@@ -163,8 +167,8 @@ impl Gateway {
         }
         let commitments = &body.commitments;
         let evaluated: Evaluated = self.opening_of(id, "answer", &commitments.answer).await?;
-        let named: Option<Named> = match &commitments.names {
-            Some(commitment) => Some(self.opening_of(id, "names", commitment).await?),
+        let named: Option<KeptNames> = match &commitments.names {
+            Some(_) => Some(self.past_names(id, &body).await?),
             None => None,
         };
         let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
@@ -181,6 +185,12 @@ impl Gateway {
         let deliveries = delivered.collect();
         let (set, records) = (set.into_iter().collect(), named.and_then(|named| named.records));
         Ok(PastAnswer { at, programme, set, deliveries, evaluated, records, body: *body })
+    }
+
+    /// What the opening of names beside an answer holds.
+    pub(super) async fn past_names(&self, id: EventId, body: &Enquiry) -> Result<KeptNames, PastError> {
+        let commitment = body.commitments.names.as_ref().ok_or(PastError::Erased)?;
+        self.opening_of(id, "names", commitment).await
     }
 
     /// What an opening holds, once it is what the entry commits to: the database may hold another one.

@@ -203,6 +203,7 @@ impl Gateway {
             feeds: &feeds,
             request_hash,
             view,
+            again: None,
         };
         let permitted = match decision {
             Ok(permitted) => permitted,

@@ -22,7 +22,7 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use crate::domain::agency::AgencyKind;
-use crate::domain::ids::{AgreementRef, EventId, PurposeCode, RoleCode};
+use crate::domain::ids::{AgencyCode, AgreementRef, EventId, PurposeCode, RoleCode};
 use crate::domain::statistics::cohort::Cohort;
 use crate::domain::statistics::profile::{Profile, ProfileName};
 use crate::domain::statistics::release::{Elsewhere, Past, Shown, Standing, release};
@@ -121,13 +121,7 @@ impl Asked<'_> {
     /// Releases to one recipient under one agreement, in one profile, follow one another. Versions of
     /// the agreement continue what was released under those before.
     fn series(&self) -> String {
-        format!(
-            "{}{}/{}{}",
-            self.all_series(),
-            self.caller.agency,
-            self.wanted.agreement.id,
-            self.population.series_ending()
-        )
+        series_name(self.profile.name().as_str(), &self.caller.agency, &self.wanted.agreement, self.population)
     }
 
     /// How the names of all series of the profile begin, whoever reads them.
@@ -431,6 +425,21 @@ pub(super) fn mode_of(table: &str) -> crate::domain::agreement::AnswerMode {
 /// Whether a table is for the programme team alone.
 pub(super) fn is_for_the_team(table: &str) -> bool {
     Population::of_table(table) == Some(Population::Numbered)
+}
+
+fn series_name(profile: &str, reader: &AgencyCode, agreement: &AgreementRef, population: Population) -> String {
+    format!("{profile}/{reader}/{}{}", agreement.id, population.series_ending())
+}
+
+/// The series that a table which left belongs to, from what its entry says; `None` for one that is not in the
+/// catalogue.
+pub(in crate::app) fn series_of(
+    profile: &str,
+    reader: &AgencyCode,
+    agreement: &AgreementRef,
+    table: &str,
+) -> Option<String> {
+    Population::of_table(table).map(|population| series_name(profile, reader, agreement, population))
 }
 
 /// Where the sealed members of a release are.

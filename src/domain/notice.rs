@@ -64,7 +64,8 @@ pub enum NoticeBody {
         answered_at: Timestamp,
         /// The reader's own reference of the case that it was given for, where the entry has one.
         case: Option<OpaqueRef>,
-        /// In which form it was asked: a mode, `engagement`, `claim`, `family` or `match-run`.
+        /// In which form it was asked: a mode, `engagement`, `claim`, `family`, `match-run`, `table` or
+        /// `preview`.
         form: String,
         /// Whether it would certainly have been another answer; false where the records of that day
         /// can no longer be told apart.

@@ -79,7 +79,7 @@ pub use partners::{ClientKey, Standing};
 pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, StoredMatch};
 pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
-pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredRecall};
+pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredRecall, TELLING_TYPES};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use reidentification::{NewReid, ReidKey, ReidKeyKind, StoredReid};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};

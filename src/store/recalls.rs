@@ -6,6 +6,9 @@ use super::{Store, StoreError, Tx};
 use crate::domain::ids::{AgencyCode, EventId, MatchRunId, NoticeId, ProgrammeCode, RecallId};
 use crate::domain::time::Timestamp;
 
+/// The types of the entries by which somebody received what rests on records.
+pub const TELLING_TYPES: [&str; 4] = ["enquiry", "family.disclosure", "match.run.step", "statistics"];
+
 macro_rules! select {
     ($condition:literal) => {
         concat!(
@@ -41,10 +44,10 @@ statements! {
                         WHERE recall_finding.recall = $1 AND notice.acknowledged_at = 0
                         ORDER BY recall_finding.agency";
     RECALLED = "SELECT COUNT(*) FROM recall_finding WHERE event = $1 AND of = 'engagement'";
-    /// Entries of the three types that tell somebody about persons, by their places in the log.
+    /// Entries of the types of [`TELLING_TYPES`], by their places in the log.
     ANSWERS = "SELECT log_leaf.idx, event.id, event.body FROM log_leaf JOIN event ON event.id = log_leaf.event
                WHERE log_leaf.idx >= $1 AND log_leaf.idx < $2
-                 AND event.type IN ('enquiry', 'family.disclosure', 'match.run.step')
+                 AND event.type IN ('enquiry', 'family.disclosure', 'match.run.step', 'statistics')
                ORDER BY log_leaf.idx";
     OLDEST_PENDING = "SELECT COALESCE(MIN(event.at), 0) FROM log_pending JOIN event ON event.id = log_pending.event";
     RUNS = "SELECT id FROM match_run WHERE programme = $1 AND state = 'closed' ORDER BY number";
@@ -81,6 +84,8 @@ pub enum FindingKind {
     Engagement,
     /// A reading of a match run.
     Run,
+    /// A table of counts, or a preview of one.
+    Table,
     /// A family that has records of different people.
     Family,
 }
@@ -92,6 +97,7 @@ impl FindingKind {
             Self::Answer => "answer",
             Self::Engagement => "engagement",
             Self::Run => "run",
+            Self::Table => "table",
             Self::Family => "family",
         }
     }
@@ -144,7 +150,7 @@ pub struct NewFinding {
 /// What a recall found, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecallCounts {
-    /// Answers that were wrong: answers, engagements, readings of runs.
+    /// Answers that were wrong: answers, engagements, readings of runs, tables.
     pub wrong: u64,
     /// Of these, those that could not be told apart any more and may have been right.
     pub unsettled: u64,
@@ -352,4 +358,16 @@ fn read(row: &Row) -> Result<StoredRecall, StoreError> {
         untouched: row.int(10)? as u64,
         closed_at: time(row.int(11)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_looked_through_for_every_type_that_tells() {
+        for kind in TELLING_TYPES {
+            assert!(ANSWERS.contains(&format!("'{kind}'")), "{kind}");
+        }
+    }
 }

@@ -29,6 +29,21 @@ statements! {
                                     AND later.figure = statistics_figure.figure
                                     AND later.number > statistics_figure.number)
                 ORDER BY statistics_figure.figure";
+    /// The days of a release and of the earlier ones of which a figure stood when it was made.
+    BEHIND = "SELECT as_at FROM statistics_release WHERE programme = $1 AND series = $2 AND number = $3
+              UNION
+              SELECT statistics_release.as_at FROM statistics_figure
+              JOIN statistics_release ON statistics_release.programme = statistics_figure.programme
+                AND statistics_release.series = statistics_figure.series
+                AND statistics_release.number = statistics_figure.number
+              WHERE statistics_figure.programme = $1 AND statistics_figure.series = $2
+                AND statistics_figure.number <= $3
+                AND NOT EXISTS (SELECT 1 FROM statistics_figure later
+                                WHERE later.programme = statistics_figure.programme
+                                  AND later.series = statistics_figure.series
+                                  AND later.figure = statistics_figure.figure
+                                  AND later.number > statistics_figure.number AND later.number <= $3)
+              ORDER BY as_at";
     MEMBERS = "SELECT number, members FROM statistics_release
                WHERE programme = $1 AND series = $2 AND members <> $3 ORDER BY number";
     ADD = "INSERT INTO statistics_release (programme, series, number, as_at, basis, sources, members)
@@ -152,6 +167,17 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// The days whose records a release shows: its own, and those of earlier releases of which a figure stood in it.
+    pub async fn days_behind_release(
+        &self,
+        programme: &ProgrammeCode,
+        series: &str,
+        number: i64,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let rows = self.fetch_all(BEHIND, values![programme.as_str(), series, number]).await?;
+        rows.iter().map(|row| Ok(Timestamp::from_micros(row.int(0)?))).collect()
     }
 
     /// Those counted in releases of which a figure still stands, sealed.

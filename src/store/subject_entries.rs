@@ -50,6 +50,10 @@ statements! {
                        AND EXISTS (SELECT 1 FROM opening WHERE opening.event = event.id)
                      ORDER BY event.at, event.id LIMIT $4";
     ERASURES = "SELECT id, body FROM event WHERE type = 'erasure' AND id > $1 ORDER BY id LIMIT $2";
+    FOLLOWED = "SELECT COUNT(*) FROM erasures_followed WHERE names_sha256 = $1";
+    NOTE_FOLLOWED = "INSERT INTO erasures_followed (names_sha256, at) VALUES ($1, $2)
+                     ON CONFLICT (names_sha256) DO UPDATE SET at = excluded.at";
+    FORGET_FOLLOWED = "DELETE FROM erasures_followed WHERE at < $1";
 }
 
 /// A record that an entry rests on.
@@ -149,9 +153,27 @@ impl Store {
         let rows = self.fetch_all(ERASURES, values![after, limit]).await?;
         rows.iter().map(|row| Ok((event_id(row, 0)?, row.bytes(1)?))).collect()
     }
+
+    /// Whether nothing that a list of erasures names can be opened, as it was found before.
+    pub async fn has_followed(&self, names_sha256: &[u8; 32]) -> Result<bool, StoreError> {
+        let row = self.fetch_optional(FOLLOWED, values![names_sha256]).await?;
+        Ok(row.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0)
+    }
 }
 
 impl Tx {
+    /// Notes that nothing which a list of erasures names can be opened, and forgets what was noted before
+    /// `since`.
+    pub async fn note_followed(
+        &mut self,
+        names_sha256: &[u8; 32],
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(NOTE_FOLLOWED, values![names_sha256, now.as_micros()]).await?;
+        self.execute(FORGET_FOLLOWED, values![since.as_micros()]).await.map(drop)
+    }
+
     /// Notes that an entry rests on whatever another one rested on.
     pub async fn copy_record_uses(&mut self, from: EventId, to: EventId) -> Result<(), StoreError> {
         self.execute(COPY, values![from.as_bytes(), to.as_bytes()]).await.map(drop)

@@ -37,4 +37,4 @@ pub mod verify;
 pub mod witness;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -88,7 +88,7 @@ pub(super) fn openings(number: usize) -> Vec<Opening> {
     FIELDS.iter().map(|field| Opening::new(*field, salt(field), format!("{field}-{number}").into_bytes())).collect()
 }
 
-pub(super) fn enquiry(number: usize) -> Body {
+pub(crate) fn enquiry(number: usize) -> Body {
     let [actor, answer, case, subject] = openings(number).try_into().expect("four");
     let decision = |supplier: &str, item: &str| Decision {
         supplier: supplier.parse().expect("a code"),
@@ -129,6 +129,7 @@ pub(super) fn enquiry(number: usize) -> Body {
         relationship: code("open-case"),
         role: "practitioner".parse().expect("a code"),
         emergency: None,
+        again: None,
         mode: code("areas"),
         outcome: if number % 7 == 3 { Outcome::Refused(code("ceiling")) } else { Outcome::Answered },
         decisions: vec![withheld.clone(), decision("schools", "A1"), decision("schools", "A2")],

@@ -111,6 +111,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("post /v1/match-runs/{id}/work-list", Object(Run, &[EDUCATION])),
     ("get /v1/notices", OwnThings),
     ("post /v1/notices/{id}/acknowledge", Object(Nothing, &[])),
+    ("post /v1/notices/{id}/ask-again", Object(Nothing, &[])),
     ("post /v1/policy/explain", Whoever),
     ("post /v1/policy/preview", Agreement(TEAM_ANALYST)),
     ("get /v1/possible-matches", OwnThings),

@@ -50,13 +50,15 @@ pub(in crate::app) struct Found {
     pub(in crate::app) hidden: i64,
     /// The question's own blinded tokens, then those of the address that it carries.
     pub(in crate::app) tokens: Vec<StoredToken>,
+    /// How many of these are the person's.
+    pub(in crate::app) of_person: usize,
 }
 
 impl Found {
     /// What is found where nobody is asked about.
     pub(in crate::app) fn nobody() -> Self {
         let (members, records, tokens) = (Vec::new(), Vec::new(), Vec::new());
-        Self { members, records, asked_about: 0, is_known: false, is_family: false, hidden: 0, tokens }
+        Self { members, records, asked_about: 0, is_known: false, is_family: false, hidden: 0, tokens, of_person: 0 }
     }
 }
 
@@ -64,11 +66,10 @@ impl Gateway {
     /// Looks for the person and the family. The same looks are made whoever is asked about.
     pub(in crate::app) async fn find(&self, asked: &Asked<'_>, permitted: &Permitted) -> Result<Found, AppError> {
         let policies = asked.policies;
-        let asked_about = policies.blind(self, &asked.question.tokens);
+        let [asked_about, carried] = asked.blinded(self);
         // A retired token finds nobody; the entry is written with it, as for any stranger.
         let tokens: Vec<StoredToken> =
             asked_about.iter().filter(|token| !policies.is_retired(token.blinded)).copied().collect();
-        let carried = policies.blind(self, &asked.question.household);
         let feeds: Vec<(AgencyCode, FeedCode)> =
             permitted.feeds().into_iter().filter(|(agency, _)| *agency != asked.caller.agency).collect();
         let reach = Reach {
@@ -93,8 +94,9 @@ impl Gateway {
 
         let (persons, place, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
         let (members, records) = persons.into_iter().map(|person| (person.member, person.records)).unzip();
+        let of_person = asked_about.len();
         let asked_with = [asked_about, carried].concat();
-        Ok(Found { members, records, asked_about: place, is_known, is_family, hidden, tokens: asked_with })
+        Ok(Found { members, records, asked_about: place, is_known, is_family, hidden, tokens: asked_with, of_person })
     }
 
     /// Every family of the permitted set, by the minimal rule: those that an enquiry about any of their

@@ -145,6 +145,7 @@ impl Gateway {
             feeds,
             request_hash: [0; 32],
             view: *view,
+            again: None,
         };
         let is_team = policies.agency(&caller.agency).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
         let stopped = if is_team { may_proceed } else { Err(NOT_THE_TEAM) };

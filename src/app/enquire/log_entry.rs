@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use std::collections::BTreeSet;
 
+use super::again::{Again, AskedWith};
 use super::evidence::Found;
 use super::{Question, supplier_feed};
 use crate::app::caller::AgencyCaller;
@@ -46,9 +47,19 @@ pub(in crate::app) struct Asked<'a> {
     pub(in crate::app) feeds: &'a [FeedState],
     pub(in crate::app) request_hash: [u8; 32],
     pub(in crate::app) view: View,
+    /// Where the question of a recalled answer is asked again: its tokens, which the question has not.
+    pub(in crate::app) again: Option<&'a Again>,
 }
 
 impl Asked<'_> {
+    /// What is asked with, blinded as stored tokens are: the person's tokens, then those of the address.
+    pub(super) fn blinded(&self, gateway: &Gateway) -> [Vec<StoredToken>; 2] {
+        match self.again {
+            Some(again) => [again.tokens.clone(), again.household.clone()],
+            None => [&self.question.tokens, &self.question.household].map(|it| self.policies.blind(gateway, it)),
+        }
+    }
+
     /// The state that the question is decided on.
     pub(in crate::app) fn decided_on(&self, programme: &ProgrammeCode) -> (ProgrammeCode, DecidedOn) {
         (programme.clone(), (self.view.policy_revision, self.view.generation))
@@ -110,6 +121,9 @@ pub(in crate::app) struct Aside<'a> {
     /// The names of each member's records, so that the same person is found again later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::app) records: Option<&'a [Vec<RecordName>]>,
+    /// What was asked with, so that the question can be asked again should the answer be recalled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::app) asked: Option<AskedWith>,
     /// What left with the answer of a claim's journey; it names persons by the recipient's pseudonyms alone.
     #[serde(skip)]
     pub(in crate::app) claim: Option<&'a serde_json::Value>,
@@ -188,8 +202,7 @@ impl Gateway {
 
     /// The question's blinded tokens, then those of the address that it carries.
     fn asked_with(&self, asked: &Asked<'_>) -> Vec<StoredToken> {
-        let [tokens, carried] = [&asked.question.tokens, &asked.question.household];
-        [asked.policies.blind(self, tokens), asked.policies.blind(self, carried)].concat()
+        asked.blinded(self).concat()
     }
 
     /// Everything of an entry that does not depend on the answer.
@@ -237,6 +250,7 @@ impl Gateway {
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
             emergency: question.emergency.map(|danger| code(danger.as_str())).transpose()?,
+            again: asked.again.map(|again| again.of),
             role: question.role.clone(),
             mode: code(form)?,
             outcome: Outcome::Answered,

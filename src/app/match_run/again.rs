@@ -9,6 +9,7 @@ use crate::domain::ids::MatchRunId;
 use crate::linkage::match_run::{CandidateFamily, RunDifference, difference};
 use crate::store::{RunState, StoreError, StoredRun};
 use crate::tlog::digest::Digest;
+use crate::tlog::entry::RunInput;
 
 /// What computing a run again came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,11 @@ impl Gateway {
             (RunState::Closed, Some(_)) => Err(MatchRunError::Removed),
             _ => Err(MatchRunError::NotDue),
         }
+    }
+
+    /// The deliveries that a run was computed from.
+    pub(in crate::app) fn inputs_of(&self, run: &StoredRun) -> Result<Vec<RunInput>, AppError> {
+        Ok(RunGround::read(run)?.inputs)
     }
 
     pub(in crate::app) async fn families_of(&self, run: &StoredRun) -> Result<Vec<CandidateFamily>, AppError> {

@@ -1,4 +1,4 @@
-//! Which records of an answer came with a wrong delivery.
+//! Which records of an answer came with a wrong delivery, and when that was shown.
 //!
 //! An entry names the newest delivery of each feed that it was answered from. A snapshot stands alone; a
 //! delta stands on the deliveries before it, and what it says of a record replaces what they said.
@@ -9,9 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::past::PastAnswer;
-use crate::domain::claim::RecordName;
-use crate::domain::ids::{OpaqueRef, SubmissionId};
-use crate::store::Submission;
+use crate::domain::claim::{Person, RecordName};
+use crate::domain::ids::{AgencyCode, FeedCode, OpaqueRef, SubmissionId};
+use crate::domain::recall::{Verdict, without};
+use crate::domain::time::Timestamp;
+use crate::store::{Submission, SubmissionState};
 
 /// Records of one look at a delivery.
 const PAGE: i64 = 2000;
@@ -28,9 +30,9 @@ pub(super) struct WrongDelivery {
 }
 
 /// The records of an answer that came with the delivery, and whether that is certain.
-pub(super) struct FromDelivery {
-    pub(super) records: BTreeSet<RecordName>,
-    pub(super) is_certain: bool,
+struct FromDelivery {
+    records: BTreeSet<RecordName>,
+    is_certain: bool,
 }
 
 impl WrongDelivery {
@@ -38,16 +40,64 @@ impl WrongDelivery {
         Self { delivery, chains: HashMap::new(), references: HashMap::new() }
     }
 
-    /// Which records of an answer said what the delivery said; `None` when it was not in the answer.
-    pub(super) async fn in_answer(
+    /// Whether answers could rest on it at some moment of a time. It counts from the moment that it was received,
+    /// a little before it was shown.
+    pub(super) fn was_shown_between(&self, from: Timestamp, to: Timestamp) -> bool {
+        let Submission { state, received_at, finished_at, .. } = &self.delivery;
+        let end = match state {
+            SubmissionState::Visible | SubmissionState::Withdrawing => None,
+            SubmissionState::Replaced | SubmissionState::Withdrawn => *finished_at,
+            SubmissionState::Staging
+            | SubmissionState::Staged
+            | SubmissionState::Publishing
+            | SubmissionState::Failed => return false,
+        };
+        to >= *received_at && end.is_none_or(|end| from <= end)
+    }
+
+    /// Whether the records that were shown to somebody said what the delivery said. `submissions` are the newest
+    /// of each feed at that moment.
+    pub(super) async fn judge_shown(
+        &mut self,
+        gateway: &Gateway,
+        submissions: &[(AgencyCode, FeedCode, SubmissionId)],
+        records: &[RecordName],
+    ) -> Result<Option<Verdict>, AppError> {
+        let found = self.in_answer(gateway, submissions, records).await?;
+        Ok(found.map(|found| if found.is_certain { Verdict::Wrong } else { Verdict::Unsettled }))
+    }
+
+    /// Judges an answer again without what the delivery said; `None` when it was not in the answer.
+    pub(super) async fn judge_answer(
         &mut self,
         gateway: &Gateway,
         past: &PastAnswer,
+        persons: &[Person],
+    ) -> Result<Option<Verdict>, AppError> {
+        let records: Vec<RecordName> = persons.iter().flat_map(|person| person.records.clone()).collect();
+        let Some(found) = self.in_answer(gateway, past.submissions(), &records).await? else { return Ok(None) };
+        let left = persons.iter().filter_map(|person| {
+            let is_from = |&place: &usize| found.records.contains(&person.records[place]);
+            let unsaid: BTreeSet<usize> = (0..person.records.len()).filter(is_from).collect();
+            without(person, &unsaid).map(|person| person.member)
+        });
+        let mut readings = vec![left.collect::<Vec<_>>()];
+        if !found.is_certain {
+            readings.push(persons.iter().map(|person| person.member.clone()).collect());
+        }
+        Ok(Some(Verdict::of(past.answer(), past.mode(), &readings, &past.facts())))
+    }
+
+    /// Which records of an answer said what the delivery said; `None` when it was not in the answer.
+    async fn in_answer(
+        &mut self,
+        gateway: &Gateway,
+        submissions: &[(AgencyCode, FeedCode, SubmissionId)],
         records: &[RecordName],
     ) -> Result<Option<FromDelivery>, AppError> {
         let Submission { id, agency, feed, .. } = &self.delivery;
         let (id, agency, feed) = (*id, agency.clone(), feed.clone());
-        let newest = past.submissions().iter().find(|(of, its, _)| *of == agency && *its == feed);
+        let newest = submissions.iter().find(|(of, its, _)| *of == agency && *its == feed);
         let Some((_, _, newest)) = newest else { return Ok(None) };
         let chain = self.chain(gateway, *newest).await?;
         let Some(place) = chain.iter().position(|one| *one == id) else { return Ok(None) };

@@ -1,7 +1,7 @@
-//! What rests on a wrong match beside single answers: looks at families, readings of match runs, and
-//! families that have records of different people.
+//! What rests on a wrong match or delivery beside single answers: looks at families, readings of match runs,
+//! and families that have records of different people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,17 +15,21 @@ use crate::domain::agency::AgencyKind;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::evidence::Member;
 use crate::domain::family;
-use crate::domain::ids::{EventId, MatchRunId, OpaqueRef};
+use crate::domain::ids::{AgencyCode, EventId, FeedCode, MatchRunId, OpaqueRef, SubmissionId};
 use crate::domain::notice::NoticeBody;
 use crate::domain::recall::{Verdict, Wrong};
 use crate::domain::tfid::Tfid;
 use crate::linkage::match_run::CandidateFamily;
 use crate::store::{FindingKind, RunState, StoredRecall};
+use crate::tlog::entry::RunInput;
 
 /// What the sealed opening of a look at a family holds of its people.
 #[derive(Deserialize)]
 struct FamilyLook {
     members: Vec<Member>,
+    /// The newest delivery of each feed that there was.
+    #[serde(default)]
+    submissions: Vec<(AgencyCode, FeedCode, SubmissionId)>,
 }
 
 /// What the opening beside it holds of their records.
@@ -35,22 +39,25 @@ struct FamilyNames {
 }
 
 impl Gateway {
-    /// A look at a family in which one person was two showed the wrong people. A wrong delivery is
-    /// found by the answers and engagements that rest on it, not here.
+    /// A look at a family in which one person was two showed the wrong people; one in which a record came with a
+    /// wrong delivery showed what that said.
     pub(super) async fn judge_family_look(
         &self,
         ground: &mut Ground<'_>,
         event: EventId,
     ) -> Result<Option<Verdict>, AppError> {
-        if matches!(ground.wrong, Wrong::Delivery { .. }) {
-            return Ok(None);
-        }
         let Some(entry) = self.store().sealed_entry(event, "answer").await? else { return Ok(None) };
         let value: Value = self.open_answer(event, &entry.sealed)?;
         let Ok(look) = serde_json::from_value::<FamilyLook>(value) else { return Ok(None) };
         let Some(entry) = self.store().sealed_entry(event, "names").await? else { return Ok(None) };
         let names = self.open_field(event, "names", &entry.sealed)?;
         let Ok(FamilyNames { records }) = serde_json::from_slice(&names) else { return Ok(None) };
+        if let Some(mut delivery) = ground.delivery.take() {
+            let shown: Vec<RecordName> = records.into_iter().flatten().map(name).collect();
+            let verdict = delivery.judge_shown(self, &look.submissions, &shown).await;
+            ground.delivery = Some(delivery);
+            return verdict;
+        }
         let person = |(records, member): (Vec<family::RecordName>, Member)| Person {
             records: records.into_iter().map(name).collect(),
             member,
@@ -59,20 +66,40 @@ impl Gateway {
         Ok(self.parted_in(ground, &persons).await?.map(|_| Verdict::Wrong))
     }
 
-    /// A reading of a run in which one person of a family was two.
+    /// A reading of a run in which one person of a family was two, or a record came with a wrong delivery. Once
+    /// a run's lines are gone nobody can tell which families it had: then every reader of a run that the
+    /// delivery was in may have been shown what it said.
     pub(super) async fn judge_run(
         &self,
         ground: &mut Ground<'_>,
         run: MatchRunId,
     ) -> Result<Option<Verdict>, AppError> {
-        if matches!(ground.wrong, Wrong::Delivery { .. }) {
+        let Some(run) = self.store().match_run(self.programme(), run).await? else { return Ok(None) };
+        if run.state != RunState::Closed {
             return Ok(None);
         }
-        let Some(run) = self.store().match_run(self.programme(), run).await? else { return Ok(None) };
-        if run.state != RunState::Closed || run.removed_at.is_some() {
+        let newest = match &ground.delivery {
+            None => Vec::new(),
+            Some(wrong) => {
+                let inputs = self.inputs_of(&run)?;
+                let is_input = inputs.iter().any(|input| input.submission == wrong.delivery.id);
+                if !is_input || run.removed_at.is_some() {
+                    return Ok(is_input.then_some(Verdict::Unsettled));
+                }
+                newest_of_each_feed(inputs)
+            }
+        };
+        if run.removed_at.is_some() {
             return Ok(None);
         }
         let families: Vec<CandidateFamily> = self.families_of(&run).await?;
+        if let Some(mut delivery) = ground.delivery.take() {
+            let shown: Vec<RecordName> =
+                families.into_iter().flat_map(|family| family.people).flatten().map(name).collect();
+            let verdict = delivery.judge_shown(self, &newest, &shown).await;
+            ground.delivery = Some(delivery);
+            return verdict;
+        }
         for family in families {
             let person = |records: &Vec<family::RecordName>| Person {
                 records: records.iter().cloned().map(name).collect(),
@@ -125,6 +152,16 @@ impl Gateway {
         }
         Ok(told)
     }
+}
+
+/// A run's inputs are all that its feeds showed; what was shown last stands on the others.
+fn newest_of_each_feed(inputs: Vec<RunInput>) -> Vec<(AgencyCode, FeedCode, SubmissionId)> {
+    let mut newest: BTreeMap<(AgencyCode, FeedCode), SubmissionId> = BTreeMap::new();
+    for input in inputs {
+        let seen = newest.entry((input.agency, input.feed)).or_insert(input.submission);
+        *seen = (*seen).max(input.submission); // identifiers grow with time
+    }
+    newest.into_iter().map(|((agency, feed), submission)| (agency, feed, submission)).collect()
 }
 
 /// Stands for a family in a recall's findings; the recall's random id keeps it from being recomputed

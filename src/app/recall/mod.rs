@@ -7,8 +7,10 @@
 //! | this one | a recall is opened, by an officer or by a holder about its own record |
 //! | `wrong` | what was named becomes what was wrong |
 //! | `search` | the entries of the log are looked through, page by page; who was told something wrong is told so |
+//! | `recipients` | the ways in which somebody receives what rests on records |
 //! | `readings` | how a family has to be read without the wrong match |
 //! | `delivery` | which records of an answer came with a wrong delivery |
+//! | `families`, `tables` | looks at families, readings of match runs; tables and previews |
 //!
 //! A holder is told that its recall was taken, and nothing of what came of it: whether anybody had
 //! received anything depends on others' records. People whom a shield reaches are in no recall.
@@ -16,7 +18,9 @@
 mod delivery;
 mod families;
 mod readings;
+mod recipients;
 mod search;
+mod tables;
 mod wrong;
 
 use super::caller::AgencyCaller;

@@ -10,22 +10,23 @@ use std::collections::{BTreeSet, HashMap};
 use super::delivery::WrongDelivery;
 use super::pair_name;
 use super::readings::Reading;
+use super::recipients::{Recipient, Way};
 use crate::app::enrol::code;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::app::past::{PastAnswer, PastError};
+use crate::app::past::PastError;
 use crate::app::policies::Policies;
 use crate::crypto::random::uuid_v7;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::ids::{AgencyCode, EventId, OpaqueRef};
 use crate::domain::notice::NoticeBody;
-use crate::domain::recall::{Verdict, Wrong, without};
+use crate::domain::recall::{Verdict, Wrong};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::store::{
     FindingKind, LinkableRecord, NewEvent, NewFinding, RecallState, StoreError, StoredNotice, StoredRecall,
 };
-use crate::tlog::entry::{Body, Entry, NoticeCommitments, Outcome, RecallNotice, RecallStep};
+use crate::tlog::entry::{Body, Entry, NoticeCommitments, RecallNotice, RecallStep};
 
 /// Entries of the log that one page looks at.
 const PAGE: u64 = 256;
@@ -162,24 +163,17 @@ impl Gateway {
         for (event, body) in self.store().answers_in_log(recall.place, end).await? {
             let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
             let at = entry.at();
-            let found = match entry.into_body() {
-                Body::Enquiry(asked) if asked.outcome == Outcome::Answered => {
-                    let of =
-                        if asked.mode.as_str() == "engagement" { FindingKind::Engagement } else { FindingKind::Answer };
-                    let verdict = self.judge_answer(&mut ground, event).await?;
-                    verdict.map(|verdict| (of, asked.recipient, asked.mode.as_str().to_owned(), verdict))
-                }
-                Body::FamilyDisclosure(asked) if asked.outcome == Outcome::Answered => {
-                    let verdict = self.judge_family_look(&mut ground, event).await?;
-                    verdict.map(|verdict| (FindingKind::Answer, asked.recipient, "family".to_owned(), verdict))
-                }
-                Body::MatchRunStep(step) if step.outcome == Outcome::Answered && step.step.as_str() == "families" => {
-                    let verdict = self.judge_run(&mut ground, step.run).await?;
-                    verdict.map(|verdict| (FindingKind::Run, step.agency, "match-run".to_owned(), verdict))
-                }
+            let body = entry.into_body();
+            let Some(Recipient { way, agency, form }) = Recipient::of(&body) else { continue };
+            let verdict = match (way, &body) {
+                (Way::Answer | Way::Engagement, _) => self.judge_answer(&mut ground, event).await?,
+                (Way::FamilyLook, _) => self.judge_family_look(&mut ground, event).await?,
+                (Way::RunReading, Body::MatchRunStep(step)) => self.judge_run(&mut ground, step.run).await?,
+                (Way::Table, Body::Statistics(table)) => self.judge_table(&ground, table, at).await?,
+                (Way::Preview, Body::Enquiry(preview)) => Self::judge_preview(&ground, preview, at),
                 _ => None,
             };
-            let Some((of, agency, form, verdict)) = found else { continue };
+            let Some(verdict) = verdict else { continue };
             page.looked += 1;
             if verdict == Verdict::Untouched {
                 continue;
@@ -193,7 +187,14 @@ impl Gateway {
                 form,
                 certain: is_certain,
             };
-            page.told.push(Told { of, event: *event.as_bytes(), agency, is_certain, body, entry: Some(event) });
+            page.told.push(Told {
+                of: way.finding(),
+                event: *event.as_bytes(),
+                agency,
+                is_certain,
+                body,
+                entry: Some(event),
+            });
         }
         Ok(page)
     }
@@ -213,7 +214,7 @@ impl Gateway {
         };
         let Some(persons) = past.persons() else { return Ok(None) };
         if let Some(mut delivery) = ground.delivery.take() {
-            let verdict = self.judge_delivery(&mut delivery, &past, &persons).await;
+            let verdict = delivery.judge_answer(self, &past, &persons).await;
             ground.delivery = Some(delivery);
             return verdict;
         }
@@ -230,26 +231,6 @@ impl Gateway {
             is_family: past.is_family(),
         };
         Ok(Some(Verdict::of(past.answer(), past.mode(), &reading.all(), &past.facts())))
-    }
-
-    async fn judge_delivery(
-        &self,
-        delivery: &mut WrongDelivery,
-        past: &PastAnswer,
-        persons: &[Person],
-    ) -> Result<Option<Verdict>, AppError> {
-        let records: Vec<RecordName> = persons.iter().flat_map(|person| person.records.clone()).collect();
-        let Some(found) = delivery.in_answer(self, past, &records).await? else { return Ok(None) };
-        let left = persons.iter().filter_map(|person| {
-            let is_from = |&place: &usize| found.records.contains(&person.records[place]);
-            let unsaid: BTreeSet<usize> = (0..person.records.len()).filter(is_from).collect();
-            without(person, &unsaid).map(|person| person.member)
-        });
-        let mut readings = vec![left.collect::<Vec<_>>()];
-        if !found.is_certain {
-            readings.push(persons.iter().map(|person| person.member.clone()).collect());
-        }
-        Ok(Some(Verdict::of(past.answer(), past.mode(), &readings, &past.facts())))
     }
 
     /// The wrong pairs within each person; `None` when there is none. A pair of which a shield reaches a

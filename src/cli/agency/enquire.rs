@@ -1,6 +1,6 @@
 //! `porth enquire`: asks about one person, and says the answer in plain words.
 
-mod words;
+pub(super) mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -99,12 +99,7 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     let Some(connection) = &args.connection else { return Err(Failure::failed("`--connection` is needed")) };
-    // Found out before the question is asked and logged, not after.
-    if let Some(path) = &args.receipt
-        && path.exists()
-    {
-        return Err(Failure::failed(format!("{}: is there already; a receipt is never overwritten", path.display())));
-    }
+    refuse_taken(args.receipt.as_deref())?;
     let mut session = Connection::read(connection)?.open()?;
     let key = args.idempotency_key.unwrap_or_else(|| uuid_v7(now(), &SystemRandom::new()).to_string());
     let answer: Value = crate::cli::block_on(async {
@@ -123,7 +118,18 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn save_receipt(path: &Path, answer: &Value, output: &Output) {
+/// Found out before the question is asked and logged, not after.
+pub(super) fn refuse_taken(receipt: Option<&Path>) -> Result<(), Failure> {
+    match receipt {
+        Some(path) if path.exists() => {
+            Err(Failure::failed(format!("{}: is there already; a receipt is never overwritten", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the receipt of an answer into a file.
+pub(super) fn save_receipt(path: &Path, answer: &Value, output: &Output) {
     let Some(receipt) = words::receipt(answer) else {
         output.note("warning: the answer carries no receipt");
         return;

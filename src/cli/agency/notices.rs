@@ -7,9 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::connection::{Connection, failure, now};
+use super::enquire::words::say;
+use super::enquire::{refuse_taken, save_receipt};
+use super::key_file::AgencyKeyFile;
 use crate::cli::output::{Failure, Output};
 use crate::crypto::random::{SystemRandom, uuid_v7};
-use crate::domain::ids::{NoticeId, RoleCode};
+use crate::domain::ids::{AgreementRef, NoticeId, RoleCode};
 
 /// Arguments of `porth notices`.
 #[derive(Debug, Args)]
@@ -24,6 +27,8 @@ enum Action {
     List(ListArgs),
     /// Acknowledge a notice
     Acknowledge(AcknowledgeArgs),
+    /// Have today's answer to the question that a notice tells of; its tokens are not needed
+    AskAgain(AskAgainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +56,30 @@ struct AcknowledgeArgs {
     action: String,
 }
 
+#[derive(Debug, Args)]
+struct AskAgainArgs {
+    /// The notice
+    id: NoticeId,
+    /// The connection file: where the gateway is and how to prove who we are
+    #[arg(long, short)]
+    connection: PathBuf,
+    /// The agency's key file, for the reference of the person who asks
+    #[arg(long, short)]
+    keys: PathBuf,
+    /// The role in which the asking person acts now
+    #[arg(long)]
+    role: RoleCode,
+    /// The user name of the person who asks; leaves as a keyed reference only
+    #[arg(long)]
+    user: String,
+    /// Another agreement to ask under, where that of the old answer is no longer in force
+    #[arg(long)]
+    agreement: Option<AgreementRef>,
+    /// Where the receipt goes: the gateway's signed promise that the enquiry is in the log
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+}
+
 /// Runs `porth notices`.
 ///
 /// # Errors
@@ -70,7 +99,24 @@ pub fn run(args: NoticesArgs, output: &Output) -> Result<(), Failure> {
             );
             Ok(())
         }
+        Action::AskAgain(args) => ask_again(&args, output),
     }
+}
+
+fn ask_again(args: &AskAgainArgs, output: &Output) -> Result<(), Failure> {
+    refuse_taken(args.receipt.as_deref())?;
+    let key_file = AgencyKeyFile::read_all(std::slice::from_ref(&args.keys)).map_err(Failure::unusable)?;
+    let mut body = json!({ "role": args.role, "user": key_file.reference().user(args.user.trim()) });
+    if let Some(agreement) = &args.agreement {
+        body["agreement"] = json!(agreement);
+    }
+    let answer = post(&args.connection, &format!("/v1/notices/{}/ask-again", args.id), &body)?;
+    if let Some(path) = &args.receipt {
+        save_receipt(path, &answer, output);
+    }
+    output.result(say(&answer), &answer);
+    output.note("The notice still waits: acknowledge it once the old answer is put right.");
+    Ok(())
 }
 
 fn list(args: &ListArgs, output: &Output) -> Result<(), Failure> {
@@ -134,11 +180,21 @@ fn words(notice: &Value) -> String {
             ));
             lines.push("it rested on a match or delivery that has been recalled.".to_owned());
             lines.push(format!("Your case: {}", field("case")));
-            lines.push(match notice["may_ask_again"].as_bool() {
-                Some(true) => "Do not use it. Ask again for the answer that holds: the agreements allow it.".to_owned(),
-                Some(false) => "Do not use it. The agreements no longer allow the question.".to_owned(),
-                None => "Do not use it.".to_owned(),
-            });
+            lines.push(field("next_step"));
+            if let (Some(terms), false) = (notice["terms"].as_object(), notice["ask_by_notice"] == true) {
+                let term = |name: &str| terms.get(name).and_then(Value::as_str).unwrap_or("-");
+                lines.push(format!(
+                    "It was asked with: --agreement {} --purpose {} --mode {} --relationship {} --role {}",
+                    term("agreement"),
+                    term("purpose"),
+                    term("mode"),
+                    term("relationship"),
+                    term("role")
+                ));
+            }
+            for rule in notice["rules"].as_array().into_iter().flatten() {
+                lines.push(format!("In the way: {}", rule["say"].as_str().unwrap_or("-")));
+            }
         }
         Some("family_attention") => {
             lines.push(format!("Family {} has records of different people:", field("tfid")));
@@ -157,12 +213,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_says_whether_to_ask_again() {
+    fn a_notice_says_what_to_do_and_on_what_terms() {
         let mut notice = json!({ "id": "an id", "at": "today", "kind": "answer_wrong", "certain": true,
-            "entry": "an entry", "may_ask_again": true, "acknowledged_at": null });
-        assert!(words(&notice).contains("Ask again") && words(&notice).contains("was wrong"));
-        (notice["may_ask_again"], notice["certain"]) = (false.into(), false.into());
-        assert!(words(&notice).contains("no longer allow") && words(&notice).contains("may have been wrong"));
+            "entry": "an entry", "next_step": "Ask again by this notice.", "ask_by_notice": true,
+            "terms": { "agreement": "core/v1", "mode": "areas" }, "acknowledged_at": null });
+        assert!(words(&notice).contains("Ask again by this notice.") && words(&notice).contains("was wrong"));
+        assert!(!words(&notice).contains("--agreement"), "they are not needed");
+        (notice["ask_by_notice"], notice["certain"]) = (false.into(), false.into());
+        notice["rules"] = json!([{ "rule": "R05", "say": "The agreement is over." }]);
+        assert!(words(&notice).contains("--agreement core/v1") && words(&notice).contains("may have been wrong"));
+        assert!(words(&notice).contains("In the way: The agreement is over."));
         assert!(in_words(&[]).contains("nothing waits"));
     }
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::keys::{self, KeyChecksFile, SignatoryCard, read_public_json, write_public};
-use super::{ConfigFile, app_failure, config_failure, read_text, store_failure, with_gateway};
+use super::{ConfigFile, app_failure, read_text, start_failure, store_failure, with_gateway};
 use crate::app::enrol::Enrolment;
 use crate::app::policies::{NORM, hex};
 use crate::cli::output::{Failure, Output};
@@ -20,8 +20,8 @@ use crate::crypto::random::SystemRandom;
 use crate::domain::account::Account;
 use crate::domain::ids::{AgencyCode, TokenType};
 use crate::domain::time::Timestamp;
-use crate::runtime::machine_time;
-use crate::store::{Store, TestToken};
+use crate::runtime::{machine_time, open_database};
+use crate::store::TestToken;
 
 /// Arguments of `porth agency`.
 #[derive(Debug, Args)]
@@ -289,9 +289,8 @@ fn revoke(args: &RevokeArgs, output: Output) -> Result<(), Failure> {
 
 fn list(config: &ConfigFile, output: Output) -> Result<(), Failure> {
     let config = config.read()?;
-    let location = config.database.location().map_err(config_failure)?;
     let agencies = crate::cli::block_on(async {
-        let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;
+        let store = open_database(&config).await.map_err(start_failure)?;
         store.check_schema().await.map_err(store_failure)?;
         let agencies = store.agencies().await.map_err(store_failure)?;
         store.close().await;

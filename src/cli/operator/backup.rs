@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{ConfigFile, config_failure, store_failure};
+use super::{ConfigFile, start_failure, store_failure};
 use crate::app::backup::{BackupError, back_up};
 use crate::app::policies::hex;
 use crate::cli::output::{Failure, Output};
 use crate::domain::time::Timestamp;
-use crate::runtime::machine_time;
-use crate::store::Store;
+use crate::runtime::{machine_time, open_database};
 
 /// Arguments of `porth backup`.
 #[derive(Debug, Args)]
@@ -40,10 +39,9 @@ struct Made {
 /// [`Failure`] with what went wrong and what to do next.
 pub fn run(args: BackupArgs, output: &Output) -> Result<(), Failure> {
     let config = args.config.read()?;
-    let location = config.database.location().map_err(config_failure)?;
     let file = if args.to.is_dir() { args.to.join(name_of(machine_time())) } else { args.to };
     let made = crate::cli::block_on(async {
-        let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;
+        let store = open_database(&config).await.map_err(start_failure)?;
         let made = back_up(&store, &file).await.map_err(failure)?;
         store.close().await;
         Ok(made)

@@ -22,6 +22,7 @@ use clap::Args;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::app::held_checkpoint::HeldError;
+use crate::app::retention::kept_erasures::KeptError;
 use crate::cli::output::Failure;
 use crate::config::{Config, ConfigError};
 use crate::runtime::{self, StartError};
@@ -68,6 +69,7 @@ pub(in crate::cli) fn start_failure(error: StartError) -> Failure {
     match error {
         StartError::App(error) => app_failure(error),
         StartError::Held(error) => held_failure(error),
+        StartError::Erasures(error) => erasures_failure(error),
         StartError::Listen { .. } => {
             Failure::failed(error).next("stop the program that listens there, or change the address in [listen]")
         }
@@ -88,6 +90,20 @@ pub(in crate::cli) fn held_failure(error: HeldError) -> Failure {
              --accept-loss`, remove that file on every machine",
         ),
         error => Failure::unusable(error).next("check `state_file` in the configuration, and who may write it"),
+    }
+}
+
+/// How erasures that could not be followed end the command.
+pub(in crate::cli) fn erasures_failure(error: KeptError) -> Failure {
+    match error {
+        KeptError::App(error) => app_failure(error),
+        error @ KeptError::Restored(_) => {
+            Failure::faulty(error).next("erase them again first: `porth retention show` does, like any command of the gateway")
+        }
+        error @ (KeptError::File { .. } | KeptError::Malformed { .. }) => Failure::unusable(error).next(
+            "it names what was erased, and nothing is shown without it: check `state_file` in the configuration, who may \
+             read and write there, or put a copy of that file in its place",
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{ConfigFile, app_failure, config_failure, held_failure, read_bytes, store_failure};
+use super::{ConfigFile, app_failure, config_failure, erasures_failure, held_failure, read_bytes, store_failure};
 use crate::app::held_checkpoint::{self, parse_checkpoint};
 use crate::app::policies::hex;
 use crate::app::restore::{Acceptance, RestoreError, RestoreTerms, Restored, restore};
@@ -97,19 +97,19 @@ pub fn run(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
     tell_erasures(&config, output)
 }
 
-/// What was erased since the backup was made is in it still, until the gateway starts and knows of it.
+/// What was erased since the backup was made is in it still, until a gateway opens it and knows of that.
 fn tell_erasures(config: &Config, output: &Output) -> Result<(), Failure> {
     let path = kept_erasures::beside(&config.state_file());
-    let kept = kept_erasures::read(&path).map_err(Failure::unusable)?;
+    let kept = kept_erasures::read(&path).map_err(erasures_failure)?;
     if kept.is_empty() {
         output.note(format_args!(
             "This machine knows of no erasure: if entries were erased since the backup was made, put the file of erasures \
-             from another machine at {} before you start.",
+             from another machine at {} before you run any other command.",
             path.display()
         ));
     } else {
         output.note(format_args!(
-            "{} entries were erased once: what of them is in the backup is destroyed again before the gateway serves.",
+            "{} entries were erased once: what of them is in the backup is destroyed again by the next command of the gateway.",
             kept.len()
         ));
     }

@@ -3,10 +3,10 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{ConfigFile, app_failure, with_gateway};
+use super::{ConfigFile, app_failure, erasures_failure, with_gateway};
 use crate::app::gateway::Gateway;
 use crate::app::retention::Ran;
-use crate::app::retention::kept_erasures::{self, KeptError};
+use crate::app::retention::kept_erasures;
 use crate::cli::output::{Failure, Output};
 use crate::config::Config;
 use crate::domain::ids::LegalHoldId;
@@ -209,8 +209,5 @@ fn holds(args: &ShowArgs, output: &Output) -> Result<(), Failure> {
 /// Notes outside the database what was erased.
 pub(in crate::cli) async fn note_erasures(gateway: &Gateway, config: &Config, by: &str) -> Result<(), Failure> {
     let path = kept_erasures::beside(&config.state_file());
-    gateway.follow_erasures(&path, by).await.map(drop).map_err(|error| match error {
-        KeptError::App(error) => app_failure(error),
-        other => Failure::unusable(other).next("check `state_file` in the configuration, and who may write there"),
-    })
+    gateway.follow_erasures(&path, by).await.map(drop).map_err(erasures_failure)
 }

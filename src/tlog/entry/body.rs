@@ -311,6 +311,9 @@ pub struct Enquiry {
     /// In an emergency, what kind of danger; absent otherwise. Every entry with it is reviewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Code>,
+    /// Where the question of a recalled answer is asked again, that answer's entry; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<EventId>,
     /// The role of the person who asked.
     pub role: RoleCode,
     /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`; or the journey that asked:

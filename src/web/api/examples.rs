@@ -41,6 +41,7 @@ pub(super) fn request(path: &str) -> Value {
             "reason": "twin-or-sibling",
         }),
         "/v1/notices/{id}/acknowledge" => json!({ "role": "early-help-practitioner", "action": "case-reviewed" }),
+        "/v1/notices/{id}/ask-again" => json!({ "role": "early-help-practitioner", "user": REFERENCE }),
         "/v1/token-checks" => json!({
             "programme": "tff", "match_keys": "0".repeat(64), "epoch": 1, "people": { "1": { "k3": [TOKEN] } },
         }),
@@ -326,6 +327,11 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "id": ID, "at": "2026-09-21T09:00:00.000000Z", "disclosure": ID, "kind": "answer_wrong", "recall": ID,
             "entry": ID, "answered_at": "2026-09-20T10:15:00.000000Z", "case": REFERENCE, "form": "areas",
             "certain": true, "tfid": null, "may_ask_again": true, "rules": [], "acknowledged_at": null,
+            "next_step": "Do not use the answer. Ask again by this notice.", "ask_by_notice": true,
+            "terms": {
+                "agreement": "early-help-core/v1", "purpose": "early-help-screening", "mode": "areas",
+                "relationship": "referral", "role": "hub-screener",
+            },
         }], "next_after": null }),
         ("/v1/notices/{id}/acknowledge", _) => json!({ "disclosure": ID, "at": "2026-09-21T09:30:00.000000Z" }),
         ("/v1/reviews", _) => json!({
@@ -377,7 +383,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
             "referral": ID, "state": "received", "next": "check_tracker", "next_purpose": "early-help-screening",
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": "gw.example/2026\n…",
         }),
-        ("/v1/enquiries", _) => json!({
+        ("/v1/enquiries" | "/v1/notices/{id}/ask-again", _) => json!({
             "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "mode": "areas", "eligible": null,
             "count": null, "criteria": null,
             "areas": [
@@ -533,12 +539,13 @@ fn receipt() -> String {
 /// A problem with the members that its kind has on a path.
 pub(super) fn decorated(path: &str, problem: Problem) -> Problem {
     match (path, problem.kind()) {
-        ("/v1/enquiries" | "/v1/possible-matches/views", "no-agreement") => problem.with(|extras| {
-            extras.disclosure = Some(ID.to_owned());
-            extras.receipt = Some(receipt());
-            let say = "The recipient's clause does not allow this form of answer.".to_owned();
-            extras.rules = vec![RuleInTheWay { rule: "R03".to_owned(), say }];
-        }),
+        ("/v1/enquiries" | "/v1/notices/{id}/ask-again" | "/v1/possible-matches/views", "no-agreement") => problem
+            .with(|extras| {
+                extras.disclosure = Some(ID.to_owned());
+                extras.receipt = Some(receipt());
+                let say = "The recipient's clause does not allow this form of answer.".to_owned();
+                extras.rules = vec![RuleInTheWay { rule: "R03".to_owned(), say }];
+            }),
         ("/oauth/token", "assertion-expired") => problem
             .detail("claim 'iat' is 95 s in the future; the client's clock is ahead, set it by NTP")
             .with(|extras| {
@@ -650,6 +657,7 @@ mod tests {
         reads::<crate::web::api::recalls::RecallBody>(request("/v1/recalls"));
         reads::<crate::web::api::recalls::RecallView>(answer("/v1/recalls", "post"));
         reads::<crate::web::api::notices::AcknowledgementBody>(request("/v1/notices/{id}/acknowledge"));
+        reads::<crate::web::api::notices::AskAgainBody>(request("/v1/notices/{id}/ask-again"));
         reads::<crate::web::api::notices::AcknowledgedView>(answer("/v1/notices/{id}/acknowledge", "post"));
         reads::<FindingsView>(answer("/v1/reviews", "get"));
         reads::<NewFindingReply>(request("/v1/reviews/replies"));

@@ -8,7 +8,7 @@ use crate::app::error::AppError;
 use crate::app::log_access::LogAccessError;
 use crate::app::match_run::MatchRunError;
 use crate::app::not_to_share::NotSharingError;
-use crate::app::notices::NoticeError;
+use crate::app::notices::{AskAgainError, NoticeError};
 use crate::app::possible_matches::MatchError;
 use crate::app::preview::PreviewError;
 use crate::app::recall::RecallError;
@@ -141,6 +141,18 @@ impl From<NoticeError> for Problem {
             NoticeError::Unknown => Self::new(kinds::NOT_FOUND),
             NoticeError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
             NoticeError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<AskAgainError> for Problem {
+    fn from(error: AskAgainError) -> Self {
+        match error {
+            AskAgainError::Notice(error) => error.into(),
+            AskAgainError::Enquiry(error) => error.into(),
+            error @ (AskAgainError::Acknowledged | AskAgainError::NoQuestion | AskAgainError::Gone) => {
+                Self::new(kinds::STATE_CONFLICT).detail(error)
+            }
         }
     }
 }

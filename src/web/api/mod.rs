@@ -137,6 +137,7 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/recalls", post(recalls::create))
         .route("/v1/notices", get(notices::list))
         .route("/v1/notices/{id}/acknowledge", post(notices::acknowledge))
+        .route("/v1/notices/{id}/ask-again", post(notices::ask_again))
         .route("/v1/shields/list", post(shields::list))
         .route("/v1/shields/reviews", post(shields::review))
         .route("/v1/screenings", post(screenings::create))

@@ -2,15 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
+use super::enquiries::{EnquiryView, answered};
 use super::form;
 use super::idempotency::IdempotencyKey;
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
-use crate::app::notices::{Notice, NoticePage, Today};
-use crate::domain::ids::{EventId, NoticeId, OpaqueRef, RecallId, RoleCode};
+use crate::app::notices::{AskAgain, Notice, NoticePage, PastTerms, Today};
+use crate::domain::ids::{AgreementRef, EventId, NoticeId, OpaqueRef, PurposeCode, RecallId, RoleCode};
 use crate::domain::notice::NoticeBody;
 use crate::domain::tfid::Tfid;
 use crate::web::json::Json;
@@ -52,7 +54,7 @@ pub struct NoticeView {
     /// The agency's own reference of the case that it was given for.
     #[schema(value_type = Option<String>)]
     pub case: Option<OpaqueRef>,
-    /// In which form it was asked: a mode, `engagement`, `claim`, `family` or `match-run`.
+    /// In which form it was asked: a mode, `engagement`, `claim`, `family`, `match-run`, `table` or `preview`.
     pub form: Option<String>,
     /// Whether it would certainly have been another answer; `false` where it cannot be told any more.
     pub certain: Option<bool>,
@@ -64,9 +66,50 @@ pub struct NoticeView {
     pub may_ask_again: Option<bool>,
     /// Where they do not, the rules in the way.
     pub rules: Vec<RuleInTheWay>,
+    /// What to do about it, in words; `null` once what it said was erased.
+    pub next_step: Option<String>,
+    /// Whether the question can be asked again by this notice, without its tokens: it is an enquiry's, it is kept,
+    /// and the notice waits. The agreements decide when it is asked.
+    pub ask_by_notice: bool,
+    /// On what terms the answer was given; `null` where it was to no question about a person.
+    pub terms: Option<PastTermsView>,
     /// When it was acknowledged.
     #[schema(format = DateTime)]
     pub acknowledged_at: Option<String>,
+}
+
+/// On what terms an answer was given.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct PastTermsView {
+    /// The agreement that it went under.
+    #[schema(value_type = Option<String>)]
+    pub agreement: Option<AgreementRef>,
+    /// What it was for.
+    #[schema(value_type = String)]
+    pub purpose: PurposeCode,
+    /// In which form.
+    pub mode: String,
+    /// Why this person.
+    pub relationship: String,
+    /// In which role it was asked.
+    #[schema(value_type = String)]
+    pub role: RoleCode,
+}
+
+/// Who asks a question again.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskAgainBody {
+    /// Another agreement to decide by, where that of the answer is no longer in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "early-help-core/v2")]
+    pub agreement: Option<AgreementRef>,
+    /// The role in which the asking person acts now.
+    #[schema(value_type = String)]
+    pub role: RoleCode,
+    /// The agency's own keyed reference of the person who asks.
+    #[schema(value_type = String)]
+    pub user: OpaqueRef,
 }
 
 /// That a notice was read and acted on.
@@ -155,6 +198,37 @@ pub async fn acknowledge(
     Ok((StatusCode::CREATED, Json(AcknowledgedView { disclosure: done.disclosure, at: done.at.to_string() })))
 }
 
+/// Gives today's answer to the question that a notice tells of: decided, logged and charged like any enquiry.
+///
+/// The agency sends no tokens: the gateway has kept what was asked with, sealed, and uses it for this alone. Purpose,
+/// mode, relationship and case are those of the answer that was recalled. It ends when the notice is acknowledged.
+#[utoipa::path(post, path = "/v1/notices/{id}/ask-again", operation_id = "ask_again", tag = "notices",
+    security(("access_token" = [])),
+    params(
+        ("id" = String, Path, description = "The notice"),
+        ("Idempotency-Key" = String, Header, description = "16 to 128 letters, digits, hyphens and underscores"),
+    ),
+    request_body = AskAgainBody,
+    responses(
+        (status = 201, description = "Decided, logged and answered; always 6144 bytes long", body = EnquiryView),
+        (status = 400, description = "The body is not JSON, or the Idempotency-Key is missing or malformed"),
+        (status = 403, description = "The agreements do not allow it, or the day's ceiling is reached; logged, with `disclosure` and `receipt`"),
+        (status = 404, description = "The agency has no such notice"),
+        (status = 409, description = "The notice is acknowledged, is about no enquiry, or the question is not kept; a linkage key's epoch is over; or the Idempotency-Key was used before"),
+        (status = 422, description = "A field is missing or not allowed, or the programme has no such role"),
+    ))]
+pub async fn ask_again(
+    State(gateway): State<Gateway>,
+    caller: AgencyCaller,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    Json(body): Json<AskAgainBody>,
+) -> Result<Response, Problem> {
+    let id = id.parse().map_err(|_| Problem::new(kinds::NOT_FOUND))?;
+    let AskAgainBody { agreement, role, user } = body;
+    answered(gateway.ask_again(&caller, id, &AskAgain { agreement, role, user }, key.as_str()).await?)
+}
+
 fn view(notice: Notice) -> NoticeView {
     let mut view = NoticeView {
         id: notice.id,
@@ -170,6 +244,9 @@ fn view(notice: Notice) -> NoticeView {
         tfid: None,
         may_ask_again: notice.today.as_ref().map(|today| *today == Today::Permitted),
         rules: Vec::new(),
+        next_step: notice.next.as_ref().map(|next| next.say.to_owned()),
+        ask_by_notice: notice.next.as_ref().is_some_and(|next| next.by_notice),
+        terms: notice.next.and_then(|next| next.terms).map(terms_view),
         acknowledged_at: notice.acknowledged_at.map(|at| at.to_string()),
     };
     if let Some(Today::Refused(hits)) = notice.today {
@@ -184,4 +261,14 @@ fn view(notice: Notice) -> NoticeView {
         }
     }
     view
+}
+
+fn terms_view(terms: PastTerms) -> PastTermsView {
+    PastTermsView {
+        agreement: terms.agreement,
+        purpose: terms.purpose,
+        mode: terms.mode.as_str().to_owned(),
+        relationship: terms.relationship.as_str().to_owned(),
+        role: terms.role,
+    }
 }

@@ -49,6 +49,7 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         recalls::create,
         notices::list,
         notices::acknowledge,
+        notices::ask_again,
         screenings::create,
         screenings::show,
         screenings::collect,
@@ -258,11 +259,16 @@ fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static Probl
             | "/v1/decisions-not-to-share"
             | "/v1/recalls"
             | "/v1/shields/reviews"
-            | "/v1/notices/{id}/acknowledge",
+            | "/v1/notices/{id}/acknowledge"
+            | "/v1/notices/{id}/ask-again",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
         (
-            "/v1/referrals/steps" | "/v1/reviews/replies" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews",
+            "/v1/referrals/steps"
+            | "/v1/reviews/replies"
+            | "/v1/submissions/{id}/lines"
+            | "/v1/emergencies/reviews"
+            | "/v1/notices/{id}/ask-again",
             "409",
         ) => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use porth::domain::ids::EventId;
+use porth::store::{Location, Store};
 use rstest::rstest;
 
 use crate::cli::agency::enrol;
@@ -209,4 +211,79 @@ async fn what_is_no_learned_weights_is_not_applied_and_none_are_withdrawn_where_
     let nothing = gateway.run(&["weights", "withdraw", "--config", "porth.toml", "--by", "analyst-1"]);
     assert_eq!(nothing.code, 1, "{}", nothing.err);
     assert!(nothing.err.contains("no weights are in force"), "{}", nothing.err);
+}
+
+/// Every entry in the gateway's database, and whether what opened one of them is there still.
+async fn database(gateway: &CliGateway, event: EventId) -> (Vec<serde_json::Value>, bool) {
+    let path = fs::read_to_string(gateway.path("postgres-url")).map(|url| Location::Postgres(url.trim().to_owned()));
+    let restored = gateway.path("restored.sqlite");
+    let file = if restored.exists() { restored } else { gateway.path("porth.sqlite") };
+    let location = path.unwrap_or(Location::Sqlite(file));
+    let store = Store::connect(&location, 2).await.expect("opens");
+    let entries = store.log_entries(0, 1000).await.expect("entries");
+    let entries = entries.iter().map(|(_, body)| serde_json::from_slice(body).expect("JSON")).collect();
+    let opens = store.sealed_entry(event, "wrong").await.expect("asked").is_some();
+    store.close().await;
+    (entries, opens)
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn no_command_shows_what_was_erased_before_an_old_copy_was_restored(#[case] backend: Backend) {
+    let gateway = CliGateway::ready(backend, "pilot").await;
+    let record = format!("education/attendance/{}", crate::support::programme::opaque(1));
+    let open = ["--json", "recall", "open", "--record", &record, "--by", "ig-1", "--reason", "namesake"];
+    let opened = gateway.run(&[&open[..], &["--config", "porth.toml"]].concat()).done().json();
+    let event = opened["disclosure"].as_str().expect("an entry").to_owned();
+    let entry: EventId = event.parse().expect("an event");
+    gateway.run(&["backup", "--config", "porth.toml", "--to", "old.backup"]).done();
+    let erase =
+        ["log", "erase", "--config", "porth.toml", "--entry", &event, "--by", "ops-1", "--reason", "uk-gdpr:17"];
+    gateway.run(&erase).done();
+    assert!(!database(&gateway, entry).await.1);
+    assert!(fs::read_to_string(gateway.path("porth-log-state.erased")).expect("kept").contains(&event));
+
+    match backend {
+        Backend::Sqlite => gateway.edit("porth.toml", "porth.sqlite", "restored.sqlite"),
+        Backend::Postgres => gateway.write("postgres-url", &empty_database().await),
+    }
+    let restored = gateway.run(&["restore", "--config", "porth.toml", "--from", "old.backup"]).done();
+    assert!(restored.err.contains("1 entries were erased once"), "{restored:?}");
+    assert!(database(&gateway, entry).await.1, "the copy is older than the erasure");
+
+    // What needs no gateway goes no further, and says what to do.
+    for command in [
+        ["backup", "--config", "porth.toml", "--to", "new.backup"].as_slice(),
+        &["log", "index", "--config", "porth.toml"],
+        &["agency", "list", "--config", "porth.toml"],
+        &["policy", "matrix", "--config", "porth.toml"],
+    ] {
+        let refused = gateway.run(command);
+        assert_eq!(refused.code, 4, "{command:?}: {refused:?}");
+        assert!(refused.err.contains("restored from an older backup"), "{refused:?}");
+        assert!(refused.err.contains("porth retention show"), "{refused:?}");
+    }
+    let doctor = gateway.run(&["doctor", "gateway", "--config", "porth.toml"]);
+    assert!(doctor.out.contains("fail  erasures"), "{doctor:?}");
+    // A list that cannot be read is no leave to go on.
+    let list = fs::read_to_string(gateway.path("porth-log-state.erased")).expect("kept");
+    gateway.write("porth-log-state.erased", "Jowan Trelawny\n");
+    let refused = gateway.run(&["recall", "list", "--config", "porth.toml"]);
+    assert!(refused.code != 0 && refused.err.contains("line 1") && !refused.err.contains("Jowan"), "{refused:?}");
+    assert!(database(&gateway, entry).await.1);
+    gateway.write("porth-log-state.erased", &list);
+
+    // Any other command erases it first, and the log says so.
+    gateway.run(&["recall", "list", "--config", "porth.toml"]).done();
+    let (entries, opens) = database(&gateway, entry).await;
+    assert!(!opens, "nothing opens it any more");
+    let erasures: Vec<_> = entries.iter().filter(|entry| entry["type"] == "erasure").collect();
+    assert_eq!(erasures.len(), 1, "{entries:?}");
+    let body = &erasures[0]["body"];
+    assert_eq!((&body["reason"], &body["events"][0]), (&"restored-backup".into(), &event.as_str().into()));
+    gateway.run(&["backup", "--config", "porth.toml", "--to", "new.backup"]).done();
+    gateway.run(&["recall", "list", "--config", "porth.toml"]).done();
+    assert_eq!(database(&gateway, entry).await.0.len(), entries.len(), "once");
 }

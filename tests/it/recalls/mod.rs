@@ -1,9 +1,11 @@
 //! Wrong matches recalled, incidents, emergencies and decisions not to share: what is promised, on both
 //! engines.
 
+mod again;
 mod commands;
 mod emergency;
 mod emergency_elsewhere;
+mod follow;
 mod incident;
 mod notices;
 mod recall;

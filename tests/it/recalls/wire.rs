@@ -61,9 +61,24 @@ async fn a_school_recalls_its_record_and_the_hub_reads_and_acknowledges_its_noti
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
     assert_eq!(notices.len(), 1);
-    assert_eq!((&notices[0]["entry"], &notices[0]["kind"]), (&entry.into(), &"answer_wrong".into()));
+    assert_eq!((&notices[0]["entry"], &notices[0]["kind"]), (&entry.as_str().into(), &"answer_wrong".into()));
     assert_eq!((&notices[0]["case"], &notices[0]["may_ask_again"]), (&reference("case").into(), &true.into()));
     let id = notices[0]["id"].as_str().expect("an id");
+    // Today's answer, with nothing but the notice in hand.
+    assert_eq!(notices[0]["ask_by_notice"], true);
+    let role = notices[0]["terms"]["role"].as_str().expect("a role");
+    let again = ["notices", "ask-again", id, "-k", "keys.json", "--role", role, "--user", "tamsin"];
+    let (code, said, errors) = porth(&at_hub, &again);
+    assert_eq!(code, Some(0), "{errors}");
+    let anew = hub.enquire(&hub.question("areas", &CHILD)).await.json();
+    assert_eq!(said["areas"], anew["areas"], "as if asked with the tokens");
+    assert_ne!(said["areas"], answer.json()["areas"], "the two are parted");
+    assert_ne!(said["disclosure"], entry.as_str());
+    let (code, _, errors) = porth(&desk(&care), &again);
+    assert_eq!(code, Some(3), "another agency's: {errors}");
+    let body = json!({ "role": role, "user": reference("user") });
+    let answer = post(&hub, &format!("/v1/notices/{id}/ask-again"), &body).await;
+    assert_eq!((answer.status, answer.body.len()), (201, porth::web::api::enquiries::ANSWER_BYTES));
     let acknowledge = ["notices", "acknowledge", id, "--role", "early-help-practitioner", "--action", "case-reviewed"];
     let (code, _, errors) = porth(&desk(&care), &acknowledge);
     assert_eq!(code, Some(3), "another agency's: {errors}");

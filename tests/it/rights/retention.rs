@@ -12,7 +12,7 @@ use porth::domain::incident::{Nature, Risk};
 use porth::domain::retention::{DataItem, ENTRIES_WITHOUT_PEOPLE, Hold};
 use porth::domain::subject_case::SubjectRight;
 use porth::domain::time::Timestamp;
-use porth::store::{Location, NewEvent};
+use porth::store::{DatabaseWork, Location, NewEvent};
 use porth::tlog::commitment::Opening;
 use porth::tlog::entry::{Body, Entry, SubjectCase, SubjectCommitments};
 use porth::tlog::merkle::leaf_hash;
@@ -298,4 +298,48 @@ async fn what_was_erased_is_not_in_an_sqlite_file_any_more() {
     gateway.erase_entries(&[asked], "uk-gdpr:17", "ops-1").await.expect("erased");
     assert_eq!(pieces_in_files(path, &going), 0);
     assert!(pieces_in_files(path, &staying) > 32, "nothing else went");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn opening_a_gateway_erases_again_once_and_then_looks_no_further(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    family(&programme).await;
+    let asked = programme.ask(HUB_AREAS, GIRL, &[]).await.expect("permitted").disclosure;
+    let frozen = programme.ask(HUB_AREAS, GIRL, &[]).await.expect("permitted").disclosure;
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = kept_erasures::beside(&folder.path().join("state"));
+    let (gateway, store) = (&programme.gateway, programme.gateway.store());
+    let nothing = gateway.erase_again(&kept, "retention-job").await.expect("no file yet");
+    assert_eq!((nothing.erased, nothing.held), (0, 0));
+
+    // The file as another machine kept it: this database knows nothing of these erasures.
+    std::fs::write(&kept, format!("{asked}\n{}\n", EventId::new(uuid::Uuid::nil()))).expect("written");
+    let refused = kept_erasures::refuse_restored(store, &programme.code, &kept).await;
+    assert!(matches!(refused, Err(kept_erasures::KeptError::Restored(1))), "{refused:?}");
+    let done = gateway.erase_again(&kept, "retention-job").await.expect("erased");
+    assert_eq!((done.erased, done.held), (1, 0));
+    assert!(!is_opened(&programme, asked).await && is_opened(&programme, frozen).await);
+    kept_erasures::refuse_restored(store, &programme.code, &kept).await.expect("nothing of it opens");
+    let before = DatabaseWork::so_far();
+    let again = gateway.erase_again(&kept, "retention-job").await.expect("known");
+    assert_eq!((again.erased, DatabaseWork::so_far().since(before).statements), (0, 1), "one look");
+
+    // What a freeze keeps is tried again each time, and goes once it is lifted.
+    let hold = Hold::parse("entry", &frozen.to_string()).expect("well-formed");
+    let id = gateway.place_legal_hold(&hold, "ig-officer-1", "inquiry:2026-1").await.expect("placed");
+    std::fs::write(&kept, format!("{asked}\n{frozen}\n")).expect("written");
+    let held = gateway.erase_again(&kept, "retention-job").await.expect("held");
+    assert_eq!((held.erased, held.held), (0, 1));
+    kept_erasures::refuse_restored(store, &programme.code, &kept).await.expect("a freeze stands");
+    register(&programme, "ig-officer-2").await;
+    gateway.lift_legal_hold(id, "ig-officer-2", "inquiry-over").await.expect("lifted");
+    assert_eq!(gateway.erase_again(&kept, "retention-job").await.expect("erased").erased, 1);
+    assert!(!is_opened(&programme, frozen).await);
+
+    std::fs::write(&kept, "Jowan Trelawny\n").expect("written");
+    let error = gateway.erase_again(&kept, "retention-job").await.expect_err("no event");
+    assert!(error.to_string().contains("line 1") && !error.to_string().contains("Jowan"), "{error}");
 }

@@ -74,6 +74,7 @@ const STEPS: &[&str] = &[
     "0023_rights",
     "0024_recalls",
     "0026_reidentification",
+    "0028_erasures",
     "0029_marks_by_decision",
     "0030_accounts",
 ];

@@ -13,7 +13,7 @@ pub(super) fn receipt(answer: &Value) -> Option<&str> {
 }
 
 /// Says an answer.
-pub(super) fn say(value: &Value) -> String {
+pub(in crate::cli::agency) fn say(value: &Value) -> String {
     let mut lines = Vec::new();
     let Ok(answer) = serde_json::from_value::<EnquiryView>(value.clone()) else {
         return "The gateway answered in a form that this version does not know; see --json.".to_owned();

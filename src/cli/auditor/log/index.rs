@@ -3,9 +3,9 @@
 use clap::Args;
 
 use crate::app::log_index::{check_log_index, index_log, rebuild_log_index};
-use crate::cli::operator::{ConfigFile, app_failure, config_failure, store_failure};
+use crate::cli::operator::{ConfigFile, app_failure, start_failure, store_failure};
 use crate::cli::output::{Failure, Output};
-use crate::store::Store;
+use crate::runtime::open_database;
 
 /// Arguments of `porth log index`.
 #[derive(Debug, Args)]
@@ -20,9 +20,8 @@ pub(super) struct IndexArgs {
 /// Brings the index up to date, or makes it again, and compares all of it with the entries.
 pub(super) fn run(args: &IndexArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
-    let location = config.database.location().map_err(config_failure)?;
     let found = crate::cli::block_on(async {
-        let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;
+        let store = open_database(&config).await.map_err(start_failure)?;
         store.check_schema().await.map_err(store_failure)?;
         let made = if args.rebuild { rebuild_log_index(&store).await } else { index_log(&store).await };
         made.map_err(app_failure)?;

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::files::PolicyFolder;
 use crate::app::error::AppError;
 use crate::app::policies::Policies;
-use crate::cli::operator::{app_failure, config_failure, store_failure};
+use crate::cli::operator::{app_failure, config_failure, start_failure, store_failure};
 use crate::cli::output::{Failure, Output};
 use crate::config::Config;
 use crate::domain::agency::Agency;
@@ -21,8 +21,7 @@ use crate::policy::book::PolicyBook;
 use crate::policy::decision::SupplierFeed;
 use crate::policy::matrix::likely_feeds;
 use crate::policy::rules::RuleBook;
-use crate::runtime::machine_time;
-use crate::store::Store;
+use crate::runtime::{machine_time, open_database};
 
 /// Where to look.
 #[derive(Debug, Args)]
@@ -113,9 +112,8 @@ pub(super) fn from_folder(folder: &PolicyFolder) -> Result<PolicyBook, Failure> 
 }
 
 pub(super) fn from_database(config: &Config, at: Option<Timestamp>) -> Result<Sourced, Failure> {
-    let location = config.database.location().map_err(config_failure)?;
     crate::cli::block_on(async {
-        let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;
+        let store = open_database(config).await.map_err(start_failure)?;
         store.check_schema().await.map_err(store_failure)?;
         let view = store.view(&config.programme).await.map_err(store_failure)?.ok_or_else(|| {
             app_failure(AppError::Policy("no programme is loaded: run `porth policy load`".to_owned()))
