@@ -7,7 +7,7 @@
 //! fields. What really happened is sealed to the shield officers, in every entry.
 
 pub(in crate::app) mod evidence;
-pub(super) mod family;
+pub(in crate::app) mod family;
 pub(in crate::app) mod log_entry;
 
 use std::sync::Arc;
