@@ -140,15 +140,11 @@ impl Gateway {
             Err(EntryError::UnknownType) => return Ok((proved, index, Vec::new(), Vec::new())),
             Err(_) => return Err(StoreError::Corrupt("a log entry").into()),
         };
-        let (texts, mut sentences) = match Ground::of(entry.body()) {
-            Some(ground) => (self.texts_of(&ground).await?, self.decision_in_words(&entry, &ground).await?),
-            None => {
-                let said = vec![
-                    entry.body().in_words(),
-                    format!("That was at {}; the type is {}.", entry.at(), entry.body().kind()),
-                ];
-                (Vec::new(), said)
-            }
+        let (texts, mut sentences) = if let Some(ground) = Ground::of(entry.body()) {
+            (self.texts_of(&ground).await?, self.decision_in_words(&entry, &ground).await?)
+        } else {
+            let (at, kind) = (entry.at(), entry.body().kind());
+            (Vec::new(), vec![entry.body().in_words(), format!("That was at {at}; the type is {kind}.")])
         };
         sentences.extend(self.what_became_of(event, entry.body()).await?);
         Ok((proved, index, texts, sentences))

@@ -116,7 +116,7 @@ impl Names {
 
     /// A relationship, likewise.
     pub(super) fn relationship(&self, code: &Code) -> String {
-        let mut known = self.programme.iter().flat_map(|programme| programme.relationships());
+        let mut known = self.programme.iter().flat_map(Programme::relationships);
         let known = known.find(|relationship| relationship.code.as_str() == code.as_str());
         known.map_or_else(|| code.to_string(), |relationship| format!("{code} (\"{}\")", relationship.plain))
     }
