@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks an auditor's bundle of a Porth log, with nothing but Python's standard library (3.11 or newer).
 
-    verify_bundle.py BUNDLE TRUST.toml [--checkpoint FILE]... [--without-openings]
+    verify_bundle.py BUNDLE TRUST.toml [--checkpoint FILE]... [--without-openings] [--without-texts]
     verify_bundle.py --self-test
 
 TRUST.toml holds what you believe and got over another channel: `origin`, `log_keys`, and where there
@@ -213,7 +213,8 @@ def due_of(index, entry, reader, scope):
 
 
 class Bundle:
-    def __init__(self, folder, trust, held, with_openings):
+    def __init__(self, folder, trust, held, with_openings, with_texts=True):
+        self.with_texts = with_texts
         self.folder, self.trust, self.held, self.with_openings = pathlib.Path(folder), trust, held, with_openings
         self.faults, self.due, self.said = [], set(), []
         texts(trust, "origin")
@@ -248,16 +249,17 @@ class Bundle:
             self.fault("witness-quorum", f"{cosigned} of the trusted witnesses cosigned")
         leaves, entries = self.read_entries(size)
         if len(leaves) == size:
-            if tree(leaves) != root:
-                self.fault("root-mismatch", "the entries do not give the signed root")
+            logged = self.logged(leaves, entries, root)
             for name, held_size, held_root in prefixes:
                 if held_size > size:
                     self.fault("rollback", f"{name} is of {held_size} entries, the export of {size}")
-                elif tree(leaves[:held_size]) != held_root:
+                elif tree(logged[:held_size]) != held_root:
                     self.fault("rewrite", f"{name} is of another history")
-            self.check_tiles(leaves)
-        self.check_openings(entries, len(leaves))
+            self.check_tiles(logged)
+        self.check_openings(entries, size)
         self.check_reach(dict(entries), size)
+        if self.with_texts:
+            self.check_texts(entries)
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
             if path.is_file() and name not in self.due:
@@ -290,6 +292,22 @@ class Bundle:
             if not all(by_witness(key, text, raw) for raw in own):
                 self.fault("witness-signature", f"{name}: {known}")
         return (size, root), cosigned
+
+    def logged(self, leaves, entries, root):
+        """The hashes of the entries that were logged. Where entries and tiles differ, the signed root tells which
+        of them is the log, and so which entries were altered."""
+        if tree(leaves) == root:
+            return leaves
+        tiles = [self.read("tile/0/" + position(n, width)) or b"" for n, width in spans(len(leaves))]
+        hashes = [tile[at : at + 32] for tile in tiles for at in range(0, len(tile), 32)]
+        if len(hashes) != len(leaves) or tree(hashes) != root:
+            self.fault("root-mismatch", "neither the entries nor the tiles give the signed root")
+            return leaves
+        events = {index: value["event"] for index, value in entries}
+        for index, (leaf, due) in enumerate(zip(leaves, hashes)):
+            if leaf != due:
+                self.fault("entry-altered", f"index {index}, event {events.get(index, 'unreadable')}: not the entry that was logged")
+        return hashes
 
     def read_entries(self, size):
         leaves, entries, seen = [], [], set()
@@ -353,6 +371,61 @@ class Bundle:
             waited = datetime.datetime.fromisoformat(last["at"]) - datetime.datetime.fromisoformat(first["at"])
             if waited > datetime.timedelta(minutes=self.trust.get("witnessed_within_minutes", 245)):
                 self.fault("witness-behind", f"index {reach}: older than the limit, and no quorum has seen it")
+
+    def text(self, name, digest, index):
+        """A file that is named by its own hash."""
+        data = self.read(name)
+        if data is None:
+            self.fault("text-missing", f"index {index}: {name}")
+        elif hashlib.sha256(data).hexdigest() != digest:
+            self.fault("text-altered", f"index {index}: {name}")
+            return None
+        return data
+
+    def check_texts(self, entries):
+        """The texts that entries name by their hashes, and the parties' signatures under agreements."""
+        folders = {"agreement_sha256": "agreement", "supply_sha256": "agreement", "programme_sha256": "programme",
+                   "match_keys_sha256": "match_keys", "rules_sha256": "rules", "agencies_sha256": "agencies"}
+        named, signatures, signatories = {}, {}, {}
+
+        def walk(value, index):
+            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                if key in folders and isinstance(inner, str):
+                    named.setdefault((folders[key], inner), index)
+                elif isinstance(inner, (dict, list)):
+                    walk(inner, index)
+
+        for index, value in entries:
+            body = value["body"]
+            try:
+                walk(body, index)
+                if value["type"] == "policy.load":
+                    for loaded in body["agreements"]:
+                        named.setdefault(("agreement", loaded["sha256"]), index)
+                if value["type"] == "agreement.signature":
+                    named.setdefault(("agreement", body["sha256"]), index)
+                    signatures[body["sha256"], body["party"]] = (index, body["key"], body["signature_sha256"])
+                if value["type"] == "key.event" and body["used_for"] == "signatory" and "public_sha256" in body:
+                    signatories[body["key"]] = body["public_sha256"]
+            except (KeyError, TypeError):
+                self.fault("entry-fields", f"index {index}: a field of its type is missing, or holds something else")
+        for (folder, digest), index in sorted(named.items()):
+            data = self.text(f"texts/{folder}/{digest}", digest, index)
+            for line in (data or b"").decode(errors="replace").splitlines() if folder == "agencies" else []:
+                self.text(f"texts/agency/{line.split()[-1]}", line.split()[-1], index)
+        good = 0
+        for (text, party), (index, key, digest) in sorted(signatures.items()):
+            signature = self.text(f"signatures/{digest}", digest, index)
+            if key not in signatories:
+                self.fault("signatory-unknown", f"index {index}: {party} signed with a key that no entry enrols")
+                continue
+            public = self.text(f"signatories/{signatories[key]}", signatories[key], index)
+            data = self.read(f"texts/agreement/{text}")
+            if signature and public and data and not signed(public, data, signature):
+                self.fault("signature-false", f"index {index}: {party} did not sign {text}")
+            else:
+                good += 1
+        self.said.append(f"{len(named)} texts are named by entries; {good} signatures under agreements were looked at.")
 
     def check_openings(self, entries, size):
         scope, self.scope_witnessed = None, 0
@@ -440,35 +513,57 @@ def self_test():
     print("Ed25519 verifies the examples of RFC 8032 and no altered one")
 
 
+def misused(what):
+    """Nothing was checked: exit code 2."""
+    print(what, file=sys.stderr)
+    sys.exit(2)
+
+
+def file_of(name):
+    try:
+        return pathlib.Path(name).read_bytes()
+    except OSError as error:
+        misused(f"cannot read {name}: {error.strerror}")
+
+
 def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
-    plain, held, with_openings = [], [], True
+    plain, held, with_openings, with_texts = [], [], True, True
     rest = iter(arguments)
     for argument in rest:
-        if argument == "--checkpoint" and (name := next(rest, None)):
-            held.append(name)
+        if argument == "--checkpoint":
+            name = next(rest, None)
+            if name is None:
+                misused("--checkpoint names a file")
+            held.append((name, file_of(name)))
         elif argument == "--without-openings":
             with_openings = False
+        elif argument == "--without-texts":
+            with_texts = False
         else:
             plain.append(argument)
     if len(plain) != 2:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
+    if not pathlib.Path(plain[0]).is_dir():
+        misused(f"there is no folder {plain[0]}")
     try:
-        trust = tomllib.loads(pathlib.Path(plain[1]).read_text())
-        held = [(name, pathlib.Path(name).read_bytes()) for name in held]
-        bundle = Bundle(plain[0], trust, held, with_openings)
-    except (*MALFORMED, LookupError, OSError) as reason:
-        print(f"The trust file or a checkpoint cannot be used: {reason}", file=sys.stderr)
-        sys.exit(2)
+        trust = tomllib.loads(file_of(plain[1]).decode())
+        bundle = Bundle(plain[0], trust, held, with_openings, with_texts)
+    except MALFORMED as reason:
+        misused(f"the trust file {plain[1]} cannot be used: {reason}")
     try:
         faults = bundle.check()
     except (*MALFORMED, OSError, ArithmeticError, LookupError, MemoryError, RecursionError) as reason:
         print("\n".join(bundle.said + bundle.faults))
         print(f"The check did not come to its end: {type(reason).__name__}. The bundle is not what this script reads.")
         sys.exit(1)
-    print("\n".join(bundle.said + (faults or ["Nothing is wrong."])))
+    said = bundle.said + (faults or ["Nothing is wrong."])
+    if not faults and not held and not bundle.quorum:
+        said.append("No checkpoint or witness from outside was given: entries that were taken back, or a history that "
+                    "was rewritten with the log's own key, would not show.")
+    print("\n".join(said))
     sys.exit(4 if faults else 0)
 
 

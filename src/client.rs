@@ -123,7 +123,7 @@ pub struct ServerProblem {
 }
 
 /// A rule that the agreements put in the way.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRule {
     /// Its id in the rule book.
     pub rule: String,
@@ -146,10 +146,10 @@ impl std::fmt::Display for ServerProblem {
 }
 
 /// A field that the gateway refused.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFieldError {
     /// The row of a batch, from 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
     /// Where the field is.
     pub field: String,

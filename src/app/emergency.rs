@@ -27,7 +27,7 @@ use crate::tlog::entry::{Body, EmergencyReview, ReviewerCommitments};
 /// have to be reviewed at once.
 const AT_LEAST_SECONDS: i64 = 4 * 3600;
 /// The refusal's code in the log, and why.
-pub(super) const UNREVIEWED: (&str, &str) =
+pub const UNREVIEWED: (&str, &str) =
     ("M01", "An emergency enquiry of this system was not reviewed by the end of its day.");
 /// The sealed opening of a reference has one length.
 const REFERENCE_LENGTH: usize = 96;

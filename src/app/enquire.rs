@@ -8,7 +8,7 @@
 
 pub(in crate::app) mod again;
 pub(in crate::app) mod evidence;
-pub(super) mod family;
+pub(in crate::app) mod family;
 pub(in crate::app) mod log_entry;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The log is handed to an auditor: a folder that verifies offline, without us.
 
+mod texts;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::commitment::Opening;
 use crate::tlog::digest::Digest;
+use crate::tlog::texts::NamedTexts;
 use crate::tlog::tile::{self, BundleId, TileId};
 use crate::tlog::verify::ExportFile;
 
@@ -81,16 +84,17 @@ pub async fn export_log(
     keys_for_openings: Option<&GatewayKeys>,
     folder: &Path,
 ) -> Result<Exported, ExportError> {
-    export(store, keys_for_openings, None, folder).await
+    export(store, keys_for_openings, None, folder).await.map(|(exported, _)| exported)
 }
 
-/// As [`export_log`]; with the scope of a bundle, the openings that this scope has.
+/// As [`export_log`]; with the scope of a bundle, the openings that this scope has, and which texts the entries
+/// name.
 async fn export(
     store: &Store,
     keys_for_openings: Option<&GatewayKeys>,
     scope: Option<(EventId, &Scope)>,
     folder: &Path,
-) -> Result<Exported, ExportError> {
+) -> Result<(Exported, NamedTexts), ExportError> {
     let (size, _, note) = store.newest_checkpoint().await?.ok_or(ExportError::NoCheckpoint)?;
     let text = note.split("\n\n").next().unwrap_or_default();
     let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|_| StoreError::Corrupt("checkpoint"))?;
@@ -104,16 +108,17 @@ async fn export(
         let data = data.get(..id.bytes()).ok_or(StoreError::Corrupt("a tile is too short"))?;
         write(folder, &TileId::to_string(&id), data)?;
     }
-    let (mut openings, mut newest) = (0, None);
+    let (mut openings, mut newest, mut named) = (0, None, NamedTexts::default());
     for id in tile::bundles_written(0, size) {
         let start = id.index * u64::from(tile::TILE_WIDTH);
         let end = start + u64::from(id.width);
         let mut bundle = Vec::new();
         let mut shown: HashMap<EventId, &[&str]> = HashMap::new();
-        for (event, body) in store.log_entries(start, end).await? {
+        for ((event, body), index) in store.log_entries(start, end).await?.into_iter().zip(start..) {
             newest = Scope::of_export(&body).map(|(event, _)| event).or(newest);
             if let (Some((_, scope)), Ok(entry)) = (scope, canonical::envelope(&body)) {
                 shown.insert(event, scope.opened(entry.kind, entry.body));
+                named.add(index, (entry.kind, entry.at, entry.body));
             }
             if !tile::push_entry(&mut bundle, &body) {
                 return Err(StoreError::Corrupt("an entry is too long").into());
@@ -137,7 +142,7 @@ async fn export(
     if scope.is_some_and(|(event, _)| newest != Some(event)) {
         return Err(ExportError::Superseded);
     }
-    Ok(Exported { entries: size, openings })
+    Ok((Exported { entries: size, openings }, named))
 }
 
 /// For whom a bundle is made.
@@ -206,7 +211,8 @@ impl Gateway {
         let entry = self.store().event_body(event).await?.ok_or(StoreError::Corrupt("a log entry"))?;
         let scope = Scope::of_entry(&entry, event).ok_or(StoreError::Corrupt("a log entry"))?;
         let keys = wanted.openings.as_ref().map(|_| self.keys());
-        let exported = export(self.store(), keys, Some((event, &scope)), folder).await?;
+        let (exported, named) = export(self.store(), keys, Some((event, &scope)), folder).await?;
+        self.write_texts(&named, folder).await?;
         write(folder, &ExportFile::Manifest.to_string(), &Manifest::new(event).render())?;
         write(folder, &ExportFile::Keys.to_string(), keys_file)?;
         // A checkpoint that was cosigned meanwhile may be newer than the export: then the next one has it.

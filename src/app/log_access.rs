@@ -25,12 +25,14 @@ use crate::policy::decision::{Decision, NOTHING_RELEASABLE, Refusal, SupplierFee
 use crate::policy::rules::RuleHit;
 use crate::store::{CeilingKey, NewEvent, StoreError, View};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{AccessCommitments, Body, Code, Filter, LogAccess, Outcome};
+use crate::tlog::entry::{AccessCommitments, Body, Code, Facet, Filter, LogAccess, Outcome};
 
 /// The sealed opening of who looked.
 const ACTOR_LENGTH: usize = 192;
 /// What the log is examined for.
 pub const PURPOSE: &str = "audit";
+/// The refusal that follows from no text: how much was asked that day.
+pub const CEILING: (&str, &str) = ("ceiling", "The day's ceiling of the clause is reached.");
 /// How often a look is decided anew because an agreement changed meanwhile.
 pub(in crate::app) const MOST_TRIES: usize = 4;
 
@@ -69,6 +71,9 @@ pub enum LogAccessError {
         /// Proof that it was logged.
         receipt: String,
     },
+    /// No entry has the value that was searched for, and no list holds it.
+    #[error("no entry has this value, and no list of the programme holds it")]
+    Unlisted(Facet),
     /// The programme declares no such role, or not the purpose.
     #[error(transparent)]
     Question(#[from] QuestionFault),

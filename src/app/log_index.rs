@@ -13,6 +13,9 @@ use crate::tlog::entry::{Facet, Facets, TermNamed};
 
 /// Entries that are indexed in one transaction.
 const PIECE: u64 = 500;
+/// What the first entry is found by besides: which program's reading of entries the index is. It rises when
+/// entries are found by more or by other things than before; an index of another reading is made again.
+const READING: (&str, &str) = ("index-reading", "2");
 
 /// The powers of terms, by text and term; read once.
 #[derive(Default)]
@@ -49,6 +52,9 @@ fn powers_of(text: &AgreementText) -> HashMap<String, Vec<String>> {
 ///
 /// [`AppError`] from the database.
 pub async fn index_log(store: &Store) -> Result<u64, AppError> {
+    if store.indexed_size().await? > 0 && !store.is_facet(READING.0, READING.1).await? {
+        clear(store).await?;
+    }
     let mut powers = Powers::default();
     let mut size = store.indexed_size().await?;
     let end = store.log_head().await?.map_or(0, |head| head.size);
@@ -74,11 +80,15 @@ pub async fn index_log(store: &Store) -> Result<u64, AppError> {
 ///
 /// [`AppError`] from the database.
 pub async fn rebuild_log_index(store: &Store) -> Result<u64, AppError> {
+    clear(store).await?;
+    index_log(store).await
+}
+
+async fn clear(store: &Store) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     tx.lock_log_index().await?;
     tx.clear_log_index().await?;
-    tx.commit().await?;
-    index_log(store).await
+    tx.commit().await
 }
 
 /// How an index compares with its entries.
@@ -139,8 +149,10 @@ async fn lines_of(
     leaf: &PendingEvent,
     index: u64,
 ) -> Result<Vec<FacetRow>, StoreError> {
-    let row = |(facet, value): (Facet, String)| FacetRow { index, facet: facet.as_str().to_owned(), value };
-    Ok(values_of(store, powers, &leaf.body).await?.into_iter().map(row).collect())
+    let row = |facet: &str, value| FacetRow { index, facet: facet.to_owned(), value };
+    let values = values_of(store, powers, &leaf.body).await?.into_iter();
+    let reading = (index == 0).then(|| row(READING.0, READING.1.to_owned()));
+    Ok(values.map(|(facet, value)| row(facet.as_str(), value)).chain(reading).collect())
 }
 
 /// Everything that an entry is found by, powers included.

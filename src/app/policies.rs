@@ -403,11 +403,15 @@ fn kinds_of(match_keys: &MatchKeys, stored: &[TokenKind]) -> BTreeMap<TokenType,
 
 /// SHA-256 over the agencies' codes and the hashes of their files, in the order of codes.
 pub(super) fn agencies_digest<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> Digest {
+    Digest::of(agencies_list(documents).as_bytes())
+}
+
+/// What the hash of the agencies' files is over: a line for each, by name.
+pub(super) fn agencies_list<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> String {
     let mut documents: Vec<&StoredDocument> = documents.collect();
     documents.sort_by(|a, b| a.name.cmp(&b.name));
     let line = |lines: String, document: &&StoredDocument| lines + &document.name + " " + &hex(&document.sha256) + "\n";
-    let lines = documents.iter().fold(String::new(), line);
-    Digest::of(lines.as_bytes())
+    documents.iter().fold(String::new(), line)
 }
 
 fn unreadable(error: impl std::fmt::Display) -> AppError {

@@ -72,7 +72,7 @@ pub struct Case {
 /// A file of cases, parsed.
 #[derive(Debug, Clone)]
 pub struct Cases {
-    cases: Vec<Case>,
+    asks: Vec<Case>,
     feeds: Vec<SupplierFeed>,
     who: Vec<WhoCase>,
 }
@@ -100,22 +100,22 @@ impl Cases {
         let feed = |FeedLine { supplier, feed, agreement }| SupplierFeed { supplier, feed, agreement };
         Faults::or(
             faults,
-            Self { cases: read.case, feeds: read.feed.into_iter().map(feed).collect(), who: read.reidentify },
+            Self { asks: read.case, feeds: read.feed.into_iter().map(feed).collect(), who: read.reidentify },
         )
     }
 
     /// How many cases there are.
     pub fn len(&self) -> usize {
-        self.cases.len() + self.who.len()
+        self.asks.len() + self.who.len()
     }
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
+        self.asks.is_empty() && self.who.is_empty()
     }
 
     /// Runs every case; a fault for each that comes out otherwise than expected.
     pub fn run(&self, book: &PolicyBook, rebuild: &dyn Fn(Vec<Agreement>) -> Option<PolicyBook>) -> Vec<Fault> {
-        let each = self.cases.iter().enumerate().filter_map(|(n, case)| {
+        let each = self.asks.iter().enumerate().filter_map(|(n, case)| {
             let difference = case.difference(book, &self.feeds, rebuild)?;
             Some(Fault::at(format!("case[{n}]"), "case-failed", format!("{}: {difference}", case.plain)))
         });

@@ -104,7 +104,7 @@ impl RuleBook {
     pub fn load<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, RuleBookError> {
         let mut files: Vec<_> = files.into_iter().collect();
         files.sort_unstable();
-        let hash = hash(&files);
+        let hash = FileHash(Sha256::digest(book_bytes(files.iter().copied())).into());
         let schema = files.iter().find(|(name, _)| *name == SCHEMA).ok_or(RuleBookError::Schema)?;
         let schema = std::str::from_utf8(schema.1).map_err(|_| RuleBookError::Schema)?;
         let declared = declared(schema).ok_or(RuleBookError::Schema)?;
@@ -231,16 +231,17 @@ fn declared(schema: &str) -> Option<BTreeSet<(String, String)>> {
     Some(attributes.collect())
 }
 
-/// SHA-256 over each name and text, both with their length, in the order of the names.
-fn hash(files: &[(&str, &[u8])]) -> FileHash {
-    let mut hasher = Sha256::new();
-    for (name, bytes) in files {
-        for part in [name.as_bytes(), *bytes] {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
-        }
+/// What the hash of a book is over: each name and text, both after their length in 8 bytes, in the order of
+/// the names.
+pub fn book_bytes<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_unstable();
+    let mut all = Vec::new();
+    for part in files.into_iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes]) {
+        all.extend((part.len() as u64).to_be_bytes());
+        all.extend(part);
     }
-    FileHash(hasher.finalize().into())
+    all
 }
 
 #[cfg(test)]

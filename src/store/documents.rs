@@ -1,7 +1,7 @@
 //! Policy documents as loaded, agreements as signed, and the status each agreement has.
 
 use super::statements::statements;
-use super::value::values;
+use super::value::{Row, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::ids::{AgencyCode, AgreementRef};
 use crate::domain::time::Timestamp;
@@ -29,6 +29,11 @@ statements! {
     ADD_SIGNATURE = "INSERT INTO agreement_signature (sha256, party, key_id, signature, signed_at)
                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sha256, party) DO UPDATE SET
                         key_id = excluded.key_id, signature = excluded.signature, signed_at = excluded.signed_at";
+    /// With keys that were revoked since too: what was signed stays evidence.
+    EVERY_SIGNATURE = "SELECT agreement_signature.sha256, agreement_signature.party, signatory.public_key,
+                              agreement_signature.signature
+                       FROM agreement_signature JOIN signatory ON signatory.key_id = agreement_signature.key_id
+                       ORDER BY agreement_signature.sha256, agreement_signature.party";
     SIGNATURES = "SELECT agreement_signature.sha256, agreement_signature.party, signatory.public_key,
                          agreement_signature.signature
                   FROM agreement_signature JOIN signatory ON signatory.key_id = agreement_signature.key_id
@@ -69,7 +74,7 @@ pub struct StoredSignature {
     pub sha256: [u8; 32],
     /// Who signed.
     pub party: AgencyCode,
-    /// Ed25519 public key of the signatory, still active.
+    /// Ed25519 public key of the signatory.
     pub public_key: [u8; 32],
     /// The signature.
     pub signature: Vec<u8>,
@@ -132,17 +137,12 @@ impl Store {
 
     /// Every signature whose key is still active.
     pub async fn agreement_signatures(&self) -> Result<Vec<StoredSignature>, StoreError> {
-        let rows = self.fetch_all(SIGNATURES, values![]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(StoredSignature {
-                    sha256: row.array(0, "agreement hash")?,
-                    party: row.parsed(1, "party")?,
-                    public_key: row.array(2, "signatory key")?,
-                    signature: row.bytes(3)?,
-                })
-            })
-            .collect()
+        self.fetch_all(SIGNATURES, values![]).await?.iter().map(signature).collect()
+    }
+
+    /// Every signature, also by keys that were revoked since.
+    pub async fn every_agreement_signature(&self) -> Result<Vec<StoredSignature>, StoreError> {
+        self.fetch_all(EVERY_SIGNATURE, values![]).await?.iter().map(signature).collect()
     }
 }
 
@@ -222,4 +222,13 @@ impl Tx {
     ) -> Result<(), StoreError> {
         self.execute(ADD_SIGNATURE, values![sha256, party.as_str(), key_id, signature, now.as_micros()]).await.map(drop)
     }
+}
+
+fn signature(row: &Row) -> Result<StoredSignature, StoreError> {
+    Ok(StoredSignature {
+        sha256: row.array(0, "agreement hash")?,
+        party: row.parsed(1, "party")?,
+        public_key: row.array(2, "signatory key")?,
+        signature: row.bytes(3)?,
+    })
 }

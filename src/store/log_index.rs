@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 pub const HISTORY_TYPES: [&str; 5] =
     ["policy.load", "agreement.status", "agreement.signature", "standing", "submission"];
 /// How many filters a search may have beside the one that leads it.
-const MORE_FILTERS: usize = 8;
+const MORE_FILTERS: usize = 9;
 
 pub(super) static ADD_FACETS: BulkInsert = BulkInsert::new(
     "INSERT INTO log_facet (facet, value, idx) VALUES",
@@ -47,6 +47,7 @@ statements! {
               AND ($17 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $17 AND f.value = $18 AND f.idx = lead.idx))
               AND ($19 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $19 AND f.value = $20 AND f.idx = lead.idx))
               AND ($21 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $21 AND f.value = $22 AND f.idx = lead.idx))
+              AND ($23 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $23 AND f.value = $24 AND f.idx = lead.idx))
             ORDER BY lead.idx DESC LIMIT $4";
     KNOWN = "SELECT 1 FROM log_facet WHERE facet = $1 AND value = $2 LIMIT 1";
     /// The types are those of [`HISTORY_TYPES`].

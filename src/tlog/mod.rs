@@ -16,6 +16,7 @@
 //! | [`receipt`] | the gateway's promise that an entry will be in the log |
 //! | [`sequence`] | queued entries become leaves |
 //! | [`witness`] | what a witness cosigns, and what it finds |
+//! | [`texts`] | the texts that entries rest on, and who signed them |
 //! | [`verify`] | an export checked offline |
 //!
 //! The formats are described for auditors in `docs/log-format.md`.
@@ -32,6 +33,7 @@ pub mod note;
 pub mod proof;
 pub mod receipt;
 pub mod sequence;
+pub mod texts;
 pub mod tile;
 pub mod verify;
 pub mod witness;

@@ -15,12 +15,13 @@ pub mod watch;
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
+use super::log_access::explain::history::Later;
 use super::review::ReviewError;
 use super::review::officers::Officer;
 use crate::domain::alert::{State, Step};
 use crate::domain::ids::EventId;
 use crate::store::{StoreError, StoredAlert};
-use crate::tlog::entry::{AlertStep, Body, Code, EntryFacts};
+use crate::tlog::entry::{AlertStep, Body, Code, Entry, EntryFacts};
 
 /// Alerts of a listing, at the most.
 pub const MOST: i64 = 500;
@@ -87,6 +88,24 @@ pub struct AlertStepAsked {
 }
 
 impl Gateway {
+    /// What officers did with an alert, oldest first: who, when and why. The last step is there as soon as it
+    /// was taken, earlier ones by their places in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`] from the database.
+    pub async fn steps_of_alert(&self, alert: &StoredAlert) -> Result<Vec<Later>, AlertError> {
+        let mut steps = self.entries_about(alert.event).await?;
+        steps.retain(|step| matches!(step.body, Body::AlertStep(_)));
+        let last = alert.last_event;
+        if last != alert.event && steps.iter().all(|step| step.event != last) {
+            let body = self.logged_body(last).await?.ok_or(StoreError::Corrupt("a step of an alert"))?;
+            let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
+            steps.push(Later { event: last, at: entry.at(), body: entry.into_body() });
+        }
+        Ok(steps)
+    }
+
     /// Closes or escalates an alert, with its entry.
     ///
     /// # Errors

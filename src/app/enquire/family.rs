@@ -264,7 +264,7 @@ impl Gateway {
 }
 
 /// Why nobody but the programme team asks by a family's number.
-const NOT_THE_TEAM: (&str, &str) = ("F01", "A family's number is for the programme team alone.");
+pub(in crate::app) const NOT_THE_TEAM: (&str, &str) = ("F01", "A family's number is for the programme team alone.");
 
 /// The persons who have one of the family's own records.
 fn people_of(seen: &Seen, records: &BTreeSet<RecordName>, policies: &Policies, hidden: i64) -> FoundFamily {

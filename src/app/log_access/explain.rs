@@ -1,6 +1,13 @@
 //! One entry is read: its exact text, its proof, what it rests on, and what it says in words.
 
+mod ground;
+pub mod history;
+mod names;
+mod words;
+
 use serde::Serialize;
+
+use self::ground::Ground;
 
 use super::super::caller::AgencyCaller;
 use super::super::error::AppError;
@@ -10,7 +17,7 @@ use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use crate::domain::ids::EventId;
 use crate::store::StoreError;
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, Contribution, Decision, Entry, EntryError, Feed, Outcome, YesNo};
+use crate::tlog::entry::{Body, Decision, Entry, EntryError, Outcome};
 
 /// An entry as an auditor reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +52,8 @@ pub(super) struct Decided<'a> {
     pub(super) rules_sha256: &'a Digest,
     pub(super) programme_sha256: &'a Digest,
     pub(super) agencies_sha256: &'a Digest,
-    pub(super) match_keys_sha256: &'a Digest,
     pub(super) outcome: &'a Outcome,
     pub(super) decisions: &'a [Decision],
-    pub(super) feeds: &'a [Feed],
 }
 
 /// The decision that an entry records, where it records one that can be made again.
@@ -60,10 +65,8 @@ pub(super) fn decided(body: &Body) -> Option<Decided<'_>> {
                 rules_sha256: &$body.rules_sha256,
                 programme_sha256: &$body.programme_sha256,
                 agencies_sha256: &$body.agencies_sha256,
-                match_keys_sha256: &$body.match_keys_sha256,
                 outcome: &$body.outcome,
                 decisions: &$body.decisions,
-                feeds: &$body.feeds,
             })
         };
     }
@@ -79,10 +82,8 @@ pub(super) fn decided(body: &Body) -> Option<Decided<'_>> {
                 rules_sha256: &step.rules_sha256,
                 programme_sha256: &ground.programme_sha256,
                 agencies_sha256: &ground.agencies_sha256,
-                match_keys_sha256: &ground.match_keys_sha256,
                 outcome: &step.outcome,
                 decisions: &step.decisions,
-                feeds: &[],
             })
         }
         _ => None,
@@ -139,20 +140,22 @@ impl Gateway {
             Err(EntryError::UnknownType) => return Ok((proved, index, Vec::new(), Vec::new())),
             Err(_) => return Err(StoreError::Corrupt("a log entry").into()),
         };
-        let Some(decided) = decided(entry.body()) else {
-            let sentence =
-                format!("An entry of the type {}; it decides nothing about anybody's data.", entry.body().kind());
-            return Ok((proved, index, Vec::new(), vec![sentence]));
+        let (texts, mut sentences) = if let Some(ground) = Ground::of(entry.body()) {
+            (self.texts_of(&ground).await?, self.decision_in_words(&entry, &ground).await?)
+        } else {
+            let (at, kind) = (entry.at(), entry.body().kind());
+            (Vec::new(), vec![entry.body().in_words(), format!("That was at {at}; the type is {kind}.")])
         };
-        let texts = self.texts_of(&decided).await?;
-        let sentences = sentences(&entry, &decided);
+        sentences.extend(self.what_became_of(event, entry.body()).await?);
         Ok((proved, index, texts, sentences))
     }
 
-    async fn texts_of(&self, decided: &Decided<'_>) -> Result<Vec<TextNamed>, StoreError> {
-        let mut named = vec![("programme", decided.programme_sha256), ("match_keys", decided.match_keys_sha256)];
-        named.extend(decided.agreement_sha256.map(|sha256| ("agreement", sha256)));
-        named.extend(decided.decisions.iter().filter_map(|line| Some(("agreement", line.supply_sha256.as_ref()?))));
+    async fn texts_of(&self, ground: &Ground<'_>) -> Result<Vec<TextNamed>, StoreError> {
+        let mut named: Vec<(&'static str, &Digest)> = Vec::new();
+        named.extend(ground.programme_sha256.map(|sha256| ("programme", sha256)));
+        named.extend(ground.match_keys_sha256.map(|sha256| ("match_keys", sha256)));
+        named.extend(ground.agreement_sha256.map(|sha256| ("agreement", sha256)));
+        named.extend(ground.decisions.iter().filter_map(|line| Some(("agreement", line.supply_sha256.as_ref()?))));
         named.sort();
         named.dedup();
         let mut texts = Vec::with_capacity(named.len() + 2);
@@ -160,35 +163,9 @@ impl Gateway {
             let is_there = Some(self.store().document(sha256.as_bytes()).await?.is_some());
             texts.push(TextNamed { kind, sha256: sha256.to_string(), is_there });
         }
-        for (kind, sha256) in [("rules", decided.rules_sha256), ("agencies", decided.agencies_sha256)] {
-            texts.push(TextNamed { kind, sha256: sha256.to_string(), is_there: None });
+        for (kind, sha256) in [("rules", Some(ground.rules_sha256)), ("agencies", ground.agencies_sha256)] {
+            texts.extend(sha256.map(|sha256| TextNamed { kind, sha256: sha256.to_string(), is_there: None }));
         }
         Ok(texts)
     }
-}
-
-fn sentences(entry: &Entry, decided: &Decided<'_>) -> Vec<String> {
-    let mut said = vec![match decided.outcome {
-        Outcome::Answered => format!("Decided at {} and answered.", entry.at()),
-        Outcome::Refused(code) => format!("Decided at {} and refused: {code}.", entry.at()),
-    }];
-    for line in decided.decisions {
-        let (supplier, feed, item) = (&line.supplier, &line.feed, &line.item);
-        said.push(match (line.outcome, &line.supply, &line.receive) {
-            (Contribution::Permitted, Some(supply), Some(receive)) => {
-                format!("{supplier} might contribute {item} from its feed {feed}: {supply} and {receive}.")
-            }
-            (Contribution::Permitted, _, _) => format!("{supplier} heard {item} from its own feed {feed}."),
-            (Contribution::Withheld, _, _) => {
-                let rules: Vec<&str> = line.rules_hit.iter().map(super::Code::as_str).collect();
-                format!("{supplier} did not contribute {item} from its feed {feed}: {}.", rules.join(", "))
-            }
-        });
-    }
-    for feed in decided.feeds {
-        let day = feed.as_at.map_or_else(|| "never delivered".to_owned(), |at| format!("of {}", at.date()));
-        let late = if feed.late == YesNo::Yes { ", and late" } else { "" };
-        said.push(format!("The feed {} of {} was {day}{late}.", feed.feed, feed.supplier));
-    }
-    said
 }

@@ -1,22 +1,34 @@
-//! The log is searched: by agency, area, power, purpose, rule, role, outcome, type, agreement and time.
+//! The log is searched: by agency, area, power, purpose, rule, role, outcome, type, agreement, time, and by
+//! the entry that others are about.
+//!
+//! Whoever looks for a value that there is not is told so: "nothing was found" would be taken for an answer.
 
 use serde::Serialize;
 
 use super::super::caller::AgencyCaller;
+use super::super::emergency::UNREVIEWED;
+use super::super::enquire::family::NOT_THE_TEAM;
 use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
+use super::super::policies::Policies;
 use super::super::proof::check_leaf;
-use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
+use super::{CEILING, Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use crate::domain::ids::EventId;
+use crate::domain::item::Item;
+use crate::domain::law;
 use crate::domain::time::Timestamp;
+use crate::policy::decision::BEFORE_THE_BOOK;
+use crate::policy::rules::ERROR;
 use crate::store::{FoundEntry, LogQuery};
-use crate::tlog::entry::{Code, Entry, Facet};
+use crate::tlog::entry::{Body, Code, Entry, Facet};
 
 /// The most entries of one page.
 pub const MOST: u32 = 200;
 /// What stands in a search's entry for a value that no entry has.
 const UNKNOWN: &str = "unknown";
+/// Refusals of the journeys themselves, which stand in no rule book.
+const BESIDE_THE_BOOK: [(&str, &str); 4] = [CEILING, UNREVIEWED, NOT_THE_TEAM, ERROR];
 
 /// What is searched for, newest entries first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,7 +74,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`LogAccessError`]; refusals by agreement are in the log too.
+    /// [`LogAccessError`]; refusals by agreement are in the log too, and so is a search for a value that is
+    /// on no list.
     pub async fn search_log(
         &self,
         caller: &AgencyCaller,
@@ -72,20 +85,45 @@ impl Gateway {
         for _ in 0..MOST_TRIES {
             let look = self.decide_look(caller, grounds).await?;
             let mut seen = Seen { action: "search", ..Seen::default() };
-            let (mut entries, mut next, mut size) = (Vec::new(), None, 0);
+            let (mut entries, mut next, mut size, mut unlisted) = (Vec::new(), None, 0, None);
             if look.decided.is_ok() {
                 size = index_log(self.store()).await?;
-                (entries, next) = self.look_up(search).await?;
+                unlisted = self.unlisted(search, &look.policies).await?;
+                if unlisted.is_none() {
+                    (entries, next) = self.look_up(search).await?;
+                }
                 seen.filters = self.said(search, size, look.at()).await?;
                 seen.first = entries.last().map(|line| line.index);
                 seen.last = entries.first().map(|line| line.index);
                 seen.count = entries.len() as u64;
             }
             if let Some(logged) = self.log_look(&look, &seen).await? {
+                if let Some(facet) = unlisted {
+                    return Err(LogAccessError::Unlisted(facet));
+                }
                 return Ok(Page { logged, size, entries, next });
             }
         }
         Err(AppError::Interrupted.into())
+    }
+
+    /// The first filter whose value no entry has and no list of the programme holds: it is misspelt, or
+    /// never was.
+    async fn unlisted(&self, search: &Search, policies: &Policies) -> Result<Option<Facet>, AppError> {
+        for (facet, value) in &search.filters {
+            let is_known = self.store().is_facet(facet.as_str(), value.as_str()).await?
+                || is_listed(policies, *facet, value.as_str())
+                || (*facet == Facet::About && self.is_entry(value.as_str()).await?);
+            if !is_known {
+                return Ok(Some(*facet));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_entry(&self, text: &str) -> Result<bool, AppError> {
+        let Ok(event) = text.parse::<EventId>() else { return Ok(false) };
+        Ok(self.store().event_body(event).await?.is_some())
     }
 
     async fn look_up(&self, search: &Search) -> Result<(Vec<FoundLine>, Option<u64>), AppError> {
@@ -106,6 +144,7 @@ impl Gateway {
         let entries = found.into_iter().map(line).collect::<Result<_, _>>()?;
         Ok((entries, next))
     }
+
     /// What the entry of the search says that was searched for. A value that no entry has is any text
     /// that somebody typed, a name or a token perhaps, and the log is for ever: it is `unknown` there.
     /// Likewise a moment or an index outside the log narrows nothing, and is left out.
@@ -122,6 +161,29 @@ impl Gateway {
         said.extend(times.into_iter().filter_map(|(name, time)| Some((name, time.filter(is_within)?.to_string()))));
         said.extend(search.before.filter(|before| *before < size).map(|before| ("before", before.to_string())));
         Ok(said)
+    }
+}
+
+/// Whether a value is on the list of its facet: those of the program itself, and those of the policy files in
+/// use. What was in use once is found in the index.
+fn is_listed(policies: &Policies, facet: Facet, value: &str) -> bool {
+    let (book, programme) = (policies.book(), policies.programme());
+    match facet {
+        Facet::Kind => Body::KINDS.contains(&value),
+        Facet::Outcome => matches!(value, "answered" | "refused"),
+        Facet::Power => law::plain(&law::POWERS, value).is_some(),
+        Facet::Rule => {
+            let mut fixed = BEFORE_THE_BOOK.iter().chain(&BESIDE_THE_BOOK);
+            book.rules().say(value).is_some() || fixed.any(|(rule, _)| *rule == value)
+        }
+        Facet::Agency => value.parse().is_ok_and(|agency| book.agency(&agency).is_some()),
+        Facet::Area => {
+            value.parse::<Item>().is_ok_and(|item| item.area().is_none_or(|area| programme.area(area).is_some()))
+        }
+        Facet::Purpose => value.parse().is_ok_and(|purpose| programme.purpose(&purpose).is_some()),
+        Facet::Role => value.parse().is_ok_and(|role| programme.role(&role).is_some()),
+        Facet::Agreement => value.parse().is_ok_and(|agreement| book.agreement(&agreement).is_some()),
+        Facet::About => false,
     }
 }
 

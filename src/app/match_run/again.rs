@@ -84,15 +84,15 @@ impl Gateway {
         }
     }
 
-    /// The deliveries that a run was computed from.
-    pub(in crate::app) fn inputs_of(&self, run: &StoredRun) -> Result<Vec<RunInput>, AppError> {
-        Ok(RunGround::read(run)?.inputs)
-    }
-
     pub(in crate::app) async fn families_of(&self, run: &StoredRun) -> Result<Vec<CandidateFamily>, AppError> {
         let lines = self.output_of(run).await?;
         let read =
             |line: &[u8]| serde_json::from_slice(line).map_err(|_| StoreError::Corrupt("a line of a match run").into());
         lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect()
     }
+}
+
+/// The deliveries that a run was computed from.
+pub(in crate::app) fn inputs_of(run: &StoredRun) -> Result<Vec<RunInput>, AppError> {
+    Ok(RunGround::read(run)?.inputs)
 }

@@ -25,7 +25,7 @@ use crate::tlog::digest::Digest;
 use crate::tlog::entry::RunInput;
 
 /// Only the programme's own team begins match runs, whatever a clause says.
-const NOT_THE_TEAM: (&str, &str) = ("M01", "Match runs are begun by the programme's own team.");
+pub(in crate::app) const NOT_THE_TEAM: (&str, &str) = ("M01", "Match runs are begun by the programme's own team.");
 
 /// All that a request says, to know it again.
 #[derive(Serialize)]

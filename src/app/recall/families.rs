@@ -11,6 +11,7 @@ use super::pair_name;
 use super::search::{Ground, Told};
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
+use crate::app::match_run::again::inputs_of;
 use crate::domain::agency::AgencyKind;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::evidence::Member;
@@ -81,7 +82,7 @@ impl Gateway {
         let newest = match &ground.delivery {
             None => Vec::new(),
             Some(wrong) => {
-                let inputs = self.inputs_of(&run)?;
+                let inputs = inputs_of(&run)?;
                 let is_input = inputs.iter().any(|input| input.submission == wrong.delivery.id);
                 if !is_input || run.removed_at.is_some() {
                     return Ok(is_input.then_some(Verdict::Unsettled));

@@ -128,14 +128,13 @@ impl Gateway {
                 }
                 _ => Some(Refusal::NotDue),
             };
-            let decided = match refusal {
-                Some(refusal) => Decided::Refuse(refusal),
-                None => {
-                    let digest = Some(Digest::new(*receipt.envelope.as_bytes()));
-                    let said = Said { envelope: digest, ..Said::default() };
-                    let event = Event::Receive { envelope: receipt.envelope };
-                    Decided::Move(Box::new(Move { said, ..Move::new(event) }))
-                }
+            let decided = if let Some(refusal) = refusal {
+                Decided::Refuse(refusal)
+            } else {
+                let digest = Some(Digest::new(*receipt.envelope.as_bytes()));
+                let said = Said { envelope: digest, ..Said::default() };
+                let event = Event::Receive { envelope: receipt.envelope };
+                Decided::Move(Box::new(Move { said, ..Move::new(event) }))
             };
             if self.take_reid(doing, opened, decided, now).await?.is_some() {
                 return Ok(());

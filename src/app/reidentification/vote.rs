@@ -138,7 +138,7 @@ impl Gateway {
         let vote = Some(vote.clone());
         if missing.is_some() {
             let said = Said { approvals: count, ..Said::default() };
-            return Ok(Decided::Move(Box::new(Move { vote, said, ..Move::new(Event::Approve) })));
+            return Ok(Decided::Move(Box::new(Move { said, vote, ..Move::new(Event::Approve) })));
         }
         let entry = EventId::new(uuid_v7(now, self.random()));
         Ok(Decided::Move(Box::new(Move {

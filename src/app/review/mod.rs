@@ -15,15 +15,18 @@ pub mod officers;
 pub mod replies;
 pub mod steps;
 
+use std::collections::BTreeMap;
+
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::log_access::LogAccessError;
 use crate::domain::ids::EventId;
 use crate::domain::review::figures::{Figures, Sampled, figures};
 use crate::domain::review::finding::Unfit;
+use crate::domain::review::state::Event as ReviewEvent;
 use crate::domain::time::Timestamp;
-use crate::store::StoreError;
-use crate::tlog::entry::EntryFacts;
+use crate::store::{StoreError, StoredReview};
+use crate::tlog::entry::{Body, Entry, EntryFacts};
 
 /// Days since 1970 of a moment, UTC.
 pub(in crate::app) fn day_of(at: Timestamp) -> i64 {
@@ -141,6 +144,25 @@ impl Gateway {
             .collect::<Result<_, StoreError>>()?;
         let sizes: Vec<(&str, u64)> = strata.iter().map(|(stratum, size, _)| (stratum.as_str(), *size)).collect();
         Ok(PlanFigures { strategy: stored.strategy, figures: figures(strategy, &sizes, &sampled), strata })
+    }
+
+    /// Who agreed with each finding that took effect by a second officer's word, by disclosure.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`] from the database.
+    pub async fn confirmed_by(&self, reviews: &[StoredReview]) -> Result<BTreeMap<EventId, String>, ReviewError> {
+        let mut confirmed = BTreeMap::new();
+        for review in reviews {
+            let Some(event) = review.finding_event else { continue };
+            let body = self.store().event_body(event).await?.ok_or(StoreError::Corrupt("a step of a review"))?;
+            let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
+            let Body::ReviewStep(step) = entry.into_body() else { continue };
+            if step.step.as_str() == ReviewEvent::Confirm.as_str() {
+                confirmed.insert(review.entry, step.by.to_string());
+            }
+        }
+        Ok(confirmed)
     }
 
     /// What reviews need to know of an entry.

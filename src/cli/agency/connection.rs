@@ -182,8 +182,16 @@ pub(in crate::cli) fn failure(error: &ClientError) -> Failure {
         Some(problem) if (400..500).contains(&problem.status) => {
             let detail = problem.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
             let id = problem.request_id.as_ref().map(|id| format!(" [request {id}]")).unwrap_or_default();
-            let refused = Failure::refused(format!("{}: {}{detail}{id}", problem.kind, problem.title));
-            if problem.next.is_empty() { refused } else { refused.next(&problem.next) }
+            let refused =
+                Failure::refused(format!("{}: {}{detail}{id}", problem.kind, problem.title)).answered(problem);
+            let next = match problem.kind.as_str() {
+                // What is wrong stands in the message then, and not in a list.
+                "invalid-field" if problem.errors.is_empty() && problem.detail.is_some() => {
+                    "correct what the message names; the OpenAPI document gives each field's form"
+                }
+                _ => problem.next.as_str(),
+            };
+            if next.is_empty() { refused } else { refused.next(next) }
         }
         _ => Failure::failed(error),
     }

@@ -102,7 +102,7 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
     refuse_taken(args.receipt.as_deref())?;
     let mut session = Connection::read(connection)?.open()?;
     let key = args.idempotency_key.unwrap_or_else(|| uuid_v7(now(), &SystemRandom::new()).to_string());
-    let answer: Value = crate::cli::block_on(async {
+    let asked: Result<Value, Failure> = crate::cli::block_on(async {
         let headers = session.headers(Some(key.clone())).await?;
         let again =
             |failed: Failure| failed.next(format!("to ask again without asking twice, add --idempotency-key {key}"));
@@ -110,10 +110,19 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
         let answer =
             answer.map_err(|error| if error.problem().is_some() { failure(&error) } else { again(failure(&error)) })?;
         answer.json().map_err(|error| again(failure(&error)))
-    })?;
+    });
     if let Some(path) = &args.receipt {
-        save_receipt(path, &answer, output);
+        match &asked {
+            Ok(answer) => save_receipt(path, words::receipt(answer), output),
+            // A refusal is in the log as an answer is, and the receipt promises it.
+            Err(refused) => {
+                if let Some(answer) = refused.answer() {
+                    save_receipt(path, answer.receipt(), output);
+                }
+            }
+        }
     }
+    let answer = asked?;
     output.result(words::say(&answer), &answer);
     Ok(())
 }
@@ -129,8 +138,8 @@ pub(super) fn refuse_taken(receipt: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// Writes the receipt of an answer into a file.
-pub(super) fn save_receipt(path: &Path, answer: &Value, output: &Output) {
-    let Some(receipt) = words::receipt(answer) else {
+pub(super) fn save_receipt(path: &Path, receipt: Option<&str>, output: &Output) {
+    let Some(receipt) = receipt else {
         output.note("warning: the answer carries no receipt");
         return;
     };

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::connection::{Connection, failure, now};
-use super::enquire::words::say;
+use super::enquire::words::{receipt, say};
 use super::enquire::{refuse_taken, save_receipt};
 use super::key_file::AgencyKeyFile;
 use crate::cli::output::{Failure, Output};
@@ -112,7 +112,7 @@ fn ask_again(args: &AskAgainArgs, output: &Output) -> Result<(), Failure> {
     }
     let answer = post(&args.connection, &format!("/v1/notices/{}/ask-again", args.id), &body)?;
     if let Some(path) = &args.receipt {
-        save_receipt(path, &answer, output);
+        save_receipt(path, receipt(&answer), output);
     }
     output.result(say(&answer), &answer);
     output.note("The notice still waits: acknowledge it once the old answer is put right.");

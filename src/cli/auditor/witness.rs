@@ -170,9 +170,9 @@ async fn look(
     session: &mut Session,
 ) -> Result<Cosigned, Trouble> {
     let lasting = |error: &dyn std::fmt::Display| Trouble::Lasting(Failure::failed(error));
-    let seen = held_checkpoint::read(&args.state).map_err(|error| lasting(&error))?;
-    let note = fetch(session, "/v1/log/checkpoint").await.map_err(Trouble::Passing)?;
     let keys: Vec<&dyn NoteVerifier> = log_keys.iter().map(|key| key as &dyn NoteVerifier).collect();
+    let seen = remembered(&args.state, origin, &keys).map_err(Trouble::Lasting)?;
+    let note = fetch(session, "/v1/log/checkpoint").await.map_err(Trouble::Passing)?;
     let judged = |fault: WitnessFault| judge(fault, args, &note);
     let pending = compare(seen.as_ref(), &note, origin, &keys).map_err(judged)?;
     let proof = match &pending.plan {
@@ -194,6 +194,24 @@ async fn look(
     signed.add(&Cosigner::new(&args.name, key, seconds)).map_err(|error| lasting(&error))?;
     hand_over(session, &signed.to_string()).await.map_err(Trouble::Passing)?;
     Ok(said(&checkpoint, seen.map(|seen| seen.size)))
+}
+
+/// The checkpoint that was seen, which the log itself must have signed: a state file that somebody edited
+/// would otherwise accuse the log of what it never did.
+fn remembered(state: &Path, origin: &str, keys: &[&dyn NoteVerifier]) -> Result<Option<Checkpoint>, Failure> {
+    let note = match fs::read(state) {
+        Ok(note) => note,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::failed(format!("cannot read {}: {}", state.display(), error.kind()))),
+    };
+    match Checkpoint::open(&note, origin, keys) {
+        Ok((checkpoint, _)) => Ok(Some(checkpoint)),
+        Err(error) => Err(Failure::unusable(format!(
+            "witness.state: {} is not a checkpoint that the log's key signed: {error}",
+            state.display()
+        ))
+        .next("nothing was compared, and nothing is said against the log: bring the file back from a copy, or ask the operator for the log key of that time")),
+    }
 }
 
 fn said(checkpoint: &Checkpoint, seen_before: Option<u64>) -> Cosigned {

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use crate::app::alerts::decoy::DecoyRecord;
 use crate::app::alerts::{AlertError, AlertStepAsked, MOST};
+use crate::app::log_access::explain::history::Later;
 use crate::app::review::steps::date_of;
 use crate::cli::operator::{ConfigFile, app_failure, store_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
 use crate::domain::alert::{Kind, Severity, Step};
 use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef};
 use crate::store::StoredAlert;
-use crate::tlog::entry::Code;
+use crate::tlog::entry::{Body, Code};
 
 /// Arguments of `porth alerts`.
 #[derive(Debug, Args)]
@@ -149,13 +150,18 @@ fn show(args: &ShowArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
     let alert = crate::cli::block_on(with_gateway(&config, async |gateway| {
         let found = gateway.store().alert(args.alert).await.map_err(store_failure)?;
-        found.ok_or_else(|| alert_failure(AlertError::Unknown))
+        let found = found.ok_or_else(|| alert_failure(AlertError::Unknown))?;
+        let steps = gateway.steps_of_alert(&found).await.map_err(alert_failure)?;
+        Ok((found, steps))
     }))?;
+    let (alert, steps) = alert;
     let mut lines = vec![line(&alert), format!("Opened at {}.", alert.opened_at)];
     let entry = alert.entry.map(|entry| format!("Raised by entry {entry}."));
     lines.extend(entry);
-    lines.extend(alert.escalated_to.as_ref().map(|to| format!("Escalated to {to}.")));
-    output.result(lines.join("\n"), &value(&alert));
+    lines.extend(steps.iter().map(|step| format!("{} (entry {}): {}", step.at, step.event, step.body.in_words())));
+    let mut value = value(&alert);
+    value["steps"] = steps.iter().map(step_value).collect();
+    output.result(lines.join("\n"), &value);
     Ok(())
 }
 
@@ -221,6 +227,15 @@ fn value(alert: &StoredAlert) -> Value {
         "agency": alert.agency, "client": alert.client, "day": date_of(alert.day).to_string(),
         "entry": alert.entry.map(|entry| entry.to_string()), "figures": figures(alert),
         "escalated_to": alert.escalated_to, "opened_at": alert.opened_at,
+    })
+}
+
+/// What somebody did with an alert: who, when and why.
+fn step_value(later: &Later) -> Value {
+    let Body::AlertStep(step) = &later.body else { return Value::Null };
+    json!({
+        "event": later.event.to_string(), "at": later.at, "step": step.step, "to": step.to, "by": step.by,
+        "reason": step.reason, "escalated_to": step.escalated_to,
     })
 }
 

@@ -45,6 +45,8 @@ enum Command {
     Approve(activate::ApproveArgs),
     /// List what waits for approval
     Requests(activate::RequestsArgs),
+    /// List what became of an agreement: loaded, signed, asked for, approved, in force and after, by whom and why
+    History(activate::HistoryArgs),
     /// Change an agreement's status; `request` and `approve` put it in force
     Status(status::StatusArgs),
     /// Say in sentences who could contribute what to an answer, and why not
@@ -75,6 +77,7 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<(), Failure> {
         Command::Request(args) => activate::request(&args, *output),
         Command::Approve(args) => activate::approve(&args, *output),
         Command::Requests(args) => activate::requests(&args, *output),
+        Command::History(args) => activate::history(&args, *output),
         Command::Status(args) => status::set(&args, *output),
         Command::Explain(args) => explain::run(&args, *output),
         Command::Matrix(args) => matrix::run(&args, *output),

@@ -140,9 +140,9 @@ impl State {
     pub fn after(&self, event: Event, now: Timestamp) -> Option<Self> {
         use Event as E;
         Some(match (self, event) {
-            (Self::Voting {}, E::Approve) => Self::Voting {},
             (Self::Voting {}, E::Authorise { entry }) => Self::Authorised { entry },
-            (Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. }, E::Reopen) => Self::Voting {},
+            (Self::Voting {}, E::Approve)
+            | (Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. }, E::Reopen) => Self::Voting {},
             (Self::Authorised { entry }, E::Certify { certificate, not_after }) => {
                 Self::Certified { entry: *entry, certificate, not_after }
             }

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::canonical;
 use super::{Code, EntryError};
+use crate::domain::ids::EventId;
 use crate::tlog::digest::Digest;
 
 macro_rules! facets {
@@ -34,15 +36,18 @@ macro_rules! facets {
 }
 
 facets! {
+    /// Another entry that this one is about: one that was reviewed, looked at, recalled, erased or linked.
+    About = "about";
     /// A rule that withheld something, or the code of a refusal.
     Rule = "rule";
-    /// A legal power under which something was decided.
+    /// A legal power of the terms under which something might contribute. Lines that were withheld went
+    /// under no power, whatever terms came closest.
     Power = "power";
     /// An agreement version that the entry names.
     Agreement = "agreement";
     /// An agency that asked, supplied, signed, delivered or was decided about.
     Agency = "agency";
-    /// A criteria area that was decided about, or another item such as `lead`.
+    /// A criteria area that was decided about, permitted or withheld, or another item such as `lead`.
     Area = "area";
     /// What it was for.
     Purpose = "purpose";
@@ -74,7 +79,7 @@ pub struct TermNamed {
 pub struct Facets {
     /// Facet and value.
     pub values: BTreeSet<(Facet, String)>,
-    /// The terms that say under which powers it was decided; the texts are kept outside the log.
+    /// The terms of permitted lines, which say under which powers; the texts are kept outside the log.
     pub terms: BTreeSet<TermNamed>,
 }
 
@@ -113,10 +118,20 @@ impl Facets {
         for feed in body.feeds {
             facets.add(Facet::Agency, Some(feed.supplier));
         }
+        let words = [body.of, body.covers].into_iter().flatten();
+        let names_entry = words.into_iter().any(|word| matches!(word.as_str(), Some("entry" | "alert")));
+        let one = [body.entry, body.alert, body.disclosure, body.answer, body.name.filter(|_| names_entry)];
+        let many = [body.events, body.entries].into_iter().flatten();
+        let many = many.flat_map(|list| list.as_array().cloned().unwrap_or_default());
+        for named in one.into_iter().flatten().chain(many) {
+            let event = named.as_str().and_then(|text| text.parse::<EventId>().ok());
+            facets.add(Facet::About, event.map(|event| event.to_string()));
+        }
         Ok(facets)
     }
 
     fn add_decision(&mut self, line: Line, receives: Option<&Digest>) {
+        let is_permitted = line.outcome.as_deref() == Some("permitted");
         self.add(Facet::Agency, Some(line.supplier));
         self.add(Facet::Area, Some(line.item));
         for rule in line.rules_hit {
@@ -125,7 +140,7 @@ impl Facets {
         for (term, text) in [(line.supply, line.supply_sha256.as_ref()), (line.receive, receives)] {
             let Some((agreement, term)) = term.as_deref().and_then(|term| term.rsplit_once('/')) else { continue };
             self.add(Facet::Agreement, Some(agreement.to_owned()));
-            if let Some(text) = text {
+            if let Some(text) = text.filter(|_| is_permitted) {
                 self.terms.insert(TermNamed { text: *text.as_bytes(), term: term.to_owned() });
             }
         }
@@ -168,6 +183,26 @@ struct Loose {
     decisions: Vec<Line>,
     #[serde(default)]
     feeds: Vec<Source>,
+    // A field of a usual name that holds something else says nothing.
+    #[serde(default)]
+    entry: Option<Value>,
+    #[serde(default)]
+    alert: Option<Value>,
+    #[serde(default)]
+    disclosure: Option<Value>,
+    #[serde(default)]
+    answer: Option<Value>,
+    #[serde(default)]
+    events: Option<Value>,
+    #[serde(default)]
+    entries: Option<Value>,
+    /// What `name` is the name of.
+    #[serde(default)]
+    of: Option<Value>,
+    #[serde(default)]
+    covers: Option<Value>,
+    #[serde(default)]
+    name: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +228,8 @@ struct Line {
     #[serde(default)]
     receive: Option<String>,
     #[serde(default)]
+    outcome: Option<String>,
+    #[serde(default)]
     rules_hit: Vec<String>,
 }
 
@@ -203,6 +240,7 @@ struct Source {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Body, Contribution, Enquiry};
     use super::*;
     use crate::tlog::testing::{self, ORIGIN};
 
@@ -220,6 +258,40 @@ mod tests {
         assert!(!values(&facets, Facet::Area).is_empty() && !values(&facets, Facet::Purpose).is_empty());
         assert!(facets.terms.iter().any(|term| term.term == "supply-a"), "{facets:?}");
         assert!(facets.terms.iter().any(|term| term.term == "receive-b"), "{facets:?}");
+    }
+
+    #[test]
+    fn a_line_that_was_withheld_went_under_no_power_and_is_found_by_all_else() {
+        let Body::Enquiry(mut enquiry) = testing::enquiry(1) else { panic!("an enquiry") };
+        enquiry.decisions[0].supply = Some(testing::code("benefits-data/v1/supply-b"));
+        enquiry.decisions[0].supply_sha256 = Some(Digest::of(b"benefits"));
+        let named = |enquiry: &Enquiry| {
+            let entry = testing::render(ORIGIN, 1, Body::Enquiry(Box::new(enquiry.clone())));
+            let facets = Facets::of(&entry).expect("an entry");
+            let agreements = values(&facets, Facet::Agreement).contains(&"benefits-data/v1");
+            let areas = values(&facets, Facet::Area).contains(&"A6");
+            assert!(agreements && areas, "the line itself is found: {facets:?}");
+            facets.terms.iter().any(|term| term.text == *Digest::of(b"benefits").as_bytes())
+        };
+        assert_eq!(enquiry.decisions[0].outcome, Contribution::Withheld);
+        assert!(!named(&enquiry));
+        enquiry.decisions[0].outcome = Contribution::Permitted;
+        assert!(named(&enquiry));
+    }
+
+    #[test]
+    fn entries_are_found_by_the_entries_that_they_are_about() {
+        let mut about = Vec::new();
+        for (number, body) in testing::bodies().into_iter().enumerate() {
+            let facets = Facets::of(&testing::render(ORIGIN, number, body)).expect("an entry");
+            if !values(&facets, Facet::About).is_empty() {
+                about.push(values(&facets, Facet::Kind)[0].to_owned());
+            }
+        }
+        for kind in ["review.step", "review.reply", "alert.step", "emergency.review", "erasure", "recall.notice"] {
+            assert!(about.iter().any(|found| found == kind), "{kind}: {about:?}");
+        }
+        assert!(!about.iter().any(|found| found == "enquiry"), "{about:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod body;
 mod code;
 mod facet;
 mod facts;
+mod words;
 
 pub use body::{
     AccessCommitments, AgencyStatus, AgreementApproval, AgreementRequest, AgreementSignature, AgreementState,

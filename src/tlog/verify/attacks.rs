@@ -16,7 +16,7 @@ const WITNESS: &str = "witness.example";
 
 /// An export in memory.
 #[derive(Clone)]
-struct Folder(BTreeMap<String, Vec<u8>>);
+pub(super) struct Folder(pub(super) BTreeMap<String, Vec<u8>>);
 
 impl Export for Folder {
     type Error = Infallible;
@@ -59,7 +59,7 @@ fn export(entries: &[Vec<u8>]) -> Folder {
     Folder(files)
 }
 
-fn export_without_openings(entries: &[Vec<u8>]) -> Folder {
+pub(super) fn export_without_openings(entries: &[Vec<u8>]) -> Folder {
     let mut files = BTreeMap::new();
     let mut level: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     for id in tile::bundles_written(0, entries.len() as u64) {
@@ -130,6 +130,7 @@ fn verify_with(export: &Folder, held: &Held, alone: Option<u64>, witnessed_withi
         with_manifest: false,
         witnessed_within_s,
         with_fields: false,
+        ..Verifier::default()
     };
     match alone {
         Some(index) => verifier.verify_entry(export, index),

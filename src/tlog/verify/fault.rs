@@ -103,6 +103,14 @@ faults! {
     ReceiptUnchecked = "receipt-unchecked", "a receipt is of another event than the entry that was checked alone: check the whole export";
     /// The keys are not those of the entry.
     KeysAltered = "keys-altered", "the public keys are not those that the entry of the export names";
+    /// A text that was decided by is not there.
+    TextMissing = "text-missing", "this entry names a text, signature or key by its hash, and the export does not hold it";
+    /// A text is not the one that was decided by.
+    TextAltered = "text-altered", "this text, signature or key is not the one whose hash this entry names";
+    /// A party's signature is none.
+    SignatureFalse = "signature-false", "a party's signature does not verify over the agreement's text with the key that the log names";
+    /// A key that nobody enrolled.
+    SignatoryUnknown = "signatory-unknown", "an agreement is signed with a key of which no entry says that it was enrolled for a signatory";
     /// The index is not in the log.
     NoSuchEntry = "no-such-entry", "the checkpoint covers no entry with this index";
     /// An erasure that was not done.

@@ -9,6 +9,7 @@ mod openings;
 mod run;
 mod scope;
 mod spot;
+mod texts;
 mod tree;
 
 #[cfg(test)]
@@ -22,8 +23,11 @@ use std::fmt;
 use self::run::Run;
 use super::bundle::Scope;
 use super::checkpoint::Checkpoint;
+use super::digest::Digest;
 use super::note::NoteVerifier;
+use super::texts::TextKind;
 use super::tile::{self, BundleId, TileId};
+use crate::domain::ids::EventId;
 
 /// Names a file of an export. Displayed, it is the path below the export's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +46,12 @@ pub enum ExportFile {
     Keys,
     /// The newest checkpoint that witnesses cosigned.
     Cosigned,
+    /// A text that entries rest on, by its hash.
+    Text(TextKind, Digest),
+    /// A party's signature under an agreement, by its hash.
+    Signature(Digest),
+    /// A signatory's public key, by its hash.
+    Signatory(Digest),
 }
 
 impl fmt::Display for ExportFile {
@@ -54,6 +64,9 @@ impl fmt::Display for ExportFile {
             Self::Manifest => f.write_str("bundle.json"),
             Self::Keys => f.write_str("keys.toml"),
             Self::Cosigned => f.write_str("checkpoint.cosigned"),
+            Self::Text(kind, sha256) => write!(f, "texts/{kind}/{sha256}"),
+            Self::Signature(sha256) => write!(f, "signatures/{sha256}"),
+            Self::Signatory(sha256) => write!(f, "signatories/{sha256}"),
         }
     }
 }
@@ -70,6 +83,9 @@ pub trait Export {
     /// If there may be such a file and it cannot be read.
     fn read(&self, file: ExportFile) -> Result<Option<Vec<u8>>, Self::Error>;
 }
+
+/// Whether an Ed25519 signature holds: public key, message, signature.
+pub type CheckSignature = fn(&[u8; 32], &[u8], &[u8]) -> bool;
 
 /// What the auditor trusts and holds.
 #[derive(Clone, Copy, Default)]
@@ -96,6 +112,10 @@ pub struct Verifier<'a> {
     /// Entries older than this many seconds, by the newest one, have to be under a quorum of witnesses;
     /// `None`: however far the witnesses got is enough.
     pub witnessed_within_s: Option<u64>,
+    /// Whether the export should hold every text that its entries name by hash, and the parties' signatures.
+    pub with_texts: bool,
+    /// Without it the parties' signatures under agreements are not looked at.
+    pub check_signature: Option<CheckSignature>,
     /// Whether to compare each body with the fields of its type, which takes many times as long.
     pub with_fields: bool,
 }
@@ -109,6 +129,10 @@ pub struct Report {
     pub entries: u64,
     /// Openings that match their commitments.
     pub openings: u64,
+    /// Texts that entries name, and that are there and the ones.
+    pub texts: u64,
+    /// Signatures of parties under agreements that verify.
+    pub signatures: u64,
     /// Receipts whose entries are there.
     pub receipts: u64,
     /// Entries of types that this version does not know; not a fault.
@@ -125,6 +149,11 @@ pub struct Report {
     pub faults: Vec<Fault>,
     /// Faults beyond those listed.
     pub more_faults: u64,
+}
+
+/// The index of the entry with this event, as the export has it; nothing is checked.
+pub fn index_of<E: Export>(export: &E, event: EventId) -> Option<u64> {
+    spot::index_of(export, event)
 }
 
 /// One entry that was checked alone.

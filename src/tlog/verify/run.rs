@@ -14,6 +14,7 @@ use crate::tlog::entry::{Body, Entry, EntryError};
 use crate::tlog::merkle::{Hash, leaf_hash};
 use crate::tlog::note::SignedNote;
 use crate::tlog::receipt::Receipt;
+use crate::tlog::texts::NamedTexts;
 use crate::tlog::tile::{self, BundleId, TILE_WIDTH, TileId};
 
 /// Faults of one kind that a report lists; more are counted. By kind, so that many small faults hide no other.
@@ -40,6 +41,8 @@ pub(super) struct Run<'a, E> {
     pub(super) scope: Option<Scope>,
     /// Index and leaf of that entry.
     pub(super) recorded: Option<(u64, Hash)>,
+    /// What the entries that were read rest on.
+    pub(super) named: NamedTexts,
 }
 
 impl<'a, E: Export> Run<'a, E> {
@@ -56,6 +59,7 @@ impl<'a, E: Export> Run<'a, E> {
             ledger: Ledger::default(),
             scope: None,
             recorded: None,
+            named: NamedTexts::default(),
         }
     }
 
@@ -70,6 +74,8 @@ impl<'a, E: Export> Run<'a, E> {
         self.look_beyond(checkpoint.size);
         self.find_repeated_events(checkpoint.size);
         self.judge_openings(checkpoint.size);
+        self.judge_texts();
+        self.judge_signatures();
         self.judge_receipts();
         self.judge_reach(checkpoint.size);
         self.report.checkpoint = Some(checkpoint);
@@ -223,6 +229,9 @@ impl<'a, E: Export> Run<'a, E> {
                 Ok(_) | Err(EntryError::UnknownType) => {}
                 Err(_) => is_sound = false,
             }
+        }
+        if self.trust.with_texts {
+            self.named.add(index, (envelope.kind, envelope.at, envelope.body));
         }
         let due = self.due(envelope.kind, envelope.body);
         if due.is_any() {

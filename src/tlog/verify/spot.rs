@@ -5,9 +5,11 @@ use super::openings::Unopened;
 use super::run::Run;
 use super::{CheckedAlone, Export, ExportFile, Report};
 use crate::domain::ids::EventId;
+use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::entry::{Body, Entry};
 use crate::tlog::merkle::{Hash, leaf_hash, perfect_root};
+use crate::tlog::note::SignedNote;
 use crate::tlog::proof::{ProofPlan, includes, is_consistent};
 use crate::tlog::tile::{self, BundleId, TILE_WIDTH, TileId, Tiles};
 
@@ -38,9 +40,10 @@ impl<E: Export> Run<'_, E> {
         }
         self.bundles = 0; // whether every erasure was done shows only when everything is read
         self.judge_openings(checkpoint.size);
+        self.judge_texts();
         self.judge_one_receipt(own);
         self.judge_reach(checkpoint.size);
-        self.report.alone = Some(alone);
+        self.report.alone = (index < checkpoint.size).then_some(alone);
         self.report.checkpoint = Some(checkpoint);
         self.report
     }
@@ -160,6 +163,21 @@ impl<E: Export> Run<'_, E> {
         }
         None
     }
+}
+
+/// The index of the entry with this event, by the entries' own word: what is found is checked after.
+pub(super) fn index_of<E: Export>(export: &E, event: EventId) -> Option<u64> {
+    let note = export.read(ExportFile::Checkpoint).ok()??;
+    let checkpoint = Checkpoint::parse(SignedNote::parse(&note).ok()?.text()).ok()?;
+    for id in tile::bundles_written(0, checkpoint.size) {
+        let bytes = export.read(ExportFile::Bundle(id)).ok()??;
+        for (entry, index) in tile::entries(&bytes).map_while(Result::ok).zip(id.first_entry()..) {
+            if canonical::envelope(entry).is_ok_and(|envelope| envelope.event == event) {
+                return Some(index);
+            }
+        }
+    }
+    None
 }
 
 /// Whether the entry says that the openings of this event were destroyed.

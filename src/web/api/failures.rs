@@ -2,10 +2,10 @@
 
 use crate::app::authenticate::AuthError;
 use crate::app::claim::ClaimError;
-use crate::app::emergency::ReviewError;
+use crate::app::emergency::{ReviewError, UNREVIEWED};
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
-use crate::app::log_access::LogAccessError;
+use crate::app::log_access::{CEILING, LogAccessError};
 use crate::app::match_run::MatchRunError;
 use crate::app::not_to_share::NotSharingError;
 use crate::app::notices::{AskAgainError, NoticeError};
@@ -23,6 +23,7 @@ use crate::app::witness::WitnessError;
 use crate::crypto::jwt::{ClaimFault, JwtError};
 use crate::policy::rules::RuleHit;
 use crate::store::StoreError;
+use crate::web::api::log_entries;
 use crate::web::problem::{FieldError, FieldPath, Problem, ProblemKind, RuleInTheWay, kinds};
 
 /// The problem of a request whose certificate or access token is not accepted.
@@ -284,11 +285,13 @@ impl From<EnquiryError> for Problem {
             EnquiryError::CeilingReached { disclosure, receipt } => Self::new(kinds::CEILING_REACHED).with(|extras| {
                 extras.disclosure = Some(disclosure.to_string());
                 extras.receipt = Some(receipt);
+                extras.rules = vec![RuleInTheWay::fixed(CEILING)];
             }),
             EnquiryError::EmergencyUnreviewed { disclosure, receipt } => {
                 Self::new(kinds::EMERGENCY_UNREVIEWED).with(|extras| {
                     extras.disclosure = Some(disclosure.to_string());
                     extras.receipt = Some(receipt);
+                    extras.rules = vec![RuleInTheWay::fixed(UNREVIEWED)];
                 })
             }
             EnquiryError::Question(fault) => fault.into(),
@@ -324,6 +327,11 @@ impl From<LogAccessError> for Problem {
             }
             LogAccessError::CeilingReached { disclosure, receipt } => {
                 EnquiryError::CeilingReached { disclosure, receipt }.into()
+            }
+            LogAccessError::Unlisted(facet) => {
+                let path = FieldPath::of(log_entries::parameter(facet));
+                let error = FieldError::new(&path, "unlisted", log_entries::unlisted(facet));
+                Self::new(kinds::INVALID_FIELD).error(error)
             }
             LogAccessError::Question(fault) => fault.into(),
             LogAccessError::App(error) => error.into(),

@@ -132,9 +132,10 @@ pub struct ComparedView {
         ("agreement" = String, Query, description = "The agreement whose receive clauses allow the purpose `audit`"),
         ("role" = String, Query, description = "The role in which the asking person acts"),
         ("Porth-User" = Option<String>, Header, description = "The agency's own keyed reference of that person; the entry commits to it, or else to the account"),
-        ("agency" = Option<String>, Query, description = "An agency that asked, supplied, signed, delivered or was decided about"),
-        ("area" = Option<String>, Query, description = "A criteria area, or another item such as `lead`"),
-        ("power" = Option<String>, Query, description = "A legal power of a term that the entry names, such as `WRA2012-s131`"),
+        ("agency" = Option<String>, Query, description = "An agency that asked, supplied, signed, delivered or was decided about, whether what it holds was permitted or withheld"),
+        ("about" = Option<String>, Query, description = "The event of another entry, which the entry is about: one that was reviewed, looked at, recalled, erased or linked"),
+        ("area" = Option<String>, Query, description = "A criteria area, or another item such as `lead`, that was decided about: permitted or withheld"),
+        ("power" = Option<String>, Query, description = "A legal power of the terms under which something might contribute, such as `WRA2012-s131`; what was withheld went under none"),
         ("purpose" = Option<String>, Query, description = "What it was for"),
         ("rule" = Option<String>, Query, description = "A rule that withheld something, or the code of a refusal"),
         ("outcome" = Option<String>, Query, description = "`answered` or `refused`"),
@@ -150,7 +151,7 @@ pub struct ComparedView {
         (status = 200, description = "Decided, logged and shown", body = LogPageView),
         (status = 400, description = "The query cannot be read"),
         (status = 403, description = "No agreement in force lets the caller examine the log; or the account has looked as often as the clause allows in a day"),
-        (status = 422, description = "A parameter is missing or not allowed"),
+        (status = 422, description = "A parameter is missing or not allowed; or no entry has the value that is searched for and no list holds it, or the period is empty"),
     ))]
 pub async fn search(
     State(gateway): State<Gateway>,
@@ -255,11 +256,21 @@ fn one(id: &str, uri: &Uri) -> Result<(EventId, Grounds), Problem> {
 type Pairs<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 /// The name of a facet in queries: two of them would be taken for the asker's own.
-const fn parameter(facet: Facet) -> &'static str {
+pub(super) const fn parameter(facet: Facet) -> &'static str {
     match facet {
         Facet::Agreement => "under",
         Facet::Role => "acting-as",
         other => other.as_str(),
+    }
+}
+
+/// What is wrong with a value that no entry has and no list holds.
+pub(super) const fn unlisted(facet: Facet) -> &'static str {
+    match facet {
+        Facet::Kind => "no entry is of this type, and there is none of this name; docs/log-format.md lists the types",
+        Facet::Outcome => "no entry ended so; it is `answered` or `refused`",
+        Facet::About => "there is no such entry",
+        _ => "no entry has this value, and no list of the programme holds it; check its spelling",
     }
 }
 
@@ -280,6 +291,14 @@ fn wanted(query: &str) -> Result<(Grounds, Search), Problem> {
     }
     let time = |name| pairs.get(name).map(|text| text.parse::<Timestamp>().map_err(|_| refused(name))).transpose();
     (search.since, search.until) = (time("since")?, time("until")?);
+    if search.since.zip(search.until).is_some_and(|(since, until)| since >= until) {
+        let message = "the period is empty: it has to be later than `since`";
+        return Err(Problem::new(kinds::INVALID_FIELD).error(FieldError::new(
+            &FieldPath::of("until"),
+            "until",
+            message,
+        )));
+    }
     search.before = pairs.get("before").map(|text| text.parse().map_err(|_| refused("before"))).transpose()?;
     if let Some(limit) = pairs.get("limit") {
         let limit = limit.parse().ok().filter(|limit| (1..=200).contains(limit));
@@ -331,7 +350,16 @@ mod tests {
         for bad in ["", "role=auditor", "agreement=x&role=auditor"] {
             assert!(wanted(bad).is_err(), "{bad}");
         }
-        for more in ["aera=A4", "limit=0", "limit=201", "since=yesterday", "area=%20", "before=-1", "role=auditor"] {
+        for more in [
+            "aera=A4",
+            "limit=0",
+            "limit=201",
+            "since=yesterday",
+            "since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z",
+            "area=%20",
+            "before=-1",
+            "role=auditor",
+        ] {
             let problem = wanted(&format!("{good}&{more}")).expect_err(more);
             let document = serde_json::to_string(&problem.document(None)).expect("plain data");
             assert!(!document.contains("aera") && !document.contains("yesterday"), "{document}");

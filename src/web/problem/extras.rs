@@ -38,3 +38,10 @@ pub struct RuleInTheWay {
     /// What it says.
     pub say: String,
 }
+
+impl RuleInTheWay {
+    /// A rule of the journey itself, which stands in no book.
+    pub fn fixed((rule, say): (&str, &str)) -> Self {
+        Self { rule: rule.to_owned(), say: say.to_owned() }
+    }
+}

@@ -84,6 +84,15 @@ impl<'g> Machine<'g> {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 
+    /// Asks in a role that the agreement does not let ask.
+    fn ask_in_vain(&self, more: &[&str]) -> Output {
+        self.desk.write("person.json", format!("{{\"nhs\": \"{ADA}\"}}"));
+        let question = ["enquire", "-c", "connection.toml", "-k", "keys.json", "--person", "person.json"];
+        let terms = ["--agreement", "early-help-core/v1", "--purpose", "early-help-screening", "--mode", "areas"];
+        let who = ["--relationship", "referral", "--role", "housing-officer", "--case", "C-1", "--user", "somebody"];
+        self.porth(&[&question[..], &terms, &who, more].concat())
+    }
+
     /// The state of the area of school attendance in the answer about somebody.
     fn ask(&self, nhs: &str, keys: &[&str]) -> String {
         self.desk.write("person.json", format!("{{\"nhs\": \"{nhs}\"}}"));
@@ -341,5 +350,25 @@ async fn a_connection_that_is_cut_before_the_access_token_came_is_tried_again(#[
     assert!(sent.status.success() && said.contains("trying again"), "{said}");
     let found: Value = serde_json::from_slice(&sent.stdout).expect("JSON");
     assert_eq!((&found["state"], &found["rows_accepted"]), (&"visible".into(), &1.into()), "{found}");
+    home.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_its_rule_and_its_entry_and_leaves_its_receipt() {
+    let home = TestGateway::start(Backend::Sqlite).await;
+    let hub = Machine::of(&home, "early-help-hub").await;
+    let plain = hub.ask_in_vain(&["--receipt", "receipt.txt"]);
+    let said = String::from_utf8_lossy(&plain.stderr).into_owned();
+    assert_eq!(plain.status.code(), Some(3), "{said}");
+    assert!(said.contains("The recipient's clause does not name this role. (R04)"), "{said}");
+    let (_, entry) = said.split_once("This refusal is log entry ").expect("the entry");
+    let entry = entry.split_once('.').expect("a full stop").0;
+    let receipt = fs::read_to_string(hub.desk.path("receipt.txt")).expect("a receipt");
+    assert!(receipt.starts_with("porth-receipt/v1\n") && receipt.contains(entry), "{receipt}");
+
+    let json = hub.ask_in_vain(&["--json"]);
+    let value: Value = serde_json::from_slice(&json.stderr).expect("JSON");
+    assert_eq!((&value["kind"], &value["rules"][0]["rule"]), (&"no-agreement".into(), &"R04".into()), "{value}");
+    assert!(value["disclosure"].is_string() && value["receipt"].is_string() && value["error"].is_string(), "{value}");
     home.stop().await;
 }

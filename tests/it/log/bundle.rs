@@ -33,6 +33,15 @@ fn verdicts(home: &TestGateway, name: &str) -> [(i32, String); 2] {
     [(rust.code, rust.out), (python.status.code().unwrap_or(-1), said)]
 }
 
+/// What the script says when it is run with these arguments: exit code, output, errors.
+fn script(home: &TestGateway, arguments: &[&str]) -> (i32, String, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_bundle.py");
+    let ran = Command::new("python3").arg(script).args(arguments).current_dir(home.folder()).output();
+    let ran = ran.expect("python3 runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (ran.status.code().unwrap_or(-1), text(&ran.stdout), text(&ran.stderr))
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("makes");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -111,8 +120,16 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
         assert!(code == 0 && said.contains("Nothing is wrong"), "{said}");
     }
 
-    let cases: [(&str, &str, Edit); 13] = [
-        ("entry-altered", "root-mismatch", |at| edit(&first(at, "tile/entries"), |b| b[200] ^= 1)),
+    assert!(fs::read_dir(sound.join("texts/agreement")).expect("texts").count() > 5, "the agreements are there");
+    assert!(fs::read_dir(sound.join("signatures")).expect("signatures").count() > 5);
+    let cases: [(&str, &str, Edit); 19] = [
+        ("text-altered", "text-altered", |at| edit(&first(at, "texts/agreement"), |b| b.push(b'\n'))),
+        ("text-altered", "text-altered", |at| edit(&first(at, "texts/rules"), |b| b[40] ^= 1)),
+        ("text-missing", "text-missing", |at| fs::remove_file(first(at, "texts/agency")).expect("removed")),
+        ("text-missing", "text-missing", |at| fs::remove_dir_all(at.join("texts")).expect("removed")),
+        ("text-altered", "text-altered", |at| edit(&first(at, "signatures"), |b| b[5] ^= 1)),
+        ("text-missing", "text-missing", |at| fs::remove_file(first(at, "signatories")).expect("removed")),
+        ("entry-altered", "entry-altered", |at| edit(&first(at, "tile/entries"), |b| b[200] ^= 1)),
         ("tile-altered", "tile-altered", |at| edit(&first(at, "tile/0"), |b| b[33] ^= 1)),
         ("checkpoint-signature", "checkpoint-signature", |at| edit(&at.join("checkpoint"), |b| b[2] ^= 1)),
         ("bundle-malformed", "bundle-malformed", |at| edit(&first(at, "tile/entries"), |b| b.truncate(b.len() - 1))),
@@ -148,6 +165,30 @@ async fn a_bundle_is_logged_and_both_verifiers_take_it_and_no_tampered_one(#[cas
         assert!(ours == 4 && said.contains(&format!("[{by_us}]")), "{by_us}: {ours} {said}");
         assert!(script == 4 && told.contains(&format!("[{by_script}]")), "{by_script}: {script} {told}");
     }
+
+    // The altered entry is named, a slip is no fault, and what was not checked is said.
+    let [(_, said), (_, told)] = verdicts(&home, "tampered-6");
+    assert!(said.contains("entry-altered] ") && told.contains("[entry-altered] index 0, event "), "{said} {told}");
+    let [_, (_, told)] = verdicts(&home, "sound");
+    assert!(told.contains("No checkpoint or witness from outside was given"), "{told}");
+    for wrong in [["sound", "nosuch.toml"], ["nosuch", "trust.toml"], ["sound", "sound/checkpoint"]] {
+        let (code, said, errors) = script(&home, &wrong);
+        assert!(code == 2 && said.is_empty() && !errors.contains("Traceback"), "{wrong:?}: {code} {errors}");
+    }
+    for wrong in [&["--checkpoint", "nosuch"][..], &["--checkpoint"]] {
+        let (code, _, errors) = script(&home, &[&["sound", "trust.toml"][..], wrong].concat());
+        assert!(code == 2 && !errors.contains("Traceback"), "{wrong:?}: {code} {errors}");
+    }
+    let one =
+        |entry: &str| porth(home.folder(), &["log", "verify", "sound", "--trust", "trust.toml", "--entry", entry]);
+    let beyond = one("99999");
+    assert!(beyond.code == 2 && beyond.err.contains("and none with this index") && beyond.out.is_empty(), "{beyond:?}");
+    let unknown = one("01990000-0000-7000-8000-000000000000");
+    assert!(unknown.code == 2 && unknown.err.contains("no entry with this event"), "{unknown:?}");
+    let slip = one("seven");
+    assert!(slip.code == 2 && slip.err.contains("an index in the log"), "{slip:?}");
+    let by_event = one(&answered).done().out;
+    assert!(by_event.contains("was checked alone") && by_event.contains("Nothing is wrong"), "{by_event}");
 
     // The newest export cannot be passed off as one that was made before it.
     bundle(&home, &home.folder().join("newer")).await;

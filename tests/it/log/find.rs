@@ -5,12 +5,15 @@ use porth::app::export::open;
 use porth::app::log_index::{check_log_index, index_log, rebuild_log_index};
 use porth::domain::agreement::{AgreementText, ReceiveClause};
 use porth::domain::ids::{EventId, ProgrammeCode};
+use porth::domain::review::sample::Strategy;
 use porth::store::{CeilingKey, FacetRow};
-use porth::tlog::entry::{Body, Entry};
+use porth::tlog::digest::Digest;
+use porth::tlog::entry::{Body, Contribution, Entry};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{CORE, GROUNDS, KNOWN, asked_twice, look};
+use super::{CORE, GROUNDS, KNOWN, append, asked_twice, look};
+use crate::review::{all, officer, register};
 use crate::support::database::Backend;
 use crate::support::gateway::{LOG, PROGRAMME, TestGateway};
 use crate::support::people::reference;
@@ -37,7 +40,6 @@ async fn an_auditor_finds_entries_by_each_filter_and_every_search_is_an_entry(#[
     assert!(found("&type=enquiry&power=WRA2012-s131").await.is_empty());
     assert_eq!(found("&purpose=early-help-screening&acting-as=housing-officer").await, std::slice::from_ref(&refused));
     assert!(found(&format!("&under={CORE}&type=submission&agency=education")).await.len() == 1);
-    assert!(found("&type=enquiry&area=A9").await.is_empty());
 
     let at = home.gateway().store().now().await.expect("a clock");
     assert!(found(&format!("&type=enquiry&since={at}")).await.is_empty());
@@ -49,7 +51,7 @@ async fn an_auditor_finds_entries_by_each_filter_and_every_search_is_an_entry(#[
     let rest = look(&auditor, "entries", &format!("&type=enquiry&limit=1&before={next}")).await;
     assert_eq!((events(&rest), rest["next"].is_null()), (vec![answered], true));
 
-    assert_eq!(home.events("log.access", "answered").await, 13);
+    assert_eq!(home.events("log.access", "answered").await, 12);
     home.wait_sequenced().await;
     let looks = look(&auditor, "entries", "&type=log.access&limit=1").await;
     let entry: Value = serde_json::from_str(looks["entries"][0]["entry"].as_str().expect("text")).expect("JSON");
@@ -70,7 +72,9 @@ async fn what_no_entry_has_is_in_no_entry_because_somebody_searched_for_it(#[cas
     let token = token.as_object().expect("types").values().next().expect("a type")[0].as_str().expect("a token");
     let typed = ["Kernow-Trelawny", token, "4857773456", "housing-officer", "2011-03-09T00:00:00Z"];
     look(&auditor, "entries", "&area=A2").await;
-    look(&auditor, "entries", &format!("&agency={}&area={}", typed[0], typed[1])).await;
+    let query = format!("&agency={}&area={}", typed[0], typed[1]);
+    let reply = auditor.call("GET", &format!("/v1/log/entries?{GROUNDS}{query}"), &[], "").await;
+    assert_eq!(reply.status, 422, "nothing found is no answer about what there is not: {reply:?}");
     look(&auditor, "entries", &format!("&before={}&since={}&acting-as={}", typed[2], typed[4], typed[3])).await;
     home.wait_sequenced().await;
 
@@ -91,6 +95,102 @@ async fn what_no_entry_has_is_in_no_entry_because_somebody_searched_for_it(#[cas
     assert_eq!(filters(&bodies[0]), json!([{ "by": "role", "value": "housing-officer" }]), "what an entry has is said");
     let unknown = json!([{ "by": "agency", "value": "unknown" }, { "by": "area", "value": "unknown" }]);
     assert_eq!(filters(&bodies[1]), unknown);
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_search_for_what_is_on_no_list_is_refused_and_never_comes_out_empty(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    for (query, field) in [
+        ("type=nosuch", "type"),
+        ("outcome=maybe", "outcome"),
+        ("agency=nosuch", "agency"),
+        ("area=A99", "area"),
+        ("power=WRA2012", "power"),
+        ("purpose=nosuch", "purpose"),
+        ("rule=R999", "rule"),
+        ("under=nosuch/v1", "under"),
+        ("acting-as=nosuch", "acting-as"),
+        ("about=01990000-0000-7000-8000-000000000000", "about"),
+        ("since=2026-09-02T00:00:00Z&until=2026-09-01T00:00:00Z", "until"),
+    ] {
+        let reply = auditor.call("GET", &format!("/v1/log/entries?{GROUNDS}&{query}"), &[], "").await;
+        assert_eq!(reply.status, 422, "{query}: {reply:?}");
+        assert_eq!(reply.json()["errors"][0]["field"], field, "{reply:?}");
+        assert!(!String::from_utf8_lossy(&reply.body).contains("nosuch"), "{reply:?}");
+    }
+    // What is on a list and in no entry is nothing found; so is an entry that nothing is about.
+    for query in ["type=recall.open", "rule=ceiling", "rule=M01", "power=ESA2008", &format!("about={answered}")] {
+        assert!(events(&look(&auditor, "entries", &format!("&{query}")).await).is_empty(), "{query}");
+    }
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_was_withheld_went_under_no_power_in_searches_and_strata(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    let store = home.gateway().store();
+    let id: EventId = answered.parse().expect("an event");
+    let body = store.event_body(id).await.expect("the database").expect("an entry");
+    let Body::Enquiry(enquiry) = Entry::parse(&body).expect("an entry").into_body() else { panic!("an enquiry") };
+    let texts = store.agreements().await.expect("the database");
+    let benefits = texts.iter().find(|text| text.reference.to_string() == "benefits-data/v1").expect("shipped");
+    let with = async |outcome: Contribution| {
+        let mut line = enquiry.decisions[0].clone();
+        line.supplier = "benefits".parse().expect("a code");
+        line.item = "A4".parse().expect("a code");
+        line.supply = Some("benefits-data/v1/benefits-for-early-help".parse().expect("a code"));
+        line.supply_sha256 = Some(Digest::new(benefits.sha256));
+        line.outcome = outcome;
+        let mut enquiry = enquiry.clone();
+        enquiry.decisions.push(line);
+        append(&home, Body::Enquiry(enquiry)).await.to_string()
+    };
+    let withheld = with(Contribution::Withheld).await;
+    let found = async |more: &str| events(&look(&auditor, "entries", more).await);
+    assert!(found("&type=enquiry&power=WRA2012-s131").await.is_empty(), "{withheld} went under no such power");
+    assert_eq!(found("&type=enquiry&under=benefits-data/v1").await, std::slice::from_ref(&withheld));
+    assert!(found("&type=enquiry&area=A4").await.contains(&withheld), "withheld lines count for an area");
+    let permitted = with(Contribution::Permitted).await;
+    assert_eq!(found("&type=enquiry&power=WRA2012-s131").await, std::slice::from_ref(&permitted));
+
+    register(&home, officer("ig-1", "programme-team")).await;
+    let drawn = home.gateway().draw_review(&all(Strategy::Stratified, 9), "ig-1", "a-test").await.expect("drawn");
+    let strata = home.gateway().review_figures(drawn.plan).await.expect("figures").strata;
+    let with_power: Vec<_> = strata.iter().filter(|(stratum, ..)| stratum.contains("WRA2012-s131")).collect();
+    assert!(matches!(with_power[..], [(_, 1, 1)]), "the permitted one alone: {strata:?}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_index_of_an_earlier_program_is_made_again_by_itself(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    look(&auditor, &format!("entries/{answered}"), "").await;
+    home.wait_sequenced().await;
+    let store = home.gateway().store();
+    let size = index_log(store).await.expect("indexed");
+    let earlier = |row: &FacetRow| !["about", "index-reading"].contains(&row.facet.as_str());
+    let rows: Vec<FacetRow> = store.facets(0, size).await.expect("rows").into_iter().filter(earlier).collect();
+    let mut tx = store.begin().await.expect("begins");
+    tx.lock_log_index().await.expect("locked");
+    tx.clear_log_index().await.expect("emptied");
+    tx.add_facets(&rows, size).await.expect("filled");
+    tx.commit().await.expect("committed");
+    let about = look(&auditor, "entries", &format!("&about={answered}")).await;
+    assert_eq!(events(&about).len(), 1, "the look that was before: {about}");
+    assert!(check_log_index(store, u64::MAX).await.expect("compared").is_sound());
     home.stop().await;
 }
 

@@ -4,7 +4,7 @@ use porth::app::log_index::{index_log, rebuild_log_index};
 use porth::crypto::random::SystemRandom;
 use porth::domain::ids::EventId;
 use porth::tlog::digest::Digest;
-use porth::tlog::entry::{AgreementState, Body, Entry};
+use porth::tlog::entry::{AgreementState, Body, Contribution, Entry};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -27,8 +27,10 @@ async fn a_decision_comes_out_the_same_until_an_agreement_is_suspended_and_then_
     assert!(read["proof"].as_str().is_some_and(|proof| proof.starts_with("c2sp.org/tlog-proof@v1")), "{read}");
     let texts = read["texts"].as_array().expect("texts");
     assert!(texts.iter().any(|text| text["kind"] == "agreement" && text["is_there"] == true), "{read}");
-    let sentences = read["sentences"].to_string();
-    assert!(sentences.contains("education might contribute A2"), "{sentences}");
+    assert_explained(&read, &answered);
+    let refusal = look(&auditor, &format!("entries/{refused}"), "").await["sentences"].to_string();
+    let why = "refused. The recipient's clause does not name this role. (R04)";
+    assert!(refusal.contains("in the role housing-officer (") && refusal.contains(why), "{refusal}");
 
     for entry in [&answered, &refused] {
         let replayed = look(&auditor, &format!("entries/{entry}/replay"), "").await;
@@ -49,7 +51,80 @@ async fn a_decision_comes_out_the_same_until_an_agreement_is_suspended_and_then_
     assert_eq!(replayed["today"]["is_same"], false, "{replayed}");
     let words = replayed["today"]["differences"].to_string();
     assert!(words.contains("The entry says answered; today it is refused"), "{words}");
+    assert!(!words.contains("no such line"), "one reason, and not a line for each item: {words}");
+    assert_eq!(replayed["today"]["differences"].as_array().map(Vec::len), Some(2), "{words}");
     assert_eq!(replayed["answer"], "same");
+    home.stop().await;
+}
+
+/// The text answers who asked, how, for what and when, what came of it, under which texts and powers, by
+/// which rules, from which feed of which day, and who has reviewed it.
+fn assert_explained(read: &Value, answered: &str) {
+    let entry: Value = serde_json::from_str(read["entry"].as_str().expect("text")).expect("JSON");
+    let body = &entry["body"];
+    let text: Vec<&str> = read["sentences"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let (client, at) = (body["client"].as_str().expect("one"), entry["at"].as_str().expect("a time"));
+    assert!(
+        text[0].starts_with("Who asked: ") && text[0].contains("(early-help-hub), through its system "),
+        "{text:#?}"
+    );
+    assert!(text[0].contains(client) && text[0].contains("in the role hub-screener (\""), "{}", text[0]);
+    let sha256 = body["agreement_sha256"].as_str().expect("a hash");
+    let feed = body["feeds"][0]["as_at"].as_str().expect("a day").split_once('T').expect("a time").0;
+    for expected in [
+        "What was asked for: an answer about a person in the form 'areas'.".to_owned(),
+        "For what: early-help-screening (\"".to_owned(),
+        "on the strength of the relationship referral (\"".to_owned(),
+        format!("When: {at}; it was decided before any record was read."),
+        "What came of it: answered.".to_owned(),
+        format!(
+            "The agreement that was named: {CORE} (\"Early help core agreement\"); SHA-256 of the signed text {sha256}."
+        ),
+        "(education) might contribute A2 ".to_owned(),
+        "power Children Act 2004 section 10, cooperation for children's well-being (CA2004-s10)".to_owned(),
+        "lawful basis public task (6-1-e)".to_owned(),
+        "(6-1-e); no condition.".to_owned(),
+        format!("of {feed}"),
+        format!("It was decided by the rule book {}", body["rules_sha256"].as_str().expect("a hash")),
+        "Nobody has reviewed it so far.".to_owned(),
+    ] {
+        assert!(text.iter().any(|sentence| sentence.contains(&expected)), "{expected}: {answered} {text:#?}");
+    }
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_was_withheld_is_told_with_the_sentence_of_its_rule(#[case] backend: Backend) {
+    let (home, answered, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    let body = home.gateway().store().event_body(answered.parse().expect("an event")).await;
+    let entry = Entry::parse(&body.expect("the database").expect("it is there")).expect("an entry");
+    let Body::Enquiry(mut enquiry) = entry.into_body() else { panic!("an enquiry") };
+    let line = enquiry.decisions.iter_mut().find(|line| line.item.as_str() == "A2").expect("a line");
+    (line.outcome, line.rules_hit) = (Contribution::Withheld, vec!["R06".parse().expect("a code")]);
+    let id = append(&home, Body::Enquiry(enquiry)).await;
+    let said = look(&auditor, &format!("entries/{id}"), "").await["sentences"].to_string();
+    let expected = "from its feed attendance: The recipient's clause does not draw on this supplier. (R06) The terms that \
+                    came closest: early-help-core/v1/";
+    assert!(said.contains(" did not contribute A2 ") && said.contains(expected), "{said}");
+    home.stop().await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn entries_that_decide_nothing_about_data_are_told_in_words_too(#[case] backend: Backend) {
+    let (home, _, _) = asked_twice(backend).await;
+    let auditor = home.agency("programme-team").await;
+    let change = look(&auditor, "entries", &format!("&type=agreement.status&under={CORE}&limit=1")).await;
+    let event = change["entries"][0]["event"].as_str().expect("one").to_owned();
+    let read = look(&auditor, &format!("entries/{event}"), "").await;
+    let said = read["sentences"][0].as_str().expect("a sentence");
+    assert!(said.starts_with(&format!("{CORE} went from signed to in_force: by ")), "{said}");
+    assert!(said.contains(", approved by ") && said.contains(", reason "), "{said}");
     home.stop().await;
 }
 

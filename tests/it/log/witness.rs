@@ -241,6 +241,17 @@ async fn a_rollback_a_fork_and_a_rewrite_by_the_logs_own_key_are_found_kept_and_
     }
     let after = home.gateway().store().cosignatures(size).await.expect("cosignatures");
     assert_eq!(after, cosigned, "nothing was cosigned anew");
+
+    // A state that the log never signed accuses nobody: only its own file is at fault.
+    let sound = home.gateway().store().newest_checkpoint().await.expect("the database").expect("a checkpoint").2;
+    let now = sound.lines().nth(1).expect("a size").to_owned();
+    let edited = sound.replacen(&format!("\n{now}\n"), "\n999999\n", 1);
+    assert_ne!(edited, sound);
+    fs::write(desk.path().join("seen"), &edited).expect("writes");
+    let ran = witness(desk.path());
+    assert!(ran.code == 78 && ran.err.contains("witness.state") && !ran.err.contains("ROLLBACK"), "{ran:?}");
+    assert!(!desk.path().join("seen.evidence-5").exists(), "there is no evidence");
+    assert_eq!(fs::read_to_string(desk.path().join("seen")).expect("reads"), edited, "it stays to be looked at");
     home.stop().await;
 }
 

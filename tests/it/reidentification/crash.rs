@@ -108,7 +108,7 @@ async fn child() {
     let seed: u64 = text("PORTH_CRASH_SEED").parse().expect("a number");
     let family: Tfid = text("PORTH_CRASH_FAMILY").parse().expect("a number of a family");
     let database = TestDatabase::opened(Location::Sqlite(path.into())).await;
-    let programme = TestProgramme::reopened(database, &Seeded::new(seed)).await;
+    let programme = TestProgramme::reopened(database, &Seeded::new(seed));
     let scene = Scene::again(programme, family, &Seeded::new(seed + 1));
     loop {
         for open in scene.programme.gateway.reidentifications(&scene.team.caller).await.expect("listed") {
@@ -190,7 +190,7 @@ async fn assert_whole(scene: &Scene, acknowledged: &Acknowledged) {
         };
         assert!(reached >= place, "{step} of {id} was acknowledged and is lost: {:?}", row.state);
         if !hash.is_empty() {
-            assert_eq!(envelopes[id], [hash.clone()], "what was acknowledged is what is kept");
+            assert_eq!(envelopes[id], std::slice::from_ref(hash), "what was acknowledged is what is kept");
         }
         assert_eq!(row.envelope.is_some(), matches!(reached, 4 | 5), "the ciphertext is there as long as it is due");
     }

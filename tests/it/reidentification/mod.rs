@@ -28,6 +28,7 @@ use rstest::rstest;
 
 use self::scene::{CONTACT, NAMES, Officer, Scene, caller, key};
 use crate::support::database::Backend;
+use crate::support::gateway::hexadecimal;
 use crate::support::programme::agreement;
 
 #[rstest]
@@ -213,7 +214,7 @@ async fn nothing_is_certified_before_a_witness_has_cosigned_the_authorisation(#[
     let public = *key.verifying_key().as_bytes();
     let (pen, verifier) = (Pen(key, public), verifier_key(name, TYPE_COSIGNATURE, &public));
     let mut scene = Scene::new(backend).await;
-    let rule = WitnessRule { keys: vec![verifier.clone()], quorum: 1, stop_after: Duration::from_secs(3600) };
+    let rule = WitnessRule { keys: vec![verifier.clone()], quorum: 1, stop_after: Duration::from_hours(1) };
     scene.programme = scene.programme.watched(rule);
     let asked = scene.approved().await;
     let unsigned = scene.programme.gateway.certify_reidentification(&scene.source.caller, asked.id).await;
@@ -253,7 +254,7 @@ pub(crate) fn tells(bytes: &[u8], text: &str) -> bool {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-    let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let in_hexadecimal = hexadecimal(text.as_bytes());
     let encoded = (0..3).flat_map(|shift| {
         let padded = [vec![0; shift], text.as_bytes().to_vec()].concat();
         // The characters that depend on what stands before and after are left out.
@@ -261,7 +262,7 @@ pub(crate) fn tells(bytes: &[u8], text: &str) -> bool {
         [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
             .map(|text| text.get(from..text.len() - to).unwrap_or_default().as_bytes().to_vec())
     });
-    contains(text.as_bytes()) || contains(hexadecimal.as_bytes()) || encoded.into_iter().any(|form| contains(&form))
+    contains(text.as_bytes()) || contains(in_hexadecimal.as_bytes()) || encoded.into_iter().any(|form| contains(&form))
 }
 
 #[test]
@@ -271,8 +272,8 @@ fn the_search_for_a_plaintext_finds_it_in_every_form() {
     let hidden = STANDARD.encode(format!("ab{NAMES}cd"));
     assert!(tells(hidden.as_bytes(), NAMES) && tells(format!("x{NAMES}").as_bytes(), NAMES));
     assert!(!tells(b"nothing of the kind", NAMES));
-    let hexadecimal: String = NAMES.bytes().map(|byte| format!("{byte:02x}")).collect();
-    assert!(tells(hexadecimal.as_bytes(), NAMES));
+    let in_hexadecimal = hexadecimal(NAMES.as_bytes());
+    assert!(tells(in_hexadecimal.as_bytes(), NAMES));
 }
 
 #[tokio::test]

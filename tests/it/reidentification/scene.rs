@@ -1,5 +1,7 @@
 //! A family, two officers, the data team's keys, and the steps of a request, taken as their own tools take them.
 
+use std::pin::Pin;
+
 use porth::app::caller::AgencyCaller;
 use porth::app::reidentification::collect::Collected;
 use porth::app::reidentification::verify::{Checked, PinnedOfficer, PinnedRecipient, Trust};
@@ -268,15 +270,17 @@ impl Scene {
     }
 
     /// The step was refused, for this reason, and the log says so once more than before.
-    pub(super) async fn assert_refused<T: std::fmt::Debug>(
-        &self,
-        step: impl Future<Output = Result<T, ReidError>>,
+    pub(super) fn assert_refused<'s, T: std::fmt::Debug>(
+        &'s self,
+        step: impl Future<Output = Result<T, ReidError>> + 's,
         refusal: Refusal,
-    ) {
-        let before = self.refusals(refusal).await;
-        let refused = step.await.expect_err("refused");
-        assert_eq!(refused.refusal(), Some(refusal), "{refused:?}");
-        assert_eq!(self.refusals(refusal).await, before + 1, "{} is in the log", refusal.code());
+    ) -> Pin<Box<dyn Future<Output = ()> + 's>> {
+        Box::pin(async move {
+            let before = self.refusals(refusal).await;
+            let refused = step.await.expect_err("refused");
+            assert_eq!(refused.refusal(), Some(refusal), "{refused:?}");
+            assert_eq!(self.refusals(refusal).await, before + 1, "{} is in the log", refusal.code());
+        })
     }
 
     /// A machine refused, and its report is in the log.

@@ -55,7 +55,11 @@ async fn officers_draw_judge_and_confirm_and_the_agency_reads_and_replies() {
     let show = |account: &'static str| [&["--by", account][..], &GROUNDS].concat();
     let shown = run(&home, &["review", "show", &entry], &show("ig-1")).done().json();
     assert_eq!(shown["review"]["state"], "taken", "{shown}");
-    assert!(shown["sentences"].to_string().contains("education might contribute"), "{shown}");
+    assert!(shown["sentences"].to_string().contains("(education) might contribute"), "{shown}");
+    let words = [&["review", "show", &entry, "--config", "porth.toml"][..], &show("ig-1")].concat();
+    let plain = tokio::task::block_in_place(|| porth(home.folder(), &words)).done().out;
+    assert!(plain.starts_with("Who asked: ") && plain.contains("SHA-256 of the signed text"), "{plain}");
+    assert!(plain.ends_with("The review is taken; ig-1 has it.\n") && !plain.contains("shield_opening"), "{plain}");
     let due = home.now().await.date().to_string();
     let finding = ["--finding", "not_justified_no_basis", "--severity", "high", "--action", "suspend_agreement"];
     let what =
@@ -71,6 +75,10 @@ async fn officers_draw_judge_and_confirm_and_the_agency_reads_and_replies() {
 
     let listed = run(&home, &["review", "list"], &["--state", "due"]).done().json();
     assert_eq!(listed[0]["entry"], entry.as_str(), "{listed}");
+    assert_eq!((&listed[0]["reviewer"], &listed[0]["confirmed_by"]), (&"ig-1".into(), &"ig-2".into()));
+    let plain = ["review", "list", "--state", "due", "--config", "porth.toml"];
+    let plain = tokio::task::block_in_place(|| porth(home.folder(), &plain)).done().out;
+    assert!(plain.contains("due ig-1 confirmed-by:ig-2 not_justified_no_basis"), "{plain}");
     assert_eq!(run(&home, &["review", "list"], &["--overdue"]).done().json(), serde_json::json!([]));
     let figures = run(&home, &["review", "figures", plan], &[]).done().json();
     assert_eq!((&figures["figures"]["reviewed"], &figures["figures"]["adverse"]), (&1.into(), &1.into()));
@@ -93,6 +101,24 @@ async fn officers_draw_judge_and_confirm_and_the_agency_reads_and_replies() {
     assert_eq!(agency(&reply).0, Some(3), "once");
     let shown = run(&home, &["review", "show", &entry], &show("ig-2")).done().json();
     assert_eq!(shown["replies"][0]["position"], "disputed", "{shown}");
+    let sentences = shown["sentences"].to_string();
+    for expected in [
+        "ig-1: review of entry",
+        "decided, from taken to proposed, finding not_justified_no_basis, severity high, action suspend_agreement",
+        "ig-2: review of entry",
+        "confirmed, from proposed to due",
+        "replied disputed to the finding about entry",
+    ] {
+        assert!(sentences.contains(expected), "{expected}: {sentences}");
+    }
+    assert!(!sentences.contains("Nobody has reviewed it"), "{sentences}");
+    let history = run(&home, &["policy", "history", super::CORE], &[]).done().json();
+    let history: Vec<&str> =
+        history.as_array().expect("a list").iter().filter_map(|one| one["sentence"].as_str()).collect();
+    let suspended = history.last().expect("entries");
+    assert!(suspended.starts_with("early-help-core/v1 went from in_force to suspended: by ig-2"), "{history:#?}");
+    assert!(history.iter().any(|said| said.contains("approved by ")), "{history:#?}");
+    assert_eq!(run(&home, &["policy", "history", "nosuch/v1"], &[]).code, 1);
     let done = run(&home, &["review", "done", &entry], &["--by", "ig-2", "--reason", "r:3"]).done().json();
     assert_eq!(done["review"]["state"], "closed");
     home.stop().await;
@@ -126,6 +152,14 @@ async fn officers_list_escalate_and_close_alerts() {
     let other = ["--account", "ig-2", "--agency", "programme-team", "--by", "ops-1", "--reason", "appointed"];
     run(&home, &["review", "officer", "add"], &other).done();
     assert_eq!(run(&home, &["alerts", "close", &alert], &by("ig-2")).done().json()["state"], "closed");
+    let shown = run(&home, &["alerts", "show", &alert], &[]).done().json();
+    assert_eq!(shown["steps"].as_array().map(Vec::len), Some(3), "{shown}");
+    let last = &shown["steps"][2];
+    assert_eq!((&last["step"], &last["by"], &last["reason"]), (&"close".into(), &"ig-2".into(), &"call:7".into()));
+    let plain =
+        tokio::task::block_in_place(|| porth(home.folder(), &["alerts", "show", &alert, "--config", "porth.toml"]));
+    let closed = format!("ig-2: close of the alert {alert}, from escalated to closed, reason call:7.");
+    assert!(plain.out.contains(&closed), "{plain:?}");
     let again = run(&home, &["alerts", "close", &alert], &by("ig-1"));
     assert!(again.code == 3 && again.err.contains("porth alerts list --all"), "{again:?}");
     assert_eq!(run(&home, &["alerts", "list"], &[]).done().json(), serde_json::json!([]));

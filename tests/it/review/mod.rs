@@ -52,7 +52,7 @@ pub(super) async fn ask_in_vain(hub: &TestAgency<'_>, person: &Person) -> EventI
 }
 
 /// An officer who has had no part in anything.
-pub(super) fn officer(account: &str, agency: &str) -> NewOfficer {
+pub(crate) fn officer(account: &str, agency: &str) -> NewOfficer {
     NewOfficer {
         account: account.to_owned(),
         agency: AgencyCode::parse(agency).expect("a code"),
@@ -63,7 +63,7 @@ pub(super) fn officer(account: &str, agency: &str) -> NewOfficer {
 }
 
 /// Registers an officer.
-pub(super) async fn register(home: &TestGateway, new: NewOfficer) {
+pub(crate) async fn register(home: &TestGateway, new: NewOfficer) {
     home.gateway().register_officer(&new, "operator-1", "appointed").await.expect("registered");
 }
 
@@ -74,7 +74,7 @@ pub(super) fn grounds() -> Grounds {
 }
 
 /// A draw over everything.
-pub(super) fn all(strategy: Strategy, size: usize) -> Draw {
+pub(crate) fn all(strategy: Strategy, size: usize) -> Draw {
     Draw {
         strategy,
         since: Timestamp::from_micros(0),

@@ -278,7 +278,9 @@ fn pieces_in_files(path: &std::path::Path, bytes: &[u8]) -> usize {
     let pieces: HashSet<&[u8]> = bytes.chunks_exact(64).collect();
     let mut begins = vec![false; 1 << 16]; // two bytes are looked at before all are
     let begin = |piece: &[u8]| usize::from(u16::from_be_bytes([piece[0], piece[1]]));
-    pieces.iter().for_each(|piece| begins[begin(piece)] = true);
+    for piece in &pieces {
+        begins[begin(piece)] = true;
+    }
     let found = files.iter().flat_map(|file| file.windows(64)).filter(|window| begins[begin(window)]);
     found.filter_map(|window| pieces.get(window)).collect::<HashSet<_>>().len()
 }

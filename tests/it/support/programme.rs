@@ -160,7 +160,7 @@ impl TestProgramme {
 
     /// The same programme in another process: its database, and the gateway's secrets made as they were.
     #[allow(dead_code, reason = "for tests, not for benches")]
-    pub(crate) async fn reopened(database: TestDatabase, keys: &dyn Random) -> Self {
+    pub(crate) fn reopened(database: TestDatabase, keys: &dyn Random) -> Self {
         let files = policy_files();
         let code = Programme::parse(&files.programme).expect("the shipped programme").code().clone();
         let match_keys = MatchKeys::parse(std::str::from_utf8(&files.match_keys).expect("UTF-8")).expect("shipped");

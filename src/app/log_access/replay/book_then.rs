@@ -78,7 +78,11 @@ impl Gateway {
     }
 
     /// The rule book with this hash: the files in use now, or the newest of that day.
-    async fn rules_then(&self, at: Timestamp, sha256: &Digest) -> Result<Option<RuleBook>, AppError> {
+    pub(in crate::app) async fn rules_then(
+        &self,
+        at: Timestamp,
+        sha256: &Digest,
+    ) -> Result<Option<RuleBook>, AppError> {
         for files in self.sets_of("rules", at).await? {
             let book = RuleBook::load(files.iter().map(|file| (file.name.as_str(), file.body.as_slice())));
             if let Some(book) = book.ok().filter(|book| book.hash().as_bytes() == sha256.as_bytes()) {
@@ -88,7 +92,12 @@ impl Gateway {
         Ok(None)
     }
 
-    async fn agencies_then(&self, at: Timestamp, sha256: &Digest) -> Result<Option<Vec<Agency>>, AppError> {
+    /// The agencies of the files with this hash over them.
+    pub(in crate::app) async fn agencies_then(
+        &self,
+        at: Timestamp,
+        sha256: &Digest,
+    ) -> Result<Option<Vec<Agency>>, AppError> {
         for files in self.sets_of("agency", at).await? {
             if agencies_digest(files.iter()) == *sha256 {
                 let agencies = files.iter().map(|file| Agency::parse(&file.body).map_err(unreadable));
@@ -99,7 +108,11 @@ impl Gateway {
     }
 
     /// Sets of files of a kind that may have been in use at a moment. Which it was, their hash says.
-    async fn sets_of(&self, kind: &'static str, at: Timestamp) -> Result<Vec<Vec<StoredDocument>>, StoreError> {
+    pub(in crate::app) async fn sets_of(
+        &self,
+        kind: &'static str,
+        at: Timestamp,
+    ) -> Result<Vec<Vec<StoredDocument>>, StoreError> {
         let current = self.store().current_documents().await?;
         let current = current.into_iter().filter(|document| document.kind == kind).collect();
         let mut newest: BTreeMap<String, StoredDocument> = BTreeMap::new();

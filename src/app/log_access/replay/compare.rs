@@ -35,6 +35,13 @@ pub(super) fn compare(was: &Decided<'_>, came: &Came, book: &PolicyBook, when: &
     if *allowed != came.outcome {
         differences.push(format!("The entry says {}; {when} it is {}.", word(was.outcome), word(&came.outcome)));
     }
+    if came.lines.is_empty() && *allowed != came.outcome {
+        // Refused before any line was looked at: to say so of each would hide why.
+        if !was.decisions.is_empty() {
+            differences.push(format!("The {} items of the entry are not decided about then.", was.decisions.len()));
+        }
+        return Compared { is_same: false, differences };
+    }
     let (before, after) = (by_key(was.decisions), by_key(&came.lines));
     let keys: BTreeSet<Key<'_>> = before.keys().chain(after.keys()).copied().collect();
     for (supplier, feed, item) in keys {

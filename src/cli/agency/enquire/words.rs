@@ -8,7 +8,7 @@ use crate::domain::record::EvidenceGrade;
 use crate::web::api::enquiries::{CountView, CoverageView, EligibleView, EnquiryView, LeadView};
 
 /// The signed promise that the enquiry is in the log.
-pub(super) fn receipt(answer: &Value) -> Option<&str> {
+pub(in crate::cli::agency) fn receipt(answer: &Value) -> Option<&str> {
     answer["receipt"].as_str()
 }
 

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
 use crate::cli::agency::connection::{Connection, failure};
 use crate::cli::output::{Failure, Output};
 use crate::domain::ids::{AgreementRef, EventId, RoleCode};
 use crate::domain::time::Timestamp;
-use crate::tlog::entry::Code;
+use crate::tlog::entry::{Body, Code, Entry};
 
 /// On what grounds somebody looks.
 #[derive(Debug, Args)]
@@ -30,13 +31,17 @@ pub(super) struct GroundsArgs {
 pub(super) struct FindArgs {
     #[command(flatten)]
     grounds: GroundsArgs,
-    /// An agency that asked, supplied, signed, delivered or was decided about
+    /// Another entry that the entry is about: one that was reviewed, looked at, recalled, erased or linked
+    #[arg(long, value_name = "ENTRY")]
+    about: Option<EventId>,
+    /// An agency that asked, supplied, signed, delivered or was decided about: withheld lines count too
     #[arg(long)]
     agency: Option<Code>,
-    /// A criteria area, or another item such as lead
+    /// A criteria area, or another item such as lead, that was decided about: withheld lines count too
     #[arg(long)]
     area: Option<Code>,
-    /// A legal power, such as WRA2012-s131
+    /// A legal power, such as WRA2012-s131, of the terms under which something might contribute: lines that
+    /// were withheld do not count
     #[arg(long)]
     power: Option<Code>,
     /// What it was for
@@ -45,12 +50,12 @@ pub(super) struct FindArgs {
     /// A rule that withheld something, or the code of a refusal
     #[arg(long)]
     rule: Option<Code>,
-    /// answered or refused
-    #[arg(long)]
-    outcome: Option<Code>,
-    /// The entry type, such as enquiry
-    #[arg(long = "type")]
-    kind: Option<Code>,
+    /// How it ended
+    #[arg(long, value_parser = PossibleValuesParser::new(["answered", "refused"]))]
+    outcome: Option<String>,
+    /// The entry type
+    #[arg(long = "type", hide_possible_values = true, value_parser = PossibleValuesParser::new(Body::KINDS.iter().copied()))]
+    kind: Option<String>,
     /// An agreement version that the entry names
     #[arg(long)]
     under: Option<Code>,
@@ -86,21 +91,26 @@ pub(super) struct ExplainArgs {
 
 /// Searches and prints a page.
 pub(super) fn find(args: &FindArgs, output: Output) -> Result<(), Failure> {
+    if args.since.zip(args.until).is_some_and(|(since, until)| since >= until) {
+        return Err(Failure::failed("the period is empty: --until is not later than --since"));
+    }
+    let text = |code: &Option<Code>| code.as_ref().map(ToString::to_string);
     let filters = [
-        ("agency", &args.agency),
-        ("area", &args.area),
-        ("power", &args.power),
-        ("purpose", &args.purpose),
-        ("rule", &args.rule),
-        ("outcome", &args.outcome),
-        ("type", &args.kind),
-        ("under", &args.under),
-        ("acting-as", &args.acting_as),
+        ("about", args.about.map(|event| event.to_string())),
+        ("agency", text(&args.agency)),
+        ("area", text(&args.area)),
+        ("power", text(&args.power)),
+        ("purpose", text(&args.purpose)),
+        ("rule", text(&args.rule)),
+        ("outcome", args.outcome.clone()),
+        ("type", args.kind.clone()),
+        ("under", text(&args.under)),
+        ("acting-as", text(&args.acting_as)),
     ];
     // Codes and times are letters, digits and a few marks: nothing in them needs escaping in a query.
     let mut query = format!("&limit={}", args.limit);
     for (name, value) in filters {
-        query.extend(value.iter().map(|value| format!("&{name}={value}")));
+        query.extend(value.map(|value| format!("&{name}={value}")));
     }
     for (name, value) in [("since", args.since), ("until", args.until)] {
         query.extend(value.iter().map(|value| format!("&{name}={value}")));
@@ -170,23 +180,16 @@ fn replay_in_words(replayed: &Value) -> String {
     lines.join("\n")
 }
 
+/// An entry in one line; of a type that this version does not know, no more than its place and type.
 fn line(found: &Value) -> String {
-    let entry: Value = found["entry"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let (body, text) = (&entry["body"], |value: &Value| value.as_str().unwrap_or("-").to_owned());
-    let outcome = match &body["outcome"] {
-        Value::Object(refused) => format!("refused {}", refused.get("refused").map(text).unwrap_or_default()),
-        other => text(other),
-    };
-    let who = if body["recipient"].is_string() { &body["recipient"] } else { &body["agency"] };
-    format!(
-        "{} {} {} {} {} {} {outcome}",
-        found["index"],
-        text(&found["event"]),
-        text(&entry["at"]),
-        text(&entry["type"]),
-        text(who),
-        text(&body["purpose"])
-    )
+    let text = found["entry"].as_str().unwrap_or_default();
+    let place = format!("{} {}", found["index"], found["event"].as_str().unwrap_or("-"));
+    if let Ok(entry) = Entry::parse(text.as_bytes()) {
+        return format!("{place} {} {}: {}", entry.at(), entry.body().kind(), entry.body().in_words());
+    }
+    let entry: Value = serde_json::from_str(text).unwrap_or_default();
+    let word = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+    format!("{place} {} {}: a type that this version does not know.", word("at"), word("type"))
 }
 
 fn words(value: &Value) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,13 +11,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::trust::{TrustFile, WITHIN_MINUTES, verifier, witness};
+use crate::app::held_checkpoint::parse_checkpoint;
 use crate::app::signers::KeyVerifier;
 use crate::cli::operator::read_bytes;
 use crate::cli::output::{Failure, Output};
+use crate::crypto::sign::VerifyingKey;
+use crate::domain::ids::{EventId, IdError};
 use crate::tlog::bundle::Scope;
 use crate::tlog::cosignature::Witness;
 use crate::tlog::note::NoteVerifier;
-use crate::tlog::verify::{CheckedAlone, Export, ExportFile, Fault, FaultKind, Report, Verifier};
+use crate::tlog::verify::{CheckedAlone, Export, ExportFile, Fault, FaultKind, Report, Verifier, index_of};
 
 /// Arguments of `porth log verify`.
 #[derive(Debug, Args)]
@@ -54,12 +58,33 @@ pub(super) struct VerifyArgs {
     /// An export of another program, or of before bundles: it names no entry that records it
     #[arg(long)]
     without_manifest: bool,
-    /// Check only the entry with this index, and everything that its place rests on
-    #[arg(long, value_name = "INDEX")]
-    entry: Option<u64>,
+    /// The bundle has no texts: one of before bundles had them
+    #[arg(long)]
+    without_texts: bool,
+    /// Check only this entry, named by its index or its event, and everything that its place rests on
+    #[arg(long, value_name = "INDEX|EVENT")]
+    entry: Option<EntryNamed>,
     /// Leave out comparing each entry with the fields of its type, the slowest part
     #[arg(long)]
     quick: bool,
+}
+
+/// An entry as somebody names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EntryNamed {
+    Index(u64),
+    Event(EventId),
+}
+
+impl FromStr for EntryNamed {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let index = text.parse().map(Self::Index);
+        let named = index.or_else(|_| text.parse().map(Self::Event));
+        named.map_err(
+            |_: IdError| "an index in the log, such as 70000, or the entry's event, as `porth log find` shows it",
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -71,6 +96,8 @@ struct Verified<'a> {
     entries: u64,
     openings: u64,
     receipts: u64,
+    texts: u64,
+    signatures: u64,
     unknown_types: u64,
     /// Given, and compared with this tree.
     checkpoints_held: usize,
@@ -150,10 +177,12 @@ pub(super) fn run(args: &VerifyArgs, output: Output) -> Result<(), Failure> {
         with_manifest: !args.without_manifest,
         witnessed_within_s: (trust.quorum > 0)
             .then(|| trust.witnessed_within_minutes.unwrap_or(WITHIN_MINUTES).saturating_mul(60)),
+        with_texts: !args.without_texts && !args.without_manifest,
+        check_signature: Some(is_signed),
         with_fields: !args.quick,
     };
     let folder = Folder(&args.folder);
-    let report = match args.entry {
+    let report = match args.entry.map(|named| place_of(named, &folder)).transpose()? {
         Some(index) => verifier.verify_entry(&folder, index),
         None => verifier.verify(&folder, &mut |entries| progress.show(entries)),
     };
@@ -165,6 +194,31 @@ pub(super) fn run(args: &VerifyArgs, output: Output) -> Result<(), Failure> {
     let count = report.faults.len() as u64 + report.more_faults;
     Err(Failure::faulty(format!("the export has {count} fault(s)"))
         .next("keep the export as it is, and give it with this report to the information governance officers"))
+}
+
+/// Whether a party signed an agreement's text.
+fn is_signed(public_key: &[u8; 32], text: &[u8], signature: &[u8]) -> bool {
+    VerifyingKey::from_bytes(public_key).is_ok_and(|key| key.verify(text, signature).is_ok())
+}
+
+/// The index of the entry that is meant. Which entries there are is read unchecked here: it tells a slip of
+/// the keyboard from a fault.
+fn place_of(named: EntryNamed, folder: &Folder<'_>) -> Result<u64, Failure> {
+    let index = match named {
+        EntryNamed::Index(index) => index,
+        EntryNamed::Event(event) => index_of(folder, event).ok_or_else(|| {
+            Failure::misused("the export has no entry with this event")
+                .next("`porth log find` shows index and event of each entry")
+        })?,
+    };
+    let note = folder.read(ExportFile::Checkpoint).ok().flatten();
+    match note.and_then(|note| parse_checkpoint(&note)) {
+        Some(checkpoint) if index >= checkpoint.size => {
+            Err(Failure::misused(format!("the export has {} entries, and none with this index", checkpoint.size))
+                .next("indexes begin with 0; `porth log find` shows them"))
+        }
+        _ => Ok(index),
+    }
 }
 
 /// The trust file, with what the arguments add to it.
@@ -210,6 +264,16 @@ fn text_of(report: &Report, args: &VerifyArgs, trust: &TrustFile) -> String {
         "{} entries read, {} openings and {} receipts matched.",
         report.entries, report.openings, report.receipts
     ));
+    if args.without_texts || args.without_manifest {
+        lines.push(
+            "The texts of agreements and rules, and the signatures under agreements, were not looked at.".to_owned(),
+        );
+    } else {
+        let (texts, signatures) = (report.texts, report.signatures);
+        lines.push(format!(
+            "{texts} texts are the ones that entries name; {signatures} signatures under agreements verify."
+        ));
+    }
     if report.unknown_types > 0 {
         lines.push(format!("{} entries are of types that this version does not know.", report.unknown_types));
     }
@@ -292,6 +356,8 @@ fn view<'a>(report: &'a Report, args: &VerifyArgs, trust: &'a TrustFile) -> Veri
         entries: report.entries,
         openings: report.openings,
         receipts: report.receipts,
+        texts: report.texts,
+        signatures: report.signatures,
         unknown_types: report.unknown_types,
         checkpoints_held: args.checkpoint.len(),
         checkpoints_agreeing: report.held,

@@ -108,15 +108,19 @@ pub(super) fn release(args: &StepArgs, output: Output) -> Result<(), Failure> {
 fn step(args: &StepArgs, asked: &Asked, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
     let stepped = crate::cli::block_on(with_gateway(&config, async |gateway| {
-        gateway.step_review(&args.by, args.entry, asked, &args.reason).await.map_err(review_failure)
+        let stepped = gateway.step_review(&args.by, args.entry, asked, &args.reason).await.map_err(review_failure)?;
+        let confirmed = gateway.confirmed_by(std::slice::from_ref(&stepped.review)).await.map_err(review_failure)?;
+        Ok((stepped, confirmed))
     }))?;
+    let (stepped, confirmed) = stepped;
     let Stepped { event, review, suspended } = &stepped;
     let mut text = format!("The review is {}; the step is log entry {event}.", review.state);
     if let Some(agreement) = suspended {
         text = format!("{text}\n{agreement} is suspended.");
     }
     let today = review.changed_at.as_seconds().div_euclid(86_400);
-    let value = json!({ "event": event.to_string(), "review": value(review, today), "suspended": suspended });
+    let value =
+        json!({ "event": event.to_string(), "review": value(review, &confirmed, today), "suspended": suspended });
     output.result(text, &value);
     Ok(())
 }

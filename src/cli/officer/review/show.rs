@@ -1,5 +1,7 @@
 //! `porth review list|figures|show`: what is under review, what came of a plan, and one disclosure in words.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -135,10 +137,14 @@ pub(super) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
             after: args.after,
             limit: MOST,
         };
-        Ok((gateway.store().reviews(&wanted).await.map_err(store_failure)?, today))
+        let reviews = gateway.store().reviews(&wanted).await.map_err(store_failure)?;
+        let confirmed = gateway.confirmed_by(&reviews).await.map_err(review_failure)?;
+        Ok(((reviews, confirmed), today))
     }))?;
+    let (reviews, confirmed) = reviews;
     let line = |review: &StoredReview| {
-        let words = [&review.reviewer, &review.finding, &review.action, &review.owner];
+        let second = confirmed.get(&review.entry).map(|by| format!("confirmed-by:{by}"));
+        let words = [&review.reviewer, &second, &review.finding, &review.action, &review.owner];
         let words: Vec<&str> = words.into_iter().map(|word| word.as_deref().unwrap_or("-")).collect();
         let due = review.due.map_or("-".to_owned(), |day| date_of(day).to_string());
         let late = if is_overdue(review, today) { " OVERDUE" } else { "" };
@@ -151,7 +157,7 @@ pub(super) fn list(args: &ListArgs, output: Output) -> Result<(), Failure> {
     if let Some(last) = reviews.last().filter(|_| reviews.len() as i64 == MOST) {
         lines.push(format!("There may be more: --after {}", last.index));
     }
-    let values: Vec<Value> = reviews.iter().map(|review| value(review, today)).collect();
+    let values: Vec<Value> = reviews.iter().map(|review| value(review, &confirmed, today)).collect();
     output.result(lines_or(lines, "Nothing is so."), &values);
     Ok(())
 }
@@ -163,13 +169,13 @@ pub(super) fn show(args: &ShowArgs, output: Output) -> Result<(), Failure> {
     let (shown, today) = crate::cli::block_on(with_gateway(&config, async |gateway| {
         let today = gateway.store().now().await.map_err(store_failure)?.as_seconds().div_euclid(86_400);
         let shown = gateway.read_for_review(&args.by, &grounds, args.entry).await.map_err(review_failure)?;
-        Ok((shown, today))
+        let confirmed = gateway.confirmed_by(std::slice::from_ref(&shown.review)).await.map_err(review_failure)?;
+        Ok(((shown, confirmed), today))
     }))?;
+    let (shown, confirmed) = shown;
     output.note(format_args!("This look is log entry {}.", shown.read.logged.disclosure));
     let mut lines = shown.read.sentences.clone();
-    lines.push(shown.read.proved.entry.clone());
-    let has = shown.review.reviewer.as_deref().unwrap_or("nobody");
-    lines.push(format!("The review is {}; {has} has it.", shown.review.state));
+    lines.push(in_words(&shown.review, confirmed.get(&shown.review.entry).map(String::as_str)));
     for reply in &shown.replies {
         lines.push(format!("The agency replied {} ({}) at {}.", reply.position, reply.reason, reply.at));
     }
@@ -180,7 +186,7 @@ pub(super) fn show(args: &ShowArgs, output: Output) -> Result<(), Failure> {
         .collect();
     let value = json!({
         "look": shown.read.logged.disclosure.to_string(), "sentences": shown.read.sentences,
-        "entry": shown.read.proved.entry, "review": value(&shown.review, today), "replies": replies,
+        "entry": shown.read.proved.entry, "review": value(&shown.review, &confirmed, today), "replies": replies,
     });
     output.result(lines.join("\n"), &value);
     Ok(())
@@ -190,11 +196,23 @@ fn is_overdue(review: &StoredReview, today: i64) -> bool {
     review.state == State::Due.as_str() && review.due.is_some_and(|due| due < today)
 }
 
+/// Where a review is, who has it or decided, and who agreed.
+fn in_words(review: &StoredReview, second: Option<&str>) -> String {
+    let mut text = format!("The review is {}", review.state);
+    match (review.reviewer.as_deref(), review.finding.as_deref()) {
+        (None, _) => text += "; nobody has it",
+        (Some(by), None) => text.extend(["; ", by, " has it"]),
+        (Some(by), Some(finding)) => text.extend(["; ", by, " found ", finding]),
+    }
+    text.extend(second.map(|second| format!(", and {second} confirmed it")));
+    text + "."
+}
+
 /// A review as JSON.
-pub(super) fn value(review: &StoredReview, today: i64) -> Value {
+pub(super) fn value(review: &StoredReview, confirmed: &BTreeMap<EventId, String>, today: i64) -> Value {
     json!({
         "entry": review.entry.to_string(), "index": review.index, "agency": review.agency, "state": review.state,
-        "reviewer": review.reviewer, "finding": review.finding, "severity": review.severity,
+        "reviewer": review.reviewer, "confirmed_by": confirmed.get(&review.entry), "finding": review.finding, "severity": review.severity,
         "action": review.action, "owner": review.owner, "due": review.due.map(|day| date_of(day).to_string()),
         "is_overdue": is_overdue(review, today), "agreement": review.agreement, "reason": review.reason,
     })

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::app::activate::{APPROVALS, Activation};
+use crate::app::log_access::explain::history::Later;
 use crate::cli::operator::{ConfigFile, app_failure, store_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
 use crate::domain::ids::AgreementRef;
@@ -44,6 +45,37 @@ pub(super) struct ApproveArgs {
 pub(super) struct RequestsArgs {
     #[command(flatten)]
     config: ConfigFile,
+}
+
+/// Arguments of `porth policy history`.
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Which agreement and version, such as early-help-core/v1
+    #[arg(value_name = "AGREEMENT")]
+    agreement: AgreementRef,
+}
+
+/// Lists what the log says became of an agreement.
+pub(super) fn history(args: &HistoryArgs, output: Output) -> Result<(), Failure> {
+    let config = args.config.read()?;
+    let found = crate::cli::block_on(with_gateway(&config, async |gateway| {
+        gateway.entries_of_agreement(&args.agreement).await.map_err(app_failure)
+    }))?;
+    if found.is_empty() {
+        return Err(Failure::failed(format!("no entry of the log names {}", args.agreement))
+            .next("check code and version: `porth policy matrix` lists the agreements that are loaded"));
+    }
+    let line = |one: &Later| format!("{} (entry {}): {}", one.at, one.event, one.body.in_words());
+    let value = |one: &Later| {
+        serde_json::json!({
+            "event": one.event.to_string(), "at": one.at, "type": one.body.kind(), "body": one.body,
+            "sentence": one.body.in_words(),
+        })
+    };
+    output.result(found.iter().map(line).collect::<Vec<_>>().join("\n"), &found.iter().map(value).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// Asks, or takes the request back.
