@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::ids::ProgrammeCode;
+use crate::domain::ids::{AgencyCode, AgreementRef, ProgrammeCode, RoleCode};
 use crate::store::Location;
 
 /// How strict the gateway is about its own set-up.
@@ -53,6 +53,9 @@ pub struct Config {
     /// log is taken back or rewritten.
     #[serde(default)]
     pub witnesses: WitnessConfig,
+    /// The console for officers, data team and auditors; without it there is none.
+    #[serde(default)]
+    pub console: Option<ConsoleConfig>,
 }
 
 /// Partner agencies that cosign the log's checkpoints.
@@ -199,6 +202,103 @@ impl Default for Retention {
     }
 }
 
+/// The console for officers, data team and auditors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// Address and port for browsers: TLS 1.3, no client certificates.
+    pub listen: String,
+    /// Where browsers find it, such as `https://porth.example.gov.uk`; the sign-in comes back there.
+    pub address: String,
+    /// The organisation's name in the header of every page.
+    pub organisation: String,
+    /// The console's certificate chain, leaf first, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM, mode 0600.
+    pub private_key: PathBuf,
+    /// The provider by which people sign in.
+    #[serde(default)]
+    pub provider: Option<ProviderConfig>,
+    /// Who is let in as what. The first line whose claim the provider gives a person counts.
+    #[serde(default)]
+    pub access: Vec<AccessConfig>,
+    /// A page where anybody may sign in as any of the lines of access. For demonstrations with invented
+    /// people; production mode refuses it.
+    #[serde(default)]
+    pub demonstration_sign_in: bool,
+}
+
+/// An OpenID Connect provider.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// The provider's issuer; its configuration is read from `/.well-known/openid-configuration` below it.
+    pub issuer: String,
+    /// The console's name at the provider.
+    pub client_id: String,
+    /// A file that holds the console's secret at the provider, readable by its user alone.
+    pub client_secret_file: PathBuf,
+    /// The claim of the identity token that lists a person's roles or groups.
+    #[serde(default = "default_roles_claim")]
+    pub roles_claim: String,
+    /// Certificates of the authorities that the provider's certificate may be from, PEM.
+    #[serde(default = "default_roots")]
+    pub roots: PathBuf,
+}
+
+/// A line of access: whoever has the claim works in this part, on behalf of this agency.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessConfig {
+    /// The value that the provider's claim has to hold.
+    pub claim: String,
+    /// Which pages there are for them.
+    pub persona: Persona,
+    /// On behalf of which agency they look.
+    pub agency: AgencyCode,
+    /// The agreement whose receive clauses allow it.
+    pub agreement: AgreementRef,
+    /// Their role in the programme.
+    pub role: RoleCode,
+}
+
+/// What somebody comes to the console for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persona {
+    /// Information governance: agreements, log, reviews, rights, approvals.
+    Officer,
+    /// The data team: match runs, families, tables, requests.
+    DataTeam,
+    /// Audit: reads and verifies, changes nothing.
+    Auditor,
+    /// Keeps the gateway running; sees nothing about anybody.
+    Operator,
+}
+
+impl Persona {
+    /// Every persona.
+    pub const ALL: [Self; 4] = [Self::Officer, Self::DataTeam, Self::Auditor, Self::Operator];
+
+    /// As people are told.
+    pub const fn plain(self) -> &'static str {
+        match self {
+            Self::Officer => "Information governance officer",
+            Self::DataTeam => "Data team",
+            Self::Auditor => "Auditor",
+            Self::Operator => "Operator",
+        }
+    }
+}
+
+fn default_roles_claim() -> String {
+    "roles".to_owned()
+}
+
+fn default_roots() -> PathBuf {
+    PathBuf::from("/etc/ssl/certs/ca-certificates.crt")
+}
+
 /// What the file with the newest checkpoint is called unless the configuration says otherwise.
 const STATE_FILE: &str = "porth-log-state";
 
@@ -251,6 +351,9 @@ impl Config {
                 "witnesses.quorum is at least 1 and at most the number of witnesses.keys",
             ));
         }
+        if let Some(console) = &config.console {
+            console.check(config.mode)?;
+        }
         Ok(config)
     }
 
@@ -266,12 +369,39 @@ impl Config {
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
         self.state_file.iter_mut().for_each(own);
+        if let Some(console) = &mut self.console {
+            own(&mut console.certificate);
+            own(&mut console.private_key);
+            if let Some(provider) = &mut console.provider {
+                own(&mut provider.client_secret_file);
+                own(&mut provider.roots);
+            }
+        }
         self.database.resolve(folder);
     }
 
     /// Where this machine remembers the newest checkpoint.
     pub fn state_file(&self) -> PathBuf {
         self.state_file.clone().unwrap_or_else(|| self.keys.folder.with_file_name(STATE_FILE))
+    }
+}
+
+impl ConsoleConfig {
+    fn check(&self, mode: Mode) -> Result<(), ConfigError> {
+        let unusable = |sentence| Err(ConfigError::Unusable(sentence));
+        if !self.address.starts_with("https://") || self.address["https://".len()..].contains('/') {
+            return unusable("console.address is of the form https://host or https://host:port");
+        }
+        if self.access.is_empty() {
+            return unusable("console.access has no line: nobody could sign in");
+        }
+        if self.demonstration_sign_in && mode == Mode::Production {
+            return unusable("console.demonstration_sign_in lets anybody in: production mode refuses it");
+        }
+        if self.provider.is_none() && !self.demonstration_sign_in {
+            return unusable("console.provider is missing: nobody could sign in");
+        }
+        Ok(())
     }
 }
 

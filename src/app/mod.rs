@@ -23,6 +23,7 @@
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
+//! | [`console`] | people sign in to the console, and work in sessions |
 //! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
 //! | [`log_index`] | the index by which the log is searched, made from its entries |
 //! | [`evaluate`] | linkage is compared with the truth of a public test set |
@@ -42,6 +43,7 @@ pub mod caller;
 pub mod check_log;
 pub mod check_tokens;
 pub mod claim;
+pub mod console;
 pub mod doctor;
 pub mod enquire;
 pub mod enrol;

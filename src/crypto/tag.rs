@@ -15,6 +15,7 @@ pub struct Tagger {
     replies: Keyed,
     counted: Keyed,
     files: Keyed,
+    accounts: Keyed,
 }
 
 impl Tagger {
@@ -25,6 +26,7 @@ impl Tagger {
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
             counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
             files: Keyed::new(key.expose(), labels::FILE_DIGEST),
+            accounts: Keyed::new(key.expose(), labels::CONSOLE_ACCOUNT),
         }
     }
 
@@ -44,6 +46,11 @@ impl Tagger {
     /// tokens would tell whoever has the linkage key and the database whose tokens they are.
     pub fn file(&self, agency: &str, feed: &str, digest: &[u8; 32]) -> [u8; 32] {
         self.files.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).raw(digest).finish()
+    }
+
+    /// What the log calls a person of a sign-in provider: the same at every sign-in, and no name.
+    pub fn account(&self, issuer: &str, subject: &str) -> [u8; 16] {
+        self.accounts.clone().lp(issuer.as_bytes()).lp(subject.as_bytes()).finish_short()
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the

@@ -73,6 +73,12 @@ async fn play(args: &DemoArgs, mut story: Story, output: &Output) -> Result<(), 
     if args.keep {
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
+        if let Some(console) = workshop.running.console {
+            output.note(format_args!(
+                "console: https://localhost:{} (your browser does not know its certificate)",
+                console.port()
+            ));
+        }
         output.note("Ctrl-C ends the gateway; the folder stays.");
         tokio::signal::ctrl_c().await.map_err(trouble("Ctrl-C"))?;
     }

@@ -1,6 +1,7 @@
 //! The gateway of the demonstration: keys, certificates, policies and listeners, made in a folder of
 //! its own that goes away afterwards.
 
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -163,7 +164,41 @@ fn make_certificates(folder: &Path, authority: &CertificateAuthority, now: Times
     write(folder, "agencies.crl", &list.pem)
 }
 
+/// Who is let in to the demonstration's console as what.
+const CONSOLE_ACCESS: &str = r#"
+[[console.access]]
+claim = "officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "data-team"
+persona = "data-team"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "data-analyst"
+
+[[console.access]]
+claim = "auditor"
+persona = "auditor"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "operator"
+persona = "operator"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "data-analyst"
+"#;
+
 fn write_config(folder: &Path, port: u16) -> Result<Config, Trouble> {
+    // A page's address is in its configuration, so its port is chosen before anything listens.
+    let console = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let console = console.map_err(trouble("a port for the console"))?.port();
     // All askers are on this one machine: the usual share of requests would be the bottleneck.
     let text = format!(
         r#"mode = "pilot"
@@ -193,7 +228,15 @@ checkpoint_folder = "checkpoint"
 [limits]
 burst = 2000
 requests_per_second = 2000.0
-"#
+
+[console]
+listen = "127.0.0.1:{console}"
+address = "https://localhost:{console}"
+organisation = "Demonstration council"
+certificate = "server.pem"
+private_key = "server.key"
+demonstration_sign_in = true
+{CONSOLE_ACCESS}"#
     );
     write(folder, "porth.toml", &text)?;
     Config::read(&folder.join("porth.toml")).map_err(trouble("the configuration"))

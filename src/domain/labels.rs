@@ -36,6 +36,8 @@ pub const WRAP: &str = "porth/v1/wrap";
 pub const COMMITMENT: &str = "porth/v1/commitment";
 /// The sealed shield opening of a log entry.
 pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
+/// What the log calls a person who signs in to the console.
+pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The tag that a reply is stored under for idempotent replay.
@@ -63,7 +65,7 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 pub const CLK: &str = "porth/v1/clk";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 29] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -81,6 +83,7 @@ pub const ALL: [&str; 28] = [
     WRAP,
     COMMITMENT,
     SHIELD_OPENING,
+    CONSOLE_ACCOUNT,
     SUBJECT_INDEX,
     IDEMPOTENCY,
     STATISTICS_RECORD,

@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     step!(16, "submissions", "0016_submissions"),
     step!(17, "weighings", "0017_weighings"),
     step!(18, "log index", "0018_log_index"),
+    step!(27, "console", "0027_console"),
 ];
 
 /// The schema version that this binary was built for.

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod claims;
+mod console;
 mod cosignatures;
 mod dialect;
 mod documents;
@@ -43,6 +44,7 @@ use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use claims::{Engagement, StoredReferral};
+pub use console::{SignIn, StoredSession};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
@@ -77,6 +79,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("claims", claims::STATEMENTS),
+    ("console", console::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
     ("families", families::STATEMENTS),

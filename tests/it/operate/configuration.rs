@@ -71,6 +71,9 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("limits.burst", limits.burst.to_string()),
         ("limits.requests_per_second", limits.requests_per_second.to_string()),
         ("retention.match_run_days", config.retention.match_run_days.to_string()),
+        ("console.provider.roles_claim", "`roles`".to_owned()),
+        ("console.provider.roots", "`/etc/ssl/certs/ca-certificates.crt`".to_owned()),
+        ("console.demonstration_sign_in", "false".to_owned()),
         ("witnesses.keys", "none".to_owned()),
         ("witnesses.quorum", config.witnesses.quorum.to_string()),
         ("witnesses.stop_after_minutes", config.witnesses.stop_after_minutes.to_string()),
@@ -102,10 +105,19 @@ fn reference(file: &str) -> String {
         let doc = if keeps { doc.to_owned() } else { first + &doc[1..] };
         format!("| `{key}` | {needed} | {} |", doc.trim_end_matches('.'))
     };
-    for field in &tables[file] {
-        match tables.get(&field.kind) {
-            Some(fields) => rows.extend(fields.iter().map(|inner| row(&format!("{}.", field.name), inner))),
-            None => rows.push(row("", field)),
+    // Tables in tables are told by their path; `[]` marks one that may come several times.
+    let mut left: Vec<(String, &Field)> = tables[file].iter().rev().map(|field| (String::new(), field)).collect();
+    while let Some((prefix, field)) = left.pop() {
+        let several = field.kind.strip_prefix("Vec<").and_then(|kind| kind.strip_suffix('>'));
+        let perhaps = field.kind.strip_prefix("Option<").and_then(|kind| kind.strip_suffix('>'));
+        let inner = several.or(perhaps).unwrap_or(&field.kind);
+        match tables.get(inner) {
+            Some(fields) => {
+                let mark = if several.is_some() { "[]" } else { "" };
+                let prefix = format!("{prefix}{}{mark}.", field.name);
+                left.extend(fields.iter().rev().map(|inner| (prefix.clone(), inner)));
+            }
+            None => rows.push(row(&prefix, field)),
         }
     }
     rows.join("\n") + "\n"

@@ -1,0 +1,36 @@
+// An independent OpenID Connect provider for the tests: `node provider.mjs PORT CONSOLE_ADDRESS`.
+// Whoever signs in as `officer`, `data-team`, `auditor`, `operator` or `nobody` gets that role's claim.
+import Provider from "oidc-provider";
+
+const [port, console_address] = process.argv.slice(2);
+const people = {
+  "officer": "Morwenna Trelawney",
+  "data-team": "Jago Penrose",
+  "auditor": "Demelza Rowe",
+  "operator": "Denzil Carne",
+  "nobody": "Loveday Nance",
+};
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  clients: [{
+    client_id: "porth-console",
+    client_secret: "a secret of the tests alone",
+    redirect_uris: [`${console_address}/sign-in/back`],
+    response_types: ["code"],
+    grant_types: ["authorization_code"],
+  }],
+  conformIdTokenClaims: false,
+  claims: { openid: ["sub", "roles"], profile: ["name"] },
+  pkce: { required: () => true },
+  features: { devInteractions: { enabled: true } },
+  async findAccount(_context, id) {
+    return {
+      accountId: id,
+      async claims() {
+        const roles = id === "nobody" || !(id in people) ? [] : [`porth-${id}`];
+        return { sub: id, name: people[id] ?? id, roles };
+      },
+    };
+  },
+});
+provider.listen(Number(port), "127.0.0.1", () => process.stdout.write("listening\n"));
