@@ -161,6 +161,7 @@ impl Rows {
             body,
             openings: fields.map(opening).into(),
             tags: vec![[0; 16]],
+            records: Vec::new(),
         };
         Self { event }
     }

@@ -5,12 +5,12 @@
     verify_bundle.py --self-test
 
 TRUST.toml holds what you believe and got over another channel: `origin`, `log_keys`, and where there
-are witnesses `witnesses` and `quorum` (see docs/log-format.md). It is not the file in the bundle.
-Prints a line `[code] ...` for each fault. Exit code 0: nothing is wrong; 4: faults; 2: wrong use.
+are witnesses `witnesses`, `quorum` and `witnessed_within_minutes` (see docs/log-format.md). It is not the
+file in the bundle. Prints a line `[code] ...` for each fault, and what the bundle says of itself. Exit code 0: nothing is wrong; 4: faults; 2: wrong use.
 
 Written from docs/log-format.md alone; it shares no code with the gateway.
 """
-import base64, hashlib, hmac, json, pathlib, sys, tomllib
+import base64, datetime, hashlib, hmac, json, pathlib, sys, tomllib
 
 # ---- Ed25519, verification only: RFC 8032 section 5.1.7 -------------------------------------------
 P = 2**255 - 19
@@ -176,7 +176,7 @@ def parse_json(data):
 class Bundle:
     def __init__(self, folder, trust, held, with_openings):
         self.folder, self.trust, self.held, self.with_openings = pathlib.Path(folder), trust, held, with_openings
-        self.faults, self.due = [], set()
+        self.faults, self.due, self.said = [], set(), []
 
     def fault(self, code, what=""):
         self.faults.append(f"[{code}] {what}")
@@ -197,9 +197,12 @@ class Bundle:
             return self.faults
         (size, root), cosigned = current
         prefixes = [(name, *found[0]) for name, data in self.held if (found := self.open(name, data))]
+        self.witnessed = size if cosigned >= self.quorum > 0 else None
         seen = self.read("checkpoint.cosigned")
         if seen is not None and (found := self.open("checkpoint.cosigned", seen)):
             prefixes.append(("checkpoint.cosigned", *found[0]))
+            if found[1] >= self.quorum > 0 and self.witnessed is None:
+                self.witnessed = found[0][0]
             cosigned = max(cosigned, found[1])
         if cosigned < self.quorum:
             self.fault("witness-quorum", f"{cosigned} of the trusted witnesses cosigned")
@@ -214,6 +217,7 @@ class Bundle:
                     self.fault("rewrite", f"{name} is of another history")
             self.check_tiles(leaves)
         self.check_openings(entries, size)
+        self.check_reach(dict(entries), size)
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
             if path.is_file() and name not in self.due:
@@ -293,18 +297,39 @@ class Bundle:
             hashes = [tree(hashes[at : at + 256]) for at in range(0, len(hashes) // 256 * 256, 256)]
             level += 1
 
+    def check_reach(self, entries, size):
+        """How far the witnesses' cosignatures reach, and whether that is far enough."""
+        if not self.quorum or self.witnessed is None:
+            return
+        reach = self.witnessed
+        self.said.append(f"Witnesses vouch for the first {reach} of {size} entries.")
+        if self.scope_witnessed > reach:
+            self.fault("witness-scope", f"the export's entry says that {self.scope_witnessed} entries were witnessed")
+        first, last = entries.get(reach), entries.get(size - 1)
+        if first and last:
+            waited = datetime.datetime.fromisoformat(last["at"]) - datetime.datetime.fromisoformat(first["at"])
+            if waited > datetime.timedelta(minutes=self.trust.get("witnessed_within_minutes", 245)):
+                self.fault("witness-behind", f"index {reach}: older than the limit, and no quorum has seen it")
+
     def check_openings(self, entries, size):
-        scope = None
+        scope, self.scope_witnessed = None, 0
         manifest = self.read("bundle.json")
         try:
             named = parse_json((manifest or b"").removesuffix(b"\n"))
             if sorted(named) != ["export", "v"] or named["v"] != 1 or not manifest.endswith(b"\n"):
                 raise ValueError("manifest")
-            own = [v["body"] for _, v in entries if v["event"] == named["export"] and v["type"] == "log.access"]
-            export = next(body for body in own if body["action"] == "export" and body["outcome"] == "answered")
+            looks = [(i, v) for i, v in entries if v["type"] == "log.access"]
+            exports = [(i, v) for i, v in looks if v["body"]["action"] == "export" and v["body"]["outcome"] == "answered"]
+            index, recorded = next((i, v) for i, v in exports if v["event"] == named["export"])
+            export = recorded["body"]
         except (ValueError, TypeError, KeyError, StopIteration):
             self.fault("manifest-unfounded", "bundle.json names no entry that records this export")
             return
+        self.scope_witnessed = export.get("witnessed", 0)
+        reader, openings = export.get("recipient", "nobody in particular"), export["openings"]
+        self.said.append(f"Entry {index} records this export: {recorded['at']}, by {export['client']}, for {reader}, openings: {openings}.")
+        if exports[-1][0] != index:
+            self.fault("manifest-superseded", f"entry {exports[-1][0]} records a newer export than the one that bundle.json names")
         keys = self.read("keys.toml")
         if keys is None or hashlib.sha256(keys).hexdigest() != export.get("keys_sha256"):
             self.fault("keys-altered", "keys.toml is not what the entry of the export names")
@@ -320,9 +345,11 @@ class Bundle:
                 feeds = {(f["supplier"], f["feed"]) for f in value["body"]["feeds"]}
                 lines = [l for l in value["body"]["decisions"] if l["outcome"] == "permitted"]
                 lines = [l for l in lines if (l["supplier"], l["feed"]) in feeds]
-                if all((l["supplier"], l["feed"], l["item"]) in scope for l in lines):
-                    own = value["body"]["recipient"] == export["recipient"]
-                    for field in ("actor", "answer", "case") if own else ("actor", "case"):
+                own = value["body"]["recipient"] == export["recipient"]
+                judged = lines or value["body"]["decisions"]
+                covered = bool(judged) and all((l["supplier"], l["feed"], l["item"]) in scope for l in judged)
+                if covered or (own and not lines):
+                    for field in ("actor", "answer", "case") if own else ("actor",):
                         due[value["event"], field] = (index // 256, value["body"]["commitments"][field])
         for n, _ in spans(size):
             data = self.read("openings/" + position(n)) or b""
@@ -388,8 +415,9 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     trust = tomllib.loads(pathlib.Path(plain[1]).read_text())
-    faults = Bundle(plain[0], trust, held, with_openings).check()
-    print("\n".join(faults) if faults else "Nothing is wrong.")
+    bundle = Bundle(plain[0], trust, held, with_openings)
+    faults = bundle.check()
+    print("\n".join(bundle.said + (faults or ["Nothing is wrong."])))
     sys.exit(4 if faults else 0)
 
 

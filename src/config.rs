@@ -1,10 +1,16 @@
-//! The gateway's one configuration file: TOML, unknown keys refused.
+//! The gateway's one configuration file: TOML, unknown keys refused. [`console`] is the console's part.
 
+pub mod console;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::ids::{AgencyCode, AgreementRef, ProgrammeCode, RoleCode};
+pub use self::console::{AccessConfig, ConsoleConfig, Persona, ProviderConfig};
+use crate::domain::alert::hours::Hours;
+use crate::domain::alert::rules::Thresholds;
+use crate::domain::ids::{AgencyCode, ProgrammeCode};
 use crate::store::Location;
 
 /// How strict the gateway is about its own set-up.
@@ -53,9 +59,109 @@ pub struct Config {
     /// log is taken back or rewritten.
     #[serde(default)]
     pub witnesses: WitnessConfig,
+    /// What is worth an alert to the information-governance officers.
+    #[serde(default)]
+    pub alerts: AlertConfig,
     /// The console for officers, data team and auditors; without it there is none.
     #[serde(default)]
     pub console: Option<ConsoleConfig>,
+}
+
+/// What is worth an alert to the information-governance officers. Days are those of UTC.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertConfig {
+    /// Seconds between two looks at what was logged since.
+    pub every_seconds: u32,
+    /// A day with more questions than so many times the middle one of the last 28 with any is a spike.
+    pub spike_times: u32,
+    /// And only a day with so many questions.
+    pub spike_least: u32,
+    /// The share of people known is looked at from so many answers of a client a day on.
+    pub match_rate_least: u32,
+    /// Per cent of the people whom a client asks about who have to be known; fewer look like guessing.
+    pub match_rate_percent: u32,
+    /// How often an agency may ask about one person in a day.
+    pub repeats_a_day: u32,
+    /// How many people an agency may ask about for the first time in a day.
+    pub new_subjects_a_day: u32,
+    /// The same by agency code, for agencies whose caseload is another: `{ early-help-hub = 500 }`.
+    pub new_subjects_of: BTreeMap<AgencyCode, u32>,
+    /// The hours that agencies declared, by agency code, on the clock of the United Kingdom:
+    /// `{ housing = { from = 8, until = 18, weekends = false } }`. Without an entry no hour is odd.
+    pub hours: BTreeMap<AgencyCode, DeclaredHours>,
+}
+
+impl Default for AlertConfig {
+    fn default() -> Self {
+        let Thresholds { spike_times, spike_least, match_rate_least, match_rate_percent, .. } = Thresholds::default();
+        let Thresholds { repeats_a_day, new_subjects_a_day, .. } = Thresholds::default();
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            every_seconds: 30,
+            spike_times: small(spike_times),
+            spike_least: small(spike_least),
+            match_rate_least: small(match_rate_least),
+            match_rate_percent: small(match_rate_percent),
+            repeats_a_day: small(repeats_a_day),
+            new_subjects_a_day: small(new_subjects_a_day),
+            new_subjects_of: BTreeMap::new(),
+            hours: BTreeMap::new(),
+        }
+    }
+}
+
+impl AlertConfig {
+    /// As the rules take it.
+    pub fn thresholds(&self) -> Thresholds {
+        let budget = |(agency, most): (&AgencyCode, &u32)| (agency.clone(), u64::from(*most));
+        let hours = |(agency, declared): (&AgencyCode, &DeclaredHours)| {
+            let DeclaredHours { from, until, weekends } = *declared;
+            (agency.clone(), Hours { from, until, weekends })
+        };
+        Thresholds {
+            spike_times: self.spike_times.into(),
+            spike_least: self.spike_least.into(),
+            match_rate_least: self.match_rate_least.into(),
+            match_rate_percent: self.match_rate_percent.into(),
+            repeats_a_day: self.repeats_a_day.into(),
+            new_subjects_a_day: self.new_subjects_a_day.into(),
+            new_subjects_of: self.new_subjects_of.iter().map(budget).collect(),
+            hours: self.hours.iter().map(hours).collect(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_wrong = |hours: &DeclaredHours| hours.from >= hours.until || hours.until > 24;
+        if self.hours.values().any(is_wrong) {
+            return Err(ConfigError::Unusable("alerts.hours: from is less than until, and until at most 24"));
+        }
+        if self.match_rate_percent > 100 || self.spike_times == 0 || self.every_seconds == 0 {
+            return Err(ConfigError::Unusable(
+                "alerts: match_rate_percent is at most 100, spike_times and every_seconds at least 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The hours that an agency declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredHours {
+    /// The first hour, 0 to 23.
+    pub from: u8,
+    /// The hour at which it ends, 1 to 24.
+    pub until: u8,
+    /// Whether Saturdays and Sundays are days like others.
+    #[serde(default)]
+    pub weekends: bool,
+}
+
+/// Whether a text can stand in an entry of the log as it is.
+fn is_reason(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+    (1..=128).contains(&text.len()) && text.chars().all(is_allowed)
 }
 
 /// Partner agencies that cosign the log's checkpoints.
@@ -68,11 +174,13 @@ pub struct WitnessConfig {
     pub quorum: usize,
     /// Minutes after which releases stop when fewer have.
     pub stop_after_minutes: u32,
+    /// Why there are none: letters, digits and `-_.:/`. Production has to say it, and it goes into the log.
+    pub unwatched_because: Option<String>,
 }
 
 impl Default for WitnessConfig {
     fn default() -> Self {
-        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240 }
+        Self { keys: Vec::new(), quorum: 1, stop_after_minutes: 240, unwatched_because: None }
     }
 }
 
@@ -202,103 +310,6 @@ impl Default for Retention {
     }
 }
 
-/// The console for officers, data team and auditors.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConsoleConfig {
-    /// Address and port for browsers: TLS 1.3, no client certificates.
-    pub listen: String,
-    /// Where browsers find it, such as `https://porth.example.gov.uk`; the sign-in comes back there.
-    pub address: String,
-    /// The organisation's name in the header of every page.
-    pub organisation: String,
-    /// The console's certificate chain, leaf first, PEM.
-    pub certificate: PathBuf,
-    /// Its private key, PEM, mode 0600.
-    pub private_key: PathBuf,
-    /// The provider by which people sign in.
-    #[serde(default)]
-    pub provider: Option<ProviderConfig>,
-    /// Who is let in as what. The first line whose claim the provider gives a person counts.
-    #[serde(default)]
-    pub access: Vec<AccessConfig>,
-    /// A page where anybody may sign in as any of the lines of access. For demonstrations with invented
-    /// people; production mode refuses it.
-    #[serde(default)]
-    pub demonstration_sign_in: bool,
-}
-
-/// An OpenID Connect provider.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderConfig {
-    /// The provider's issuer; its configuration is read from `/.well-known/openid-configuration` below it.
-    pub issuer: String,
-    /// The console's name at the provider.
-    pub client_id: String,
-    /// A file that holds the console's secret at the provider, readable by its user alone.
-    pub client_secret_file: PathBuf,
-    /// The claim of the identity token that lists a person's roles or groups.
-    #[serde(default = "default_roles_claim")]
-    pub roles_claim: String,
-    /// Certificates of the authorities that the provider's certificate may be from, PEM.
-    #[serde(default = "default_roots")]
-    pub roots: PathBuf,
-}
-
-/// A line of access: whoever has the claim works in this part, on behalf of this agency.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessConfig {
-    /// The value that the provider's claim has to hold.
-    pub claim: String,
-    /// Which pages there are for them.
-    pub persona: Persona,
-    /// On behalf of which agency they look.
-    pub agency: AgencyCode,
-    /// The agreement whose receive clauses allow it.
-    pub agreement: AgreementRef,
-    /// Their role in the programme.
-    pub role: RoleCode,
-}
-
-/// What somebody comes to the console for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Persona {
-    /// Information governance: agreements, log, reviews, rights, approvals.
-    Officer,
-    /// The data team: match runs, families, tables, requests.
-    DataTeam,
-    /// Audit: reads and verifies, changes nothing.
-    Auditor,
-    /// Keeps the gateway running; sees nothing about anybody.
-    Operator,
-}
-
-impl Persona {
-    /// Every persona.
-    pub const ALL: [Self; 4] = [Self::Officer, Self::DataTeam, Self::Auditor, Self::Operator];
-
-    /// As people are told.
-    pub const fn plain(self) -> &'static str {
-        match self {
-            Self::Officer => "Information governance officer",
-            Self::DataTeam => "Data team",
-            Self::Auditor => "Auditor",
-            Self::Operator => "Operator",
-        }
-    }
-}
-
-fn default_roles_claim() -> String {
-    "roles".to_owned()
-}
-
-fn default_roots() -> PathBuf {
-    PathBuf::from("/etc/ssl/certs/ca-certificates.crt")
-}
-
 /// What the file with the newest checkpoint is called unless the configuration says otherwise.
 const STATE_FILE: &str = "porth-log-state";
 
@@ -351,8 +362,14 @@ impl Config {
                 "witnesses.quorum is at least 1 and at most the number of witnesses.keys",
             ));
         }
-        if let Some(console) = &config.console {
-            console.check(config.mode)?;
+        config.alerts.check()?;
+        config.console.iter().try_for_each(|console| console.check(config.mode))?;
+        if let Some(reason) = &witnesses.unwatched_because
+            && (!witnesses.keys.is_empty() || !is_reason(reason))
+        {
+            return Err(ConfigError::Unusable(
+                "witnesses.unwatched_because is a reason of letters, digits and -_.:/, and stands where there are no witnesses.keys",
+            ));
         }
         Ok(config)
     }
@@ -369,39 +386,13 @@ impl Config {
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
         self.state_file.iter_mut().for_each(own);
-        if let Some(console) = &mut self.console {
-            own(&mut console.certificate);
-            own(&mut console.private_key);
-            if let Some(provider) = &mut console.provider {
-                own(&mut provider.client_secret_file);
-                own(&mut provider.roots);
-            }
-        }
+        self.console.iter_mut().for_each(|console| console.resolve(own));
         self.database.resolve(folder);
     }
 
     /// Where this machine remembers the newest checkpoint.
     pub fn state_file(&self) -> PathBuf {
         self.state_file.clone().unwrap_or_else(|| self.keys.folder.with_file_name(STATE_FILE))
-    }
-}
-
-impl ConsoleConfig {
-    fn check(&self, mode: Mode) -> Result<(), ConfigError> {
-        let unusable = |sentence| Err(ConfigError::Unusable(sentence));
-        if !self.address.starts_with("https://") || self.address["https://".len()..].contains('/') {
-            return unusable("console.address is of the form https://host or https://host:port");
-        }
-        if self.access.is_empty() {
-            return unusable("console.access has no line: nobody could sign in");
-        }
-        if self.demonstration_sign_in && mode == Mode::Production {
-            return unusable("console.demonstration_sign_in lets anybody in: production mode refuses it");
-        }
-        if self.provider.is_none() && !self.demonstration_sign_in {
-            return unusable("console.provider is missing: nobody could sign in");
-        }
-        Ok(())
     }
 }
 
@@ -474,5 +465,41 @@ fn place_of(error: &toml::de::Error, text: &str) -> String {
     match line {
         Some(line) => format!("line {line}: {}", error.message()),
         None => error.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alerts(text: &str) -> Result<Thresholds, ConfigError> {
+        let config: AlertConfig = toml::from_str(text).expect("well-formed");
+        config.check()?;
+        Ok(config.thresholds())
+    }
+
+    #[test]
+    fn thresholds_are_the_rules_own_unless_the_file_says_otherwise() {
+        assert_eq!(alerts("").expect("nothing said"), Thresholds::default());
+        let said = alerts(
+            "repeats_a_day = 9\nnew_subjects_of = { housing = 40 }\nhours = { housing = { from = 8, until = 18 } }",
+        );
+        let said = said.expect("usable");
+        let housing = AgencyCode::parse("housing").expect("a code");
+        assert_eq!((said.repeats_a_day, said.new_subjects_of[&housing]), (9, 40));
+        assert_eq!(said.hours[&housing], Hours { from: 8, until: 18, weekends: false });
+    }
+
+    #[test]
+    fn hours_that_end_before_they_begin_and_impossible_thresholds_are_refused() {
+        for bad in [
+            "hours = { housing = { from = 18, until = 8 } }",
+            "hours = { housing = { from = 8, until = 25 } }",
+            "match_rate_percent = 101",
+            "spike_times = 0",
+            "every_seconds = 0",
+        ] {
+            assert!(matches!(alerts(bad), Err(ConfigError::Unusable(_))), "{bad}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::app::error::AppError;
 use crate::app::gateway::{Gateway, GatewayKeys, GatewayNames};
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::load_policy::check_whole;
+use crate::app::retention::kept_erasures::{self, KeptError};
 use crate::app::sequence::{Sequencer, open_log};
 use crate::app::witness::{WitnessRule, Witnesses};
 use crate::app::writer::Writer;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The log is behind what this machine remembers.
     #[error(transparent)]
     Held(#[from] HeldError),
+    /// What was erased before is not known, or could not be erased again.
+    #[error(transparent)]
+    Erasures(#[from] KeptError),
     /// A file that must be there.
     #[error("cannot read {path}: {kind}")]
     File {
@@ -130,6 +134,9 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         witnesses,
     );
     open_log(&store, &config.log_origin).await?;
+    if gateway.record_witnesses(config.witnesses.unwatched_because.as_deref()).await?.is_some() {
+        tracing::warn!(code = "log.witnesses", "the witnesses are others than the log said: that is an entry now");
+    }
     let sequencer = match &checkpoint {
         Some(keyring) => Some(Arc::new(Sequencer::new(store, keyring.signing_key(Role::Checkpoint)?))),
         None => None,
@@ -138,7 +145,11 @@ pub async fn prepare(config: &Config) -> Result<Prepared, StartError> {
 }
 
 /// The witnesses that the configuration names.
-fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
+///
+/// # Errors
+///
+/// [`ConfigError`] when a text is not a witness's verifier key.
+pub fn witnesses_of(config: &Config) -> Result<Option<Witnesses>, ConfigError> {
     let rule = (!config.witnesses.keys.is_empty()).then(|| witness_rule(&config.witnesses));
     let unusable = |_| ConfigError::Unusable("witnesses.keys: a text is not a witness's verifier key");
     rule.map(Witnesses::new).transpose().map_err(unusable)
@@ -290,6 +301,12 @@ fn production_lines(
         facts.keys.push(tls_key_fact(server.public_key_fingerprint, &config.tls.private_key)?);
     }
     let mut lines: Vec<String> = production_refusals(&facts).into_iter().map(|refusal| refusal.line).collect();
+    if config.witnesses.keys.is_empty() && config.witnesses.unwatched_because.is_none() {
+        lines.push(
+            "nobody outside witnesses the log: witnesses.keys, or in witnesses.unwatched_because the reason why not"
+                .to_owned(),
+        );
+    }
     if config.tls.revocation_lists.is_empty() {
         lines.push("no revocation list is configured: tls.revocation_lists".to_owned());
     } else {
@@ -400,6 +417,9 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     check_whole(&*gateway.current_policies().await?)?;
     let state_file = config.state_file();
     refuse_older_log(gateway.store(), &state_file).await?;
+    // A restored backup brings nothing back that was erased.
+    let erased = kept_erasures::beside(&state_file);
+    gateway.follow_erasures(&erased, jobs::RETENTION).await?;
     let tls = Arc::new(TlsReloader::from_files(tls_files(config))?);
     let agencies = bind(&config.listen.agencies).await?;
     let operator = bind(&config.listen.operator).await?;
@@ -424,8 +444,12 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     }
     tasks.spawn(jobs::publish(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::propose(gateway.clone(), shutdown.clone()));
+    tasks.spawn(jobs::recall(gateway.clone(), shutdown.clone()));
     tasks.spawn(jobs::remember_log(gateway.store().clone(), state_file, memory, shutdown.clone()));
     tasks.spawn(jobs::measure(gateway.clone(), shutdown.clone()));
+    let watched = (config.alerts.thresholds(), Duration::from_secs(config.alerts.every_seconds.into()));
+    tasks.spawn(jobs::watch(gateway.clone(), watched, shutdown.clone()));
+    tasks.spawn(jobs::retain(gateway.clone(), erased, shutdown.clone()));
     tasks.spawn(jobs::tidy(gateway.clone(), config.retention.match_run_days, shutdown.clone()));
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));

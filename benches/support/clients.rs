@@ -42,8 +42,24 @@ impl Caller {
         })
     }
 
-    async fn connect(&self, address: SocketAddr) -> Connection {
+    pub(crate) async fn connect(&self, address: SocketAddr) -> Connection {
         Connection::open(address, &self.roots, Some(&self.identity)).await.expect("a connection")
+    }
+
+    /// Asks one question; how long the answer took.
+    pub(crate) async fn time(&self, connection: &mut Connection, question: &Bytes) -> Duration {
+        let key = idempotency_key();
+        let headers = [
+            ("authorization", self.bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key.as_str()),
+        ];
+        let request = request("POST", "/v1/enquiries", &headers, question.clone());
+        let sent = Instant::now();
+        let reply = connection.send(request).await.expect("an answer");
+        let took = sent.elapsed();
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        took
     }
 }
 

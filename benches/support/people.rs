@@ -32,6 +32,7 @@ pub(crate) struct Feed {
 }
 
 pub(crate) const ATTENDANCE: Feed = Feed { agency: "education", code: "attendance", criterion: "E1" };
+pub(crate) const TENANCIES: Feed = Feed { agency: "housing", code: "tenancies", criterion: "H2" };
 pub(crate) const CASES: Feed = Feed { agency: "childrens-social-care", code: "cases", criterion: "H2" };
 
 /// The keys under which people get their tokens.
@@ -120,12 +121,30 @@ impl People {
 
     /// Puts records into a gateway without the wire, and waits until enquiries see them.
     pub(crate) async fn load(&self, home: &TestGateway, feed: Feed, records: u64) {
+        let lines = (0..records).map(|person| self.record(feed, person));
+        self.load_lines(home, feed, lines).await;
+    }
+
+    /// Likewise records of these people that their agency shields, saying nothing else of them.
+    pub(crate) async fn load_restricted(&self, home: &TestGateway, feed: Feed, people: &[u64]) {
+        let line = |person: &u64| {
+            let mut line =
+                format!("{{\"ref\":\"{}\",\"role\":\"child\",\"restricted\":true,\"tokens\":", reference(*person));
+            self.push_tokens(*person, &mut line);
+            line + "}"
+        };
+        self.load_lines(home, feed, people.iter().map(line)).await;
+    }
+
+    async fn load_lines(&self, home: &TestGateway, feed: Feed, lines: impl Iterator<Item = String>) {
         let caller = AgencyCaller { agency: feed.agency.parse().expect("a code"), client: "bench".to_owned() };
         let header = self.header(home, feed).await;
         let submission = home.gateway().begin_submission(&caller, header.as_bytes()).await;
         let mut submission = submission.expect("a good header");
-        for person in 0..records {
-            submission.push(Bytes::from(self.record(feed, person))).await.expect("staged");
+        let mut records = 0;
+        for line in lines {
+            submission.push(Bytes::from(line)).await.expect("staged");
+            records += 1;
         }
         submission.push(Bytes::from(json!({ "end": records }).to_string())).await.expect("staged");
         let received = submission.finish().await.expect("a good file");

@@ -72,6 +72,9 @@ pub enum ClaimError {
     /// The caller recorded no engagement of this id.
     #[error("the caller has recorded no engagement of this id")]
     UnknownEngagement,
+    /// The evidence as at engagement rests on a match that was found wrong.
+    #[error("the evidence as at engagement rests on a match that was found wrong: engage the family again")]
+    Recalled,
     /// The evidence as at engagement was erased.
     #[error("the evidence as at engagement was erased: nothing can be compared with it")]
     Erased,
@@ -98,6 +101,10 @@ impl From<PastError> for ClaimError {
             PastError::App(error) => error.into(),
             PastError::Erased => Self::Erased,
             PastError::NoAnswer | PastError::NoProgramme => Self::UnknownEngagement,
+            broken @ (PastError::Altered | PastError::Unreadable) => {
+                tracing::error!(code = "log.opening", error = %broken, "a claim rests on an entry that cannot be read back");
+                AppError::Internal("an opening of a log entry is not what the entry commits to").into()
+            }
         }
     }
 }
@@ -251,6 +258,9 @@ impl Gateway {
         if engagement.recipient != caller.agency || engagement.programme != *self.programme() {
             return Err(ClaimError::UnknownEngagement);
         }
+        if self.store().is_recalled(id).await? {
+            return Err(ClaimError::Recalled);
+        }
         Ok((engagement, self.past_answer(id).await?))
     }
 
@@ -275,7 +285,7 @@ impl Gateway {
             (None, Ask::Check(..)) => return Err(ClaimError::UnknownEngagement),
         };
         let aside = Aside { records: Some(&found.records), claim: Some(&said) };
-        let opening = answer_opening(asked, permitted, found, &answered, aside)?;
+        let opening = answer_opening(asked, permitted, found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, found, opening)?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let engagement = match ask {
@@ -295,6 +305,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: Some(enquire::kept_reply(id, asked, permitted, tag)),
             engagement,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();

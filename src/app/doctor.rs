@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::error::AppError;
 use super::held_checkpoint::{self, HeldError};
 use super::log_index::check_log_index;
+use super::witness::{Witnesses, witnessed_age};
 use crate::domain::ids::ProgrammeCode;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
@@ -99,6 +100,38 @@ pub async fn examine(store: &Store, expected: Expected<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Whether partner agencies have seen the log lately.
+///
+/// # Errors
+///
+/// [`StoreError`] from the database.
+pub async fn witnesses(store: &Store, witnesses: Option<&Witnesses>, log: &str) -> Result<Finding, StoreError> {
+    let check = "witnesses";
+    let Some(witnesses) = witnesses else {
+        let what = "there are none: nobody outside would notice a log that was taken back or rewritten";
+        return Ok(Finding::warn(
+            check,
+            what,
+            "let partner agencies run `porth witness`, and name them in [witnesses]",
+        ));
+    };
+    let (known, quorum) = witnesses.numbers();
+    let next = "ask the partners why `porth witness run` does not go on; exit code 4 means that they found a fault";
+    let Some(age) = witnessed_age(store, witnesses, log).await? else {
+        return Ok(Finding::fail(
+            check,
+            format!("{quorum} of {known} have to, and never did: nothing is released"),
+            next,
+        ));
+    };
+    let what = format!("{quorum} of {known} had seen the whole log {} minutes ago", age.as_secs() / 60);
+    Ok(match witnesses.stop_after() {
+        limit if age >= limit => Finding::fail(check, format!("{what}: nothing is released"), next),
+        limit if age >= limit / 2 => Finding::warn(check, what, next),
+        _ => Finding::ok(check, what),
+    })
+}
+
 /// The database did not answer.
 pub fn unanswered(error: &StoreError) -> Finding {
     Finding::fail("database", error.to_string(), "check that it runs and that [database] names it")
@@ -120,6 +153,8 @@ async fn look(store: &Store, expected: Expected<'_>, findings: &mut Vec<Finding>
             "ask those agencies for new requests, and certify and enrol them",
         ),
     });
+    findings.push(alerts(store, now).await?);
+    findings.push(reviews(store, now).await?);
     let suspended = store.suspended_feeds(expected.programme).await?;
     findings.push(if suspended.is_empty() {
         Finding::ok("feeds", "none is suspended")
@@ -243,6 +278,28 @@ async fn submissions(store: &Store, programme: &ProgrammeCode, now: Timestamp) -
         Finding::ok("submissions", what)
     } else {
         Finding::warn("submissions", what, "is a gateway running? its log says why a submission is not made visible")
+    })
+}
+
+/// Warnings that no officer has decided about.
+async fn alerts(store: &Store, now: Timestamp) -> Result<Finding, StoreError> {
+    let open = store.open_alerts().await?;
+    let Some(oldest) = open.iter().map(|(_, _, opened_at)| *opened_at).min() else {
+        return Ok(Finding::ok("alerts", "none is open"));
+    };
+    let kinds: Vec<String> = open.iter().map(|(kind, count, _)| format!("{count} {kind}")).collect();
+    let days = (now.as_seconds() - oldest.as_seconds()).div_euclid(86_400);
+    let what = format!("open: {}; the oldest for {days} days", kinds.join(", "));
+    Ok(Finding::warn("alerts", what, "an officer looks into them: `porth alerts list`"))
+}
+
+/// What reviews asked for and nobody did.
+async fn reviews(store: &Store, now: Timestamp) -> Result<Finding, StoreError> {
+    let (overdue, waiting) = store.reviews_waiting(now.as_seconds().div_euclid(86_400)).await?;
+    let what = format!("{waiting} disclosures wait for a finding, {overdue} actions are overdue");
+    Ok(match overdue {
+        0 => Finding::ok("reviews", what),
+        _ => Finding::warn("reviews", what, "see `porth review list --overdue`"),
     })
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::log_entry::{Aside, Asked, answer_opening};
 use super::caller::AgencyCaller;
+use super::emergency::emergency_of;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
@@ -28,20 +29,21 @@ use crate::domain::evidence::{Contribution, Deliveries, Facts};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, OpaqueRef, ProgrammeCode, PurposeCode, RoleCode, TokenType,
 };
-use crate::domain::programme::Relationship;
+use crate::domain::programme::{Danger, Relationship};
 use crate::domain::submission::{EpochKeys, TokensByEpoch};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Token;
 use crate::policy::decision::{Permitted, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{CeilingKey, FeedState, KeptReply, StoredReply, View};
+use crate::store::{CeilingKey, FeedState, KeptReply, NewEvent, StoredReply, View};
 use crate::tlog::merkle::Hash;
 use crate::tlog::receipt::Receipt;
 
 /// How long a reply is kept for a caller who repeats the request.
 const REPLY_SECONDS: i64 = 24 * 3600;
-/// How often a question is decided anew because something changed meanwhile.
-const MOST_TRIES: usize = 4;
+/// How often a question is decided anew because something changed meanwhile. Taking policies into use is
+/// many changes in a row, a signature each, and no question is to be dropped for it.
+const MOST_TRIES: usize = 32;
 /// Most tokens that an enquiry may carry.
 pub const MOST_TOKENS: usize = 64;
 
@@ -69,6 +71,9 @@ pub struct Question {
     /// Why this person now.
     #[schema(value_type = String, example = "open_case")]
     pub relationship: Relationship,
+    /// In an emergency, what kind of danger: needed with the relationship `emergency`, refused without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Danger>,
     /// The role in which the asking person acts.
     #[schema(value_type = String)]
     pub role: RoleCode,
@@ -117,6 +122,14 @@ pub enum EnquiryError {
     /// The question itself is at fault.
     #[error(transparent)]
     Question(#[from] QuestionFault),
+    /// An earlier emergency enquiry of this system is overdue for its review. The refusal is in the log.
+    #[error("an emergency enquiry of this system was not reviewed by the end of its day")]
+    EmergencyUnreviewed {
+        /// Its log entry.
+        disclosure: EventId,
+        /// Proof that it was logged.
+        receipt: String,
+    },
     /// The idempotency key was used for another question.
     #[error("the idempotency key was used for another question")]
     KeyReused,
@@ -178,6 +191,9 @@ pub enum QuestionFault {
     /// A purpose or role that the programme does not declare.
     #[error("the programme declares no such purpose or role")]
     Undeclared,
+    /// An emergency without its danger, or a danger without an emergency.
+    #[error("an emergency enquiry names its danger, and no other does")]
+    Danger,
 }
 
 impl QuestionFault {
@@ -197,6 +213,7 @@ impl QuestionFault {
             Self::TooManyTokens => "token.too_many",
             Self::Epochs => "token.epoch",
             Self::Undeclared => "purpose.unknown",
+            Self::Danger => "emergency.danger",
         }
     }
 }
@@ -286,6 +303,7 @@ impl Gateway {
         let asked = Asked { caller, question, form, policies: &policies, feeds: &feeds, request_hash, view };
         match decision {
             Err(refusal) => self.refused(&asked, &refusal).await,
+            Ok(_) if self.is_emergency_overdue(&asked).await? => self.refused_unreviewed(&asked).await,
             Ok(permitted) => self.answer(&asked, &permitted, &tag).await,
         }
     }
@@ -293,16 +311,33 @@ impl Gateway {
     /// Writes the entry of a refusal. `None` when what it was decided on changed meanwhile.
     pub(super) async fn refused<T>(&self, asked: &Asked<'_>, refusal: &Refusal) -> Result<Option<T>, EnquiryError> {
         let entry = self.refusal_entry(asked, &refusal.hits, &refusal.decisions)?;
+        let Some((disclosure, receipt)) = self.write_refusal(asked, entry).await? else { return Ok(None) };
+        metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
+        Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
+    }
+
+    /// Makes the entry of a refusal durable; gives its id and receipt, or `None` when what it was decided on
+    /// changed meanwhile.
+    pub(super) async fn write_refusal(
+        &self,
+        asked: &Asked<'_>,
+        entry: NewEvent,
+    ) -> Result<Option<(EventId, String)>, EnquiryError> {
         let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-        let decided_on = asked.decided_on(self.programme());
-        let ceilings = Vec::new();
-        let refused = Disclosure { entry, decided_on, ceilings, over_ceiling: None, reply: None, engagement: None };
+        let refused = Disclosure {
+            entry,
+            decided_on: asked.decided_on(self.programme()),
+            ceilings: Vec::new(),
+            over_ceiling: None,
+            reply: None,
+            engagement: None,
+            emergency: None,
+        };
         if self.writer().commit(refused).await? == Written::Outdated {
             return Ok(None);
         }
         self.wake_sequencer();
-        metrics::counter!("porth_enquiries", "outcome" => "refused").increment(1);
-        Err(EnquiryError::NotPermitted { disclosure, hits: refusal.hits.clone(), receipt })
+        Ok(Some((disclosure, receipt)))
     }
 
     async fn answer(
@@ -317,7 +352,8 @@ impl Gateway {
         let answered = Answered::new(asked.question.mode, &found.members, &facts);
 
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
-        let opening = answer_opening(asked, permitted, &found, &answered, Aside::default())?;
+        let aside = Aside { records: Some(&found.records), ..Aside::default() };
+        let opening = answer_opening(asked, permitted, &found, &answered, &aside)?;
         let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &found, opening)?;
         let answer = Receipted {
             disclosure: id,
@@ -337,6 +373,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: Some(kept_reply(id, asked, permitted, tag)),
             engagement: None,
+            emergency: emergency_of(id, asked),
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
@@ -387,6 +424,9 @@ impl Gateway {
         let programme = policies.programme();
         if programme.purpose(&question.purpose).is_none() || programme.role(&question.role).is_none() {
             return Err(QuestionFault::Undeclared); // free text has no place in an append-only log
+        }
+        if (question.relationship == Relationship::Emergency) != question.emergency.is_some() {
+            return Err(QuestionFault::Danger);
         }
         if !(1..=2).contains(&question.epochs.len()) {
             return Err(QuestionFault::Epochs);

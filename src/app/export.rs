@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::caller::AgencyCaller;
 use super::error::AppError;
 use super::gateway::{Gateway, GatewayKeys};
+use super::held_checkpoint::parse_checkpoint;
 use super::log_access::{Grounds, LogAccessError, MOST_TRIES, Seen};
 use super::sequence::Sequencer;
-use super::witness::cosigned_checkpoint;
 use crate::domain::ids::{AgencyCode, EventId};
 use crate::store::{Store, StoreError};
 use crate::tlog::bundle::{Manifest, Scope};
@@ -41,6 +41,12 @@ pub enum ExportError {
     /// Nobody gives entries their places.
     #[error("the entry of the export got no place in the log within a minute")]
     NotSequenced,
+    /// Another export got its place before this one was written.
+    #[error("another export was recorded meanwhile: this one would name an earlier entry than the log's newest")]
+    Superseded,
+    /// What the reader may learn is not what it was when the export was logged.
+    #[error("the agreements changed while the export waited for its place: nothing was written")]
+    Changed,
     /// The agreements do not allow it, or the log cannot be read.
     #[error(transparent)]
     Access(#[from] LogAccessError),
@@ -82,7 +88,7 @@ pub async fn export_log(
 async fn export(
     store: &Store,
     keys_for_openings: Option<&GatewayKeys>,
-    scope: Option<&Scope>,
+    scope: Option<(EventId, &Scope)>,
     folder: &Path,
 ) -> Result<Exported, ExportError> {
     let (size, _, note) = store.newest_checkpoint().await?.ok_or(ExportError::NoCheckpoint)?;
@@ -98,14 +104,15 @@ async fn export(
         let data = data.get(..id.bytes()).ok_or(StoreError::Corrupt("a tile is too short"))?;
         write(folder, &TileId::to_string(&id), data)?;
     }
-    let mut openings = 0;
+    let (mut openings, mut newest) = (0, None);
     for id in tile::bundles_written(0, size) {
         let start = id.index * u64::from(tile::TILE_WIDTH);
         let end = start + u64::from(id.width);
         let mut bundle = Vec::new();
         let mut shown: HashMap<EventId, &[&str]> = HashMap::new();
         for (event, body) in store.log_entries(start, end).await? {
-            if let (Some(scope), Ok(entry)) = (scope, canonical::envelope(&body)) {
+            newest = Scope::of_export(&body).map(|(event, _)| event).or(newest);
+            if let (Some((_, scope)), Ok(entry)) = (scope, canonical::envelope(&body)) {
                 shown.insert(event, scope.opened(entry.kind, entry.body));
             }
             if !tile::push_entry(&mut bundle, &body) {
@@ -125,6 +132,10 @@ async fn export(
             }
             write(folder, &ExportFile::Openings(id.index).to_string(), lines.as_bytes())?;
         }
+    }
+    // A bundle that names an older export than the log's newest is a fault to every verifier.
+    if scope.is_some_and(|(event, _)| newest != Some(event)) {
+        return Err(ExportError::Superseded);
     }
     Ok(Exported { entries: size, openings })
 }
@@ -151,7 +162,12 @@ impl Gateway {
         sequencer: Option<&Sequencer>,
         folder: &Path,
     ) -> Result<(EventId, Exported), ExportError> {
+        if wanted.openings.is_some() {
+            self.check_witnesses().await?;
+        }
         let size = self.store().log_head().await?.map_or(0, |head| head.size);
+        let witnessed = self.cosigned_checkpoint(u64::MAX).await?;
+        let witnessed = witnessed.and_then(|note| parse_checkpoint(note.as_bytes())).map(|checkpoint| checkpoint.size);
         let seen = Seen {
             action: "export",
             first: (size > 0).then_some(0),
@@ -159,33 +175,42 @@ impl Gateway {
             count: size,
             with_openings: wanted.openings.is_some(),
             keys_sha256: Some(Digest::of(keys_file)),
+            witnessed,
             ..Seen::default()
         };
         let caller = wanted
             .openings
             .as_ref()
             .map(|(agency, grounds)| (AgencyCaller { agency: agency.clone(), client: wanted.by.clone() }, grounds));
-        let mut logged = None;
+        let (mut logged, mut decided) = (None, None);
         for _ in 0..MOST_TRIES {
             let look = match &caller {
                 Some((caller, grounds)) => self.decide_look(caller, grounds).await?,
                 None => self.operators_look(&wanted.by).await?,
             };
             logged = self.log_look(&look, &seen).await?;
+            decided = look.decided.ok();
             if logged.is_some() {
                 break;
             }
         }
         let event = logged.ok_or(AppError::Interrupted)?.disclosure;
         self.wait_signed(event, sequencer).await?;
+        // The wait may be long: what was permitted before it has to be permitted still.
+        if let Some((caller, grounds)) = &caller {
+            self.check_witnesses().await?;
+            if self.decide_look(caller, grounds).await?.decided.ok() != decided {
+                return Err(ExportError::Changed);
+            }
+        }
         let entry = self.store().event_body(event).await?.ok_or(StoreError::Corrupt("a log entry"))?;
         let scope = Scope::of_entry(&entry, event).ok_or(StoreError::Corrupt("a log entry"))?;
         let keys = wanted.openings.as_ref().map(|_| self.keys());
-        let exported = export(self.store(), keys, Some(&scope), folder).await?;
+        let exported = export(self.store(), keys, Some((event, &scope)), folder).await?;
         write(folder, &ExportFile::Manifest.to_string(), &Manifest::new(event).render())?;
         write(folder, &ExportFile::Keys.to_string(), keys_file)?;
         // A checkpoint that was cosigned meanwhile may be newer than the export: then the next one has it.
-        if let Some(note) = cosigned_checkpoint(self.store(), self.witness_quorum(), exported.entries).await? {
+        if let Some(note) = self.cosigned_checkpoint(exported.entries).await? {
             write(folder, &ExportFile::Cosigned.to_string(), note.as_bytes())?;
         }
         Ok((event, exported))

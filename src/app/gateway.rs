@@ -151,7 +151,7 @@ impl Gateway {
     }
 
     /// The witnesses, where there are any.
-    pub(super) fn witnesses(&self) -> Option<&Witnesses> {
+    pub fn witnesses(&self) -> Option<&Witnesses> {
         self.inner.witnesses.as_ref()
     }
 
@@ -378,6 +378,7 @@ pub(super) fn new_event(
         leaf_hash: *crate::tlog::merkle::leaf_hash(&body).as_bytes(),
         body,
         openings: Vec::new(),
+        records: Vec::new(),
         tags: Vec::new(),
     })
 }

@@ -12,10 +12,11 @@ use crate::domain::agreement::{Agreement, AgreementText};
 use crate::domain::ids::{AgreementRef, ProgrammeCode};
 use crate::domain::match_keys::MatchKeys;
 use crate::domain::programme::Programme;
+use crate::domain::time::Timestamp;
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
 use crate::policy::self_test::self_test;
-use crate::store::{Store, StoredDocument};
+use crate::store::{NewEvent, Store, StoredDocument, Tx};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{
     AgreementSignature, AgreementState, AgreementStatus as StatusEntry, Body, LoadedAgreement, PolicyLoad,
@@ -183,7 +184,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Changes an agreement's status, with its log entry.
+    /// Changes an agreement's status, with its log entry. Into force it comes by
+    /// [`Gateway::approve_activation`] alone; what stops or ends one needs nobody's leave.
     ///
     /// # Errors
     ///
@@ -195,15 +197,35 @@ impl Gateway {
         by: &str,
         reason: &str,
     ) -> Result<(), AppError> {
+        if to == AgreementState::InForce {
+            let rule = "two officers put an agreement in force, neither of whom asked for it";
+            return Err(AppError::Policy(format!("{rule}: {reference} was not changed")));
+        }
+        if to == AgreementState::Signed {
+            self.refuse_unsigned(reference).await?;
+        }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
+        let entry = self.move_agreement(&mut tx, now, (reference, to), by, reason).await?;
+        tx.add_events(&[&entry]).await?;
+        tx.commit().await?;
+        self.wake_sequencer();
+        Ok(())
+    }
+
+    /// Changes an agreement's status within a transaction; gives the entry that has to be added in it.
+    pub(in crate::app) async fn move_agreement(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        (reference, to): (&AgreementRef, AgreementState),
+        by: &str,
+        reason: &str,
+    ) -> Result<NewEvent, AppError> {
         let Some((sha256, from)) = tx.agreement_status(reference).await? else {
             return Err(AppError::Policy(format!("no agreement {reference} is loaded")));
         };
         let word = status_word(to);
-        if matches!(to, AgreementState::Signed | AgreementState::InForce) {
-            self.refuse_unsigned(reference).await?;
-        }
         if !may_follow(&from, to) || !tx.set_agreement_status(reference, &from, word, now).await? {
             return Err(AppError::Policy(format!("agreement {reference} is {from}: it cannot become {word}")));
         }
@@ -214,18 +236,16 @@ impl Gateway {
             from: serde_json::from_value(from.into()).ok(),
             to,
             by: code(by)?,
+            approved_by: Vec::new(),
             reason: code(reason)?,
         });
-        tx.add_events(&[&self.event(now, body)?]).await?;
-        tx.commit().await?;
-        self.wake_sequencer();
-        Ok(())
+        self.event(now, body)
     }
 }
 
 impl Gateway {
     /// An agreement is signed when every party's signature verifies.
-    async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
+    pub(super) async fn refuse_unsigned(&self, reference: &AgreementRef) -> Result<(), AppError> {
         let policies = self.current_policies().await?;
         let unsigned = policies.book().agreement(reference).is_none_or(|agreement| {
             agreement.text.parties().iter().any(|party| !agreement.signed_by.contains(&party.agency))
@@ -251,7 +271,7 @@ pub fn check_whole(policies: &Policies) -> Result<(), AppError> {
 }
 
 /// The ways an agreement's status may go.
-fn may_follow(from: &str, to: AgreementState) -> bool {
+pub(super) fn may_follow(from: &str, to: AgreementState) -> bool {
     use AgreementState::{Draft, Expired, InForce, Signed, Suspended, Withdrawn};
     match to {
         Draft => false,
@@ -263,7 +283,7 @@ fn may_follow(from: &str, to: AgreementState) -> bool {
     }
 }
 
-fn status_word(state: AgreementState) -> &'static str {
+pub(super) fn status_word(state: AgreementState) -> &'static str {
     match state {
         AgreementState::Draft => "draft",
         AgreementState::Signed => "signed",

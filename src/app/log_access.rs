@@ -15,15 +15,19 @@ use super::enquire::{QuestionFault, supplier_feed};
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
-use crate::domain::agreement::AnswerMode;
-use crate::domain::ids::{AgencyCode, AgreementRef, EventId, PurposeCode, RoleCode};
+use crate::crypto::random::uuid_v7;
+use crate::domain::agreement::{AnswerMode, ReceiveClause};
+use crate::domain::ids::{AgencyCode, AgreementRef, EventId, OpaqueRef, PurposeCode, RoleCode};
+use crate::domain::time::Timestamp;
 use crate::policy::decide::contributors;
 use crate::policy::decision::{Decision, NOTHING_RELEASABLE, Refusal, SupplierFeed, Terms};
 use crate::policy::rules::RuleHit;
-use crate::store::{NewEvent, StoreError, View};
+use crate::store::{CeilingKey, NewEvent, StoreError, View};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, Code, Filter, LogAccess, Outcome};
+use crate::tlog::entry::{AccessCommitments, Body, Code, Filter, LogAccess, Outcome};
 
+/// The sealed opening of who looked.
+const ACTOR_LENGTH: usize = 192;
 /// What the log is examined for.
 pub const PURPOSE: &str = "audit";
 /// How often a look is decided anew because an agreement changed meanwhile.
@@ -36,6 +40,8 @@ pub struct Grounds {
     pub agreement: AgreementRef,
     /// The role of the person who looks.
     pub role: RoleCode,
+    /// The agency's own keyed reference of that person, where it gives one.
+    pub user: Option<OpaqueRef>,
 }
 
 /// Why the log is not shown.
@@ -51,6 +57,14 @@ pub enum LogAccessError {
         disclosure: EventId,
         /// The rules in the way.
         hits: Vec<RuleHit>,
+        /// Proof that it was logged.
+        receipt: String,
+    },
+    /// The account has looked as often as the clause allows in a day. The refusal is in the log.
+    #[error("the day's ceiling of the clause is reached")]
+    CeilingReached {
+        /// Its log entry.
+        disclosure: EventId,
         /// Proof that it was logged.
         receipt: String,
     },
@@ -88,9 +102,15 @@ pub(in crate::app) struct Seen {
     pub(in crate::app) count: u64,
     pub(in crate::app) with_openings: bool,
     pub(in crate::app) keys_sha256: Option<Digest>,
+    pub(in crate::app) witnessed: Option<u64>,
 }
 
 impl Seen {
+    /// A look at an entry that there is not: what was asked for is in no entry, for it could be anything.
+    fn of_nothing(action: &'static str) -> Self {
+        Self { action, ..Self::default() }
+    }
+
     fn of_entry(action: &'static str, entry: EventId, index: Option<u64>) -> Self {
         Self { action, entry: Some(entry), first: index, last: index, count: 1, ..Self::default() }
     }
@@ -106,6 +126,33 @@ pub(in crate::app) struct Look<'a> {
     view: View,
     /// What the reader may learn of anybody's data, line by line; or why it may not look at all.
     pub(in crate::app) decided: Result<Vec<Decision>, Refusal>,
+}
+
+impl Look<'_> {
+    /// When it was decided.
+    pub(in crate::app) const fn at(&self) -> Timestamp {
+        self.view.now
+    }
+
+    /// What it is charged to: the clause's ceiling for one day, for each account by itself.
+    fn charge(&self) -> Option<(CeilingKey, i64)> {
+        let (agency, grounds) = self.who.filter(|_| self.decided.is_ok())?;
+        let agreement = self.policies.book().agreement(&grounds.agreement)?;
+        let allows = |clause: &&ReceiveClause| {
+            clause.recipient == *agency
+                && clause.roles.contains(&grounds.role)
+                && clause.purposes.iter().any(|purpose| purpose.as_str() == PURPOSE)
+        };
+        let clauses = agreement.text.receives().iter().filter(allows);
+        let clause = clauses.max_by_key(|clause| clause.daily_ceiling)?;
+        let key = CeilingKey {
+            agreement: grounds.agreement.to_string(),
+            clause: clause.id.to_string(),
+            recipient: format!("{agency}/log/{}", self.client),
+            day: self.view.now.as_seconds().div_euclid(86_400),
+        };
+        Some((key, i64::from(clause.daily_ceiling)))
+    }
 }
 
 impl Gateway {
@@ -160,10 +207,22 @@ impl Gateway {
         look: &Look<'_>,
         seen: &Seen,
     ) -> Result<Option<Logged>, LogAccessError> {
-        let entry = self.look_entry(look, seen)?;
+        let entry = self.look_entry(look, seen, false)?;
+        let charge = look.charge();
         let mut tx = self.store().begin().await?;
         if tx.decided_on(self.programme()).await? != Some((look.view.policy_revision, look.view.generation)) {
             return Ok(None);
+        }
+        if let Some((key, most)) = charge
+            && tx.charge(&key, 1).await? >= most
+        {
+            tx.refund(&key, 1).await?;
+            let over = self.look_entry(look, seen, true)?;
+            tx.add_events(&[&over]).await?;
+            tx.commit().await?;
+            self.wake_sequencer();
+            let receipt = self.receipt(over.id, over.leaf_hash, over.at)?;
+            return Err(LogAccessError::CeilingReached { disclosure: over.id, receipt });
         }
         tx.add_events(&[&entry]).await?;
         tx.commit().await?;
@@ -178,11 +237,12 @@ impl Gateway {
         }
     }
 
-    fn look_entry(&self, look: &Look<'_>, seen: &Seen) -> Result<NewEvent, AppError> {
+    fn look_entry(&self, look: &Look<'_>, seen: &Seen, is_over: bool) -> Result<NewEvent, AppError> {
         let Look { who, client, policies, view, decided } = look;
         let agreement = who.and_then(|(_, grounds)| policies.book().agreement(&grounds.agreement));
         let agreement = agreement.map(|agreement| &agreement.text);
         let (outcome, word) = match decided {
+            Ok(_) if is_over => (Outcome::Refused(code("ceiling")?), "refused"),
             Ok(_) => (Outcome::Answered, "answered"),
             Err(refusal) => {
                 (Outcome::Refused(code(refusal.hits.first().map_or("refused", |hit| &hit.rule))?), "refused")
@@ -190,9 +250,13 @@ impl Gateway {
         };
         let is_shown = outcome == Outcome::Answered;
         let decisions = match decided {
-            Ok(lines) if seen.with_openings => lines.iter().map(decision).collect::<Result<_, _>>()?,
+            Ok(lines) if seen.with_openings && is_shown => lines.iter().map(decision).collect::<Result<_, _>>()?,
             _ => Vec::new(),
         };
+        let id = EventId::new(uuid_v7(view.now, self.random()));
+        // Who looked: the person as the agency names them, or else the account.
+        let user = who.and_then(|(_, grounds)| grounds.user.as_ref()).map_or(*client, OpaqueRef::as_str);
+        let (actor, sealed_actor) = self.commit(id, "actor", user.as_bytes().to_vec(), ACTOR_LENGTH)?;
         let filter = |(by, value): &(&str, String)| Ok(Filter { by: code(by)?, value: code(value)? });
         let body = LogAccess {
             action: code(seen.action)?,
@@ -208,15 +272,18 @@ impl Gateway {
             outcome,
             // Of a look that was refused they could be any text, for ever.
             filters: seen.filters.iter().filter(|_| is_shown).map(filter).collect::<Result<_, AppError>>()?,
-            entry: seen.entry,
+            entry: seen.entry.filter(|_| !is_over),
             first: seen.first.filter(|_| is_shown),
             last: seen.last.filter(|_| is_shown),
             count: if is_shown { seen.count } else { 0 },
             openings: openings_word(seen.with_openings && is_shown)?,
             decisions,
+            commitments: Some(AccessCommitments { actor }),
+            witnessed: seen.witnessed.filter(|_| is_shown),
             keys_sha256: seen.keys_sha256,
         };
-        let mut event = self.event(view.now, Body::LogAccess(Box::new(body)))?;
+        let mut event = self.event_with_id(id, view.now, Body::LogAccess(Box::new(body)))?;
+        event.openings = vec![("actor", sealed_actor)];
         event.recipient = who.map(|(agency, _)| agency.to_string());
         event.agreement = who.map(|(_, grounds)| grounds.agreement.to_string());
         event.purpose = Some(PURPOSE.to_owned());

@@ -16,7 +16,7 @@ const PIECE: u64 = 500;
 
 /// The powers of terms, by text and term; read once.
 #[derive(Default)]
-struct Powers {
+pub(super) struct Powers {
     by_text: HashMap<[u8; 32], HashMap<String, Vec<String>>>,
 }
 
@@ -138,12 +138,21 @@ async fn lines_of(
     leaf: &PendingEvent,
     index: u64,
 ) -> Result<Vec<FacetRow>, StoreError> {
-    let mut facets = Facets::of(&leaf.body).map_err(|_| StoreError::Corrupt("a log entry"))?;
+    let row = |(facet, value): (Facet, String)| FacetRow { index, facet: facet.as_str().to_owned(), value };
+    Ok(values_of(store, powers, &leaf.body).await?.into_iter().map(row).collect())
+}
+
+/// Everything that an entry is found by, powers included.
+pub(super) async fn values_of(
+    store: &Store,
+    powers: &mut Powers,
+    body: &[u8],
+) -> Result<BTreeSet<(Facet, String)>, StoreError> {
+    let mut facets = Facets::of(body).map_err(|_| StoreError::Corrupt("a log entry"))?;
     for term in std::mem::take(&mut facets.terms) {
         for power in powers.of(store, &term).await? {
             facets.values.insert((Facet::Power, power));
         }
     }
-    let row = |(facet, value): (Facet, String)| FacetRow { index, facet: facet.as_str().to_owned(), value };
-    Ok(facets.values.into_iter().map(row).collect())
+    Ok(facets.values)
 }

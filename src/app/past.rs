@@ -2,18 +2,21 @@
 //! the programme file by the hash that the entry names. A criterion that changed since changes nothing here.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::error::AppError;
+use super::export::open;
 use super::gateway::Gateway;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::claim::{Person, RecordName};
 use crate::domain::enquiry::{Answer, Answered};
 use crate::domain::evidence::{Contribution, Deliveries, Facts, Judgement, Member};
-use crate::domain::ids::EventId;
+use crate::domain::ids::{AgencyCode, EventId, FeedCode, SubmissionId};
 use crate::domain::item::Item;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
+use crate::tlog::commitment::Commitment;
 use crate::tlog::entry::{self, Body, Enquiry, Entry, Outcome};
 
 /// Why an answer cannot be judged again.
@@ -25,6 +28,12 @@ pub enum PastError {
     /// The opening was destroyed, as erasure does.
     #[error("the entry's opening is gone: the evidence was erased")]
     Erased,
+    /// The opening does not match the entry's commitment: one of them was altered.
+    #[error("the entry's opening is not what the entry commits to")]
+    Altered,
+    /// The opening does not open under the loaded keys, or holds something else.
+    #[error("the entry's opening cannot be read: it does not open under the keys, or is not an answer")]
+    Unreadable,
     /// The programme file of that day is not in the database.
     #[error("the programme file that the entry names is not in the database")]
     NoProgramme,
@@ -46,6 +55,14 @@ struct Evaluated {
     members: Vec<Member>,
     judgements: Vec<Judgement>,
     #[serde(default)]
+    is_family: bool,
+    #[serde(default)]
+    submissions: Vec<(AgencyCode, FeedCode, SubmissionId)>,
+}
+
+/// What the opening of names beside it holds.
+#[derive(Deserialize)]
+struct Named {
     records: Option<Vec<Vec<RecordName>>>,
 }
 
@@ -57,6 +74,7 @@ pub(super) struct PastAnswer {
     set: Contribution,
     deliveries: Deliveries,
     evaluated: Evaluated,
+    records: Option<Vec<Vec<RecordName>>>,
 }
 
 impl PastAnswer {
@@ -67,11 +85,27 @@ impl PastAnswer {
 
     /// The persons, where the entry keeps the names of their records.
     pub(super) fn persons(&self) -> Option<Vec<Person>> {
-        let named = self.evaluated.records.as_ref()?.iter().zip(&self.evaluated.members);
+        let named = self.records.as_ref()?.iter().zip(&self.evaluated.members);
         Some(named.map(|(records, member)| Person { records: records.clone(), member: member.clone() }).collect())
     }
 
-    fn mode(&self) -> AnswerMode {
+    /// What was answered.
+    pub(super) fn answer(&self) -> &Answer {
+        &self.evaluated.answer
+    }
+
+    /// Whether it was answered for a family.
+    pub(super) fn is_family(&self) -> bool {
+        self.evaluated.is_family
+    }
+
+    /// The newest delivery of each feed that there was.
+    pub(super) fn submissions(&self) -> &[(AgencyCode, FeedCode, SubmissionId)] {
+        &self.evaluated.submissions
+    }
+
+    /// In which form it was answered.
+    pub(super) fn mode(&self) -> AnswerMode {
         match self.evaluated.answer {
             Answer::Eligible { .. } => AnswerMode::Eligible,
             Answer::Count { .. } => AnswerMode::Count,
@@ -120,15 +154,19 @@ impl Gateway {
 
     /// Reads back an answer from its entry.
     pub(super) async fn past_answer(&self, id: EventId) -> Result<PastAnswer, PastError> {
-        let body = self.store().event_body(id).await?.ok_or(PastError::NoAnswer)?;
+        let body = self.logged_body(id).await?.ok_or(PastError::NoAnswer)?;
         let entry = Entry::parse(&body).map_err(|_| StoreError::Corrupt("a log entry"))?;
         let at = entry.at();
         let Body::Enquiry(body) = entry.into_body() else { return Err(PastError::NoAnswer) };
         if body.outcome != Outcome::Answered {
             return Err(PastError::NoAnswer);
         }
-        let sealed = self.store().sealed_entry(id, "answer").await?.ok_or(PastError::Erased)?;
-        let evaluated: Evaluated = self.open_answer(id, &sealed.sealed).map_err(|_| PastError::NoAnswer)?;
+        let commitments = &body.commitments;
+        let evaluated: Evaluated = self.opened(id, "answer", &commitments.answer).await?;
+        let named: Option<Named> = match &commitments.names {
+            Some(commitment) => Some(self.opened(id, "names", commitment).await?),
+            None => None,
+        };
         let document = self.store().document(body.programme_sha256.as_bytes()).await?.ok_or(PastError::NoProgramme)?;
         let programme = Programme::parse(&document.body).map_err(|_| StoreError::Corrupt("a programme file"))?;
         let permitted = body.decisions.iter().filter(|line| line.outcome == entry::Contribution::Permitted);
@@ -141,6 +179,22 @@ impl Gateway {
         let delivered =
             delivered.filter_map(|feed| Some(((feed.supplier.clone(), feed.feed.clone()), feed.as_at?.date())));
         let deliveries = delivered.collect();
-        Ok(PastAnswer { at, programme, set: set.into_iter().collect(), deliveries, evaluated, body: *body })
+        let (set, records) = (set.into_iter().collect(), named.and_then(|named| named.records));
+        Ok(PastAnswer { at, programme, set, deliveries, evaluated, records, body: *body })
+    }
+
+    /// What an opening holds, once it is what the entry commits to: the database may hold another one.
+    async fn opened<T: DeserializeOwned>(
+        &self,
+        id: EventId,
+        field: &str,
+        commitment: &Commitment,
+    ) -> Result<T, PastError> {
+        let sealed = self.store().sealed_entry(id, field).await?.ok_or(PastError::Erased)?;
+        let opening = open(self.keys(), id, field, &sealed.sealed).map_err(|_| PastError::Unreadable)?;
+        if !opening.opens(commitment) {
+            return Err(PastError::Altered);
+        }
+        serde_json::from_slice(opening.value()).map_err(|_| PastError::Unreadable)
     }
 }

@@ -8,9 +8,11 @@ use crate::crypto::sign::VerifyingKey;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText, Profile};
 use crate::domain::epoch::EpochState;
-use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, TokenType};
+use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode, OpaqueRef, TokenType};
 use crate::domain::match_keys::{Conflict, MatchKey, MatchKeys, Tier as KeyTier};
 use crate::domain::programme::Programme;
+use crate::domain::record::{Evidence, FlagState};
+use crate::domain::subject_case::Effect;
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::cluster::{Cluster, clusters_where};
@@ -18,7 +20,7 @@ use crate::linkage::record::LinkRecord;
 use crate::linkage::rules::{ConflictRole, KindRule, LinkRules, PAIR_EPOCH, Tier, is_likeness, is_reserved};
 use crate::policy::book::PolicyBook;
 use crate::policy::rules::RuleBook;
-use crate::store::{Blinding, FeedState, Store, StoredDocument, StoredSignature, StoredToken, TokenKind};
+use crate::store::{Blinding, FeedState, RecordMark, Store, StoredDocument, StoredSignature, StoredToken, TokenKind};
 use crate::tlog::digest::Digest;
 
 /// The normalisation version that this release knows.
@@ -52,6 +54,8 @@ pub struct Policies {
     suspended_feeds: BTreeSet<(AgencyCode, FeedCode)>,
     /// Tokens that match nothing any more: few, of people who were adopted.
     retired: HashSet<Blinded>,
+    /// What decisions under people's rights did to records: few.
+    marks: Vec<RecordMark>,
     /// Feeds that are declared to have one record a person, ascending.
     one_each: Vec<(AgencyCode, FeedCode)>,
     epochs: BTreeMap<u32, EpochState>,
@@ -118,8 +122,10 @@ impl Policies {
         let test_tokens = test_tokens.into_iter().map(|test| ((test.epoch, test.token_type), test.digest)).collect();
         let suspended_feeds = store.suspended_feeds(&programme_code).await?.into_iter().collect();
         let retired = store.retired_tokens(&programme_code).await?.into_iter().collect();
+        let marks = store.record_marks(&programme_code).await?;
         Ok(Self {
             revision,
+            marks,
             programme_sha256: programme_document.sha256,
             agencies_sha256: agencies_digest(of_kind(kinds::AGENCY)),
             match_keys_sha256_hex: hex(&match_keys_document.sha256),
@@ -278,6 +284,22 @@ impl Policies {
     /// Whether a feed is suspended: its records contribute to no answer, its submissions are refused.
     pub fn is_suspended(&self, agency: &AgencyCode, feed: &FeedCode) -> bool {
         !self.suspended_feeds.is_empty() && self.suspended_feeds.contains(&(agency.clone(), feed.clone()))
+    }
+    /// Whether a record is kept and not used, because of a person's right: it is as if it were not held.
+    pub fn is_held_back(&self, agency: &AgencyCode, feed: &FeedCode, reference: &OpaqueRef) -> bool {
+        let is_it = |mark: &RecordMark| mark.effect == Effect::Restricted && mark.is_of(agency, feed, reference);
+        self.marks.iter().any(is_it)
+    }
+    /// What a record says, where its person disputes some of it.
+    pub fn contest(&self, (agency, feed, reference): (&AgencyCode, &FeedCode, &OpaqueRef), evidence: &mut Evidence) {
+        let disputed = self.marks.iter().filter(|mark| mark.effect == Effect::Contested);
+        for mark in disputed.filter(|mark| mark.is_of(agency, feed, reference)) {
+            for flag in &mut evidence.flags {
+                if mark.criterion.is_empty() || flag.criterion.as_str() == mark.criterion {
+                    flag.state = FlagState::Contested;
+                }
+            }
+        }
     }
     /// The rules of linkage.
     pub fn link_rules(&self) -> &LinkRules {

@@ -31,6 +31,7 @@ use crate::domain::agency::AgencyKind;
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef, PossibleMatchId, PurposeCode, RoleCode};
 use crate::domain::pair::RecordName;
+use crate::domain::subject_case::Effect;
 use crate::domain::time::Timestamp;
 use crate::policy::decision::{Permitted, SupplierFeed, Terms};
 use crate::store::{FeedState, MatchAnswer, ShownRecord, StoreError, Tx, View};
@@ -186,7 +187,7 @@ impl Gateway {
         decided.filter_map(Result::ok).collect()
     }
 
-    /// The records that these names stand for now and that no shield reaches.
+    /// The records that these names stand for now, that no shield reaches and no person's right keeps from use.
     pub(super) async fn open_records(
         &self,
         generation: i64,
@@ -196,13 +197,19 @@ impl Gateway {
         for name in names {
             by_feed.entry((name.agency, name.feed)).or_default().push(name.reference);
         }
+        let marks = self.store().record_marks(self.programme()).await?;
+        let held_back = marks.iter().filter(|mark| mark.effect == Effect::Restricted);
+        let held_back: BTreeSet<&RecordName> = held_back.map(|mark| &mark.name).collect();
         let mut found = BTreeMap::new();
         for ((agency, feed), references) in by_feed {
             let feed_of = (&agency, &feed);
             let shown = self.store().shown_records(self.programme(), generation, feed_of, &references).await?;
             for record in shown.into_iter().filter(|record| !record.is_shielded) {
                 let reference = record.reference.clone();
-                found.insert(RecordName { agency: agency.clone(), feed: feed.clone(), reference }, record);
+                let name = RecordName { agency: agency.clone(), feed: feed.clone(), reference };
+                if !held_back.contains(&name) {
+                    found.insert(name, record);
+                }
             }
         }
         Ok(found)

@@ -251,7 +251,7 @@ impl Gateway {
         let id = EventId::new(uuid_v7(asked.view.now, self.random()));
         let opening = serde_json::to_vec(&previewed).map_err(|_| AppError::Internal("a preview cannot be written"))?;
         let nobody = Found::nobody();
-        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &nobody, opening)?;
+        let (entry, over_ceiling) = self.answer_entries(id, asked, permitted, &nobody, opening.into())?;
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let disclosure = Disclosure {
             entry,
@@ -260,6 +260,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: None,
             engagement: None,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
@@ -295,6 +296,7 @@ fn about_nobody(gateway: &Gateway, new: &NewPreview, norm: u16) -> Question {
         purpose: new.purpose.clone(),
         mode: AnswerMode::Count,
         relationship: new.relationship,
+        emergency: None,
         role: new.role.clone(),
         case: new.user.clone(), // there is no case; the reference is the person's who asks
         user: new.user.clone(),

@@ -17,12 +17,13 @@ use std::sync::Arc;
 
 pub(super) use self::splits::parted_tokens;
 use self::splits::{marks, without_splits};
+use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
 use super::submit::FileFault;
-use crate::crypto::random::random_bytes;
-use crate::domain::ids::{OpaqueRef, ProgrammeCode, SubmissionId};
+use crate::crypto::random::{random_bytes, uuid_v7};
+use crate::domain::ids::{EventId, OpaqueRef, ProgrammeCode, SubmissionId};
 use crate::domain::token::Blinded;
 use crate::linkage::components::Components;
 use crate::linkage::record::{LinkRecord, LinkToken};
@@ -30,12 +31,14 @@ use crate::linkage::shield::shielded;
 use crate::store::{
     Claim, Link, LinkableRecord, Store, StoreError, StoredToken, Submission, SubmissionState, Turnover, Tx,
 };
-use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionMode};
+use crate::tlog::entry::{Body, Submission as SubmissionEntry, SubmissionCommitments, SubmissionMode};
 
 /// How long a claim on the next generation lasts without being renewed.
 const CLAIM_SECONDS: i64 = 60;
 /// How often a submission may fail to be made visible for its own reasons.
 const MOST_TRIES: u32 = 5;
+/// The sealed openings of how many rows a submission has, and how many tokens it retired.
+const NUMBER_LENGTH: usize = 96;
 /// Records that are read or written in one step.
 const PAGE: usize = 1000;
 
@@ -312,6 +315,11 @@ impl Gateway {
             tx.raise_policy_revision(Some(&claim.programme)).await?;
         }
         let digest = submission.digest.ok_or(StoreError::Corrupt("a staged submission without a digest"))?;
+        let id = EventId::new(uuid_v7(now, self.random()));
+        let retired = tokens_retired.to_string().into_bytes();
+        let (retired, sealed_retired) = self.commit(id, "retired", retired, NUMBER_LENGTH)?;
+        let accepted = submission.rows_accepted.unsigned_abs();
+        let (rows, sealed_rows) = self.commit(id, "rows", accepted.to_string().into_bytes(), NUMBER_LENGTH)?;
         let body = Body::Submission(SubmissionEntry {
             submission: submission.id,
             agency: submission.agency.clone(),
@@ -323,12 +331,15 @@ impl Gateway {
                 (Some(_), false) => SubmissionMode::Snapshot,
             },
             as_at: submission.as_at,
-            rows_accepted: submission.rows_accepted as u64,
+            rows_accepted: None,
+            rows: Some(code(&band(accepted))?),
             rows_rejected: submission.rows_rejected as u64,
-            tokens_retired,
+            tokens_retired: 0,
+            commitments: Some(SubmissionCommitments { retired, rows }),
             digest: crate::tlog::digest::Digest::new(digest),
         });
-        let event = self.event(now, body)?;
+        let mut event = self.event_with_id(id, now, body)?;
+        event.openings = vec![("retired", sealed_retired), ("rows", sealed_rows)];
         tx.add_events(&[&event]).await?;
         tx.commit().await?;
         self.wake_sequencer();
@@ -350,6 +361,18 @@ impl Gateway {
             "a submission is visible"
         );
         Ok(())
+    }
+}
+
+/// The band of powers of two that a number is in.
+fn band(number: u64) -> String {
+    match number {
+        0 => "0".to_owned(),
+        1..16 => "1-15".to_owned(),
+        _ => {
+            let low = 1u64 << number.ilog2();
+            format!("{low}-{}", low + (low - 1))
+        }
     }
 }
 
@@ -601,5 +624,20 @@ impl Graph {
             ids
         };
         sets.into_iter().map(named).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::band;
+
+    #[test]
+    fn a_number_is_in_the_band_that_names_it() {
+        for (number, expected) in
+            [(0, "0"), (1, "1-15"), (15, "1-15"), (16, "16-31"), (31, "16-31"), (32, "32-63"), (5_000, "4096-8191")]
+        {
+            assert_eq!(band(number), expected, "{number}");
+        }
+        assert_eq!(band(u64::MAX), "9223372036854775808-18446744073709551615");
     }
 }

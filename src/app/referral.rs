@@ -350,6 +350,9 @@ impl Gateway {
             (None, Asked::Step(_)) => return Err(ReferralError::Unknown),
         }
         tx.add_events(&[&entry]).await?;
+        if let Asked::Step(NewStep { answer: Some(answer), .. }) = asked {
+            tx.copy_record_uses(*answer, event).await?;
+        }
         if tx.add_replies(&[&reply(event)]).await?.is_empty() {
             return Ok(None); // the same key was first: nothing of this is kept, and its reply is given
         }

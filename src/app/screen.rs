@@ -103,6 +103,7 @@ impl ScreeningHead {
             purpose: head.purpose,
             mode: head.mode,
             relationship: head.relationship,
+            emergency: None,
             role: head.role,
             case: row.case,
             user: row.user,
@@ -389,6 +390,9 @@ impl Gateway {
             }
             Err(EnquiryError::Question(fault)) => Ok(Collected::Unfit(fault)),
             Err(EnquiryError::KeyReused) => Err(AppError::Internal("two questions of a screening have one key")),
+            Err(EnquiryError::EmergencyUnreviewed { .. }) => {
+                Err(AppError::Internal("a screening's question is no emergency"))
+            }
             Err(EnquiryError::App(error)) => Err(error),
         }
     }

@@ -7,21 +7,22 @@
 
 mod families;
 mod log_entry;
+mod numbered;
+mod population;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use self::population::{Counting, Population};
 use super::caller::AgencyCaller;
 use super::enquire::{QuestionFault, supplier_feed};
 use super::error::AppError;
 use super::gateway::Gateway;
 use super::policies::Policies;
-use crate::domain::agreement::AnswerMode;
+use crate::domain::agency::AgencyKind;
 use crate::domain::ids::{AgreementRef, EventId, PurposeCode, RoleCode};
-use crate::domain::item::Item;
-use crate::domain::statistics::catalogue::{Catalogue, TABLES};
 use crate::domain::statistics::cohort::Cohort;
 use crate::domain::statistics::profile::{Profile, ProfileName};
 use crate::domain::statistics::release::{Elsewhere, Past, Shown, Standing, release};
@@ -113,13 +114,20 @@ struct Asked<'a> {
     feeds: &'a [FeedState],
     profile: Profile,
     view: View,
+    population: Population,
 }
 
 impl Asked<'_> {
     /// Releases to one recipient under one agreement, in one profile, follow one another. Versions of
     /// the agreement continue what was released under those before.
     fn series(&self) -> String {
-        format!("{}{}/{}", self.all_series(), self.caller.agency, self.wanted.agreement.id)
+        format!(
+            "{}{}/{}{}",
+            self.all_series(),
+            self.caller.agency,
+            self.wanted.agreement.id,
+            self.population.series_ending()
+        )
     }
 
     /// How the names of all series of the profile begin, whoever reads them.
@@ -164,9 +172,7 @@ impl Gateway {
         caller: &AgencyCaller,
         wanted: &TableWanted,
     ) -> Result<Option<ReceiptedTable>, StatisticsError> {
-        if !TABLES.contains(&wanted.table.as_str()) {
-            return Err(StatisticsError::UnknownTable);
-        }
+        let population = Population::of_table(&wanted.table).ok_or(StatisticsError::UnknownTable)?;
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
@@ -181,7 +187,7 @@ impl Gateway {
             recipient: caller.agency.clone(),
             agreement: wanted.agreement.clone(),
             purpose: wanted.purpose.clone(),
-            mode: AnswerMode::Areas,
+            mode: population.mode(),
             role: wanted.role.clone(),
             relationship,
         };
@@ -189,18 +195,21 @@ impl Gateway {
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision = contributors_for_statistics(policies.book(), &terms, &supplier_feeds, view.now);
         let profile = programme.statistics().profile(wanted.profile);
-        let asked = Asked { caller, wanted, policies: &policies, feeds: &feeds, profile, view };
-        match decision {
-            Ok(permitted) => self.tabulate(&asked, &permitted).await,
-            Err(refusal) => {
-                let entry = self.refused_table_entry(&asked, &refusal.hits, &refusal.decisions)?;
-                let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-                if !self.commit_table(&asked, &entry).await? {
-                    return Ok(None);
-                }
-                Err(StatisticsError::NotPermitted { disclosure, hits: refusal.hits, receipt })
+        let asked = Asked { caller, wanted, policies: &policies, feeds: &feeds, profile, view, population };
+        let is_team = policies.agency(&caller.agency).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
+        let (hits, lines) = match decision {
+            Ok(permitted) if is_team || population == Population::Households => {
+                return self.tabulate(&asked, &permitted).await;
             }
+            Ok(permitted) => (vec![RuleHit::fixed(NOT_THE_TEAM)], permitted.decisions),
+            Err(refusal) => (refusal.hits, refusal.decisions),
+        };
+        let entry = self.refused_table_entry(&asked, &hits, &lines)?;
+        let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
+        if !self.commit_table(&asked, &entry).await? {
+            return Ok(None);
         }
+        Err(StatisticsError::NotPermitted { disclosure, hits, receipt })
     }
 
     async fn tabulate(
@@ -208,9 +217,7 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
     ) -> Result<Option<ReceiptedTable>, StatisticsError> {
-        let programme = asked.policies.programme();
-        let has_localities = permitted.granted().any(|line| line.item == Item::Locality);
-        let catalogue = Arc::new(Catalogue::new(programme, &permitted.covered, has_localities));
+        let catalogue = Arc::new(self.counting(asked, permitted).await?);
         let layout = catalogue.collection().table(&asked.wanted.table).ok_or(StatisticsError::UnknownTable)?.clone();
         let release = self.release_of_the_month(asked, permitted, &catalogue).await?;
 
@@ -255,7 +262,7 @@ impl Gateway {
         &self,
         asked: &Asked<'_>,
         permitted: &Permitted,
-        catalogue: &Arc<Catalogue>,
+        catalogue: &Arc<Counting>,
     ) -> Result<Release, AppError> {
         let (series, view) = (asked.series(), asked.view);
         let basis = basis(asked, permitted);
@@ -269,14 +276,18 @@ impl Gateway {
             return Ok(Release { stored, standing, fresh: None, held_against });
         }
 
-        let families = self.counted_families(view, asked.policies, permitted, asked.feeds).await?;
-        let placed = families.iter().filter_map(|family| catalogue.place(family)).collect::<Vec<_>>();
+        let placed = self.placed_families(asked, permitted, catalogue).await?;
         let cohort = Cohort::new(catalogue.collection(), placed);
         let cohort = cohort.map_err(|_| AppError::Internal("a family fits no group of the tables"))?;
         let number = latest.map_or(1, |stored| stored.number + 1);
-        let mut past = Past { standing, cohorts: self.earlier_cohorts(&series).await?, elsewhere: Vec::new() };
+        let cohorts = self.earlier_cohorts(&series).await?;
+        let mut past = Past { standing, cohorts, ..Past::default() };
         let others = held_against.iter().map(|(other, _)| other);
         for other in others.filter(|other| other.starts_with(&asked.all_series()) && **other != series) {
+            if Population::of_series(other) != asked.population {
+                past.beside.extend(self.figures_beside(other).await?);
+                continue;
+            }
             let decided = self.store().latest_release(self.programme(), other).await?;
             past.elsewhere.push(Elsewhere {
                 standing: self.standing_of(other).await?,
@@ -406,6 +417,20 @@ enum Outcome {
     Written,
     OverCeiling,
     Changed,
+}
+
+/// Why nobody but the programme team reads the tables of numbered families.
+pub(super) const NOT_THE_TEAM: (&str, &str) =
+    ("F01", "Tables of families with a number are for the programme team alone.");
+
+/// The answer mode by which a table is decided.
+pub(super) fn mode_of(table: &str) -> crate::domain::agreement::AnswerMode {
+    Population::of_table(table).unwrap_or(Population::Households).mode()
+}
+
+/// Whether a table is for the programme team alone.
+pub(super) fn is_for_the_team(table: &str) -> bool {
+    Population::of_table(table) == Some(Population::Numbered)
 }
 
 /// Where the sealed members of a release are.

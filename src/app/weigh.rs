@@ -17,14 +17,15 @@ use self::fields::{field_tokens, shape, slots};
 use super::enrol::code;
 use super::error::AppError;
 use super::gateway::Gateway;
+use super::likeness::{Opened, barred_by, keys_of, name_of, record_name};
 use super::policies::hex;
 use super::publish::link_tokens;
-use super::submit::profile_place;
+use crate::crypto::random::uuid_v7;
 use crate::crypto::seal::SealKeyPair;
 use crate::domain::agreement::Profile;
-use crate::domain::ids::{AgencyCode, FeedCode};
+use crate::domain::ids::EventId;
 use crate::domain::labels;
-use crate::domain::pair::{PairNames, PairOrigin, PairState, RecordName};
+use crate::domain::pair::RecordName;
 use crate::domain::profile::ProfileEvidence;
 use crate::linkage::conflict::ConflictProfile;
 use crate::linkage::record::{LinkToken, RecordKey};
@@ -34,10 +35,7 @@ use crate::linkage::weigh::{
 };
 use crate::store::{LinkableRecord, StoredPair};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, WeightsLearned};
-
-/// Records that are read at once.
-const PAGE: i64 = 500;
+use crate::tlog::entry::{Body, NumberCommitments, WeightsLearned};
 
 /// The records of a visible generation that may be weighed, opened and put side by side.
 pub struct Weighing {
@@ -89,53 +87,26 @@ impl Gateway {
     pub async fn open_weighing(&self, key: &SealKeyPair) -> Result<Weighing, AppError> {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
-        let (generation, now) = (view.generation, view.now);
+        let generation = view.generation;
         let policies = self.policies_at(view.policy_revision).await?;
         self.check_blinding(&policies)?;
         let shape = shape(policies.match_keys())?;
         let slots = slots(&policies);
-        let feeds = self.visible_feeds(generation).await?;
-        let numbers: BTreeMap<(AgencyCode, FeedCode), u16> = (0..)
-            .zip(feeds.iter().filter(|feed| policies.may_weigh(feed, Profile::B, now)))
-            .map(|(number, feed)| ((feed.agency.clone(), feed.feed.clone()), number))
-            .collect();
-        let repeats: Vec<u16> = numbers
-            .iter()
-            .filter(|((agency, feed), _)| policies.match_keys().may_repeat(agency, feed))
-            .map(|(_, number)| *number)
-            .collect();
-
-        let (mut records, mut conflicts, mut tags, mut after) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut records, mut conflicts, mut tags) = (Vec::new(), Vec::new(), Vec::new());
         let mut unread = BTreeSet::new();
-        loop {
-            let page = self.store().weighable_records(self.programme(), generation, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.record.id;
-            for weighable in page {
-                let record = weighable.record;
-                let Some(feed) = numbers.get(&(record.agency.clone(), record.feed.clone())) else { continue };
-                if policies.holds_retired(&record.tokens) {
-                    continue;
-                }
-                let place = profile_place(self.programme(), record.id);
-                let plain = key.open(labels::PROFILE_BLOB, &place, &weighable.sealed);
-                let plain = plain.map_err(|_| AppError::Policy(ANOTHER_KEY.to_owned()))?;
-                let evidence = ProfileEvidence::from_bytes(&plain);
-                let evidence = evidence.map_err(|_| AppError::Internal("evidence of a match run is malformed"))?;
-                let mut tokens = link_tokens(&record.tokens);
-                tokens.retain(|token| policies.matches_in(token.epoch));
-                if evidence.layers != policies.blinding().layers {
-                    unread.insert(record_name(&record));
-                }
-                conflicts.push(ConflictProfile::of(&tokens, policies.link_rules()));
-                tags.push(key.tag(labels::WEIGHED_RECORD, &all_that_is_weighed(&record, &tokens, &evidence)));
-                records.push(FieldRecord {
-                    key: RecordKey { agency: record.agency, feed: record.feed, reference: record.reference },
-                    feed: *feed,
-                    tokens: field_tokens(&evidence, &slots, &policies),
-                });
+        let each = |Opened { record, feed, evidence }: Opened| {
+            let mut tokens = link_tokens(&record.tokens);
+            tokens.retain(|token| policies.matches_in(token.epoch));
+            if evidence.layers != policies.blinding().layers {
+                unread.insert(record_name(&record));
             }
-        }
+            conflicts.push(ConflictProfile::of(&tokens, policies.link_rules()));
+            tags.push(key.tag(labels::WEIGHED_RECORD, &all_that_is_weighed(&record, &tokens, &evidence)));
+            let tokens = field_tokens(&evidence, &slots, &policies);
+            let key = RecordKey { agency: record.agency, feed: record.feed, reference: record.reference };
+            records.push(FieldRecord { key, feed, tokens });
+        };
+        let repeats = self.open_sealed(key, view, &policies, Profile::B, each).await?;
         let population = Population::new(shape, records, &repeats);
         let conflicts = (0..population.len() as u32).map(|at| conflicts[population.place(at)].clone()).collect();
         let tags = (0..population.len() as u32).map(|at| tags[population.place(at)]).collect();
@@ -147,7 +118,7 @@ impl Gateway {
             population,
             conflicts,
             tags,
-            barred: standing.iter().filter(|pair| bars(pair)).map(|pair| keys_of(&pair.names)).collect(),
+            barred: barred_by(&standing),
             unread,
             rules: policies.link_rules().clone(),
         })
@@ -170,26 +141,46 @@ impl Gateway {
         .map_err(|_| AppError::Interrupted)?;
         let weights = weights.map_err(|error| AppError::Policy(error.to_string()))?;
         let (learned, estimate) = (weights.learned(), weights.estimate());
+        let id = EventId::new(uuid_v7(self.store().now().await?, self.random()));
+        let numbers = [("records", learned.records), ("accepted", estimate.accepted)];
+        let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::WeightsLearned(WeightsLearned {
             weights_sha256: Digest::new(weights.sha256()),
             match_keys_sha256: Digest::new(*self.current_policies().await?.match_keys().sha256()),
             generation: weighing.generation.unsigned_abs(),
-            records: learned.records,
-            accepted: estimate.accepted,
+            records: None,
+            accepted: None,
             false_links_per_10000_in_thousandths: estimate.false_links_per_10000_in_thousandths,
             by,
+            commitments: Some(commitments),
         });
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        tx.add_events(&[&self.event(now, body)?]).await?;
+        let mut event = self.event_with_id(id, now, body)?;
+        event.openings = vec![opening];
+        tx.add_events(&[&event]).await?;
         tx.commit().await?;
         self.wake_sequencer();
         Ok(weights)
     }
 }
 
-const ANOTHER_KEY: &str = "evidence of the records does not open: the key is not the one that they were sealed to; \
-                           after a change of key agencies have to submit again";
+impl Gateway {
+    /// Commits to what was counted among records, which an entry must not say in clear.
+    pub(super) fn commit_numbers(
+        &self,
+        id: EventId,
+        numbers: &[(&str, u64)],
+    ) -> Result<(NumberCommitments, (&'static str, Vec<u8>)), AppError> {
+        let numbers: BTreeMap<&str, u64> = numbers.iter().copied().collect();
+        let numbers = serde_json::to_vec(&numbers).map_err(|_| AppError::Internal("numbers cannot be written"))?;
+        let (numbers, sealed) = self.commit(id, "numbers", numbers, NUMBERS_LENGTH)?;
+        Ok((NumberCommitments { numbers }, ("numbers", sealed)))
+    }
+}
+
+/// The sealed opening of what was counted.
+const NUMBERS_LENGTH: usize = 256;
 
 impl Weighing {
     /// The generation that was read.
@@ -284,15 +275,6 @@ impl Weighing {
     }
 }
 
-/// Whether people said that these two are not one person: no weight says otherwise.
-fn bars(pair: &StoredPair) -> bool {
-    match pair.state {
-        PairState::Refused => pair.origin == PairOrigin::Confirmed,
-        PairState::InForce => pair.origin == PairOrigin::Apart,
-        PairState::Proposed | PairState::Reversed => false,
-    }
-}
-
 /// All that decides how a record is weighed.
 fn all_that_is_weighed(record: &LinkableRecord, tokens: &[LinkToken], evidence: &ProfileEvidence) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -312,21 +294,4 @@ fn all_that_is_weighed(record: &LinkableRecord, tokens: &[LinkToken], evidence: 
     evidence.tokens.sort_unstable();
     bytes.extend_from_slice(&evidence.to_bytes());
     bytes
-}
-
-fn record_name(record: &LinkableRecord) -> RecordName {
-    RecordName { agency: record.agency.clone(), feed: record.feed.clone(), reference: record.reference.clone() }
-}
-
-fn name_of(key: &RecordKey) -> RecordName {
-    RecordName { agency: key.agency.clone(), feed: key.feed.clone(), reference: key.reference.clone() }
-}
-
-fn keys_of(names: &PairNames) -> (RecordKey, RecordKey) {
-    let [a, b] = names.both().map(|name| RecordKey {
-        agency: name.agency.clone(),
-        feed: name.feed.clone(),
-        reference: name.reference.clone(),
-    });
-    (a, b)
 }

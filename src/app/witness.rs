@@ -1,6 +1,9 @@
 //! Witnesses: partner agencies that cosign the checkpoints they saw, so that the log cannot be taken
 //! back or rewritten without somebody noticing, and the stop of releases when they fall silent.
 
+mod reach;
+mod rule;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,17 +11,17 @@ use super::error::AppError;
 use super::gateway::Gateway;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::time::Timestamp;
-use crate::store::{NewCosignature, Store, StoreError};
+use crate::store::{NewCosignature, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::cosignature::Witness;
 use crate::tlog::note::{NoteVerifier as _, SignedNote, TYPE_COSIGNATURE, VerifierKeyError, parse_verifier_key};
+
+pub use reach::witnessed_age;
 
 /// How far a witness's clock may be from the database's.
 const CLOCKS_S: i64 = 300;
 /// How long what the database says of witnesses is believed without another look.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// Cosigned checkpoints that are looked through for one that enough witnesses cosigned.
-const LOOKED_THROUGH: i64 = 64;
 
 /// Whom the gateway believes, and how long it goes on without them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,16 @@ impl Witnesses {
         Ok(Self { known: known.collect::<Result<_, VerifierKeyError>>()?, rule, good: Mutex::new(None) })
     }
 
+    /// How many there are, and how many have to have seen the log.
+    pub fn numbers(&self) -> (usize, usize) {
+        (self.known.len(), self.rule.quorum)
+    }
+
+    /// Releases stop when they have not seen the log for so long.
+    pub const fn stop_after(&self) -> Duration {
+        self.rule.stop_after
+    }
+
     fn note(&self, good: Option<(Instant, Option<Instant>)>) {
         *self.good.lock().unwrap_or_else(PoisonError::into_inner) = good;
     }
@@ -98,11 +111,6 @@ pub fn witness_of(text: &str) -> Result<Witness, VerifierKeyError> {
 }
 
 impl Gateway {
-    /// How many witnesses have to have seen the log; 0 where there are none.
-    pub fn witness_quorum(&self) -> usize {
-        self.witnesses().map_or(0, |witnesses| witnesses.rule.quorum)
-    }
-
     /// Takes a checkpoint that witnesses cosigned; gives how many cosignatures were new to it.
     ///
     /// # Errors
@@ -160,7 +168,7 @@ impl Gateway {
         let good_until = if let Some((_, good_until)) = kept.filter(|(looked, _)| looked.elapsed() < BELIEVED) {
             good_until
         } else {
-            let age = witnessed_age(self.store(), &witnesses.rule).await?;
+            let age = witnessed_age(self.store(), witnesses, &self.names().log).await?;
             let left = age.and_then(|age| witnesses.rule.stop_after.checked_sub(age));
             let now = Instant::now();
             let good_until = left.map(|left| now + left);
@@ -176,51 +184,4 @@ impl Gateway {
         );
         Err(AppError::WitnessLate)
     }
-}
-
-/// How long ago enough of the witnesses had seen the whole log; `None` when they never did.
-///
-/// # Errors
-///
-/// [`StoreError`] from the database.
-pub async fn witnessed_age(store: &Store, rule: &WitnessRule) -> Result<Option<Duration>, StoreError> {
-    let now = store.now().await?;
-    let mut until: Vec<Timestamp> = store
-        .witnessed_until()
-        .await?
-        .into_iter()
-        .filter(|(key, _)| rule.keys.contains(key))
-        .map(|(_, at)| at)
-        .collect();
-    until.sort_unstable_by(|a, b| b.cmp(a));
-    let oldest_of_quorum = rule.quorum.checked_sub(1).and_then(|place| until.get(place));
-    // Nobody has seen what has no place yet: a sequencer that stands still does not keep releases going.
-    let waiting = store.waiting_since().await?;
-    Ok(oldest_of_quorum.map(|at| {
-        let at = waiting.map_or(*at, |waiting| waiting.min(*at));
-        let micros = now.as_micros().saturating_sub(at.as_micros());
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    }))
-}
-
-/// The newest checkpoint of at most this size that at least so many witnesses cosigned, with their
-/// cosignatures.
-///
-/// # Errors
-///
-/// [`StoreError`] from the database.
-pub async fn cosigned_checkpoint(store: &Store, quorum: usize, up_to: u64) -> Result<Option<String>, StoreError> {
-    for size in store.cosigned_sizes(LOOKED_THROUGH).await?.into_iter().filter(|size| *size <= up_to) {
-        let lines = store.cosignatures(size).await?;
-        if lines.len() >= quorum.max(1)
-            && let Some(mut note) = store.checkpoint_of(size).await?
-        {
-            for line in lines {
-                note.push_str(&line.line);
-                note.push('\n');
-            }
-            return Ok(Some(note));
-        }
-    }
-    Ok(None)
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::domain::ids::{EventId, ProgrammeCode};
-use crate::store::{CeilingKey, Engagement, KeptReply, NewEvent, Store, StoreError, Tx};
+use crate::store::{CeilingKey, Engagement, KeptReply, NewEvent, Store, StoreError, StoredEmergency, Tx};
 
 /// Most disclosures in one commit.
 const MOST: usize = 500;
@@ -39,6 +39,8 @@ pub struct Disclosure {
     pub reply: Option<KeptReply>,
     /// The engagement that the entry records, if it does.
     pub engagement: Option<Engagement>,
+    /// The emergency that the entry records, if it does: kept until somebody reviewed it.
+    pub emergency: Option<StoredEmergency>,
 }
 
 /// What became durable.
@@ -153,6 +155,9 @@ async fn write(store: &Store, batch: &[Disclosure]) -> Result<Vec<Written>, Stor
         }
         if let (Written::Entry, Some(engagement)) = (&written, &disclosure.engagement) {
             tx.add_engagement(engagement).await?;
+        }
+        if let (Written::Entry | Written::Repeated, Some(emergency)) = (&written, &disclosure.emergency) {
+            tx.add_emergency(&disclosure.decided_on.0, emergency).await?;
         }
     }
     tx.commit().await?;

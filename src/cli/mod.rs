@@ -6,9 +6,11 @@ pub mod agency;
 pub mod auditor;
 pub mod data_team;
 pub mod doctor;
+pub mod officer;
 pub mod operator;
 pub mod output;
 pub mod shell;
+pub mod subject;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,18 @@ enum Command {
     Screen(agency::screen::ScreenArgs),
     /// Verify records of the agency's own that may be of one person with others
     PossibleMatches(agency::possible_matches::PossibleMatchesArgs),
+    /// Show what the agency has to know about answers that it received, and acknowledge it
+    Notices(agency::notices::NoticesArgs),
+    /// Show which records the agency itself restricts, and note when to look at them again
+    Shields(agency::shields::ShieldsArgs),
+    /// Recall a wrong match or delivery: find and tell everybody who received it
+    Recall(officer::recall::RecallArgs),
+    /// Record, assess, decide and close incidents, with their 72-hour clock
+    Incident(officer::incident::IncidentArgs),
+    /// Review emergency enquiries
+    Emergency(officer::emergency::EmergencyArgs),
+    /// Record a decision not to share
+    NotToShare(officer::not_to_share::NotToShareArgs),
     /// Answer a match run's list of households, as a benefits agency
     HouseholdList(agency::household_list::HouseholdListArgs),
     /// Decide about records of the agency's own after a match run
@@ -87,6 +101,14 @@ enum Command {
     Policy(operator::policy::PolicyArgs),
     /// Export, verify, search and explain the disclosure log
     Log(auditor::log::LogArgs),
+    /// Draw disclosures for review, judge them, and read what was found
+    Review(officer::review::ReviewArgs),
+    /// Look into warnings about what was asked and how
+    Alerts(officer::alerts::AlertsArgs),
+    /// Use the rights of a person whose identity was verified; answer for records of the agency's own
+    Subject(Box<subject::SubjectArgs>),
+    /// Delete what was kept long enough, and freeze deletion
+    Retention(operator::retention::RetentionArgs),
     /// Watch the log from outside: cosign what goes on, keep evidence of what does not
     Witness(auditor::witness::WitnessArgs),
     /// Record that a family is engaged, check a claim for a result, verify its bundle offline
@@ -99,6 +121,8 @@ enum Command {
     MatchRun(data_team::match_run::MatchRunArgs),
     /// Learn what agreement of field tokens is worth, put it into effect, take it back (privacy profile B)
     Weights(data_team::weights::WeightsArgs),
+    /// Compare fuzzy encodings after everything else, put it into effect, take it back (privacy profile C)
+    Fuzzy(data_team::fuzzy::FuzzyArgs),
     /// Compare links with the truth of a public test set
     Evaluate(data_team::evaluate::EvaluateArgs),
     /// Get tables of counts that give nobody away
@@ -133,6 +157,12 @@ pub fn run() -> ExitCode {
         Command::Enquire(args) => agency::enquire::run(args, &output),
         Command::Screen(args) => agency::screen::run(args, &output),
         Command::PossibleMatches(args) => agency::possible_matches::run(args, &output),
+        Command::Notices(args) => agency::notices::run(args, &output),
+        Command::Shields(args) => agency::shields::run(args, &output),
+        Command::Recall(args) => officer::recall::run(args, &output),
+        Command::Incident(args) => officer::incident::run(args, &output),
+        Command::Emergency(args) => officer::emergency::run(args, &output),
+        Command::NotToShare(args) => officer::not_to_share::run(args, &output),
         Command::HouseholdList(args) => agency::household_list::run(args, &output),
         Command::Validations(args) => agency::validations::run(args, &output),
         Command::Serve(args) => operator::serve::run(args, &output),
@@ -146,12 +176,17 @@ pub fn run() -> ExitCode {
         Command::Agency(args) => operator::agency::run(args, &output),
         Command::Policy(args) => operator::policy::run(args, &output),
         Command::Log(args) => auditor::log::run(args, &output),
+        Command::Review(args) => officer::review::run(args, &output),
+        Command::Alerts(args) => officer::alerts::run(args, &output),
+        Command::Subject(args) => subject::run(*args, &output),
+        Command::Retention(args) => operator::retention::run(args, &output),
         Command::Witness(args) => auditor::witness::run(args, &output),
         Command::Claim(args) => data_team::claim::run(args, &output),
         Command::Referral(args) => data_team::referral::run(args, &output),
         Command::Families(args) => data_team::families::run(args, &output),
         Command::MatchRun(args) => data_team::match_run::run(args, &output),
         Command::Weights(args) => data_team::weights::run(args, &output),
+        Command::Fuzzy(args) => data_team::fuzzy::run(args, &output),
         Command::Evaluate(args) => data_team::evaluate::run(args, &output),
         Command::Statistics(args) => data_team::statistics::run(args, &output),
         Command::Bench(Bench::Linkage(args)) => crate::demo::population::society::run(&args, &output),

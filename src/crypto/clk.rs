@@ -71,7 +71,7 @@ impl KeyStream for ClkKey {
             message[end + 2..next].copy_from_slice(part);
             end = next;
         }
-        let digest = self.keyed.clone().raw(&message[..end]).finish();
+        let digest = self.keyed.finish_with(&message[..end]);
         message[..end].zeroize();
         digest
     }
@@ -89,7 +89,9 @@ mod tests {
     use crate::crypto::random::SystemRandom;
 
     fn profile(threshold: u16) -> EncodingProfile {
-        let text = include_str!("../../policies/clk-profile.toml").replace("850", &threshold.to_string());
+        let text = include_str!("../../policies/clk-profile.toml");
+        let line = text.lines().find(|line| line.starts_with("threshold")).expect("a threshold");
+        let text = text.replace(line, &format!("threshold = {threshold}"));
         EncodingProfile::parse(text.as_bytes()).expect("well-formed")
     }
 

@@ -44,6 +44,21 @@ impl Keyed {
         self.raw(&number.to_be_bytes())
     }
 
+    /// The result for one last part. The state is copied once, and not moved from call to call.
+    pub(super) fn finish_with(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// As [`Keyed::finish_with`], for a part with its length.
+    pub(super) fn finish_with_lp(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(&length(bytes));
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
     pub(super) fn finish(self) -> [u8; 32] {
         self.0.finalize().into_bytes().into()
     }
@@ -100,6 +115,8 @@ mod tests {
         for value in [b"one", b"two"] {
             let fresh = Keyed::new(&[3; 32], "label").lp(b"prefix").lp(value).finish();
             assert_eq!(prepared.clone().lp(value).finish(), fresh);
+            assert_eq!(prepared.finish_with_lp(value), fresh);
+            assert_eq!(prepared.finish_with(&[&[0, 3][..], value].concat()), fresh);
         }
     }
 }

@@ -12,9 +12,12 @@ use crate::domain::labels;
 /// Makes the gateway's lookup tags, with the index key.
 pub struct Tagger {
     subjects: Keyed,
+    records: Keyed,
     replies: Keyed,
     counted: Keyed,
     files: Keyed,
+    officers: Keyed,
+    decoys: Keyed,
     accounts: Keyed,
 }
 
@@ -23,9 +26,12 @@ impl Tagger {
     pub fn new(key: &Secret<32>) -> Self {
         Self {
             subjects: Keyed::new(key.expose(), labels::SUBJECT_INDEX),
+            records: Keyed::new(key.expose(), labels::RECORD_INDEX),
             replies: Keyed::new(key.expose(), labels::IDEMPOTENCY),
             counted: Keyed::new(key.expose(), labels::STATISTICS_RECORD),
             files: Keyed::new(key.expose(), labels::FILE_DIGEST),
+            officers: Keyed::new(key.expose(), labels::REVIEW_USER),
+            decoys: Keyed::new(key.expose(), labels::ALERT_DECOY),
             accounts: Keyed::new(key.expose(), labels::CONSOLE_ACCOUNT),
         }
     }
@@ -33,6 +39,12 @@ impl Tagger {
     /// Where a person's log entries are found: subject access and erasure start here.
     pub fn subject(&self, subject: &[u8; 16]) -> [u8; 16] {
         self.subjects.clone().raw(subject).finish_short()
+    }
+
+    /// Where the log entries that rested on a record are found, by its holder's own reference: the same
+    /// in every snapshot and whatever keys the tokens of the record are made or blinded with.
+    pub fn record(&self, agency: &str, feed: &str, reference: &str) -> [u8; 16] {
+        self.records.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes()).finish_short()
     }
 
     /// How statistics remember a record from one release to the next, by its holder's own reference:
@@ -51,6 +63,16 @@ impl Tagger {
     /// What the log calls a person of a sign-in provider: the same at every sign-in, and no name.
     pub fn account(&self, issuer: &str, subject: &str) -> [u8; 16] {
         self.accounts.clone().lp(issuer.as_bytes()).lp(subject.as_bytes()).finish_short()
+    }
+
+    /// By what a reviewing officer is known when the same person asked: of an agency's reference of a user.
+    pub fn officer(&self, agency: &str, user: &str) -> [u8; 16] {
+        self.officers.clone().lp(agency.as_bytes()).lp(user.as_bytes()).finish_short()
+    }
+
+    /// Under what a decoy is kept: of the name of its record.
+    pub fn decoy(&self, agency: &str, feed: &str, reference: &str) -> [u8; 16] {
+        self.decoys.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).lp(reference.as_bytes()).finish_short()
     }
 
     /// Where the reply to a client's request is kept for idempotent replay. `request` is what the
@@ -87,11 +109,21 @@ mod tests {
         assert_eq!(counted(1, "a", "f", "r"), counted(1, "a", "f", "r"));
         assert_ne!(counted(1, "a", "f", "r"), counted(2, "a", "f", "r"));
         assert_ne!(counted(1, "a", "bf", "r"), counted(1, "ab", "f", "r"));
+        let record = |byte, agency, feed, reference| tagger(byte).record(agency, feed, reference);
+        assert_eq!(record(1, "a", "f", "r"), record(1, "a", "f", "r"));
+        assert_ne!(record(1, "a", "f", "r"), record(2, "a", "f", "r"));
+        assert_ne!(record(1, "a", "bf", "r"), record(1, "ab", "f", "r"));
         let file = |byte, agency, feed, digest| tagger(byte).file(agency, feed, &[digest; 32]);
         assert_eq!(file(1, "a", "f", 7), file(1, "a", "f", 7));
         assert_ne!(file(1, "a", "f", 7), file(2, "a", "f", 7), "who has no key cannot compute it");
         assert_ne!(file(1, "a", "f", 7), file(1, "a", "f", 8));
         assert_ne!(file(1, "a", "bf", 7), file(1, "ab", "f", 7));
+        let officer = |byte, agency, user| tagger(byte).officer(agency, user);
+        assert_eq!(officer(1, "a", "u"), officer(1, "a", "u"));
+        assert_ne!(officer(1, "a", "u"), officer(2, "a", "u"));
+        assert_ne!(officer(1, "a", "bu"), officer(1, "ab", "u"));
+        assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(1).decoy("a", "f", "s"));
+        assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(2).decoy("a", "f", "r"));
         let long = "k".repeat(70_000);
         assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }

@@ -81,7 +81,7 @@ impl TypeKey {
 
     /// The token of a normalised value. Empty, sentinel and invalid values must not get this far.
     pub fn token(&self, value: &[u8]) -> Token {
-        Token::new(self.prefix.clone().lp(value).finish())
+        Token::new(self.prefix.finish_with_lp(value))
     }
 
     /// Eight bytes that tell the gateway whether two agencies hold the same key, and nothing else.

@@ -218,6 +218,7 @@ impl Partner {
             purpose: terms.purpose.parse().ok()?,
             mode: serde_json::from_value(word(terms.mode)).ok()?,
             relationship: serde_json::from_value(word(terms.relationship)).ok()?,
+            emergency: None,
             role: terms.role.parse().ok()?,
             case: self.keys.reference().case("DEMO-1"),
             user: self.keys.reference().user("demo"),

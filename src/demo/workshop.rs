@@ -267,9 +267,12 @@ async fn put_in_force(gateway: &Gateway) -> Result<(usize, usize), Trouble> {
             gateway.sign_agreement(&signature).await.map_err(trouble("a signature"))?;
             signatures += 1;
         }
-        for state in [AgreementState::Signed, AgreementState::InForce] {
-            let changed = gateway.set_agreement_status(text.reference(), state, "board", "approved").await;
-            changed.map_err(trouble("an agreement's status"))?;
+        let of = text.reference();
+        let signed = gateway.set_agreement_status(of, AgreementState::Signed, "board", "signed").await;
+        signed.map_err(trouble("an agreement's status"))?;
+        gateway.request_activation(of, "board", "approved").await.map_err(trouble("an agreement's request"))?;
+        for officer in ["ig-officer-1", "ig-officer-2"] {
+            gateway.approve_activation(of, officer).await.map_err(trouble("an agreement's approval"))?;
         }
     }
     Ok((files.agreements.len(), signatures))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AgencyCode, AreaCode, TeamRoute};
+use super::ids::{AgencyCode, AreaCode, RoleCode, TeamRoute};
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 
 /// What kind of body an agency is; the statutory limits differ by it.
@@ -92,6 +92,8 @@ pub struct Officers {
     pub risk_owner: Option<String>,
     /// Where the Caldicott Guardian is reached.
     pub caldicott_guardian: Option<String>,
+    /// The roles of the agency's own shield officers: they alone see which records it restricts.
+    pub shield_roles: BTreeSet<RoleCode>,
 }
 
 #[derive(Deserialize)]

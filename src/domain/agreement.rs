@@ -3,6 +3,9 @@
 //! The text carries neither status nor signatures, so that suspending an agreement does not change
 //! what was signed. The bytes and their SHA-256 are kept: signatures and log entries are over them.
 
+mod complete;
+mod sections;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,10 +14,13 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use super::item::{AnswerMode, Item};
+pub use sections::{
+    Breach, CaldicottSignOff, Governance, Handling, Law, LegacyTokens, Party, PartyRole, PoliceRegime, Rights, Scope,
+    Stage, Why,
+};
 
 use super::ids::{
-    AgencyCode, AgreementCode, AgreementRef, AreaCode, BasisCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode,
-    TermCode, TokenType,
+    AgencyCode, AgreementCode, AgreementRef, BasisCode, PowerCode, ProgrammeCode, PurposeCode, RoleCode, TermCode,
 };
 use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
@@ -55,185 +61,6 @@ impl Agreement {
         let signed_by = text.parties().iter().map(|party| party.agency.clone()).collect();
         Self { text, status: AgreementStatus::InForce, signed_by }
     }
-}
-
-/// Whether a party decides about the data or acts for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartyRole {
-    /// Decides alone.
-    Controller,
-    /// Decides together with others, under an Article 26 arrangement.
-    JointController,
-    /// Acts for a controller.
-    Processor,
-}
-
-/// A party of the agreement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Party {
-    /// Which agency.
-    pub agency: AgencyCode,
-    /// Its role in data protection law.
-    pub role: PartyRole,
-    /// The post that signs.
-    pub signatory: String,
-    /// The token types whose keys it may be given; every type when none is listed.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub token_types: BTreeSet<TokenType>,
-    /// Whether its tokens may be made of an older system's hash values, and until when. Without this
-    /// it is given no key for them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub legacy_tokens: Option<LegacyTokens>,
-}
-
-/// A party holds salted hash values of an older system in place of identifiers. Tokens made of them
-/// are weak: whoever knows that system's salt and holds the linkage key can try every identifier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LegacyTokens {
-    /// Why nothing better is at hand, and what is done about it.
-    pub plain: String,
-    /// The last day on which they are taken.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub until: Date,
-}
-
-/// Why the agreement exists and why less would not do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Why {
-    /// What it is for.
-    pub objective: String,
-    /// Who benefits, and how.
-    pub benefit: String,
-    /// Why less data would not do.
-    pub less_would_not_do: String,
-    /// Why it is proportionate and in the public interest.
-    pub proportionality: String,
-}
-
-/// Whom and what it covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// Classes of people.
-    pub subjects: Vec<String>,
-    /// Areas that it leaves out on purpose; no term may list them.
-    #[serde(default)]
-    pub areas_out: BTreeSet<AreaCode>,
-    /// How often data flow.
-    pub frequency: String,
-    /// Which way.
-    pub direction: String,
-}
-
-/// The regime of the Data Protection Act 2018 that a police flow falls under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PoliceRegime {
-    /// Part 2: general processing.
-    #[serde(rename = "part-2")]
-    General,
-    /// Part 3: law enforcement processing.
-    #[serde(rename = "part-3")]
-    LawEnforcement,
-}
-
-/// A Caldicott Guardian's agreement to health data being shared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CaldicottSignOff {
-    /// The post.
-    pub post: String,
-    /// The day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub on: Date,
-}
-
-/// The law the agreement as a whole rests on; each term names its own powers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Law {
-    /// Why the duty of confidence does not stand in the way.
-    pub confidentiality: String,
-    /// Reference of the appropriate policy document.
-    pub appropriate_policy_document: String,
-    /// Reference of the data protection impact assessment.
-    pub dpia: String,
-    /// Its day.
-    #[serde(deserialize_with = "policy_file::date")]
-    pub dpia_date: Date,
-    /// Entry in the public register of Digital Economy Act agreements.
-    #[serde(default)]
-    pub dea_register: Option<String>,
-    /// The regime of flows to or from the police.
-    #[serde(default)]
-    pub police_regime: Option<PoliceRegime>,
-    /// Needed before health data may flow.
-    #[serde(default)]
-    pub caldicott_sign_off: Option<CaldicottSignOff>,
-}
-
-/// How the data are handled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Handling {
-    /// How long each item is kept.
-    pub retention: String,
-    /// How deletion is shown.
-    pub deletion: String,
-    /// The security standard.
-    pub security: String,
-    /// Where data are stored.
-    pub storage: String,
-    /// What staff learn first.
-    pub training: String,
-    /// How accuracy is kept and challenged.
-    pub accuracy: String,
-    /// Who needs to know.
-    pub need_to_know: String,
-}
-
-/// How people use their rights.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rights {
-    /// Where families read about it.
-    pub privacy_notice: String,
-    /// The one place to ask.
-    pub contact: String,
-    /// Who answers subject access, by when.
-    pub subject_access: String,
-    /// Who answers objections, by when.
-    pub objections: String,
-    /// Who answers complaints, by when.
-    pub complaints: String,
-}
-
-/// What happens after a breach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Breach {
-    /// Who tells whom.
-    pub plain: String,
-    /// Within how many hours.
-    pub notify_within_hours: u16,
-}
-
-/// Who watches over the agreement, and how it ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Governance {
-    /// The board that approved it.
-    pub board: String,
-    /// Who may audit.
-    pub audit_right: String,
-    /// How a party leaves.
-    pub termination: String,
-    /// What happens to tokens, flags and keys then.
-    pub exit: String,
 }
 
 /// How a party's records are protected in the gateway.
@@ -340,6 +167,10 @@ pub struct ReceiveClause {
     pub unit: Unit,
     /// How many enquiries a day.
     pub daily_ceiling: u32,
+    /// Whether it may be asked under in an emergency, when somebody is in danger now. Every such
+    /// enquiry is reviewed afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
     /// Whether answers may be passed on.
     pub onward: Onward,
 }
@@ -512,7 +343,16 @@ impl AgreementText {
     }
     /// The next instant after `now` at which its own dates change what it permits.
     pub fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.starts_at(), self.ends_before(), self.review_before()].into_iter().filter(|at| *at > now).min()
+        let dates = [self.starts_at(), self.ends_before(), self.review_before()];
+        dates.into_iter().chain(self.caldicott_from()).filter(|at| *at > now).min()
+    }
+    /// The first instant at which the Caldicott Guardian's sign-off counts; none without one.
+    pub fn caldicott_from(&self) -> Option<Timestamp> {
+        self.law().caldicott_sign_off.as_ref().map(|sign_off| Timestamp::start_of(sign_off.on))
+    }
+    /// Whether its flows are law-enforcement processing under Part 3 of the Data Protection Act 2018.
+    pub fn is_law_enforcement(&self) -> bool {
+        self.law().police_regime == Some(PoliceRegime::LawEnforcement)
     }
 }
 

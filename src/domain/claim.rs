@@ -27,7 +27,7 @@ use super::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, OpaqueRef};
 use super::record::{Coverage, EvidenceGrade, FlagState};
 
 /// The name of a record, the same in every delivery of its feed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecordName {
     /// Whose record.
     pub agency: AgencyCode,

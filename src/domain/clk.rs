@@ -107,6 +107,11 @@ impl Threshold {
         common > 0 && common >= self.least_common(one + other)
     }
 
+    /// The threshold as it stands in the encoding profile.
+    pub fn in_thousandths(self) -> u16 {
+        self.0
+    }
+
     /// The least number of common ones that two filters with so many ones in all need.
     pub fn least_common(self, ones: u32) -> u32 {
         // At most 2 × 4096 × 1000: far from the end of the range.
@@ -178,6 +183,14 @@ impl EncodingProfile {
     /// The SHA-256 of the file, byte for byte: it binds the threshold to everything else.
     pub fn hash(&self) -> &FileHash {
         &self.hash
+    }
+    /// Whether a filter may have been made by these rules: its hash, its length and, where filters are
+    /// balanced, its number of ones are those of the profile. Others are compared with nothing.
+    pub fn fits(&self, clk: &Clk) -> bool {
+        let ones = || clk.words().iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        clk.space().profile == self.short_hash()
+            && clk.words().len() * 64 == self.bits
+            && (self.hardening != Hardening::Balance || ones() * 2 == self.bits)
     }
     /// The beginning of the hash, as filters carry it.
     pub fn short_hash(&self) -> [u8; 16] {

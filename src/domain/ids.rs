@@ -254,6 +254,20 @@ random_ids! {
     PossibleMatchId = "possible match id";
     /// A match run.
     MatchRunId = "match run id";
+    /// Something in an agency's inbox.
+    NoticeId = "notice id";
+    /// A wrong match or delivery that is being recalled.
+    RecallId = "recall id";
+    /// A breach, or something else that went wrong.
+    IncidentId = "incident id";
+    /// A case of a person's rights.
+    SubjectCaseId = "case number";
+    /// A source controller's part of such a case.
+    SubjectPartId = "part number";
+    /// A complaint in the register.
+    ComplaintId = "complaint number";
+    /// A freeze on deletion.
+    LegalHoldId = "legal hold number";
 }
 
 #[cfg(test)]

@@ -40,6 +40,12 @@ pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
 pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
+/// The index tag under which the log entries that rested on a record are found.
+pub const RECORD_INDEX: &str = "porth/v1/record-index";
+/// What a source controller answers in a case of a person's rights, sealed to the case's own key.
+pub const SUBJECT_REPLY: &str = "porth/v1/subject-reply";
+/// The part of such a case that is for the shield officers.
+pub const SUBJECT_SHIELD: &str = "porth/v1/subject-shield";
 /// The tag that a reply is stored under for idempotent replay.
 pub const IDEMPOTENCY: &str = "porth/v1/idempotency";
 
@@ -64,8 +70,15 @@ pub const FUZZY_KEY: &str = "porth/v1/fuzzy-key";
 /// Where a piece of a field stands in a fuzzy encoding.
 pub const CLK: &str = "porth/v1/clk";
 
+/// The ticket of a disclosure in the draw of a review.
+pub const REVIEW_DRAW: &str = "porth/v1/review-draw";
+/// The tag of a reviewing officer's own reference as a user.
+pub const REVIEW_USER: &str = "porth/v1/review-user";
+/// The tag of a decoy's record.
+pub const ALERT_DECOY: &str = "porth/v1/alert-decoy";
+
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 29] = [
+pub const ALL: [&str; 35] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -85,6 +98,9 @@ pub const ALL: [&str; 29] = [
     SHIELD_OPENING,
     CONSOLE_ACCOUNT,
     SUBJECT_INDEX,
+    RECORD_INDEX,
+    SUBJECT_REPLY,
+    SUBJECT_SHIELD,
     IDEMPOTENCY,
     STATISTICS_RECORD,
     FILE_DIGEST,
@@ -95,6 +111,9 @@ pub const ALL: [&str; 29] = [
     WEIGHED_RECORD,
     FUZZY_KEY,
     CLK,
+    REVIEW_DRAW,
+    REVIEW_USER,
+    ALERT_DECOY,
 ];
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Pairs: what people or a match run decided about two records, and in which words.
 
-use std::fmt;
-
 use super::ids::{AgencyCode, FeedCode, OpaqueRef};
+use super::words::words;
 
 /// Names a record for good: row ids change with every snapshot, this does not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,45 +51,9 @@ impl PairNames {
     }
 }
 
-/// The text is not one of the words that are allowed in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of: {0}")]
-pub struct WordError(&'static str);
-
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident, $all:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word in database, log and API.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = WordError;
-            fn from_str(text: &str) -> Result<Self, WordError> {
-                Self::ALL.iter().copied().find(|it| it.as_str() == text).ok_or(WordError($all))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    )*};
-}
-
 words! {
     /// What a pair in force does: all but `apart` join the two records.
-    PairOrigin, "confirmed, apart, weighed, fuzzy" {
+    PairOrigin {
         /// Both holders confirmed.
         Confirmed = "confirmed",
         /// The two are different people.
@@ -101,7 +64,7 @@ words! {
         Fuzzy = "fuzzy",
     }
     /// Where a pair is in its life.
-    PairState, "proposed, in_force, refused, reversed" {
+    PairState {
         /// Asked about, not decided.
         Proposed = "proposed",
         /// Every later link honours it.
@@ -112,7 +75,7 @@ words! {
         Reversed = "reversed",
     }
     /// What a holder says about its own record.
-    Decision, "confirm, reject, split, merge" {
+    Decision {
         /// The fields stand, and nobody else known to the holder fits them.
         Confirm = "confirm",
         /// Either is not so.
@@ -123,7 +86,7 @@ words! {
         Merge = "merge",
     }
     /// Why a holder decides as it does.
-    Reason, "checked-file, checked-source, checked-person, record-wrong, twin-or-sibling, parent-or-child, namesake, other-person, duplicate" {
+    Reason {
         /// Compared with the agency's own file.
         CheckedFile = "checked-file",
         /// Compared with the source, such as a register or a birth certificate.
@@ -144,7 +107,7 @@ words! {
         Duplicate = "duplicate",
     }
     /// Why a holder takes its decision back.
-    ReversalReason, "mistake, new-evidence, complaint" {
+    ReversalReason {
         /// The decision was a mistake.
         Mistake = "mistake",
         /// Something came to light.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use super::claim_rules::{ClaimRules, EmploymentRule, Ladder};
 pub use super::criterion::{AppliesTo, CriteriaVersion, Criterion, SchoolTerm, Window};
 pub use super::feed::Feed;
+pub use super::relationship::{Danger, Relationship};
 
 use super::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode, ProgrammeCode, PurposeCode, RoleCode};
 use super::item::Item;
@@ -20,6 +21,7 @@ use super::law;
 use super::policy_file::{self, Fault, Faults, FileHash, says_something};
 use super::record::Flag;
 use super::referral::ReferralRules;
+use super::retention::{self, DataItem, RetentionRule};
 use super::statistics::profile::Thresholds;
 
 /// A criteria area.
@@ -54,39 +56,6 @@ pub struct Eligibility {
     pub plain: String,
     /// How many areas must be met.
     pub threshold_areas: u8,
-}
-
-/// Why an agency asks about this family now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Relationship {
-    /// The family is a case of the asker.
-    OpenCase,
-    /// Somebody referred the family to the asker.
-    Referral,
-    /// The asker screens a list.
-    Screening,
-    /// A statute obliges the asker to enquire.
-    StatutoryEnquiry,
-    /// Somebody is in danger; every use raises an alert.
-    Emergency,
-}
-
-impl Relationship {
-    /// All relationships, in order.
-    pub const ALL: [Self; 5] =
-        [Self::OpenCase, Self::Referral, Self::Screening, Self::StatutoryEnquiry, Self::Emergency];
-
-    /// The word in files, requests and the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenCase => "open_case",
-            Self::Referral => "referral",
-            Self::Screening => "screening",
-            Self::StatutoryEnquiry => "statutory_enquiry",
-            Self::Emergency => "emergency",
-        }
-    }
 }
 
 /// What an answer may be asked for.
@@ -167,6 +136,8 @@ struct ProgrammeFile {
     feed: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
+    #[serde(default)]
+    retention: Vec<RetentionRule>,
 }
 
 /// The programme file, parsed and consistent.
@@ -186,6 +157,7 @@ pub struct Programme {
     feeds: Vec<Feed>,
     claim: Option<ClaimRules>,
     referral: Option<ReferralRules>,
+    retention: Vec<RetentionRule>,
     file: FileHash,
 }
 
@@ -213,6 +185,7 @@ impl Programme {
             feeds: read.feed,
             claim: read.claim,
             referral: read.referral,
+            retention: read.retention,
             file: FileHash::of(bytes),
         };
         programme.terms.sort_by_key(|term| term.starts);
@@ -296,6 +269,11 @@ impl Programme {
     pub fn claim(&self) -> Option<&ClaimRules> {
         self.claim.as_ref()
     }
+    /// How long what is kept; no rule means that it is kept.
+    pub fn retention(&self, item: DataItem) -> Option<&RetentionRule> {
+        self.retention.iter().find(|rule| rule.item == item)
+    }
+
     /// The purposes of a referral's steps; `None` where the programme takes no referrals.
     pub fn referral(&self) -> Option<&ReferralRules> {
         self.referral.as_ref()
@@ -397,6 +375,7 @@ impl Programme {
         self.feed_faults(&mut faults);
         self.claim.iter().for_each(|rules| rules.faults(self, &mut faults));
         self.referral.iter().for_each(|rules| rules.faults(self, &mut faults));
+        retention::faults(&self.retention, &mut faults);
         faults
     }
 

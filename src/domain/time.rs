@@ -99,6 +99,11 @@ impl Month {
     pub fn first_day(self) -> Date {
         Date::new(self.year, self.month, 1).unwrap_or(Date::MIN)
     }
+    /// How many months later another is; 0 for an earlier one.
+    pub fn months_until(self, later: Self) -> u32 {
+        let months = |month: Self| i32::from(month.year) * 12 + i32::from(month.month);
+        u32::try_from(months(later) - months(self)).unwrap_or(0)
+    }
 }
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@
 
 mod harden;
 mod memo;
+mod names;
 mod pieces;
 
 use jiff::civil::Date;
@@ -14,6 +15,7 @@ use zeroize::Zeroize as _;
 
 use self::harden::Hardener;
 use self::memo::Memo;
+use self::names::Names;
 use self::pieces::Pieces;
 use super::derivation::derive_into;
 use super::raw::RawFields;
@@ -63,17 +65,53 @@ struct Read {
     reader: Reader,
     variants: Variants,
     value: Vec<u8>,
+    names: Names,
+    /// The date that salts a filter, as it was read for the record at hand.
+    salt: Vec<u8>,
 }
 
 impl Read {
     /// The surest form of the present value: former names would make two people's filters meet.
-    fn value(&mut self, raw: &RawFields<'_>, source: Source, today: Date) -> Option<&str> {
+    fn form(&mut self, raw: &RawFields<'_>, source: Source, today: Date) -> Option<&str> {
         self.variants.clear();
         let text = raw.of(source.field).next()?;
         self.reader.read(source.normaliser, text, true, today, &mut self.variants).ok()?;
         self.variants.sort();
+        self.variants.iter().next().map(|(form, _)| form)
+    }
+
+    /// What the filter's field takes of it; `at` is the field's place in the profile.
+    fn value(&mut self, raw: &RawFields<'_>, at: usize, source: Source, today: Date) -> Option<&str> {
+        // What a name becomes depends on nothing else, and the same names come again and again.
+        let is_name = matches!(source.normaliser, Normaliser::Forename | Normaliser::Surname);
+        let text = raw.of(source.field).next()?;
+        if !is_name || !self.names.find(at, text, &mut self.value) {
+            self.form(raw, source, today)?;
+            let (form, _) = self.variants.iter().next()?;
+            if !derive_into(form, source.derivation, &mut self.value) {
+                return None;
+            }
+            if is_name {
+                self.names.remember(at, text, &self.value);
+            }
+        }
+        std::str::from_utf8(&self.value).ok()
+    }
+
+    /// The year of the date that salts a filter. The date itself is kept: it is mostly a field as well.
+    fn year(&mut self, raw: &RawFields<'_>, source: Source, today: Date) -> Option<u16> {
+        self.salt.clear();
+        self.form(raw, source, today)?;
         let (form, _) = self.variants.iter().next()?;
+        self.salt.extend_from_slice(form.as_bytes());
         let made = derive_into(form, source.derivation, &mut self.value);
+        made.then(|| std::str::from_utf8(&self.value).ok()?.parse().ok()).flatten()
+    }
+
+    /// As [`Self::value`], of the field whose date salts the filter.
+    fn value_of_salt(&mut self, derivation: Derivation) -> Option<&str> {
+        let date = std::str::from_utf8(&self.salt).ok()?;
+        let made = derive_into(date, derivation, &mut self.value);
         made.then(|| std::str::from_utf8(&self.value).ok()).flatten()
     }
 }
@@ -119,11 +157,17 @@ impl<S: KeyStream> ClkEncoder<S> {
     ///
     /// `today` is the day against which ages and future dates are judged.
     pub fn encode(&mut self, raw: &RawFields<'_>, today: Date) -> Option<&[u64]> {
-        let year: u16 = self.read.value(raw, self.salt, today)?.parse().ok()?;
+        let year: u16 = self.read.year(raw, self.salt, today)?;
         self.raw.fill(0);
         let mut present = 0;
         for (at, field) in self.fields.iter().enumerate() {
-            let Some(value) = self.read.value(raw, field.source, today) else { continue };
+            let source = field.source;
+            let value = if source.field == self.salt.field {
+                self.read.value_of_salt(source.derivation)
+            } else {
+                self.read.value(raw, at, source, today)
+            };
+            let Some(value) = value else { continue };
             self.pieces.cut(value, field.q, field.positional);
             let count = self.pieces.len().min(field.bits);
             if count == 0 {
@@ -133,10 +177,15 @@ impl<S: KeyStream> ClkEncoder<S> {
             for (n, piece) in self.pieces.iter().take(count).enumerate() {
                 // All pieces of a value together set the field's number of positions, whatever its length.
                 let share = field.bits / count + usize::from(n < field.bits % count);
-                self.memo.set(&self.stream, at as u8, year, piece, share, &mut self.raw);
+                self.memo.ask(at as u8, year, piece, share);
             }
         }
-        if present < self.least_fields || self.raw.iter().all(|word| *word == 0) {
+        if present < self.least_fields {
+            self.memo.forget();
+            return None;
+        }
+        self.memo.set_all(&self.stream, &mut self.raw);
+        if self.raw.iter().all(|word| *word == 0) {
             return None;
         }
         self.hardener.finish(&self.stream, &mut self.raw, &mut self.finished);
@@ -154,6 +203,7 @@ impl<S> Drop for ClkEncoder<S> {
         self.raw.zeroize();
         self.finished.zeroize();
         self.read.value.zeroize();
+        self.read.salt.zeroize();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What runs by itself beside the listeners: making submissions visible, sequencing the log, tidying.
+//! What runs by itself beside the listeners: making submissions visible, sequencing the log, watching it, tidying.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,11 @@ use crate::app::gateway::Gateway;
 use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::possible_matches::propose::Pace;
 use crate::app::sequence::Sequencer;
-use crate::store::{Store, StoreError};
+use crate::app::witness::witnessed_age;
+use crate::crypto::field::fields_opened;
+use crate::domain::alert::Kind;
+use crate::domain::alert::rules::Thresholds;
+use crate::store::{DatabaseWork, Store, StoreError};
 
 /// How often a job looks for work that nobody announced (another replica's, or after a crash).
 const LOOK: Duration = Duration::from_secs(2);
@@ -25,6 +29,12 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How often records are compared for possible matches. How much an agency is asked does not follow
 /// from it: that is counted by the day.
 const COMPARE: Duration = Duration::from_hours(6);
+/// How often open recalls are taken further.
+const RECALL: Duration = Duration::from_secs(5);
+/// How often what was kept long enough is deleted.
+const RETAIN: Duration = Duration::from_hours(6);
+/// Who deletes it, in the log.
+pub const RETENTION: &str = "retention-job";
 /// How often what nobody needs is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -85,7 +95,47 @@ pub async fn tidy(gateway: Gateway, match_run_days: u32, shutdown: CancellationT
         if let Err(error) = gateway.remove_old_run_pages(match_run_days).await {
             tracing::warn!(error = %error, "pages of old match runs could not be removed; they are tried again");
         }
+        if let Err(error) = gateway.forget_alert_days().await {
+            tracing::warn!(error = %error, "counts of old days could not be removed; they are tried again");
+        }
         pause(&shutdown, TIDY).await;
+    }
+}
+
+/// Puts what is always reviewed into the sample, and opens the alerts that are due.
+pub async fn watch(gateway: Gateway, (rules, every): (Thresholds, Duration), shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, every).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.sample_always_reviewed().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "disclosures that are always reviewed joined the sample"),
+            Err(error) => tracing::warn!(error = %error, "the log could not be sampled; it is tried again"),
+        }
+        match gateway.watch_for_alerts(&rules).await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "alerts were opened: see `porth alerts list`"),
+            Err(error) => tracing::warn!(error = %error, "the log could not be watched; it is tried again"),
+        }
+    }
+}
+
+/// Deletes what was kept long enough, and keeps outside the database what was erased.
+pub async fn retain(gateway: Gateway, erased: PathBuf, shutdown: CancellationToken) {
+    loop {
+        pause(&shutdown, RETAIN).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        match gateway.retain(RETENTION).await {
+            Ok(ran) => tracing::info!(erased = ran.erased, held = ran.held, "what was kept long enough is deleted"),
+            Err(error) => tracing::warn!(error = %error, "deletion did not finish; it goes on next time"),
+        }
+        if let Err(error) = gateway.follow_erasures(&erased, RETENTION).await {
+            tracing::error!(error = %error, "what was erased could not be noted outside the database");
+        }
     }
 }
 
@@ -120,6 +170,17 @@ pub async fn propose(gateway: Gateway, shutdown: CancellationToken) {
     }
 }
 
+/// Takes recalls further: looks through what the log got since, tells recipients, closes what everybody
+/// acknowledged.
+pub async fn recall(gateway: Gateway, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        if let Err(error) = gateway.further_recalls().await {
+            tracing::warn!(error = %error, "a recall could not be taken further; it is tried again");
+        }
+        pause(&shutdown, RECALL).await;
+    }
+}
+
 /// Remembers the newest checkpoint outside the database, and notices when the log falls behind it.
 pub async fn remember_log(store: Store, path: PathBuf, memory: LogMemory, shutdown: CancellationToken) {
     loop {
@@ -143,14 +204,23 @@ pub async fn remember_log(store: Store, path: PathBuf, memory: LogMemory, shutdo
 /// Measures what is only seen in the database: the queue of the log and the age of its checkpoint.
 pub async fn measure(gateway: Gateway, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        if let Err(error) = measure_once(gateway.store()).await {
+        if let Err(error) = measure_once(&gateway).await {
             tracing::warn!(error = %error, "the log's queue could not be measured");
         }
         pause(&shutdown, MEASURE).await;
     }
 }
 
-async fn measure_once(store: &Store) -> Result<(), StoreError> {
+async fn measure_once(gateway: &Gateway) -> Result<(), StoreError> {
+    let store = gateway.store();
+    metrics::counter!("porth_database_statements").absolute(DatabaseWork::so_far().statements);
+    metrics::counter!("porth_fields_opened").absolute(fields_opened());
+    if let Some(witnesses) = gateway.witnesses() {
+        metrics::gauge!("porth_log_witnesses").set(witnesses.numbers().0 as f64);
+        let age = witnessed_age(store, witnesses, &gateway.names().log).await?;
+        let age = age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+        metrics::gauge!("porth_log_witnessed_age_seconds").set(age);
+    }
     metrics::gauge!("porth_log_pending").set(store.pending_count().await? as f64);
     let now = store.now().await?;
     if let Some((size, at, _)) = store.newest_checkpoint().await? {
@@ -158,6 +228,14 @@ async fn measure_once(store: &Store) -> Result<(), StoreError> {
         let age = (now.as_micros() - at.as_micros()).max(0) as f64 / 1e6;
         metrics::gauge!("porth_log_checkpoint_age_seconds").set(age);
     }
+    let open = store.open_alerts().await?;
+    for kind in Kind::ALL {
+        let count = open.iter().find(|(of, _, _)| of == kind.as_str()).map_or(0, |(_, count, _)| *count);
+        metrics::gauge!("porth_alerts_open", "kind" => kind.as_str()).set(count as f64);
+    }
+    let (overdue, waiting) = store.reviews_waiting(now.as_seconds().div_euclid(86_400)).await?;
+    metrics::gauge!("porth_reviews_overdue").set(overdue as f64);
+    metrics::gauge!("porth_reviews_waiting").set(waiting as f64);
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! Which filters are alike: the Dice coefficient of all pairs of two sets of fuzzy encodings.
 //!
-//! Last stage of linkage, for the records that match keys leave over. Likeness is compared with the
-//! profile's threshold in whole numbers and then forgotten: no score leaves this file, because
-//! scores are what graph matching needs (Vidanage et al., "Graph matching based attacks on
-//! privacy-preserving record linkage", 2020).
+//! Last stage of linkage, for the records that match keys leave over ([`fuzzy`](super::fuzzy)). Likeness is
+//! compared with the profile's threshold in whole numbers. No score leaves this module, because scores
+//! are what graph matching needs (Vidanage et al., "Graph matching based attacks on
+//! privacy-preserving record linkage", 2020): a [`Closeness`] can be ordered, and told as one of three
+//! bands.
 //!
 //! Filters are sorted by their number of ones, so that pairs that can never reach the threshold are
 //! not looked at, and lie in blocks of eight, word by word, so that eight are compared at a time.
@@ -11,13 +12,19 @@
 //! instructions that the processor has are chosen when the program runs ([`Path`]); every path finds
 //! the same pairs.
 
+mod binding;
 mod blocks;
+mod closeness;
 mod dispatch;
+#[cfg(any(target_arch = "x86_64", test))]
+mod plain;
 mod scan;
 
 use crate::domain::clk::{Clk, EncodingProfile, Space, Threshold};
 
+pub use self::binding::{Binding, BindingError, bind};
 use self::blocks::Blocks;
+pub use self::closeness::{Band, Closeness};
 pub use self::dispatch::Path;
 
 /// Why filters cannot be compared.

@@ -90,24 +90,14 @@ impl Held for Numbered {
 impl<'a> Joining<'a> {
     fn new(records: usize, columns: &[Column], feeds: &'a [Option<u32>], rules: &'a LinkRules) -> Self {
         assert!(feeds.is_empty() || feeds.len() == records, "a feed or none for each record");
-        let against = Rows::fill(records, |add| {
-            let speaks = |column: &&Column| rules.conflict(column.kind()) != ConflictRole::None;
-            for column in columns.iter().filter(speaks) {
-                for (number, group) in (0..).zip(column.groups()) {
-                    let token = Numbered { kind: column.kind(), epoch: column.epoch(), number };
-                    members(group).for_each(|record| add(record, token));
-                }
-            }
+        let speaks = columns.iter().filter(|column| rules.conflict(column.kind()) != ConflictRole::None);
+        let against = Rows::fill(records, speaks, 1, |column, number| Numbered {
+            kind: column.kind(),
+            epoch: column.epoch(),
+            number,
         });
-        let shared = Rows::fill(records, |add| {
-            let mut numbers = 0_u32..;
-            for column in columns.iter().filter(|column| rules.is_known(column.kind())) {
-                for group in column.groups().filter(|group| group.len() > 1) {
-                    let number = numbers.next().expect("fewer than 2^32 shared values");
-                    members(group).for_each(|record| add(record, number));
-                }
-            }
-        });
+        let known = columns.iter().filter(|column| rules.is_known(column.kind()));
+        let shared = Rows::fill(records, known, 2, |_, number| number);
         let composites: Vec<&Column> = columns.iter().filter(|column| rules.is_composite(column.kind())).collect();
         let comparable_words = composites.len().div_ceil(64);
         let mut comparable = vec![0; records * comparable_words];
@@ -139,7 +129,7 @@ impl<'a> Joining<'a> {
             let mut holders = members(group);
             let Some(first) = holders.next() else { continue };
             let root = self.clusters.find(first as usize);
-            if holders.any(|other| self.clusters.find(other as usize) != root) {
+            if holders.any(|other| !self.clusters.is_under(other as usize, root)) {
                 edges.push(members(group));
             }
         }
@@ -148,7 +138,7 @@ impl<'a> Joining<'a> {
 
     /// Takes the edges of one rank: for each smaller end in turn, its larger ends in turn.
     fn join(&mut self, mut edges: Edges) {
-        edges.groups.sort_unstable();
+        edges.groups.sort_unstable_by_key(|group| (group.first, group.start));
         let mut waiting = std::mem::take(&mut edges.groups).into_iter().peekable();
         // Groups that lost their first holders: their new first is larger than the one at hand.
         let mut later: BinaryHeap<Reverse<Group>> = BinaryHeap::new();
@@ -178,13 +168,13 @@ impl<'a> Joining<'a> {
                 let holders = &mut edges.holders[group.range()];
                 let mut left = 0;
                 for at in 0..holders.len() {
-                    if self.clusters.find(holders[at] as usize) != root {
+                    if !self.clusters.is_under(holders[at] as usize, root) {
                         holders[left] = holders[at];
                         left += 1;
                     }
                 }
                 if left > 1 {
-                    later.push(Reverse(Group { first: holders[0], start: group.start, length: left }));
+                    later.push(Reverse(Group { first: holders[0], length: left as u32, start: group.start }));
                 }
             }
         }
@@ -240,8 +230,8 @@ impl<'a> Joining<'a> {
     }
 
     fn into_persons(mut self) -> Vec<u32> {
-        let records = self.first_members.first.len();
-        (0..records).map(|record| self.first_members.first[self.clusters.find(record)]).collect()
+        let first = |root: usize| self.first_members.0[root].first;
+        (0..self.first_members.0.len()).map(|record| first(self.clusters.find(record))).collect()
     }
 }
 
@@ -261,35 +251,102 @@ fn intersect(a: &[u32], b: &[u32]) -> bool {
 /// Lists of values, one for each record, one after the other.
 struct Rows<T> {
     /// Where the list of each record ends.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     values: Vec<T>,
 }
 
 impl<T: Copy + Default> Rows<T> {
-    /// `each` gives every value with its record, twice in the same order: to count, then to place them.
-    fn fill(records: usize, each: impl Fn(&mut dyn FnMut(u32, T))) -> Self {
-        let mut ends = vec![0_usize; records];
-        each(&mut |record, _| ends[record as usize] += 1);
-        let mut before = 0;
+    /// Numbers the groups of columns that have at least so many members, all through, and gives every member
+    /// what `value` makes of the number; for each record in the order of the numbers.
+    fn fill<'c>(
+        records: usize,
+        columns: impl Iterator<Item = &'c Column> + Clone,
+        least: usize,
+        value: impl Fn(&Column, u32) -> T,
+    ) -> Self {
+        let mut dealt = Dealt::new(records);
+        let mut ends = vec![0_u32; records];
+        for column in columns.clone() {
+            dealt.deal(column, least, 0);
+            dealt.pairs.iter().for_each(|(record, _)| ends[*record as usize] += 1);
+        }
+        let mut before = 0_u32;
         for end in &mut ends {
             let count = std::mem::replace(end, before);
-            before += count;
+            before = before.checked_add(count).expect("fewer than 2^32 values");
         }
         // Starts now; each moves to its end as values are placed.
-        let mut values = vec![T::default(); before];
-        each(&mut |record, value| {
-            let place = &mut ends[record as usize];
-            values[*place] = value;
-            *place += 1;
-        });
+        let mut values = vec![T::default(); before as usize];
+        let mut number = 0;
+        for column in columns {
+            number = dealt.deal(column, least, number);
+            for &(record, number) in &dealt.pairs {
+                let place = &mut ends[record as usize];
+                values[*place as usize] = value(column, number);
+                *place += 1;
+            }
+        }
         Self { ends, values }
+    }
+}
+
+/// How many records a part has, as a power of two: what is kept of them then lies near the core while the
+/// part is at hand. Without parts every value would be fetched from, and written to, far away.
+const PART: u32 = 14;
+
+/// The members of a column's groups, each with the number of its group, part by part of the records; within a
+/// part in the order of the numbers.
+struct Dealt {
+    pairs: Vec<(u32, u32)>,
+    /// Where the next pair of each part goes.
+    next: Vec<u32>,
+}
+
+impl Dealt {
+    fn new(records: usize) -> Self {
+        Self { pairs: Vec::new(), next: vec![0; (records >> PART) + 1] }
+    }
+
+    /// Numbers the groups from `number` on; gives the next that is free.
+    fn deal(&mut self, column: &Column, least: usize, number: u32) -> u32 {
+        let groups = || column.groups().filter(|group| group.len() >= least);
+        let mut free = number;
+        let mut take = || {
+            let taken = free;
+            free = free.checked_add(1).expect("fewer than 2^32 shared values");
+            taken
+        };
+        self.pairs.clear();
+        if self.next.len() == 1 {
+            for group in groups() {
+                let number = take();
+                self.pairs.extend(members(group).map(|record| (record, number)));
+            }
+            return free;
+        }
+        self.next.fill(0);
+        groups().flat_map(members).for_each(|record| self.next[(record >> PART) as usize] += 1);
+        let mut before = 0;
+        for next in &mut self.next {
+            before += std::mem::replace(next, before);
+        }
+        self.pairs.resize(before as usize, (0, 0));
+        for group in groups() {
+            let number = take();
+            for record in members(group) {
+                let next = &mut self.next[(record >> PART) as usize];
+                self.pairs[*next as usize] = (record, number);
+                *next += 1;
+            }
+        }
+        free
     }
 }
 
 impl<T> Rows<T> {
     fn of(&self, record: usize) -> &[T] {
         let start = if record == 0 { 0 } else { self.ends[record - 1] };
-        &self.values[start..self.ends[record]]
+        &self.values[start as usize..self.ends[record] as usize]
     }
 }
 
@@ -303,13 +360,13 @@ struct Edges {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     first: u32,
+    length: u32,
     start: usize,
-    length: usize,
 }
 
 impl Group {
     fn range(self) -> std::ops::Range<usize> {
-        self.start..self.start + self.length
+        self.start..self.start + self.length as usize
     }
 }
 
@@ -317,15 +374,21 @@ impl Edges {
     fn push(&mut self, holders: impl Iterator<Item = u32>) {
         let start = self.holders.len();
         self.holders.extend(holders);
-        let (first, length) = (self.holders[start], self.holders.len() - start);
-        self.groups.push(Group { first, start, length });
+        let (first, length) = (self.holders[start], (self.holders.len() - start) as u32);
+        self.groups.push(Group { first, length, start });
     }
 }
 
 /// For the root of each cluster, a chain through some of its records.
-struct Chains {
-    first: Vec<u32>,
-    next: Vec<u32>,
+struct Chains(Vec<Link>);
+
+/// Both in one place: whoever asks for the first of a chain asks for the next soon.
+#[derive(Clone, Copy)]
+struct Link {
+    /// Of a root: where its chain begins.
+    first: u32,
+    /// Of a record: what follows it in its chain.
+    next: u32,
 }
 
 const END: u32 = u32::MAX;
@@ -333,13 +396,13 @@ const END: u32 = u32::MAX;
 impl Chains {
     /// Every record alone, in the chain or not.
     fn of(records: usize, is_in: impl Fn(usize) -> bool) -> Self {
-        let first = (0..records).map(|record| if is_in(record) { record as u32 } else { END });
-        Self { first: first.collect(), next: vec![END; records] }
+        let first = |record: usize| if is_in(record) { record as u32 } else { END };
+        Self((0..records).map(|record| Link { first: first(record), next: END }).collect())
     }
 
     fn of_root(&self, root: usize) -> impl Iterator<Item = usize> + '_ {
         let step = |at: u32| (at != END).then_some(at as usize);
-        std::iter::successors(step(self.first[root]), move |at| step(self.next[*at]))
+        std::iter::successors(step(self.0[root].first), move |at| step(self.0[*at].next))
     }
 
     fn any_pair(&self, a: usize, b: usize, is_so: impl Fn(usize, usize) -> bool) -> bool {
@@ -349,7 +412,7 @@ impl Chains {
     /// Merges two ascending chains, and cuts the result to as many as are compared.
     fn merge(&mut self, goes: usize, stays: usize) {
         let mut merged = [END; MOST_COMPARED];
-        let (mut a, mut b) = (self.first[goes], self.first[stays]);
+        let (mut a, mut b) = (self.0[goes].first, self.0[stays].first);
         for place in &mut merged {
             // The end is larger than any record.
             let from = if a < b { &mut a } else { &mut b };
@@ -357,25 +420,25 @@ impl Chains {
                 break;
             }
             *place = *from;
-            *from = self.next[*from as usize];
+            *from = self.0[*from as usize].next;
         }
-        self.first[stays] = merged[0];
+        self.0[stays].first = merged[0];
         for (at, &record) in merged.iter().enumerate().take_while(|(_, record)| **record != END) {
-            self.next[record as usize] = merged.get(at + 1).copied().unwrap_or(END);
+            self.0[record as usize].next = merged.get(at + 1).copied().unwrap_or(END);
         }
     }
 
     /// Puts those records of one chain before another that equal none of it.
     fn add(&mut self, goes: usize, stays: usize, equal: impl Fn(usize, usize) -> bool) {
-        let mut at = self.first[goes];
-        let old = self.first[stays];
+        let mut at = self.0[goes].first;
+        let old = self.0[stays].first;
         while at != END {
-            let next = self.next[at as usize];
+            let next = self.0[at as usize].next;
             let step = |known: u32| (known != END).then_some(known);
-            let mut known = std::iter::successors(step(old), |known| step(self.next[*known as usize]));
+            let mut known = std::iter::successors(step(old), |known| step(self.0[*known as usize].next));
             if !known.any(|known| equal(at as usize, known as usize)) {
-                self.next[at as usize] = self.first[stays];
-                self.first[stays] = at;
+                self.0[at as usize].next = self.0[stays].first;
+                self.0[stays].first = at;
             }
             at = next;
         }

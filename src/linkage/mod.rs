@@ -21,6 +21,7 @@
 //! | [`weigh`] | how probable it is that two records which no match key joins are one person |
 //! | [`join`] | which rows of two columns hold the same token |
 //! | [`dice`] | which fuzzy encodings are alike |
+//! | [`fuzzy`] | which persons fuzzy encodings join, after everything else |
 //! | [`explain`] | why two records were or were not linked |
 //! | [`candidates`] | pairs of records that a person should look at |
 //! | [`design`] | which combinations of fields become match keys |
@@ -34,6 +35,7 @@ pub mod conflict;
 pub mod design;
 pub mod dice;
 pub mod explain;
+pub mod fuzzy;
 pub mod household;
 pub mod join;
 pub mod joining;

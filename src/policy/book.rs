@@ -1,7 +1,7 @@
 //! The policy book: programme, agencies, agreements as they stand, and the rules, ready to decide.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Fact,
@@ -31,10 +31,16 @@ pub enum BookError {
     /// An agency's name reveals an area that the programme does not list, so no limit could be applied.
     #[error("an agency reveals an area that the programme does not list [unknown-area]")]
     UnknownArea,
+    /// A term lists the area of a criterion that its agreement leaves out on purpose.
+    #[error("a term lists the area of a criterion that its agreement leaves out on purpose [criterion-out]")]
+    CriterionOut,
     /// The facts do not fit the rule book's schema.
     #[error("the facts of an agency or agreement do not fit the rule book [facts]")]
     Facts,
 }
+
+/// A day that never comes, within what the rule book's clock can hold.
+const NEVER: Timestamp = Timestamp::from_micros(253_370_764_800_000_000); // the year 9999
 
 /// Everything a decision depends on besides the enquiry and the time. Immutable: a change of any
 /// agreement's state makes a new book with a higher revision.
@@ -75,12 +81,46 @@ impl PolicyBook {
             if agreement.text.programme() != programme.code() {
                 return Err(BookError::OtherProgramme);
             }
+            if lists_criterion_left_out(&programme, &agreement.text) {
+                return Err(BookError::CriterionOut);
+            }
             if by_reference.insert(agreement.text.reference().clone(), agreement).is_some() {
                 return Err(BookError::DuplicateAgreement);
             }
         }
-        let entities = entities(&by_code, &by_reference, &rules).ok_or(BookError::Facts)?;
+        let suppliers = suppliers(&programme, &by_reference);
+        let entities = entities(&by_code, &by_reference, &suppliers, &rules).ok_or(BookError::Facts)?;
         Ok(Self { programme, agencies: by_code, agreements: by_reference, rules, entities, revision })
+    }
+
+    /// The same programme, agencies and rules with other agreements.
+    ///
+    /// # Errors
+    ///
+    /// [`BookError`], as for [`PolicyBook::new`].
+    pub fn with_agreements(&self, agreements: Vec<Agreement>) -> Result<Self, BookError> {
+        let agencies: Vec<Agency> = self.agencies.values().cloned().collect();
+        Self::new(Arc::clone(&self.programme), agencies, agreements, Arc::clone(&self.rules), self.revision)
+    }
+
+    /// The agreement by which records are judged that came under `reference`: that one, or where it was
+    /// replaced, the version that replaced it. The supplier signed both, and the newer text decides.
+    pub fn in_place_of(&self, reference: &AgreementRef) -> Option<&Agreement> {
+        let mut current = self.agreements.get(reference)?;
+        while current.status == AgreementStatus::Expired {
+            let version = current.text.reference().version;
+            let next = self.agreements.values().find(|other| {
+                other.text.reference().id == reference.id
+                    && other.text.reference().version > version
+                    && other.text.supersedes() == Some(version)
+                    && matches!(other.status, AgreementStatus::InForce | AgreementStatus::Suspended)
+            });
+            match next {
+                Some(next) => current = next,
+                None => break,
+            }
+        }
+        Some(current)
     }
 
     /// The programme.
@@ -117,31 +157,71 @@ impl PolicyBook {
 
     /// The rules that keep the recipient from asking under a clause; none when it may ask.
     pub(crate) fn ask_hits(&self, ask: &Ask<'_>) -> Vec<RuleHit> {
-        let resource = uid("ReceiveClause", &term_id(ask.agreement, &ask.clause.id));
-        self.hits(ask, "ask", resource, ask.facts())
+        self.hits(self.ask_request(ask))
     }
 
     /// The rules that keep an item of a supplier out of the answer; none when it may contribute.
     pub(crate) fn release_hits(&self, release: &Release<'_>) -> Vec<RuleHit> {
-        let resource = uid("Item", &release.item.to_string());
-        self.hits(release.ask, "release", resource, release.facts())
+        self.hits(self.release_request(release))
     }
 
-    fn hits(
+    pub(super) fn ask_request(&self, ask: &Ask<'_>) -> Option<Request> {
+        let resource = uid("ReceiveClause", &term_id(ask.agreement, &ask.clause.id));
+        self.request(ask, "ask", resource, ask.facts())
+    }
+
+    pub(super) fn release_request(&self, release: &Release<'_>) -> Option<Request> {
+        let resource = uid("Item", &release.item.to_string());
+        self.request(release.ask, "release", resource, release.facts())
+    }
+
+    fn request(
         &self,
         ask: &Ask<'_>,
         action: &str,
         resource: Option<EntityUid>,
         facts: Option<Vec<(&'static str, Fact)>>,
-    ) -> Vec<RuleHit> {
-        let request = || {
-            let facts = facts?.into_iter().map(|(name, fact)| (name.to_owned(), fact));
-            let context = Context::from_pairs(facts).ok()?;
-            let (principal, action) = (uid("Agency", ask.recipient.as_str())?, uid("Action", action)?);
-            Request::new(principal, action, resource?, context, Some(self.rules.schema())).ok()
-        };
-        request().map_or_else(|| vec![RuleHit::fixed(ERROR)], |request| self.rules.hits(&request, &self.entities))
+    ) -> Option<Request> {
+        let facts = facts?.into_iter().map(|(name, fact)| (name.to_owned(), fact));
+        let context = Context::from_pairs(facts).ok()?;
+        let (principal, action) = (uid("Agency", ask.recipient.as_str())?, uid("Action", action)?);
+        Request::new(principal, action, resource?, context, Some(self.rules.schema())).ok()
     }
+
+    /// A request that cannot be made is refused like one that cannot be evaluated.
+    fn hits(&self, request: Option<Request>) -> Vec<RuleHit> {
+        request.map_or_else(|| vec![RuleHit::fixed(ERROR)], |request| self.rules.hits(&request, &self.entities))
+    }
+
+    pub(super) fn entities(&self) -> &Entities {
+        &self.entities
+    }
+}
+
+/// Whoever says which rules stand in the way: the book, or something that watches it.
+pub(super) trait Judge {
+    /// Of asking under a clause.
+    fn ask(&self, ask: &Ask<'_>) -> Vec<RuleHit>;
+    /// Of an item's contribution.
+    fn release(&self, release: &Release<'_>) -> Vec<RuleHit>;
+}
+
+impl Judge for PolicyBook {
+    fn ask(&self, ask: &Ask<'_>) -> Vec<RuleHit> {
+        self.ask_hits(ask)
+    }
+    fn release(&self, release: &Release<'_>) -> Vec<RuleHit> {
+        self.release_hits(release)
+    }
+}
+
+/// Whether a term lists an area whose criterion the agreement leaves out.
+fn lists_criterion_left_out(programme: &Programme, text: &AgreementText) -> bool {
+    let out = &text.scope().criteria_out;
+    let areas =
+        || programme.criteria().iter().filter(|criterion| out.contains(&criterion.code)).map(|found| &found.area);
+    let listed = || text.supplies().iter().map(|term| &term.items).chain(text.receives().iter().map(|c| &c.items));
+    !out.is_empty() && areas().any(|area| listed().any(|items| items.contains(&Item::Area(area.clone()))))
 }
 
 /// The facts of an enquiry under one receive clause.
@@ -209,28 +289,40 @@ impl Release<'_> {
 fn entities(
     agencies: &BTreeMap<AgencyCode, Agency>,
     agreements: &BTreeMap<AgreementRef, Agreement>,
+    suppliers: &BTreeSet<&AgencyCode>,
     rules: &RuleBook,
 ) -> Option<Entities> {
     let mut all = Vec::new();
     for agency in agencies.values() {
-        all.push(agency_entity(agency)?);
+        all.push(agency_entity(rules, agency, suppliers.contains(agency.code()))?);
     }
     for agreement in agreements.values() {
         let text = &agreement.text;
-        all.push(agreement_entity(agreement)?);
+        all.push(agreement_entity(rules, agreement)?);
         for term in text.supplies() {
-            all.push(supply_entity(text, term)?);
+            all.push(supply_entity(rules, text, term)?);
         }
         for clause in text.receives() {
-            all.push(receive_entity(text, clause)?);
+            all.push(receive_entity(rules, text, clause)?);
         }
     }
     Entities::from_entities(all, Some(rules.schema())).ok()
 }
 
-fn agency_entity(agency: &Agency) -> Option<Entity> {
+/// Whoever has a feed in the calendar, whatever its days, or a supply term in a text, whatever its status.
+fn suppliers<'a>(
+    programme: &'a Programme,
+    agreements: &'a BTreeMap<AgreementRef, Agreement>,
+) -> BTreeSet<&'a AgencyCode> {
+    let feeds = programme.feeds().iter().map(|feed| &feed.agency);
+    let terms = agreements.values().flat_map(|agreement| agreement.text.supplies().iter().map(|term| &term.supplier));
+    feeds.chain(terms).collect()
+}
+
+fn agency_entity(rules: &RuleBook, agency: &Agency, supplies_data: bool) -> Option<Entity> {
     let standing = agency.standing();
     entity(
+        rules,
         "Agency",
         agency.code().as_str(),
         [
@@ -240,13 +332,15 @@ fn agency_entity(agency: &Agency) -> Option<Entity> {
             ("relevantAuthority", Fact::new_bool(standing.relevant_authority)),
             ("deaSpecifiedPerson", Fact::new_bool(standing.dea_specified_person)),
             ("wraQualifyingPerson", Fact::new_bool(standing.wra_qualifying_person)),
+            ("suppliesData", Fact::new_bool(supplies_data)),
         ],
     )
 }
 
-fn agreement_entity(agreement: &Agreement) -> Option<Entity> {
+fn agreement_entity(rules: &RuleBook, agreement: &Agreement) -> Option<Entity> {
     let signed = &agreement.text;
     entity(
+        rules,
         "Agreement",
         &signed.reference().to_string(),
         [
@@ -256,14 +350,17 @@ fn agreement_entity(agreement: &Agreement) -> Option<Entity> {
             ("reviewBefore", instant(signed.review_before())),
             ("signedBy", references("Agency", &agreement.signed_by)?),
             ("caldicottSigned", Fact::new_bool(signed.law().caldicott_sign_off.is_some())),
+            ("caldicottFrom", instant(signed.caldicott_from().unwrap_or(NEVER))),
             ("deaRegistered", Fact::new_bool(signed.law().dea_register.is_some())),
             ("policeRegimeNamed", Fact::new_bool(signed.law().police_regime.is_some())),
+            ("lawEnforcement", Fact::new_bool(signed.is_law_enforcement())),
         ],
     )
 }
 
-fn supply_entity(agreement: &AgreementText, term: &SupplyTerm) -> Option<Entity> {
+fn supply_entity(rules: &RuleBook, agreement: &AgreementText, term: &SupplyTerm) -> Option<Entity> {
     entity(
+        rules,
         "SupplyTerm",
         &term_id(agreement, &term.id),
         [
@@ -281,8 +378,9 @@ fn supply_entity(agreement: &AgreementText, term: &SupplyTerm) -> Option<Entity>
     )
 }
 
-fn receive_entity(agreement: &AgreementText, clause: &ReceiveClause) -> Option<Entity> {
+fn receive_entity(rules: &RuleBook, agreement: &AgreementText, clause: &ReceiveClause) -> Option<Entity> {
     entity(
+        rules,
         "ReceiveClause",
         &term_id(agreement, &clause.id),
         [
@@ -301,14 +399,26 @@ fn receive_entity(agreement: &AgreementText, clause: &ReceiveClause) -> Option<E
     )
 }
 
-fn entity<const N: usize>(kind: &str, id: &str, facts: [(&str, Fact); N]) -> Option<Entity> {
-    let facts = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
+/// An entity with those of the facts that the book's schema knows. A book of an earlier release, by which
+/// a past decision is replayed, knows fewer; what it does not declare, none of its rules can look at.
+fn entity<const N: usize>(rules: &RuleBook, kind: &str, id: &str, facts: [(&str, Fact); N]) -> Option<Entity> {
+    let facts = facts
+        .into_iter()
+        .filter(|(name, _)| rules.declares(kind, name))
+        .map(|(name, fact)| (name.to_owned(), fact))
+        .collect();
     Entity::new(uid(kind, id)?, facts, HashSet::new()).ok()
 }
 
+/// The kinds of entity, parsed once: decisions name them by the thousand.
+static KINDS: LazyLock<Vec<(&str, EntityTypeName)>> = LazyLock::new(|| {
+    let kinds = ["Agency", "Item", "Agreement", "SupplyTerm", "ReceiveClause", "Action"];
+    kinds.into_iter().filter_map(|kind| Some((kind, kind.parse().ok()?))).collect()
+});
+
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {
-    let kind: EntityTypeName = kind.parse().ok()?;
-    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    let (_, kind) = KINDS.iter().find(|(name, _)| *name == kind)?;
+    Some(EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id)))
 }
 
 fn term_id(agreement: &AgreementText, term: &TermCode) -> String {
@@ -356,7 +466,7 @@ mod tests {
     fn a_book_holds_what_it_was_made_from() {
         let book = book(&AGENCIES, &AGREEMENTS).expect("consistent");
         assert_eq!((book.agencies().count(), book.agreements().count(), book.revision()), (10, 7, 7));
-        assert_eq!(book.rules().forbids().count(), 42);
+        assert_eq!(book.rules().forbids().count(), 44);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::book::PolicyBook;
 use super::cases::Cases;
+use super::limits::Limits;
 use super::rules::RuleBook;
 use super::self_test::self_test;
 use crate::domain::agency::Agency;
@@ -18,6 +19,9 @@ use crate::domain::agreement::{Agreement, AgreementText, Item, Profile};
 use crate::domain::ids::{AgencyCode, AreaCode, PurposeCode};
 use crate::domain::policy_file::{Fault, Faults};
 use crate::domain::programme::Programme;
+
+/// The cases of the statutory limits.
+const LIMITS: &str = "rules/statutory.cases.toml";
 
 /// A file's path below `policies/` and its bytes.
 pub type File = (String, Vec<u8>);
@@ -35,7 +39,7 @@ pub struct PolicyFiles {
     pub agreements: Vec<File>,
     /// `rules/*.cedar` and the schema, by their names without a folder.
     pub rules: Vec<File>,
-    /// `agreements/*.cases.toml` and `rules/cases.toml`.
+    /// `agreements/*.cases.toml`, `rules/cases.toml` and `rules/statutory.cases.toml`.
     pub cases: Vec<File>,
 }
 
@@ -232,6 +236,8 @@ fn agreement_references(
             report.fault(file, Fault::at(format!("party[{n}].agency"), "unknown-agency", sentence));
         }
     }
+    text.missing().into_iter().for_each(|fault| report.fault(file, fault));
+    officers(programme, file, text, &known, report);
     for (n, term) in text.supplies().iter().enumerate() {
         let at = |key: &str| format!("supply[{n}].{key}");
         if let Some(sentence) = weakest_profile(term.profile) {
@@ -251,6 +257,33 @@ fn agreement_references(
         }
         for supplier in clause.suppliers.iter().filter_map(known) {
             reveals(file, &at, &clause.items, supplier.reveals_areas(), report);
+        }
+    }
+}
+
+/// Every party's own file names who answers for data protection there; posts, never people.
+fn officers<'a>(
+    programme: &Programme,
+    file: &str,
+    text: &AgreementText,
+    known: &dyn Fn(&AgencyCode) -> Option<&'a Agency>,
+    report: &mut Report,
+) {
+    let is_health = |item: &&Item| item.area().and_then(|area| programme.area(area)).is_some_and(|area| area.health);
+    let has_health = text.listed_items().iter().any(is_health);
+    for (n, party) in text.parties().iter().enumerate() {
+        let Some(officers) = known(&party.agency).map(Agency::officers) else { continue };
+        for (post, named) in [
+            ("the register number of the Information Commissioner's Office", &officers.ico_number),
+            ("a data protection officer", &officers.data_protection_officer),
+            ("a senior information risk owner", &officers.risk_owner),
+            ("a Caldicott Guardian", &officers.caldicott_guardian),
+        ] {
+            let needed = has_health || post != "a Caldicott Guardian";
+            if needed && named.as_deref().is_none_or(|named| named.trim().is_empty()) {
+                let sentence = format!("the party's own file does not name {post}");
+                report.fault(file, Fault::at(format!("party[{n}].agency"), "incomplete", sentence));
+            }
         }
     }
 }
@@ -310,6 +343,10 @@ fn run_cases(
         }
     }
     for (file, bytes) in cases {
+        if file == LIMITS {
+            run_limits(file, bytes, book, report);
+            continue;
+        }
         let Some(read) = report.keep(file, Cases::parse(bytes)) else {
             continue;
         };
@@ -323,6 +360,23 @@ fn run_cases(
     }
 }
 
+fn run_limits(file: &str, bytes: &[u8], book: &PolicyBook, report: &mut Report) {
+    let Some(read) = report.keep(file, Limits::parse(bytes)) else {
+        return;
+    };
+    report.cases += read.len();
+    let tested = read.rules();
+    for rule in book.rules().forbids().filter(|rule| rule.rule.starts_with('S')) {
+        if !tested.contains(rule.rule.as_str()) {
+            let sentence = format!("rule {} has no case that it stops", rule.rule);
+            report.fault(file, Fault::at("case", "no-cases", sentence));
+        }
+    }
+    for fault in read.run(&book.shared_rules()) {
+        report.fault(file, fault);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -331,7 +385,7 @@ mod tests {
     use super::super::rules::SHIPPED;
     use super::*;
 
-    const CASES: [(&str, &str); 8] = [
+    const CASES: [(&str, &str); 9] = [
         ("agreements/benefits-data.cases.toml", include_str!("../../policies/agreements/benefits-data.cases.toml")),
         (
             "agreements/charity-referral.cases.toml",
@@ -349,6 +403,7 @@ mod tests {
             include_str!("../../policies/agreements/safeguarding-partners.cases.toml"),
         ),
         ("rules/cases.toml", include_str!("../../policies/rules/cases.toml")),
+        (LIMITS, include_str!("../../policies/rules/statutory.cases.toml")),
     ];
 
     /// The shipped files; agencies and agreements are named by what they describe.
@@ -398,8 +453,8 @@ mod tests {
         let report = check(&shipped());
         let findings: Vec<String> = report.findings.iter().map(Finding::to_string).collect();
         assert_eq!(findings, Vec::<String>::new());
-        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 42));
-        assert_eq!(report.cases, 48);
+        assert_eq!((report.agencies, report.agreements, report.rules), (10, 7, 44));
+        assert_eq!(report.cases, 49 + 56);
     }
 
     #[rstest]

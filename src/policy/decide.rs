@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::book::{Ask, PolicyBook, Release};
+use super::book::{Ask, Judge, PolicyBook, Release};
 use super::decision::{
     Charge, Decision, NO_CLAUSE, NO_SUPPLY, NOTHING_RELEASABLE, Outcome, Permitted, Refusal, SupplierFeed, TermRef,
     Terms, UNKNOWN_PURPOSE, UNKNOWN_RECIPIENT,
@@ -15,7 +15,7 @@ use crate::domain::agency::{Agency, AgencyKind};
 use crate::domain::agreement::{AgreementText, Item, ReceiveClause};
 use crate::domain::ids::{AgencyCode, AgreementRef, AreaCode};
 use crate::domain::law::BENEFITS_POWER;
-use crate::domain::programme::{Area, Feed, Purpose};
+use crate::domain::programme::{Area, Feed, Purpose, Relationship};
 use crate::domain::time::Timestamp;
 
 /// Decides an enquiry about a person or family.
@@ -29,7 +29,18 @@ pub fn contributors(
     feeds: &[SupplierFeed],
     now: Timestamp,
 ) -> Result<Permitted, Refusal> {
-    decide(book, terms, feeds, now, false)
+    decide(book, book, terms, feeds, now, false)
+}
+
+/// As [`contributors`], with the rules asked through `judge`.
+pub(super) fn contributors_by(
+    judge: &impl Judge,
+    book: &PolicyBook,
+    terms: &Terms,
+    feeds: &[SupplierFeed],
+    now: Timestamp,
+) -> Result<Permitted, Refusal> {
+    decide(judge, book, terms, feeds, now, false)
 }
 
 /// Decides which data may go into a table of statistics; only statistical purposes pass.
@@ -43,10 +54,11 @@ pub fn contributors_for_statistics(
     feeds: &[SupplierFeed],
     now: Timestamp,
 ) -> Result<Permitted, Refusal> {
-    decide(book, terms, feeds, now, true)
+    decide(book, book, terms, feeds, now, true)
 }
 
 fn decide(
+    judge: &impl Judge,
     book: &PolicyBook,
     terms: &Terms,
     feeds: &[SupplierFeed],
@@ -64,7 +76,7 @@ fn decide(
     }
     let asks: Vec<_> =
         clauses.into_iter().map(|clause| ask(terms, agreement, clause, purpose, for_statistics, now)).collect();
-    let heard = asks.iter().map(|ask| (ask, book.ask_hits(ask)));
+    let heard = asks.iter().map(|ask| (ask, judge.ask(ask)));
     let (may, may_not): (Vec<_>, Vec<_>) = heard.partition(|(_, hits)| hits.is_empty());
     let may: Vec<&Ask<'_>> = may.into_iter().map(|(ask, _)| ask).collect();
     let mut boundary = Boundary::new(book, now);
@@ -76,7 +88,7 @@ fn decide(
     let mut decisions = own(book, terms, now);
     let others: BTreeSet<_> = feeds.iter().filter(|feed| feed.supplier != terms.recipient).collect();
     for feed in others {
-        decisions.extend(of_feed(book, &may, feed, &mut boundary, now));
+        decisions.extend(of_feed(judge, book, &may, feed, &mut boundary, now));
     }
     decisions.sort();
     let (supplied, denied) = (
@@ -105,7 +117,9 @@ fn ask<'a>(
         purpose,
         mode: terms.mode,
         role: &terms.role,
-        relationship_fits: purpose.relationships.contains(&terms.relationship),
+        // An emergency is a ground only where the signed clause says that it may be.
+        relationship_fits: purpose.relationships.contains(&terms.relationship)
+            && (terms.relationship != Relationship::Emergency || clause.emergency),
         for_statistics,
         now,
     }
@@ -133,6 +147,7 @@ fn own(book: &PolicyBook, terms: &Terms, now: Timestamp) -> Vec<Decision> {
 
 /// The lines of one feed of another agency. A feed that the calendar does not list supplies nothing.
 fn of_feed(
+    judge: &impl Judge,
     book: &PolicyBook,
     may: &[&Ask<'_>],
     submitted: &SupplierFeed,
@@ -143,19 +158,27 @@ fn of_feed(
     let Some(feed) = book.programme().feed(&submitted.supplier, &submitted.feed).filter(|f| f.is_effective(day)) else {
         return Vec::new();
     };
-    if let Some(agreement) = book.agreement(&submitted.agreement) {
+    if let Some(agreement) = book.in_place_of(&submitted.agreement) {
         boundary.include(&agreement.text);
     }
     let Some(mode) = may.first().map(|ask| ask.mode) else {
         return Vec::new();
     };
     let items = book.programme().items_of(feed, day).into_iter().filter(|item| mode.draws_on(item));
-    items.map(|item| of_item(book, may, feed, &submitted.agreement, item)).collect()
+    let benefits_data = is_benefits_data(book, feed);
+    items.map(|item| of_item(judge, book, may, (feed, benefits_data), &submitted.agreement, item)).collect()
 }
 
 /// One line: the first pair of receive clause and supply term that allows the item, in the order of
 /// the texts; otherwise the pair with the fewest rules against it.
-fn of_item(book: &PolicyBook, may: &[&Ask<'_>], feed: &Feed, submitted_under: &AgreementRef, item: Item) -> Decision {
+fn of_item(
+    judge: &impl Judge,
+    book: &PolicyBook,
+    may: &[&Ask<'_>],
+    (feed, benefits_data): (&Feed, bool),
+    submitted_under: &AgreementRef,
+    item: Item,
+) -> Decision {
     let line = |supply, receive, item, outcome| Decision {
         supplier: feed.agency.clone(),
         feed: feed.code.clone(),
@@ -166,8 +189,7 @@ fn of_item(book: &PolicyBook, may: &[&Ask<'_>], feed: &Feed, submitted_under: &A
         outcome,
     };
     let areas = areas_of(book, &feed.agency, &item);
-    let benefits_data = is_benefits_data(book, feed);
-    let text = book.agreement(submitted_under).map(|agreement| &*agreement.text);
+    let text = book.in_place_of(submitted_under).map(|agreement| &*agreement.text);
     let terms = text.into_iter().flat_map(|text| text.supplies().iter().map(move |term| (text, term)));
     let terms: Vec<_> = terms.filter(|(_, term)| term.supplier == feed.agency).collect();
     let terms = preferring(terms, |(_, term)| may.iter().any(|ask| term.recipients.contains(ask.recipient)));
@@ -184,7 +206,7 @@ fn of_item(book: &PolicyBook, may: &[&Ask<'_>], feed: &Feed, submitted_under: &A
                 areas: &areas,
                 benefits_data,
             };
-            let hits = book.release_hits(&release);
+            let hits = judge.release(&release);
             let (supply, receive) = (TermRef::of(text, &term.id), TermRef::of(ask.agreement, &ask.clause.id));
             if hits.is_empty() {
                 let onward = term.onward.min(ask.clause.onward);
@@ -218,10 +240,16 @@ pub(super) fn areas_of<'b>(book: &'b PolicyBook, supplier: &AgencyCode, item: &I
     reveals.into_iter().flatten().filter_map(|area| programme.area(area)).collect()
 }
 
-/// Whether a feed comes from the benefits department, or was received under its power.
+/// Whether a feed carries benefits data: it comes from the benefits department, was received under its
+/// power, or speaks of a criterion of which such a feed speaks, on whatever day. Who else than the
+/// department could say that a benefit is paid? The strictest source decides for all.
 pub(super) fn is_benefits_data(book: &PolicyBook, feed: &Feed) -> bool {
-    let from_department = book.agency(&feed.agency).is_some_and(|agency| agency.kind() == AgencyKind::Benefits);
-    from_department || feed.received_under.iter().any(|power| power.as_str() == BENEFITS_POWER)
+    let of_department = |feed: &Feed| {
+        book.agency(&feed.agency).is_some_and(|agency| agency.kind() == AgencyKind::Benefits)
+            || feed.received_under.iter().any(|power| power.as_str() == BENEFITS_POWER)
+    };
+    let shares_a_criterion = |other: &&Feed| other.criteria.iter().any(|code| feed.criteria.contains(code));
+    of_department(feed) || book.programme().feeds().iter().filter(shares_a_criterion).any(of_department)
 }
 
 fn permitted(
@@ -318,11 +346,13 @@ impl Boundary {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rstest::rstest;
 
-    use super::super::fixtures::{feeds, shipped_book, shipped_book_with, terms, today};
+    use super::super::fixtures::{AGREEMENTS, feeds, shipped_book, shipped_book_with, terms, today};
     use super::*;
-    use crate::domain::agreement::Onward;
+    use crate::domain::agreement::{Agreement, Onward};
 
     fn areas(set: &BTreeSet<AreaCode>) -> Vec<&str> {
         set.iter().map(AreaCode::as_str).collect()
@@ -464,6 +494,37 @@ mod tests {
                 .iter()
                 .any(|line| matches!(&line.outcome, Outcome::Denied(hits) if rules(hits) == ["T07"]))
         );
+    }
+
+    /// A text that everybody signed, and that lists everything that could be listed.
+    #[rstest]
+    #[case::police("police")]
+    #[case::schools("education")]
+    fn an_agreement_that_grants_them_worklessness_grants_nothing_in_any_form(#[case] who: &str) {
+        let every_form = "modes = [\"eligible\", \"count\", \"areas\", \"criteria\"]";
+        let text = AGREEMENTS[0]
+            .replacen("id = \"benefits-data\"", "id = \"benefits-onward\"", 1)
+            .replacen("dpia_date =", "police_regime = \"part-2\"\ndpia_date =", 1)
+            .replace("early-help-hub", who)
+            .replace("modes = [\"eligible\", \"count\", \"areas\"]", every_form)
+            .replace("modes = [\"areas\"]", every_form);
+        let text = AgreementText::parse(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+        let book = shipped_book();
+        let all = book.agreements().cloned().chain([Agreement::in_force(Arc::new(text))]);
+        let book = book.with_agreements(all.collect()).expect("fits");
+        let under =
+            |feed: SupplierFeed| SupplierFeed { agreement: "benefits-onward/v1".parse().expect("fits"), ..feed };
+        let benefits: Vec<_> = feeds().into_iter().filter(|f| f.feed.as_str() == "benefits").map(under).collect();
+        for mode in ["eligible", "count", "areas", "criteria"] {
+            let asked =
+                terms(who, "benefits-onward/v1", "family-support", mode, "early-help-practitioner", "open_case");
+            let refusal = contributors(&book, &asked, &benefits, today()).expect_err("the law stops it");
+            let theirs: Vec<_> = refusal.decisions.iter().filter(|line| line.supplier != asked.recipient).collect();
+            assert!(!theirs.is_empty());
+            for line in theirs {
+                assert!(matches!(&line.outcome, Outcome::Denied(hits) if rules(hits) == ["S02", "S03"]), "{line:?}");
+            }
+        }
     }
 
     #[test]

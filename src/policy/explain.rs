@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use super::book::PolicyBook;
 use super::check::weakest_profile;
 use super::decision::{Decision, Outcome, Permitted, Refusal, TermRef};
+use super::matrix::powers;
 use super::rules::RuleHit;
 use crate::domain::agreement::{Item, Onward};
-use crate::domain::ids::{AgencyCode, AreaCode};
+use crate::domain::ids::{AgencyCode, AreaCode, PowerCode};
+use crate::domain::law;
 
 /// What may contribute, what may not and why, and what that means for the answer.
 pub fn permitted(book: &PolicyBook, permitted: &Permitted) -> Vec<String> {
@@ -56,16 +58,32 @@ fn granted(book: &PolicyBook, line: &Decision) -> String {
     let (who, what) = (name(book, &line.supplier), item(book, &line.item));
     match (&line.outcome, &line.supply, &line.receive) {
         (Outcome::Permitted { .. }, Some(supply), Some(receive)) => format!(
-            "{who} contributes {what} from its feed {}: supply term {} of {} and receive clause {} of {}.{}",
+            "{who} contributes {what} from its feed {}: supply term {} of {} and receive clause {} of {}.{}{}{}",
             line.feed,
             supply.term,
             supply.agreement,
             receive.term,
             receive.agreement,
+            powers_of(book, line),
+            regime(book, supply, receive),
             privacy(book, supply)
         ),
         _ => format!("{who} hears {what} from its own feed {}.", line.feed),
     }
+}
+
+/// The statutes that both terms name.
+fn powers_of(book: &PolicyBook, line: &Decision) -> String {
+    let plain =
+        |code: &PowerCode| law::plain(&law::POWERS, code.as_str()).map_or_else(|| code.to_string(), str::to_owned);
+    let named: Vec<String> = powers(book, line).iter().map(plain).collect();
+    format!(" It rests on {}.", named.join("; "))
+}
+
+/// That the flow is law-enforcement processing, where it is.
+fn regime(book: &PolicyBook, supply: &TermRef, receive: &TermRef) -> &'static str {
+    let part_3 = |term: &TermRef| book.agreement(&term.agreement).is_some_and(|known| known.text.is_law_enforcement());
+    if part_3(supply) || part_3(receive) { " It is law-enforcement processing under Part 3." } else { "" }
 }
 
 /// What the supply term's privacy profile means, where that should be seen.
@@ -139,6 +157,12 @@ mod tests {
         }
         let police = sentences.iter().find(|sentence| sentence.starts_with("Penmarrow Constabulary does not"));
         assert!(police.expect("a denied line").contains("(R06)"));
+        let schools =
+            sentences.iter().find(|sentence| sentence.starts_with("Carrow Schools and Education Welfare contr"));
+        assert!(
+            schools.expect("a granted line").contains("It rests on Children Act 2004 section 10"),
+            "{sentences:#?}"
+        );
     }
 
     #[test]

@@ -11,9 +11,16 @@ pub mod cases;
 pub mod check;
 pub mod decide;
 pub mod decision;
+pub mod diff;
+pub mod dpia;
 pub mod explain;
 #[cfg(test)]
 mod fixtures;
+pub mod limits;
+pub mod matrix;
+pub mod measure;
+#[cfg(test)]
+mod permits;
 #[cfg(test)]
 mod reference;
 pub mod rules;

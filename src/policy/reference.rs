@@ -1,16 +1,18 @@
-//! A second evaluator, in plain Rust, against which the rule book is tested.
+//! A second evaluator, in plain Rust, against which the rule book is tested; the clauses written out one by
+//! one (`permits`) are a third.
 //!
 //! It reads agreements and agencies directly and shares no code with the Cedar facts. The tests
 //! enumerate, over the shipped agreements, every listed value and one that is not listed, each side
-//! of each date, and each status; both evaluators must name exactly the same rules. Pairs of terms
+//! of each date, and each status; both evaluators must name exactly the same rules, and the permits let
+//! pass exactly what these do. Pairs of terms
 //! that have nothing to do with each other are sampled. The canned scenes of the self-test add what
 //! no shipped agreement contains.
 
 use std::collections::BTreeSet;
 
 use super::book::{Ask, PolicyBook, Release};
-use crate::domain::agency::AgencyKind;
-use crate::domain::agreement::{Agreement, AgreementStatus, Item};
+use crate::domain::agency::{Agency, AgencyKind};
+use crate::domain::agreement::{Agreement, AgreementStatus, Item, PoliceRegime};
 use crate::domain::ids::{AgencyCode, BasisCode, PowerCode};
 
 /// The rules that keep the recipient from asking.
@@ -30,8 +32,14 @@ fn ask_hits(book: &PolicyBook, ask: &Ask<'_>) -> BTreeSet<&'static str> {
         ("T03", day <= ask.agreement.ends()),
         ("T04", day <= ask.agreement.last_day_of_grace()),
         ("T05", stands.signed_by.contains(ask.recipient)),
+        ("S17", ask.purpose.code.as_str() != "audit" || !supplies(book, ask.recipient)),
     ];
     failed(&checks)
+}
+
+fn supplies(book: &PolicyBook, agency: &AgencyCode) -> bool {
+    book.programme().feeds().iter().any(|feed| feed.agency == *agency)
+        || book.agreements().any(|agreement| agreement.text.supplies().iter().any(|term| term.supplier == *agency))
 }
 
 /// The rules that keep the item out of the answer.
@@ -53,8 +61,8 @@ pub(super) fn release_hits(book: &PolicyBook, release: &Release<'_>) -> BTreeSet
     let (criminal, special, health) =
         (carried(&|a| a.criminal_offence), carried(&|a| a.special_category), carried(&|a| a.health));
     let names_power = |code: &str| has(&term.power, code) || has(&clause.power, code);
-    let benefits = holder.kind() == AgencyKind::Benefits || has(&term.power, "WRA2012-s131");
-    let weak = ["LA2011-s1", "LGA1972-s111", "CA1989-s17"];
+    let benefits = release.benefits_data || has(&term.power, "WRA2012-s131");
+    let weak = ["LA2011-s1", "LGA1972-s111", "CA1989-s17", "EA1996", "ESA2008", "PUPIL-REGS-2013"];
     let only_weak = |powers: &BTreeSet<PowerCode>| powers.iter().all(|power| weak.contains(&power.as_str()));
     let either = |set: &BTreeSet<BasisCode>, codes: &[&str]| set.iter().any(|code| codes.contains(&code.as_str()));
     let both = |codes: &[&str]| either(&term.conditions, codes) && either(&clause.conditions, codes);
@@ -63,11 +71,15 @@ pub(super) fn release_hits(book: &PolicyBook, release: &Release<'_>) -> BTreeSet
     };
     let police = asker.kind() == AgencyKind::Police || holder.kind() == AgencyKind::Police;
     let regime = |agreement: &Agreement| agreement.text.law().police_regime.is_some();
-    let guardian = |agreement: &Agreement| agreement.text.law().caldicott_sign_off.is_some();
+    let guardian =
+        |agreement: &Agreement| agreement.text.law().caldicott_sign_off.as_ref().is_some_and(|by| by.on <= day);
+    let part_3 = |agreement: &Agreement| agreement.text.law().police_regime == Some(PoliceRegime::LawEnforcement);
+    let medical = health || holder.kind() == AgencyKind::Nhs;
     let interests = |basis: &BasisCode| ["6-1-f", "6-1-ea"].contains(&basis.as_str());
     let signed = |agreement: &Agreement, who: &AgencyCode| agreement.signed_by.contains(who);
     let barred = [AgencyKind::Police, AgencyKind::School, AgencyKind::Nhs].contains(&asker.kind());
-    let dea = asker.standing().dea_specified_person && holder.standing().dea_specified_person;
+    let specified = |agency: &Agency| agency.standing().dea_specified_person && agency.kind() != AgencyKind::Nhs;
+    let dea = specified(asker) && specified(holder);
     let own_power = has(&term.power, "WRA2012-s131") || has(&term.power, "DEA2017-s35");
     let stays = term.onward.as_str() == "none" && clause.onward.as_str() == "none";
     let justice = [AgencyKind::Police, AgencyKind::Justice].contains(&asker.kind());
@@ -94,18 +106,19 @@ pub(super) fn release_hits(book: &PolicyBook, release: &Release<'_>) -> BTreeSet
         ("S02", !benefits || asker.standing().wra_qualifying_person),
         ("S03", !benefits || !barred),
         ("S04", !benefits || ask.purpose.wra_prescribed),
-        ("S05", holder.kind() != AgencyKind::Benefits || own_power),
+        ("S05", !release.benefits_data || own_power),
         ("S06", !benefits || stays),
         ("S07", !(criminal || special) || !only_weak(&term.power) && !only_weak(&clause.power)),
         ("S08", !names_power("DEA2017-s35") || dea),
         ("S09", register(supply, &term.power) && register(receive, &clause.power)),
-        ("S10", !health || guardian(supply) && guardian(receive)),
+        ("S10", !medical || guardian(supply) && guardian(receive)),
         ("S11", !criminal || both(&["10-official-authority", "sch1-6", "sch1-10", "sch1-18"])),
         ("S12", !special || both(&["9-2-a", "9-2-c", "9-2-g", "9-2-h"])),
         ("S13", !names_power("CDA1998-s115") || asker.standing().relevant_authority && crime),
         ("S14", !names_power("OMA2007-s14") || criminal && crime && justice),
         ("S15", !police || regime(supply) && regime(receive)),
         ("S16", !wrong_basis),
+        ("S18", !part_3(supply) && !part_3(receive) || part_3(supply) && part_3(receive) && crime && justice),
     ];
     failed(&checks).into_iter().chain(ask_hits(book, ask)).collect()
 }
@@ -121,8 +134,11 @@ fn has(powers: &BTreeSet<PowerCode>, code: &str) -> bool {
 mod tests {
     use rstest::rstest;
 
+    use cedar_policy::{Authorizer, Decision, Entities, PolicySet};
+
     use super::super::decide::{areas_of, is_benefits_data};
     use super::super::fixtures::{shipped_book_with, today};
+    use super::super::permits::written_out;
     use super::super::rules::RuleHit;
     use super::*;
     use crate::domain::agreement::{AgreementText, AnswerMode, ReceiveClause};
@@ -155,6 +171,16 @@ mod tests {
     fn instants(text: &AgreementText) -> Vec<Timestamp> {
         let dates = [text.starts_at(), text.review_before(), text.ends_before()];
         dates.into_iter().flat_map(|at| [Timestamp::from_micros(at.as_micros() - 1), at]).collect()
+    }
+
+    /// Whether the written-out permit lets the request pass.
+    fn passes(book: &PolicyBook, permit: Option<&PolicySet>, release: &Release<'_>) -> bool {
+        let request = book.release_request(release).expect("a request that fits the schema");
+        permit.is_some_and(|permit| {
+            let response = Authorizer::new().is_authorized(&request, permit, &Entities::empty());
+            assert_eq!(response.diagnostics().errors().count(), 0, "a permit needs nothing but the request");
+            response.decision() == Decision::Allow
+        })
     }
 
     fn suspended(agreement: &mut Agreement) {
@@ -217,7 +243,7 @@ mod tests {
     #[case::in_force(as_it_stands, 0)]
     #[case::suspended(suspended, 1)]
     #[case::half_signed(half_signed, 2)]
-    fn both_evaluators_agree_on_what_may_be_released(#[case] change: fn(&mut Agreement), #[case] slice: usize) {
+    fn all_three_evaluators_agree_on_what_may_be_released(#[case] change: fn(&mut Agreement), #[case] slice: usize) {
         let book = shipped_book_with(1, change);
         let (mut pair, mut asked, mut allowed) = (0, 0, 0);
         for receiving in book.agreements() {
@@ -238,6 +264,8 @@ mod tests {
                             clause.items.union(&term.items).cloned().chain(["A6".parse().expect("item")]).collect();
                         let role = clause.roles.first().expect("has a role");
                         let dates = instants(&supplying.text);
+                        let permit = written_out(&book, (receiving, clause), (supplying, term))
+                            .map(|text| text.parse::<PolicySet>().unwrap_or_else(|error| panic!("{error}: {text}")));
                         for purpose in purposes(&book, clause) {
                             for mode in with_another(clause.modes.iter(), &AnswerMode::ALL) {
                                 for item in &items {
@@ -264,6 +292,11 @@ mod tests {
                                     };
                                     let hits = book.release_hits(&release);
                                     assert_eq!(ids(&hits), release_hits(&book, &release), "{release:?}");
+                                    assert_eq!(
+                                        hits.is_empty(),
+                                        passes(&book, permit.as_ref(), &release),
+                                        "{release:?}"
+                                    );
                                     asked += 1;
                                     allowed += usize::from(hits.is_empty());
                                 }

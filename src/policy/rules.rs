@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{
-    Authorizer, Decision, Effect, Entities, PolicyId, PolicySet, Request, Schema, ValidationMode, Validator,
+    Authorizer, Decision, Effect, Entities, PolicyId, PolicySet, Request, Schema, SchemaFragment, ValidationMode,
+    Validator,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -77,6 +78,8 @@ pub enum RuleBookError {
 pub struct RuleBook {
     policies: PolicySet,
     schema: Schema,
+    /// Entity kind and attribute, as the schema declares them.
+    declared: BTreeSet<(String, String)>,
     rules: Vec<RuleHit>,
     hash: FileHash,
 }
@@ -103,6 +106,7 @@ impl RuleBook {
         let hash = hash(&files);
         let schema = files.iter().find(|(name, _)| *name == SCHEMA).ok_or(RuleBookError::Schema)?;
         let schema = std::str::from_utf8(schema.1).map_err(|_| RuleBookError::Schema)?;
+        let declared = declared(schema).ok_or(RuleBookError::Schema)?;
         let (schema, mut warnings) = Schema::from_cedarschema_str(schema).map_err(|_| RuleBookError::Schema)?;
         if warnings.next().is_some() {
             return Err(RuleBookError::Schema);
@@ -127,7 +131,7 @@ impl RuleBook {
         let warnings = result.validation_warnings().map(|warning| warning.policy_id().to_string());
         match errors.chain(warnings).min() {
             Some(rule) => Err(RuleBookError::Validation(rule)),
-            None => Ok(Self { policies, schema, rules, hash }),
+            None => Ok(Self { policies, schema, declared, rules, hash }),
         }
     }
 
@@ -169,6 +173,15 @@ impl RuleBook {
         self.hash
     }
 
+    /// Whether the schema gives entities of a kind such an attribute.
+    pub(crate) fn declares(&self, kind: &str, attribute: &str) -> bool {
+        self.declared.contains(&(kind.to_owned(), attribute.to_owned()))
+    }
+
+    pub(super) fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -200,6 +213,18 @@ impl RuleBook {
     }
 }
 
+/// Every entity kind of the schema's first namespace with its attributes.
+fn declared(schema: &str) -> Option<BTreeSet<(String, String)>> {
+    let (fragment, _) = SchemaFragment::from_cedarschema_str(schema).ok()?;
+    let json = fragment.to_json_value().ok()?;
+    let kinds = json.get("")?.get("entityTypes")?.as_object()?;
+    let attributes = kinds.iter().flat_map(|(kind, declared)| {
+        let attributes = declared.pointer("/shape/attributes").and_then(serde_json::Value::as_object);
+        attributes.into_iter().flat_map(move |names| names.keys().map(move |name| (kind.clone(), name.clone())))
+    });
+    Some(attributes.collect())
+}
+
 /// SHA-256 over each name and text, both with their length, in the order of the names.
 fn hash(files: &[(&str, &[u8])]) -> FileHash {
     let mut hasher = Sha256::new();
@@ -229,7 +254,7 @@ mod tests {
     #[test]
     fn the_shipped_book_is_valid_and_says_something_about_each_rule() {
         let book = RuleBook::shipped().expect("valid");
-        assert_eq!(book.forbids().count(), 15 + 11 + 16);
+        assert_eq!(book.forbids().count(), 15 + 11 + 18);
         for rule in book.forbids() {
             assert!(rule.say.ends_with('.') && rule.say.len() > 20, "{}", rule.rule);
             assert_eq!(book.say(&rule.rule), Some(rule.say.as_str()));
@@ -251,8 +276,13 @@ mod tests {
     #[case::twice("standing.cedar", "@id(\"T02\")", "@id(\"T01\")", "duplicate")]
     #[case::syntax("standing.cedar", "forbid", "forbids", "syntax")]
     #[case::unknown_fact("statutory.cedar", "context.benefitsData }", "context.benefits }", "validation")]
-    #[case::wrong_type("statutory.cedar", "{ context.health }", "{ context.now }", "validation")]
-    #[case::dead_rule("statutory.cedar", "{ context.health }", "{ context.health && false }", "validation")]
+    #[case::wrong_type("statutory.cedar", "{ context.criminalOffence }", "{ context.now }", "validation")]
+    #[case::dead_rule(
+        "statutory.cedar",
+        "{ context.criminalOffence }",
+        "{ context.criminalOffence && false }",
+        "validation"
+    )]
     #[case::schema("schema.cedarschema", "entity Item;", "", "schema")]
     fn a_faulty_book_is_refused(#[case] file: &str, #[case] from: &str, #[case] to: &str, #[case] code: &str) {
         let error = load_with(file, |text| {

@@ -88,9 +88,9 @@ struct Standing {
     unsigned_by: Option<&'static str>,
 }
 
-const NOW: &str = "2026-11-21T10:00:00Z";
+pub(super) const NOW: &str = "2026-11-21T10:00:00Z";
 
-const PROGRAMME: &str = r#"
+pub(super) const PROGRAMME: &str = r#"
 programme = "canned"
 title = "Canned programme"
 [eligibility]
@@ -154,7 +154,7 @@ grace_days = 1
 effective_from = 2020-01-01
 "#;
 
-const ASKER: &str = r#"
+pub(super) const ASKER: &str = r#"
 code = "asker"
 name = "The asker"
 plain = "Asks the canned questions."
@@ -167,7 +167,7 @@ dea_specified_person = true
 wra_qualifying_person = true
 "#;
 
-const HOLDER: &str = r#"
+pub(super) const HOLDER: &str = r#"
 code = "holder"
 name = "The holder"
 plain = "Holds the canned data."
@@ -178,7 +178,7 @@ public_authority = true
 dea_specified_person = true
 "#;
 
-const HEADER: &str = r#"
+pub(super) const HEADER: &str = r#"
 version = 1
 title = "Canned agreement"
 programme = "canned"
@@ -240,7 +240,7 @@ role = "controller"
 signatory = "the other"
 "#;
 
-const SUPPLY: &str = r#"
+pub(super) const SUPPLY: &str = r#"
 [[supply]]
 id = "supplies"
 plain = "The holder supplies the asker."
@@ -256,7 +256,7 @@ profile = "A"
 onward = "none"
 "#;
 
-const RECEIVE: &str = r#"
+pub(super) const RECEIVE: &str = r#"
 [[receive]]
 id = "receives"
 plain = "The asker hears from the holder."
@@ -283,6 +283,23 @@ const CONDITIONS: &str = r#"conditions = ["9-2-g", "sch1-18"]"#;
 const BENEFITS: Edit = (Text::Holder, r#"kind = "council""#, r#"kind = "benefits""#);
 const UNDER_WRA: Edit = (Text::Supply, POWER, WRA);
 
+const LAST_LINES: &str = "expected_every_days = 1\ngrace_days = 1\neffective_from = 2020-01-01\n";
+/// The asker has a feed of its own.
+const ANOTHER_FEED: &str = r#"expected_every_days = 1
+grace_days = 1
+effective_from = 2020-01-01
+[[feed]]
+agency = "asker"
+code = "own"
+plain = "What the asker knows."
+criteria = []
+items = ["locality"]
+cadence = "daily"
+expected_every_days = 1
+grace_days = 1
+effective_from = 2020-01-01
+"#;
+
 const fn denial(rules: &'static [&'static str], edits: &'static [Edit]) -> Denial {
     Denial { rules, edits, change: |_| {} }
 }
@@ -290,7 +307,7 @@ const fn changed(rules: &'static [&'static str], edits: &'static [Edit], change:
     Denial { rules, edits, change }
 }
 
-const DENIALS: [Denial; 42] = [
+const DENIALS: [Denial; 44] = [
     denial(&["R01"], &[(Text::Receive, r#"recipient = "asker""#, r#"recipient = "other""#)]),
     denial(&["R02"], &[(Text::Receive, r#"["help"]"#, r#"["harm"]"#)]),
     denial(&["R03"], &[(Text::Receive, r#"["areas"]"#, r#"["count"]"#)]),
@@ -378,6 +395,16 @@ const DENIALS: [Denial; 42] = [
         ],
     ),
     denial(&["S16"], &[(Text::Supply, r#"art6 = "6-1-e""#, r#"art6 = "6-1-f""#)]),
+    denial(
+        &["S17"],
+        &[
+            (Text::Programme, "code = \"help\"", "code = \"audit\""),
+            (Text::Programme, LAST_LINES, ANOTHER_FEED),
+            (Text::Supply, r#"["help"]"#, r#"["audit"]"#),
+            (Text::Receive, r#"["help"]"#, r#"["audit"]"#),
+        ],
+    ),
+    denial(&["S18"], &[(Text::Receive, "police_regime = \"part-2\"", "police_regime = \"part-3\"")]),
 ];
 
 /// Sets the scene and asks both: whether the asker may ask, and whether the item may contribute.

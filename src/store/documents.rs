@@ -21,6 +21,8 @@ statements! {
     ADD_AGREEMENT = "INSERT INTO agreement (reference, sha256, status, status_at) VALUES ($1, $2, 'draft', $3)
                      ON CONFLICT (reference) DO NOTHING";
     AGREEMENT = "SELECT sha256, status FROM agreement WHERE reference = $1";
+    AGREEMENT_TEXT = "SELECT document.body FROM agreement JOIN document ON document.sha256 = agreement.sha256
+                      WHERE agreement.reference = $1";
     SET_STATUS = "UPDATE agreement SET status = $3, status_at = $4 WHERE reference = $1 AND status = $2";
     AGREEMENTS = "SELECT agreement.reference, agreement.sha256, agreement.status, document.body
                   FROM agreement JOIN document ON document.sha256 = agreement.sha256 ORDER BY agreement.reference";
@@ -189,6 +191,12 @@ impl Tx {
             return Ok(None);
         };
         Ok(Some((row.array(0, "agreement hash")?, row.text(1)?)))
+    }
+
+    /// The signed text of an agreement.
+    pub async fn agreement_text(&mut self, reference: &AgreementRef) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = self.fetch_optional(AGREEMENT_TEXT, values![&reference.to_string()]).await?;
+        row.map(|row| row.bytes(0)).transpose()
     }
 
     /// Moves an agreement from one status to another. Returns false when it was not in the first.

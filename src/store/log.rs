@@ -2,6 +2,7 @@
 
 use super::bulk::BulkInsert;
 use super::statements::{ListStatement, statements};
+use super::subject_entries::{ADD_RECORD_USES, RecordUse};
 use super::value::{Row, Value, values};
 use super::{Store, StoreError, Tx, View};
 use crate::domain::ids::{EventId, ProgrammeCode};
@@ -61,6 +62,7 @@ statements! {
     LOG_COUNTS = "SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM log_leaf)";
     LEAF_OF = "SELECT idx FROM log_leaf WHERE event = $1";
     EVENT = "SELECT id, body FROM event WHERE id = $1";
+    BODY_AND_LEAF = "SELECT body, leaf_hash FROM event WHERE id = $1";
     COUNT_BY = "SELECT type, COALESCE(outcome, ''), COUNT(*) FROM event
                 GROUP BY type, COALESCE(outcome, '') ORDER BY 1, 2";
     CHARGE = "INSERT INTO ceiling (agreement, clause, recipient, day, used) VALUES ($1, $2, $3, $4, $5)
@@ -103,6 +105,8 @@ pub struct NewEvent {
     pub openings: Vec<(&'static str, Vec<u8>)>,
     /// Under which tags a person's entries are found.
     pub tags: Vec<[u8; 16]>,
+    /// The records that the entry rests on.
+    pub records: Vec<RecordUse>,
 }
 
 /// One counter of a receive clause: at most `limit` enquiries a day.
@@ -230,7 +234,13 @@ impl Store {
         row.map(|row| Ok(row.int(0)? as u64)).transpose()
     }
 
-    /// The body of an entry.
+    /// The body of an entry, and the hash of its leaf as it was written with it.
+    pub async fn event_with_leaf(&self, event: EventId) -> Result<Option<(Vec<u8>, [u8; 32])>, StoreError> {
+        let row = self.fetch_optional(BODY_AND_LEAF, values![event.as_bytes()]).await?;
+        row.map(|row| Ok((row.bytes(0)?, row.array(1, "leaf hash")?))).transpose()
+    }
+
+    /// An entry, verbatim.
     pub async fn event_body(&self, event: EventId) -> Result<Option<Vec<u8>>, StoreError> {
         let row = self.fetch_optional(EVENT, values![event.as_bytes()]).await?;
         row.map(|row| row.bytes(1)).transpose()
@@ -289,6 +299,7 @@ impl Tx {
         let mut pending: Vec<Value<'_>> = Vec::with_capacity(events.len() * 2);
         let mut openings: Vec<Value<'_>> = Vec::new();
         let mut tags: Vec<Value<'_>> = Vec::new();
+        let mut records: Vec<Value<'_>> = Vec::new();
         for event in events {
             values.extend([
                 Value::from(event.id.as_bytes()),
@@ -308,11 +319,15 @@ impl Tx {
             for tag in &event.tags {
                 tags.extend([Value::from(tag), event.id.as_bytes().into()]);
             }
+            for record in &event.records {
+                records.extend([Value::from(&record.tag), event.id.as_bytes().into(), record.is_asked_about.into()]);
+            }
         }
         self.insert_many(&ADD_EVENTS, &values).await?;
         self.insert_many(&ADD_PENDING, &pending).await?;
         self.insert_many(&ADD_OPENINGS, &openings).await?;
-        self.insert_many(&ADD_TAGS, &tags).await.map(drop)
+        self.insert_many(&ADD_TAGS, &tags).await?;
+        self.insert_many(&ADD_RECORD_USES, &records).await.map(drop)
     }
 
     /// Charges a counter; returns how much was used before. The row stays locked until the end of the

@@ -8,6 +8,9 @@ use super::{Store, StoreError, Tx};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 
+/// The entries that a replay puts a past day together from.
+pub const HISTORY_TYPES: [&str; 5] =
+    ["policy.load", "agreement.status", "agreement.signature", "standing", "submission"];
 /// How many filters a search may have beside the one that leads it.
 const MORE_FILTERS: usize = 8;
 
@@ -28,11 +31,11 @@ statements! {
               WHERE log_leaf.idx >= $1 AND log_leaf.idx < $2 ORDER BY log_leaf.idx";
     FACETS = "SELECT facet, value, idx FROM log_facet WHERE idx >= $1 AND idx < $2 ORDER BY idx, facet, value";
     BEYOND = "SELECT COUNT(*) FROM log_facet WHERE idx >= $1";
-    FIND_ALL = "SELECT log_leaf.idx, event.id, event.body FROM log_leaf JOIN event ON event.id = log_leaf.event
+    FIND_ALL = "SELECT log_leaf.idx, event.id, event.body, log_leaf.leaf_hash FROM log_leaf JOIN event ON event.id = log_leaf.event
                 WHERE log_leaf.idx < $1 AND event.at >= $2 AND event.at < $3
                 ORDER BY log_leaf.idx DESC LIMIT $4";
     /// One filter leads, so that its index is walked; an empty name stands for no filter.
-    FIND = "SELECT lead.idx, event.id, event.body FROM log_facet lead
+    FIND = "SELECT lead.idx, event.id, event.body, log_leaf.leaf_hash FROM log_facet lead
             JOIN log_leaf ON log_leaf.idx = lead.idx
             JOIN event ON event.id = log_leaf.event
             WHERE lead.facet = $5 AND lead.value = $6 AND lead.idx < $1 AND event.at >= $2 AND event.at < $3
@@ -45,8 +48,13 @@ statements! {
               AND ($19 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $19 AND f.value = $20 AND f.idx = lead.idx))
               AND ($21 = '' OR EXISTS (SELECT 1 FROM log_facet f WHERE f.facet = $21 AND f.value = $22 AND f.idx = lead.idx))
             ORDER BY lead.idx DESC LIMIT $4";
+    KNOWN = "SELECT 1 FROM log_facet WHERE facet = $1 AND value = $2 LIMIT 1";
+    /// The types are those of [`HISTORY_TYPES`].
+    HISTORY = "SELECT COUNT(*) FROM event JOIN log_leaf ON log_leaf.event = event.id
+               WHERE event.type IN ('policy.load', 'agreement.status', 'agreement.signature', 'standing', 'submission')
+                 AND log_leaf.idx < $1";
     /// Entries of a type before an index, oldest first: what a replay reads.
-    OF_TYPE = "SELECT log_facet.idx, event.id, event.body FROM log_facet
+    OF_TYPE = "SELECT log_facet.idx, event.id, event.body, log_leaf.leaf_hash FROM log_facet
                JOIN log_leaf ON log_leaf.idx = log_facet.idx
                JOIN event ON event.id = log_leaf.event
                WHERE log_facet.facet = 'type' AND log_facet.value = $1 AND log_facet.idx >= $2 AND log_facet.idx < $3
@@ -77,6 +85,8 @@ pub struct FoundEntry {
     pub event: EventId,
     /// The entry, verbatim.
     pub body: Vec<u8>,
+    /// The hash that its leaf has.
+    pub leaf: [u8; 32],
 }
 
 /// One line of the index.
@@ -114,6 +124,11 @@ impl Store {
         rows.iter().map(found).collect()
     }
 
+    /// Whether any entry in the index has this value.
+    pub async fn is_facet(&self, facet: &str, value: &str) -> Result<bool, StoreError> {
+        Ok(self.fetch_optional(KNOWN, values![facet, value]).await?.is_some())
+    }
+
     /// Entries of a type from one index to below another, oldest first.
     pub async fn entries_of_type(
         &self,
@@ -136,6 +151,13 @@ impl Store {
     /// How many lines the index has of entries that are not in the log.
     pub async fn facets_beyond(&self, size: u64) -> Result<u64, StoreError> {
         let row = self.fetch_optional(BEYOND, values![size as i64]).await?.ok_or(StoreError::Corrupt("count"))?;
+        Ok(row.int(0)? as u64)
+    }
+
+    /// How many entries below an index change what the policy book or the feeds are, found without the
+    /// index.
+    pub async fn history_size(&self, before: u64) -> Result<u64, StoreError> {
+        let row = self.fetch_optional(HISTORY, values![before as i64]).await?.ok_or(StoreError::Corrupt("count"))?;
         Ok(row.int(0)? as u64)
     }
 
@@ -172,5 +194,5 @@ impl Tx {
 
 fn found(row: &Row) -> Result<FoundEntry, StoreError> {
     let event = EventId::from_slice(&row.bytes(1)?).map_err(|_| StoreError::Corrupt("event id"))?;
-    Ok(FoundEntry { index: row.int(0)? as u64, event, body: row.bytes(2)? })
+    Ok(FoundEntry { index: row.int(0)? as u64, event, body: row.bytes(2)?, leaf: row.array(3, "leaf hash")? })
 }

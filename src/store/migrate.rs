@@ -53,6 +53,10 @@ const STEPS: &[Step] = &[
     step!(16, "submissions", "0016_submissions"),
     step!(17, "weighings", "0017_weighings"),
     step!(18, "log index", "0018_log_index"),
+    step!(21, "agreement activation", "0021_agreement_activation"),
+    step!(22, "review", "0022_review"),
+    step!(23, "rights", "0023_rights"),
+    step!(24, "recalls", "0024_recalls"),
     step!(27, "console", "0027_console"),
 ];
 

@@ -3,39 +3,52 @@
 //! Every statement is one text that both engines take: parameters `$1`, whole numbers, text and
 //! bytes only. What must differ lives in `dialect`. Each file below is about one noun.
 
+mod activations;
+mod alerts;
 mod bulk;
 mod claims;
 mod console;
 mod cosignatures;
 mod dialect;
 mod documents;
+mod emergencies;
 mod error;
 mod families;
+mod incidents;
 mod keys;
+mod legal_holds;
 mod links;
 mod log;
 mod log_index;
 mod match_runs;
 mod migrate;
+mod notices;
+mod numbered;
 mod pairs;
 mod partners;
 mod possible_matches;
 mod postgres_pool;
 mod profiles;
 mod programme;
+mod recalls;
 mod records;
 mod relay;
 mod retired_tokens;
+mod reviews;
 mod screenings;
+mod shields;
 mod snapshot;
 mod standing;
 mod statements;
 mod statistics;
+mod subject_cases;
+mod subject_entries;
 mod submissions;
 mod token_checks;
 mod uploads;
 mod value;
 mod weighings;
+mod work;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,34 +56,50 @@ use std::time::Duration;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use activations::ActivationRequest;
+pub use alerts::{AskedBefore, StoredAlert};
 pub use claims::{Engagement, StoredReferral};
 pub use console::{SignIn, StoredSession};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
+pub use emergencies::StoredEmergency;
 pub use error::StoreError;
 pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
+pub use incidents::StoredIncident;
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
+pub use legal_holds::StoredHold;
 pub use links::{Claim, Holder, Link, Member, Turnover};
 pub use log::{CeilingKey, KeptReply, NewEvent, PendingEvent, SealedEntry, StoredHead, StoredReply};
-pub use log_index::{FacetRow, FoundEntry, LogQuery};
+pub use log_index::{FacetRow, FoundEntry, HISTORY_TYPES, LogQuery};
 pub use match_runs::{NewRun, NewValidation, RunState, SealedPage, StoredRun, StoredRunRecord, UnvalidatedRecord};
 pub use migrate::SCHEMA_VERSION;
+pub use notices::StoredNotice;
 pub use pairs::{PairChange, PairSide, StoredPair};
 pub use partners::{ClientKey, Standing};
 pub use possible_matches::{MatchAnswer, MatchState, NewMatch, ShownRecord, StoredMatch};
 pub use profiles::WeighableRecord;
 pub use programme::{RegisteredKeyCheck, TokenKind, View};
+pub use recalls::{FindingKind, NewFinding, RecallCounts, RecallState, StoredRecall};
 pub use records::{Joined, LinkableRecord, NewRecord, Reach, StoredToken, VisibleRecord};
 pub use relay::{NewGrant, StoredGrant, WaitingGrant};
 pub use retired_tokens::RetiredToken;
+pub use reviews::{
+    NewReviewReply, ReviewsWanted, SampledReview, StoredOfficer, StoredPlan, StoredReview, StoredReviewReply,
+};
 pub use screenings::{NewScreening, RowOutcome, Screening, ScreeningRow};
+pub use shields::OwnShield;
 pub use snapshot::{Cell, ColumnType, Table};
 pub use statistics::{CountedRecord, NewRelease, SealedMembers, StandingFigure, StoredRelease};
+pub use subject_cases::{
+    NewComplaint, NewPart, PersonRecord, RecordMark, SealedPart, StoredCase, StoredComplaint, StoredPart,
+};
+pub use subject_entries::{OpenedEntry, RecordEntry, RecordUse};
 pub use submissions::{FeedState, NewSubmission, RowError, Submission, SubmissionState};
 pub use token_checks::TestToken;
 pub use uploads::{NewUpload, Upload};
 pub use weighings::WeightsInForce;
+pub use work::DatabaseWork;
 
 use crate::domain::time::Timestamp;
 use postgres_pool::PostgresPool;
@@ -78,31 +107,43 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 
 /// Plain statements by file, for the test that prepares every one.
 const FILES: &[(&str, &[(&str, &str)])] = &[
+    ("alerts", alerts::STATEMENTS),
     ("claims", claims::STATEMENTS),
     ("console", console::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
+    ("emergencies", emergencies::STATEMENTS),
     ("families", families::STATEMENTS),
+    ("incidents", incidents::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("links", links::STATEMENTS),
     ("log", log::STATEMENTS),
     ("log index", log_index::STATEMENTS),
     ("match runs", match_runs::STATEMENTS),
+    ("numbered families", numbered::STATEMENTS),
+    ("notices", notices::STATEMENTS),
     ("pairs", pairs::STATEMENTS),
     ("partners", partners::STATEMENTS),
     ("possible matches", possible_matches::STATEMENTS),
     ("programme", programme::STATEMENTS),
     ("profiles", profiles::STATEMENTS),
+    ("recalls", recalls::STATEMENTS),
     ("records", records::STATEMENTS),
+    ("reviews", reviews::STATEMENTS),
     ("screenings", screenings::STATEMENTS),
     ("relay", relay::STATEMENTS),
+    ("shields", shields::STATEMENTS),
     ("standing", standing::STATEMENTS),
     ("statistics", statistics::STATEMENTS),
+    ("subject cases", subject_cases::STATEMENTS),
+    ("subject entries", subject_entries::STATEMENTS),
+    ("legal holds", legal_holds::STATEMENTS),
     ("submissions", submissions::STATEMENTS),
     ("retired tokens", retired_tokens::STATEMENTS),
     ("token checks", token_checks::STATEMENTS),
     ("uploads", uploads::STATEMENTS),
     ("weighings", weighings::STATEMENTS),
+    ("activations", activations::STATEMENTS),
 ];
 
 /// Statements with a list, likewise.
@@ -128,11 +169,18 @@ const LISTS: &[(&str, &statements::ListStatement)] = &[
     ("drop tokens between", &keys::DROP_TOKENS_BETWEEN),
     ("drop households between", &keys::DROP_HOUSEHOLDS_BETWEEN),
     ("drop pending", &log::DROP_PENDING),
+    ("drop openings", &subject_entries::DROP_OPENINGS),
+    ("drop record uses", &subject_entries::DROP_RECORD_USES),
+    ("drop subject tags", &subject_entries::DROP_SUBJECT_TAGS),
+    ("drop kept replies", &subject_entries::DROP_REPLIES),
+    ("entries of records", &subject_entries::BY_TAG),
+    ("opened events", &subject_entries::STILL_OPENED),
     ("pairs by first", &pairs::IN_FORCE_BY_FIRST),
     ("pairs by second", &pairs::IN_FORCE_BY_SECOND),
     ("shown records", &possible_matches::SHOWN),
     ("records by reference", &families::BY_REFERENCE),
     ("families of", &families::FAMILIES_OF),
+    ("tags of events", &alerts::TAGS_OF),
 ];
 
 /// Bulk inserts, likewise.
@@ -152,12 +200,15 @@ const BULKS: &[(&str, &bulk::BulkInsert)] = &[
     ("pending", &log::ADD_PENDING),
     ("openings", &log::ADD_OPENINGS),
     ("tags", &log::ADD_TAGS),
+    ("record uses", &subject_entries::ADD_RECORD_USES),
     ("replies", &log::ADD_REPLIES),
     ("leaves", &log::ADD_LEAVES),
     ("tiles", &log::PUT_TILES),
     ("weighed records", &weighings::PUT_RECORDS),
     ("weighed pairs", &weighings::ADD_PAIRS),
     ("facets", &log_index::ADD_FACETS),
+    ("reviews", &reviews::ADD_REVIEWS),
+    ("review sample", &reviews::ADD_SAMPLE),
 ];
 
 /// Prepared statements that a connection keeps: more than there are texts.
@@ -341,6 +392,7 @@ impl Store {
 
     /// Reads; a statement that changes anything belongs in a [`Tx`].
     async fn fetch_all(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        work::note(values);
         Ok(match &self.pools {
             Pools::Sqlite { reader, .. } => {
                 let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(reader).await?;
@@ -392,6 +444,7 @@ impl Tx {
 
     /// Runs a statement and says how many rows it changed.
     async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        work::note(values);
         Ok(match &mut self.inner {
             TxInner::Sqlite(tx) => bind_sqlite(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
             TxInner::Postgres(tx) => bind_postgres(sqlx::query(sql), values).execute(&mut **tx).await?.rows_affected(),
@@ -399,6 +452,7 @@ impl Tx {
     }
 
     async fn fetch_all(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        work::note(values);
         Ok(match &mut self.inner {
             TxInner::Sqlite(tx) => {
                 let rows = bind_sqlite(sqlx::query(sql), values).fetch_all(&mut **tx).await?;

@@ -53,6 +53,9 @@ statements! {
     OF_NAMES = select!("programme = $1 AND first_agency = $2 AND first_feed = $3 AND first_reference = $4
                         AND second_agency = $5 AND second_feed = $6 AND second_reference = $7
                         AND state IN ('proposed', 'in_force') ORDER BY id");
+    BY_ID = select!("programme = $1 AND id = $2");
+    BY_EVENT = select!("programme = $1 AND decided_event = $2 ORDER BY id");
+    MARKED = "SELECT COUNT(*) FROM pair_mark WHERE event = $1";
     TO_APPLY = select!("programme = $1 AND applied = 0 ORDER BY id LIMIT $2");
     ADD_MARK = "INSERT INTO pair_mark (event, programme) VALUES ($1, $2)";
     MARKS = "SELECT event FROM pair_mark WHERE programme = $1 ORDER BY event LIMIT $2";
@@ -138,6 +141,27 @@ impl Store {
     /// Pairs whose state the records do not carry yet.
     pub async fn pairs_to_apply(&self, programme: &ProgrammeCode, limit: i64) -> Result<Vec<StoredPair>, StoreError> {
         self.fetch_all(TO_APPLY, values![programme.as_str(), limit]).await?.iter().map(read_pair).collect()
+    }
+
+    /// A pair by its id.
+    pub async fn pair(&self, programme: &ProgrammeCode, id: PairId) -> Result<Option<StoredPair>, StoreError> {
+        let row = self.fetch_optional(BY_ID, values![programme.as_str(), id.as_bytes()]).await?;
+        row.as_ref().map(read_pair).transpose()
+    }
+
+    /// The pairs that a decision put in force or refused.
+    pub async fn pairs_by_event(
+        &self,
+        programme: &ProgrammeCode,
+        event: EventId,
+    ) -> Result<Vec<StoredPair>, StoreError> {
+        self.fetch_all(BY_EVENT, values![programme.as_str(), event.as_bytes()]).await?.iter().map(read_pair).collect()
+    }
+
+    /// Whether a decision waits for a generation to move.
+    pub async fn has_pair_mark(&self, event: EventId) -> Result<bool, StoreError> {
+        let row = self.fetch_optional(MARKED, values![event.as_bytes()]).await?;
+        Ok(row.ok_or(StoreError::Corrupt("count"))?.int(0)? > 0)
     }
 
     /// Decisions for which no generation has moved yet.

@@ -12,10 +12,12 @@ use super::canonical;
 use super::digest::Digest;
 use super::entry::{Body, Contribution, Entry, LogAccess, Outcome};
 use crate::domain::ids::EventId;
+use crate::domain::time::Timestamp;
 
-/// The fields whose openings a bundle has. The subject's is never among them: it would let its reader
-/// tell who is who across entries.
-const OPENED_FIELDS: [&str; 2] = ["actor", "case"];
+/// The fields whose openings a bundle has. The subject's is never among them, nor the names of records and
+/// families beside an answer: they would let its reader tell who is who across entries. Nor is the case:
+/// it is the same in every entry of one case, and means something to the agency concerned alone.
+const OPENED_FIELDS: [&str; 1] = ["actor"];
 /// The same for an answer that the reader itself was given. What another agency was told stays closed:
 /// it may speak of people whom that agency shields, or somebody has shielded since.
 const OPENED_TO_ITS_RECIPIENT: [&str; 3] = ["actor", "answer", "case"];
@@ -54,8 +56,14 @@ impl Manifest {
 pub struct Scope {
     /// The hash of the file of public keys.
     pub keys_sha256: Option<Digest>,
-    /// For whom it was made.
-    reader: Option<String>,
+    /// For whom it was made; `None` where an operator exported for nobody in particular.
+    pub reader: Option<String>,
+    /// The account that made it.
+    pub by: String,
+    /// When its entry was written.
+    pub at: Timestamp,
+    /// How many entries witnesses vouched for at that moment; `None` where none did.
+    pub witnessed: Option<u64>,
     /// What its reader may learn: supplier, feed and item; `None` where there are no openings.
     permitted: Option<BTreeSet<(String, String, String)>>,
 }
@@ -63,19 +71,27 @@ pub struct Scope {
 impl Scope {
     /// Reads the scope from the entry with this event; `None` when it records no export.
     pub fn of_entry(entry: &[u8], event: EventId) -> Option<Self> {
-        let entry = Entry::parse(entry).ok().filter(|entry| entry.event() == event)?;
-        let Body::LogAccess(access) = entry.into_body() else { return None };
-        let is_export = access.action.as_str() == "export" && access.outcome == Outcome::Answered;
-        is_export.then(|| Self::of(&access))
+        Self::of_export(entry).filter(|(found, _)| *found == event).map(|(_, scope)| scope)
     }
 
-    /// The scope of an export.
-    pub fn of(access: &LogAccess) -> Self {
+    /// The event and scope of an entry that records an export; `None` for any other entry.
+    pub fn of_export(entry: &[u8]) -> Option<(EventId, Self)> {
+        // Few entries are looks at the log: the others are not parsed.
+        std::str::from_utf8(entry).ok().filter(|text| text.contains("\"action\":\"export\""))?;
+        let entry = Entry::parse(entry).ok()?;
+        let (event, at) = (entry.event(), entry.at());
+        let Body::LogAccess(access) = entry.into_body() else { return None };
+        let is_export = access.action.as_str() == "export" && access.outcome == Outcome::Answered;
+        is_export.then(|| (event, Self::of(&access, at)))
+    }
+
+    fn of(access: &LogAccess, at: Timestamp) -> Self {
         let lines = access.decisions.iter().filter(|line| line.outcome == Contribution::Permitted);
         let lines = lines.map(|line| (line.supplier.to_string(), line.feed.to_string(), line.item.to_string()));
         let permitted = (access.openings.as_str() == "permitted").then(|| lines.collect());
         let reader = access.recipient.as_ref().map(ToString::to_string);
-        Self { keys_sha256: access.keys_sha256, reader, permitted }
+        let (by, witnessed) = (access.client.to_string(), access.witnessed);
+        Self { keys_sha256: access.keys_sha256, reader, by, at, witnessed, permitted }
     }
 
     /// Whether the export has openings at all.
@@ -84,7 +100,8 @@ impl Scope {
     }
 
     /// The fields of an entry whose openings it has; none unless everything that might contribute to
-    /// what the entry answered is what its reader may learn too.
+    /// what the entry answered is what its reader may learn too. Where nothing might, everything that was
+    /// decided about has to be, or the question its reader's own.
     pub fn opened(&self, kind: &str, body: &str) -> &'static [&'static str] {
         let Some(permitted) = self.permitted.as_ref().filter(|_| OPENED_TYPES.contains(&kind)) else { return &[] };
         let Ok(decided) = serde_json::from_str::<Decided>(body) else { return &[] };
@@ -92,11 +109,20 @@ impl Scope {
         let delivered =
             |line: &Line| decided.feeds.iter().any(|it| it.supplier == line.supplier && it.feed == line.feed);
         let permits = |line: &Line| line.outcome == Contribution::Permitted && delivered(line);
-        let mut contributed = decided.decisions.iter().filter(|line| permits(line)).cloned();
-        if !contributed.all(|line| permitted.contains(&(line.supplier, line.feed, line.item))) {
-            return &[];
+        let contributed: Vec<&Line> = decided.decisions.iter().filter(|line| permits(line)).collect();
+        let covers = |line: &Line| permitted.contains(&(line.supplier.clone(), line.feed.clone(), line.item.clone()));
+        let is_its = self.reader.as_ref() == Some(&decided.recipient);
+        let covered = if contributed.is_empty() {
+            // A refusal, or nothing that could contribute: whoever could have asked the same, or did.
+            is_its || (!decided.decisions.is_empty() && decided.decisions.iter().all(covers))
+        } else {
+            contributed.into_iter().all(covers)
+        };
+        match (covered, is_its) {
+            (false, _) => &[],
+            (true, true) => &OPENED_TO_ITS_RECIPIENT,
+            (true, false) => &OPENED_FIELDS,
         }
-        if self.reader.as_ref() == Some(&decided.recipient) { &OPENED_TO_ITS_RECIPIENT } else { &OPENED_FIELDS }
     }
 }
 
@@ -158,11 +184,15 @@ mod tests {
         };
         let body = |lines: &[String]| of("another", lines);
         let lines = [line("A1", "permitted"), line("A9", "withheld")];
-        assert_eq!(scope.opened("enquiry", &body(&lines)), ["actor", "case"], "another's answer stays closed");
+        assert_eq!(scope.opened("enquiry", &body(&lines)), ["actor"], "another's answer and case stay closed");
         let reader = scope.reader.clone().expect("somebody");
         assert_eq!(scope.opened("enquiry", &of(&reader, &lines)), ["actor", "answer", "case"], "its own");
         assert!(scope.opened("enquiry", &body(&[line("A1", "permitted"), line("A9", "permitted")])).is_empty());
-        assert_eq!(scope.opened("enquiry", &body(&[])), ["actor", "case"], "a refusal");
+        assert!(scope.opened("enquiry", &body(&[])).is_empty(), "another's refusal before anything was decided about");
+        assert_eq!(scope.opened("enquiry", &of(&reader, &[])), ["actor", "answer", "case"], "its own");
+        let refused = |item: &str| body(&[line(item, "withheld")]);
+        assert_eq!(scope.opened("enquiry", &refused("A1")), ["actor"], "what its clause covers");
+        assert!(scope.opened("enquiry", &refused("A9")).is_empty(), "what it does not");
         assert!(scope.opened("family.change", &body(&[])).is_empty(), "another type");
         assert!(scope.opened("enquiry", "{}").is_empty());
     }

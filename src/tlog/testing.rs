@@ -7,7 +7,9 @@ use super::cosignature::Ed25519Signer;
 use super::digest::Digest;
 use super::entry::*;
 use super::note::{KeyId, NoteSigner, NoteVerifier, SigningFailed, TYPE_ED25519, key_id};
-use crate::domain::ids::{EventId, MatchRunId, PossibleMatchId, ReferralId, SubmissionId};
+use crate::domain::ids::{
+    EventId, IncidentId, MatchRunId, NoticeId, PossibleMatchId, RecallId, ReferralId, SubmissionId,
+};
 use crate::domain::time::Timestamp;
 
 pub(super) const ORIGIN: &str = "gw.example/2026";
@@ -126,6 +128,7 @@ pub(super) fn enquiry(number: usize) -> Body {
         purpose: "family-support".parse().expect("a code"),
         relationship: code("open-case"),
         role: "practitioner".parse().expect("a code"),
+        emergency: None,
         mode: code("areas"),
         outcome: if number % 7 == 3 { Outcome::Refused(code("ceiling")) } else { Outcome::Answered },
         decisions: vec![withheld.clone(), decision("schools", "A1"), decision("schools", "A2")],
@@ -135,6 +138,7 @@ pub(super) fn enquiry(number: usize) -> Body {
             case: case.commitment(),
             actor: actor.commitment(),
             answer: answer.commitment(),
+            names: None,
         },
         shield_opening: ShieldOpening::new([number as u8; SHIELD_OPENING_BYTES]),
     }))
@@ -180,7 +184,41 @@ pub(super) fn bodies() -> Vec<Body> {
             from: Some(AgreementState::InForce),
             to: AgreementState::Suspended,
             by: code("ig-officer-2"),
+            approved_by: Vec::new(),
             reason: code("incident"),
+        }),
+        Body::SubjectCase(Box::new(SubjectCase {
+            matter: Some(code("0199b4a0-7c00-7000-8000-000000000009")),
+            right: code("access"),
+            action: code("opened"),
+            agency: Some("schools".parse().expect("a code")),
+            client: code("schools-1"),
+            role: Some("dpo".parse().expect("a code")),
+            reason: None,
+            result: None,
+            due: Some(code("2026-10-20")),
+            commitments: SubjectCommitments {
+                actor: Opening::new("actor", [1; 32], b"user".to_vec()).commitment(),
+                detail: Opening::new("detail", [2; 32], b"records".to_vec()).commitment(),
+            },
+        })),
+        Body::LegalHold(LegalHold {
+            hold: code("0199b4a0-7c00-7000-8000-00000000000a"),
+            covers: code("agency"),
+            name: Some(code("schools")),
+            action: code("placed"),
+            by: code("ig-officer-1"),
+            reason: code("inquiry:2026-1"),
+        }),
+        Body::Deletion(Deletion {
+            item: code("subject-cases"),
+            programme_sha256: Digest::of(b"programme"),
+            months: 24,
+            before: Timestamp::from_micros(0),
+            count: 3,
+            held: 1,
+            digest: Digest::of(b"numbers"),
+            by: code("retention-job"),
         }),
         Body::AgencyStatus(AgencyStatus {
             agency: "schools".parse().expect("a code"),
@@ -268,15 +306,35 @@ pub(super) fn bodies() -> Vec<Body> {
             weights_sha256: Digest::of(b"weights"),
             match_keys_sha256: Digest::of(b"match keys"),
             generation: 12,
-            records: 6667,
-            accepted: 1667,
+            records: Some(6667),
+            accepted: Some(1667),
             false_links_per_10000_in_thousandths: 2261,
             by: code("analyst-1"),
+            commitments: None,
         }),
     ];
-    let all = [all, matches(), runs(), vec![weights_step()]].concat();
+    let all = [
+        all,
+        matches(),
+        runs(),
+        vec![weights_step(), fuzzy_step(), log_witnesses()],
+        recalls(),
+        governed(),
+        reviews(),
+        activation(),
+    ]
+    .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");
     all
+}
+
+fn log_witnesses() -> Body {
+    Body::LogWitnesses(LogWitnesses {
+        witnesses: vec![WitnessNamed { name: Some(code("witness.example")), key_sha256: Digest::of(b"a key") }],
+        quorum: 1,
+        stop_after_minutes: 240,
+        reason: None,
+    })
 }
 
 /// Weights that took effect.
@@ -288,11 +346,130 @@ fn weights_step() -> Body {
         generation: 13,
         records: Some(6667),
         weighed: Some(120),
-        joined: 31,
-        parted: 2,
+        joined: Some(31),
+        parted: Some(2),
         pairs_sha256: Digest::of(b"pairs"),
         by: code("analyst-1"),
+        commitments: None,
     })
+}
+
+/// Fuzzy encodings that took effect.
+fn fuzzy_step() -> Body {
+    Body::FuzzyStep(FuzzyStep {
+        step: code("apply"),
+        privacy: code("weakest-of-three"),
+        encoding_sha256: Some(Digest::of(b"encoding profile")),
+        threshold_in_thousandths: Some(850),
+        match_keys_sha256: Digest::of(b"match keys"),
+        generation: 14,
+        pairs_sha256: Digest::of(b"fuzzy pairs"),
+        by: code("analyst-1"),
+        commitments: NumberCommitments { numbers: Opening::new("numbers", [9; 32], b"numbers".to_vec()).commitment() },
+    })
+}
+
+/// What is logged about recalls.
+fn recalls() -> Vec<Body> {
+    let recall = RecallId::from_slice(&[0x2b; 16]).expect("16 bytes");
+    let notice = NoticeId::from_slice(&[0x2c; 16]).expect("16 bytes");
+    let wrong = Opening::new("wrong", [9; 32], b"wrong".to_vec()).commitment();
+    vec![
+        Body::RecallOpen(RecallOpen {
+            recall,
+            named_by: code("record"),
+            agency: Some("schools".parse().expect("a code")),
+            client: Some(code("schools-mis")),
+            role: Some("education-welfare-officer".parse().expect("a code")),
+            by: None,
+            reason: code("twin-or-sibling"),
+            commitments: RecallCommitments { wrong },
+        }),
+        Body::RecallNotice(RecallNotice {
+            recall,
+            notice,
+            recipient: "early-help".parse().expect("a code"),
+            of: code("answer"),
+            entry: Some(event(1)),
+            certain: YesNo::Yes,
+            commitments: NoticeCommitments { notice: Opening::new("notice", [9; 32], b"notice".to_vec()).commitment() },
+        }),
+        Body::RecallStep(RecallStep {
+            recall,
+            step: code("told"),
+            looked_at: 5,
+            untouched: 2,
+            wrong: 3,
+            unsettled: 1,
+            engagements: 1,
+            families: 1,
+        }),
+        Body::NoticeAcknowledgement(NoticeAcknowledgement {
+            notice,
+            agency: "early-help".parse().expect("a code"),
+            client: code("early-help-cms"),
+            role: "practitioner".parse().expect("a code"),
+            action: code("record-corrected"),
+        }),
+    ]
+}
+
+/// What is logged about incidents, emergencies and decisions not to share.
+fn governed() -> Vec<Body> {
+    let incident = IncidentId::from_slice(&[0x2d; 16]).expect("16 bytes");
+    let commitment = |field: &str| Opening::new(field, [9; 32], field.as_bytes().to_vec()).commitment();
+    vec![
+        Body::IncidentStep(IncidentStep {
+            incident,
+            aware_at: at(0),
+            nature: code("wrong-match"),
+            to: code("decided"),
+            risk: Some(code("risk")),
+            notify_commissioner: Some(YesNo::Yes),
+            notify_people: Some(YesNo::No),
+            late_reason: None,
+            reason: code("limited-harm"),
+            record_sha256: Digest::of(b"record"),
+            by: code("dpo-1"),
+            seconded_by: Some(code("siro-1")),
+        }),
+        Body::IncidentLink(IncidentLink {
+            incident,
+            of: code("recall"),
+            name: code("2b2b2b2b-2b2b-2b2b-2b2b-2b2b2b2b2b2b"),
+            by: code("dpo-1"),
+        }),
+        Body::EmergencyReview(EmergencyReview {
+            entry: event(1),
+            agency: "early-help".parse().expect("a code"),
+            client: Some(code("early-help-cms")),
+            role: Some("team-manager".parse().expect("a code")),
+            by: None,
+            finding: code("justified"),
+            reason: code("immediate-danger"),
+            in_time: YesNo::Yes,
+            commitments: Some(ReviewerCommitments { actor: commitment("actor") }),
+        }),
+        Body::NotShared(NotShared {
+            agency: "schools".parse().expect("a code"),
+            asked_by: code("landlord"),
+            items: vec![code("A2"), code("lead")],
+            purpose: "family-support".parse().expect("a code"),
+            agreement: None,
+            reason: code("no-agreement"),
+            basis: code("UKGDPR-art5-1-b"),
+            client: None,
+            role: None,
+            by: Some(code("ig-officer-2")),
+            commitments: NotSharedCommitments { case: None, actor: None },
+        }),
+        Body::ShieldReview(ShieldReview {
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            role: "shield-officer".parse().expect("a code"),
+            commitments: ShieldReviewCommitments { review: commitment("review") },
+        }),
+    ]
 }
 
 fn referral_step() -> Body {
@@ -378,9 +555,13 @@ fn runs() -> Vec<Body> {
         outcome: Outcome::Answered,
         sha256: Some(Digest::of(b"output")),
         snapshot_sha256: Some(Digest::of(b"snapshot")),
-        counts: vec![RunCount { of: code("families"), count: 1966 }, RunCount { of: code("persons"), count: 7078 }],
+        counts: Some(vec![
+            RunCount { of: code("families"), count: 1966 },
+            RunCount { of: code("persons"), count: 7078 },
+        ]),
         decisions: Vec::new(),
-        commitments: RunCommitments { actor },
+        ground: None,
+        commitments: RunCommitments { actor, counts: None },
     };
     vec![
         Body::MatchRun(Box::new(MatchRun {
@@ -408,7 +589,7 @@ fn runs() -> Vec<Body> {
                 as_at: at(0),
                 digest: Digest::of(b"delivery"),
             }],
-            commitments: RunCommitments { actor },
+            commitments: RunCommitments { actor, counts: None },
         })),
         Body::MatchRunStep(Box::new(step)),
         log_access(),
@@ -437,8 +618,90 @@ pub(super) fn log_access() -> Body {
         count: 10,
         openings: code("permitted"),
         decisions: like.decisions,
+        commitments: None,
+        witnessed: None,
         keys_sha256: Some(Digest::of(b"keys")),
     }))
+}
+
+/// What is logged about reviews and alerts.
+fn reviews() -> Vec<Body> {
+    let (agency, by) = ("schools".parse().expect("a code"), code("ig-officer-2"));
+    vec![
+        Body::ReviewOfficer(ReviewOfficer {
+            account: by.clone(),
+            agency: "programme-team".parse().expect("a code"),
+            action: code("registered"),
+            keys: vec![code("ed25519-0011223344556677")],
+            clients: vec![code("programme-desk")],
+            has_user_references: YesNo::Yes,
+            by: code("operator-1"),
+            reason: code("appointed:2026-03"),
+        }),
+        Body::ReviewPlan(Box::new(ReviewPlan {
+            strategy: code("stratified"),
+            seed: Digest::of(b"dice"),
+            seed_from: code("given"),
+            since: at(0),
+            until: at(9),
+            first: 0,
+            log_size: 9,
+            filters: vec![Filter { by: code("agency"), value: code("schools") }],
+            entries: Vec::new(),
+            size: 20,
+            minimum: 2,
+            population: 412,
+            population_sha256: Digest::of(b"population"),
+            strata: 7,
+            sample: 20,
+            sample_sha256: Digest::of(b"sample"),
+            by: by.clone(),
+            reason: code("quarter:2026-3"),
+        })),
+        Body::ReviewStep(Box::new(ReviewStep {
+            entry: event(1),
+            step: code("confirmed"),
+            from: code("proposed"),
+            to: code("due"),
+            agency: Some(agency),
+            finding: Some(code("not_justified_no_basis")),
+            severity: Some(code("high")),
+            action: Some(code("suspend_agreement")),
+            owner: Some(code("agreements-lead")),
+            due: Some(code("2026-10-31")),
+            agreement: Some("tff-2026/v3".parse().expect("a reference")),
+            look: Some(event(4)),
+            by: by.clone(),
+            reason: code("review:2026-09/14"),
+        })),
+        Body::ReviewReply(ReviewReply {
+            entry: event(1),
+            finding: event(5),
+            agency: "schools".parse().expect("a code"),
+            client: code("schools-mis"),
+            position: code("disputed"),
+            reason: code("letter:2026-118"),
+        }),
+        Body::AlertOpen(AlertOpen {
+            kind: code("low_match_rate"),
+            severity: code("medium"),
+            agency: Some("schools".parse().expect("a code")),
+            client: Some(code("schools-mis")),
+            day: code("2026-09-20"),
+            entry: None,
+            figures: vec![Figure { of: code("answered"), count: 80 }, Figure { of: code("known"), count: 3 }],
+        }),
+        Body::AlertStep(AlertStep {
+            alert: event(6),
+            step: code("escalate"),
+            from: code("open"),
+            to: code("escalated"),
+            escalated_to: Some(code("dpo")),
+            by: by.clone(),
+            reason: code("call:2026-09-21"),
+        }),
+        Body::AlertDecoy(AlertDecoy { action: code("registered"), decoys: 3, by, reason: code("plan:2026") }),
+    ]
 }
 
 pub(super) fn erasure(numbers: &[usize]) -> Body {
@@ -454,9 +717,11 @@ pub(super) fn submission(number: usize) -> Body {
         agreement: "tff-2026/v3".parse().expect("a reference"),
         mode: SubmissionMode::Snapshot,
         as_at: at(0),
-        rows_accepted: number as u64,
+        rows_accepted: Some(number as u64),
+        rows: None,
         rows_rejected: 0,
         tokens_retired: 0,
+        commitments: None,
         digest: Digest::of(b"delivery"),
     })
 }
@@ -467,6 +732,33 @@ pub(super) fn small_entry(number: usize) -> Vec<u8> {
 
 pub(super) fn small_entry_of(log: &str, number: usize) -> Vec<u8> {
     render(log, number, submission(number))
+}
+
+/// How an agreement comes into force: asked for, approved, done.
+fn activation() -> Vec<Body> {
+    vec![
+        Body::AgreementRequest(AgreementRequest {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            action: code("asked"),
+            by: code("ig-officer-1"),
+            reason: code("board:2026-11"),
+        }),
+        Body::AgreementApproval(AgreementApproval {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            by: code("ig-officer-2"),
+        }),
+        Body::AgreementStatus(AgreementStatus {
+            agreement: "tff-2026/v3".parse().expect("a reference"),
+            sha256: Digest::of(b"agreement"),
+            from: Some(AgreementState::Signed),
+            to: AgreementState::InForce,
+            by: code("ig-officer-1"),
+            approved_by: vec![code("ig-officer-2"), code("ig-officer-3")],
+            reason: code("board:2026-11"),
+        }),
+    ]
 }
 
 pub(super) fn render(log: &str, number: usize, body: Body) -> Vec<u8> {

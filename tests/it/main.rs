@@ -1,6 +1,7 @@
 //! The integration tests, one binary: whatever needs a database, a socket or a process, and what
 //! holds for the tree as a whole.
 
+mod access_matrix;
 mod api;
 mod architecture;
 mod authorisation;
@@ -18,6 +19,9 @@ mod openapi;
 mod operate;
 mod possible_matches;
 mod readme;
+mod recalls;
+mod review;
+mod rights;
 mod statistics;
 mod store;
 mod support;

@@ -40,6 +40,8 @@ pub(in crate::app) struct Found {
     pub(in crate::app) members: Vec<Member>,
     /// The names of each member's records, in the order of the statements.
     pub(in crate::app) records: Vec<Vec<RecordName>>,
+    /// Which of the members is the person that was asked about.
+    pub(in crate::app) asked_about: usize,
     /// Whether the person is known within the set.
     pub(in crate::app) is_known: bool,
     /// Whether the answer is for a family.
@@ -54,7 +56,7 @@ impl Found {
     /// What is found where nobody is asked about.
     pub(in crate::app) fn nobody() -> Self {
         let (members, records, tokens) = (Vec::new(), Vec::new(), Vec::new());
-        Self { members, records, is_known: false, is_family: false, hidden: 0, tokens }
+        Self { members, records, asked_about: 0, is_known: false, is_family: false, hidden: 0, tokens }
     }
 }
 
@@ -89,10 +91,10 @@ impl Gateway {
         let is_home = self.look_for_family(&mut seen, &look, &homes).await?;
         let unit = if is_home { permitted.charge.unit } else { Unit::Person };
 
-        let (persons, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
+        let (persons, place, is_known, is_family) = seen.answered_for(&tokens, &carried, unit, policies);
         let (members, records) = persons.into_iter().map(|person| (person.member, person.records)).unzip();
         let asked_with = [asked_about, carried].concat();
-        Ok(Found { members, records, is_known, is_family, hidden, tokens: asked_with })
+        Ok(Found { members, records, asked_about: place, is_known, is_family, hidden, tokens: asked_with })
     }
 
     /// Every family of the permitted set, by the minimal rule: those that an enquiry about any of their
@@ -202,12 +204,16 @@ pub(super) struct Look<'a> {
     pub(super) asked: &'a Asked<'a>,
 }
 
-/// Without records of suspended feeds, the asker's own among them, which are not even stepping stones;
+/// Without records of suspended feeds and those that a person's right keeps from use, the asker's own among
+/// them, which are not even stepping stones;
 /// and of the others only the tokens that match: those of a frozen or retired epoch, and those that an
 /// agency retired, are as if never stored.
 pub(super) fn contributing(mut records: Vec<VisibleRecord>, look: &Look<'_>) -> Vec<VisibleRecord> {
     let policies = look.asked.policies;
-    records.retain(|record| !policies.is_suspended(&record.agency, &record.feed));
+    records.retain(|record| {
+        let (agency, feed) = (&record.agency, &record.feed);
+        !policies.is_suspended(agency, feed) && !policies.is_held_back(agency, feed, &record.reference)
+    });
     for record in &mut records {
         record.tokens = policies.matching(&record.tokens);
         record.households.retain(|token| policies.matches(token));
@@ -301,6 +307,7 @@ impl Seen {
                 continue;
             }
             let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
+            look.asked.policies.contest((&record.agency, &record.feed, &record.reference), &mut evidence);
             let came_as = feeds.iter().find(|feed| feed.agency == record.agency && feed.feed == record.feed);
             let Some(came_as) = came_as.map(supplier_feed) else {
                 continue; // its feed is suspended or not visible: neither is the record
@@ -349,28 +356,29 @@ impl Seen {
         homes.map(|home| home.value).collect()
     }
 
-    /// The family, the person alone, or nobody.
+    /// The family, the person alone, or nobody; and which of them the question is about.
     fn answered_for(
         &self,
         tokens: &[StoredToken],
         carried: &[StoredToken],
         unit: Unit,
         policies: &Policies,
-    ) -> (Vec<Person>, bool, bool) {
+    ) -> (Vec<Person>, usize, bool, bool) {
         let Some((person, clusters)) = self.person(tokens, policies) else {
-            return (Vec::new(), false, false);
+            return (Vec::new(), 0, false, false);
         };
         if unit == Unit::Person {
-            return (vec![self.named(&clusters[person])], true, false);
+            return (vec![self.named(&clusters[person])], 0, true, false);
         }
         let residents: Vec<Resident> = clusters.iter().map(|cluster| self.resident(cluster)).collect();
         let households = households(&residents);
         match family_of(person, &household_tokens(carried), &households) {
             AnsweredFor::Family(family) => {
                 let family = &households[family].members;
-                (family.iter().map(|&member| self.named(&clusters[member])).collect(), true, true)
+                let asked_about = family.iter().position(|&member| member == person).unwrap_or(0);
+                (family.iter().map(|&member| self.named(&clusters[member])).collect(), asked_about, true, true)
             }
-            AnsweredFor::Alone(_) => (vec![self.named(&clusters[person])], true, false),
+            AnsweredFor::Alone(_) => (vec![self.named(&clusters[person])], 0, true, false),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::evidence::{Look, Seen, connected, contributing};
-use super::log_entry::Asked;
+use super::log_entry::{Asked, Kept};
 use super::{EnquiryError, Question, ceiling_key, supplier_feed, terms};
 use crate::app::caller::AgencyCaller;
 use crate::app::error::AppError;
@@ -85,14 +85,22 @@ pub struct Logged {
     pub receipt: String,
 }
 
-/// What the sealed opening of a look at a family holds.
+/// What the sealed opening of a look at a family holds: the evidence, and nothing that names the family
+/// or its records. What was said, numbers and references among it, is in the opening `names`.
 #[derive(Serialize)]
-struct FamilyOpening<'a, T> {
-    said: &'a T,
+struct FamilyOpening<'a> {
     onward: &'a str,
     criteria_version: &'a str,
     members: &'a [&'a Member],
     submissions: Vec<(&'a str, &'a str, crate::domain::ids::SubmissionId)>,
+}
+
+/// What the opening `names` of a look at a family holds.
+#[derive(Serialize)]
+struct FamilyNames<'a, S> {
+    said: &'a S,
+    /// The names of each member's records, so that a wrong match is found again.
+    records: Vec<&'a [RecordName]>,
 }
 
 impl Permission<'_> {
@@ -155,14 +163,7 @@ impl Gateway {
             }
         };
         let entry = self.family_refusal_entry(&asked, subject, &hits, lines)?;
-        let (disclosure, receipt) = (entry.id, self.receipt(entry.id, entry.leaf_hash, entry.at)?);
-        let decided_on = asked.decided_on(self.programme());
-        let refusal =
-            Disclosure { entry, decided_on, ceilings: Vec::new(), over_ceiling: None, reply: None, engagement: None };
-        if self.writer().commit(refusal).await? == Written::Outdated {
-            return Ok(None);
-        }
-        self.wake_sequencer();
+        let Some((disclosure, receipt)) = self.write_refusal(&asked, entry).await? else { return Ok(None) };
         Err(EnquiryError::NotPermitted { disclosure, hits, receipt })
     }
 
@@ -220,15 +221,21 @@ impl Gateway {
         let members: Vec<&Member> = found.people.iter().map(|person| &person.member).collect();
         let submissions = asked.feeds.iter();
         let opening = FamilyOpening {
-            said,
             onward: permitted.onward().as_str(),
             criteria_version: &permitted.criteria_version,
             members: &members,
             submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
         };
-        let opening = serde_json::to_vec(&opening).map_err(|_| AppError::Internal("an opening cannot be written"))?;
+        let unwritten = |_| AppError::Internal("an opening cannot be written");
+        let answer = serde_json::to_vec(&opening).map_err(unwritten)?;
+        let records = found.people.iter().map(|person| &person.records[..]).collect();
+        let names = serde_json::to_vec(&FamilyNames { said, records }).map_err(unwritten)?;
+        let opening = Kept { answer, names: Some(names) };
         let about = (subject.clone(), &found.tokens[..], found.hidden);
-        let (entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
+        let (mut entry, over_ceiling) = self.family_entries(id, asked, permitted, about, opening)?;
+        // Whoever asks about a family by its number asks about each of its people.
+        let names = found.people.iter().flat_map(|person| &person.records);
+        entry.records = names.map(|name| self.record_use((&name.agency, &name.feed, &name.reference), true)).collect();
         let (leaf, refused_leaf) = (entry.leaf_hash, over_ceiling.leaf_hash);
         let disclosure = Disclosure {
             entry,
@@ -237,6 +244,7 @@ impl Gateway {
             over_ceiling: Some(over_ceiling),
             reply: None,
             engagement: None,
+            emergency: None,
         };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();

@@ -32,6 +32,7 @@ use crate::tlog::entry::{
 const SUBJECT_LENGTH: usize = 1536;
 const REFERENCE_LENGTH: usize = 96;
 const ANSWER_STEP: usize = 4096;
+/// Where the names of records are sealed within an opening.
 /// An opening begins with the commitment's salt.
 const SALT_BYTES: usize = 32;
 
@@ -83,8 +84,24 @@ struct AnswerOpening<'a> {
     members: &'a [Member],
     judgements: &'a [Judgement],
     submissions: Vec<(&'a str, &'a str, SubmissionId)>,
-    #[serde(flatten)]
-    aside: Aside<'a>,
+    /// What left with the answer of a claim's journey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a serde_json::Value>,
+}
+
+/// What an entry's sealed openings hold of an answer.
+pub(in crate::app) struct Kept {
+    /// The answer and its evidence.
+    pub(in crate::app) answer: Vec<u8>,
+    /// What names records or families, where the journey keeps it: in an opening of its own, which no
+    /// auditor's bundle has.
+    pub(in crate::app) names: Option<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for Kept {
+    fn from(answer: Vec<u8>) -> Self {
+        Self { answer, names: None }
+    }
 }
 
 /// What sister journeys of the enquiry keep beside the answer.
@@ -93,8 +110,8 @@ pub(in crate::app) struct Aside<'a> {
     /// The names of each member's records, so that the same person is found again later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::app) records: Option<&'a [Vec<RecordName>]>,
-    /// What left with the answer of a claim's journey.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What left with the answer of a claim's journey; it names persons by the recipient's pseudonyms alone.
+    #[serde(skip)]
     pub(in crate::app) claim: Option<&'a serde_json::Value>,
 }
 
@@ -136,12 +153,21 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         found: &Found,
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft(id, asked, &lines, &found.tokens, found.hidden)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
-        Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
+        let mut answer = self.finish(draft, asked, Outcome::Answered, opening)?;
+        for (member, records) in found.records.iter().enumerate() {
+            let of = |name: &RecordName| {
+                let is_asked_about = member == found.asked_about;
+                self.record_use((&name.agency, &name.feed, &name.reference), is_asked_about)
+            };
+            answer.records.extend(records.iter().map(of));
+        }
+        Ok((answer, refusal))
     }
 
     /// The entry of a refusal by agreement.
@@ -157,7 +183,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft(id, asked, &lines, &tokens, 0)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// The question's blinded tokens, then those of the address that it carries.
@@ -210,12 +236,13 @@ impl Gateway {
             criteria_version: code(&version.name())?,
             purpose: question.purpose.clone(),
             relationship: code(question.relationship.as_str())?,
+            emergency: question.emergency.map(|danger| code(danger.as_str())).transpose()?,
             role: question.role.clone(),
             mode: code(form)?,
             outcome: Outcome::Answered,
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds(asked, lines),
-            commitments: Commitments { subject, case, actor, answer: subject },
+            commitments: Commitments { subject, case, actor, answer: subject, names: None },
             shield_opening: self.shield_opening(id, hidden)?,
         };
         let openings = vec![("subject", sealed_subject), ("case", sealed_case), ("actor", sealed_actor)];
@@ -223,12 +250,17 @@ impl Gateway {
     }
 
     /// The entry of a draft with an outcome and the answer's commitment.
-    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, answer: Vec<u8>) -> Result<NewEvent, AppError> {
+    fn finish(&self, draft: Draft, asked: &Asked<'_>, outcome: Outcome, kept: Kept) -> Result<NewEvent, AppError> {
         let Draft { is_family, id, mut body, mut openings, tags } = draft;
         let Asked { caller, question, view, .. } = asked;
-        let (commitment, sealed) = self.commit(id, "answer", answer, 0)?;
+        let (commitment, sealed) = self.commit(id, "answer", kept.answer, 0)?;
         body.commitments.answer = commitment;
         openings.push(("answer", sealed));
+        if let Some(names) = kept.names {
+            let (commitment, sealed) = self.commit(id, "names", names, 0)?;
+            body.commitments.names = Some(commitment);
+            openings.push(("names", sealed));
+        }
         let outcome_word = if outcome == Outcome::Answered { "answered" } else { "refused" };
         body.outcome = outcome;
         let body = Box::new(body);
@@ -250,11 +282,12 @@ impl Gateway {
         asked: &Asked<'_>,
         permitted: &Permitted,
         about: (Vec<u8>, &[StoredToken], i64),
-        opening: Vec<u8>,
+        opening: Kept,
     ) -> Result<(NewEvent, NewEvent), AppError> {
         let lines: Vec<&decision::Decision> = permitted.decisions.iter().collect();
         let draft = self.draft_about(id, asked, &lines, about, true)?;
-        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), to_json(&["ceiling"])?)?;
+        let refusal = to_json(&["ceiling"])?.into();
+        let refusal = self.finish(draft.clone(), asked, Outcome::Refused(code("ceiling")?), refusal)?;
         Ok((self.finish(draft, asked, Outcome::Answered, opening)?, refusal))
     }
 
@@ -271,7 +304,7 @@ impl Gateway {
         let lines: Vec<&decision::Decision> = decisions.iter().collect();
         let rules: Vec<&str> = hits.iter().map(|hit| hit.rule.as_str()).collect();
         let draft = self.draft_about(id, asked, &lines, (subject, &[], 0), true)?;
-        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?)
+        self.finish(draft, asked, Outcome::Refused(reason), to_json(&rules)?.into())
     }
 
     /// A salted commitment and its sealed opening: salt, then value.
@@ -325,16 +358,16 @@ impl Gateway {
     }
 }
 
-/// What the sealed opening of an answer holds.
+/// What the sealed openings of an answer hold.
 pub(in crate::app) fn answer_opening(
     asked: &Asked<'_>,
     permitted: &Permitted,
     found: &Found,
     answered: &Answered,
-    aside: Aside<'_>,
-) -> Result<Vec<u8>, AppError> {
+    aside: &Aside<'_>,
+) -> Result<Kept, AppError> {
     let submissions = asked.feeds.iter();
-    to_json(&AnswerOpening {
+    let answer = to_json(&AnswerOpening {
         answer: &answered.answer,
         onward: permitted.onward().as_str(),
         legacy_tokens: asked.legacy_agencies(permitted),
@@ -344,8 +377,10 @@ pub(in crate::app) fn answer_opening(
         members: &found.members,
         judgements: answered.assessment.as_ref().map_or(&[], |assessment| &assessment.judgements),
         submissions: submissions.map(|f| (f.agency.as_str(), f.feed.as_str(), f.submission)).collect(),
-        aside,
-    })
+        claim: aside.claim,
+    })?;
+    let names = aside.records.map(|_| to_json(aside)).transpose()?;
+    Ok(Kept { answer, names })
 }
 
 /// SHA-256 of the question without anything that stands for a person: tokens, case and user, and

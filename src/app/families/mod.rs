@@ -199,6 +199,7 @@ impl Gateway {
             purpose: terms.purpose.clone(),
             mode,
             relationship: terms.relationship,
+            emergency: None,
             role: terms.role.clone(),
             case: terms.case.clone(),
             user: terms.user.clone(),

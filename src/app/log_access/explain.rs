@@ -70,6 +70,21 @@ pub(super) fn decided(body: &Body) -> Option<Decided<'_>> {
     match body {
         Body::Enquiry(enquiry) | Body::FamilyDisclosure(enquiry) => of!(enquiry),
         Body::Statistics(table) => of!(table),
+        Body::MatchView(view) => of!(view),
+        Body::MatchRun(run) => of!(run),
+        Body::MatchRunStep(step) => {
+            let ground = step.ground.as_ref()?;
+            Some(Decided {
+                agreement_sha256: step.agreement_sha256.as_ref(),
+                rules_sha256: &step.rules_sha256,
+                programme_sha256: &ground.programme_sha256,
+                agencies_sha256: &ground.agencies_sha256,
+                match_keys_sha256: &ground.match_keys_sha256,
+                outcome: &step.outcome,
+                decisions: &step.decisions,
+                feeds: &[],
+            })
+        }
         _ => None,
     }
 }
@@ -88,9 +103,25 @@ impl Gateway {
     ) -> Result<EntryRead, LogAccessError> {
         for _ in 0..MOST_TRIES {
             let look = self.decide_look(caller, grounds).await?;
-            let read = if look.decided.is_ok() { Some(self.explained(event).await?) } else { None };
+            let mut read = None;
+            if look.decided.is_ok() {
+                read = match self.explained(event).await {
+                    Err(LogAccessError::Unknown) => None,
+                    read => Some(read?),
+                };
+                if read.is_none() {
+                    if self.log_look(&look, &Seen::of_nothing("read")).await?.is_none() {
+                        continue;
+                    }
+                    return Err(LogAccessError::Unknown);
+                }
+            }
             let index = read.as_ref().and_then(|(_, index, _, _)| *index);
-            let Some(logged) = self.log_look(&look, &Seen::of_entry("read", event, index)).await? else { continue };
+            let seen = match &read {
+                Some(_) => Seen::of_entry("read", event, index),
+                None => Seen::of_nothing("read"),
+            };
+            let Some(logged) = self.log_look(&look, &seen).await? else { continue };
             let Some((proved, index, texts, sentences)) = read else { break };
             return Ok(EntryRead { logged, proved, index, texts, sentences });
         }

@@ -14,9 +14,11 @@ use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
 use super::super::past::PastError;
+use super::super::statistics;
 use super::explain::{Decided, decided};
 use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
-use crate::domain::agreement::AnswerMode;
+use crate::domain::agency::AgencyKind;
+use crate::domain::agreement::{Agreement, AnswerMode};
 use crate::domain::ids::EventId;
 use crate::domain::programme::{Programme, Relationship};
 use crate::domain::time::Timestamp;
@@ -50,8 +52,12 @@ pub struct Replayed {
 pub enum AnswerAgain {
     /// The answer that was given.
     Same,
-    /// Another one: something was altered, or the program judges otherwise now.
+    /// Another one: the program judges otherwise now.
     Differs,
+    /// The opening is not what the entry commits to: it was altered.
+    Altered,
+    /// The opening does not open, or holds something else.
+    Unreadable,
     /// The evidence was erased, or the programme file of that day is not there.
     Gone,
     /// The entry answers nothing about a person.
@@ -64,6 +70,8 @@ impl AnswerAgain {
         match self {
             Self::Same => "same",
             Self::Differs => "differs",
+            Self::Altered => "altered",
+            Self::Unreadable => "unreadable",
             Self::Gone => "gone",
             Self::None => "none",
         }
@@ -86,6 +94,10 @@ struct Asked {
     /// `None` where the journey takes the first that the purpose allows.
     relationship: Option<Relationship>,
     for_statistics: bool,
+    /// Whether it is refused to everybody but the programme team.
+    for_the_team: bool,
+    /// A match run: a reply may stand for a feed that has not come.
+    hears_replies: bool,
 }
 
 impl Asked {
@@ -98,18 +110,58 @@ impl Asked {
                 purpose: it.purpose.clone(),
                 role: it.role.clone(),
                 mode: mode_of(&it.mode)?,
-                relationship: Some(Relationship::ALL.into_iter().find(|one| one.as_str() == it.relationship.as_str())?),
+                relationship: Some(relationship_of(&it.relationship)?),
                 for_statistics: false,
+                for_the_team: false,
+                hears_replies: false,
             },
             Body::Statistics(it) => Self {
                 recipient: it.recipient.clone(),
                 agreement: it.agreement.clone(),
                 purpose: it.purpose.clone(),
                 role: it.role.clone(),
-                mode: AnswerMode::Areas,
+                mode: statistics::mode_of(it.table.as_str()),
                 relationship: None,
                 for_statistics: true,
+                for_the_team: statistics::is_for_the_team(it.table.as_str()),
+                hears_replies: false,
             },
+            Body::MatchView(it) => Self {
+                recipient: it.recipient.clone(),
+                agreement: it.agreement.clone(),
+                purpose: it.purpose.clone(),
+                role: it.role.clone(),
+                mode: AnswerMode::Count,
+                relationship: Some(relationship_of(&it.relationship)?),
+                for_statistics: false,
+                for_the_team: false,
+                hears_replies: false,
+            },
+            Body::MatchRun(it) => Self {
+                recipient: it.recipient.clone(),
+                agreement: it.agreement.clone(),
+                purpose: it.purpose.clone(),
+                role: it.role.clone(),
+                mode: AnswerMode::Criteria,
+                relationship: Some(relationship_of(&it.relationship)?),
+                for_statistics: false,
+                for_the_team: false,
+                hears_replies: true,
+            },
+            Body::MatchRunStep(it) => {
+                let ground = it.ground.as_ref()?;
+                Self {
+                    recipient: it.agency.clone(),
+                    agreement: it.agreement.clone(),
+                    purpose: ground.purpose.clone(),
+                    role: it.role.clone(),
+                    mode: if it.step.as_str() == "list" { AnswerMode::Eligible } else { AnswerMode::Criteria },
+                    relationship: Some(relationship_of(&ground.relationship)?),
+                    for_statistics: false,
+                    for_the_team: false,
+                    hears_replies: it.step.as_str() != "list",
+                }
+            }
             _ => return None,
         })
     }
@@ -128,12 +180,16 @@ impl Asked {
             relationship,
         };
         let decide = if self.for_statistics { contributors_for_statistics } else { contributors };
+        let is_team = book.agency(&self.recipient).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
+        let refused = |rule: &str| rule.parse().map(Outcome::Refused).map_err(|_| AppError::Internal("a rule's id"));
         let (outcome, lines) = match decide(book, &terms, feeds, now) {
+            Ok(permitted) if self.for_the_team && !is_team => {
+                (refused(statistics::NOT_THE_TEAM.0)?, permitted.decisions)
+            }
             Ok(permitted) => (Outcome::Answered, permitted.decisions),
             Err(refusal) => {
                 let rule = refusal.hits.first().map_or("refused", |hit| hit.rule.as_str());
-                let rule = rule.parse().map_err(|_| AppError::Internal("a rule's id"))?;
-                (Outcome::Refused(rule), refusal.decisions)
+                (refused(rule)?, refusal.decisions)
             }
         };
         let mut lines = lines.iter().map(decision).collect::<Result<Vec<_>, _>>()?;
@@ -147,6 +203,10 @@ impl Asked {
         let declared = programme.purpose(&self.purpose)?;
         self.relationship.or_else(|| declared.relationships.first().copied())
     }
+}
+
+fn relationship_of(word: &Code) -> Option<Relationship> {
+    Relationship::ALL.into_iter().find(|one| one.as_str() == word.as_str())
 }
 
 /// The mode that an entry's word was decided as.
@@ -175,11 +235,22 @@ impl Gateway {
             let mut replayed = None;
             let index = self.store().leaf_index(event).await?;
             if look.decided.is_ok() {
-                let body = self.store().event_body(event).await?.ok_or(LogAccessError::Unknown)?;
+                // Read as it is shown: what is under no signed root is not replayed.
+                let Some(proved) = self.prove_entry(event).await? else {
+                    if self.log_look(&look, &Seen::of_nothing("replay")).await?.is_none() {
+                        continue;
+                    }
+                    return Err(LogAccessError::Unknown);
+                };
+                let body = proved.entry.into_bytes();
                 index_log(self.store()).await?;
                 replayed = Some(self.decided_again(event, index, &body).await?);
             }
-            let Some(logged) = self.log_look(&look, &Seen::of_entry("replay", event, index)).await? else { continue };
+            let seen = match &replayed {
+                Some(_) => Seen::of_entry("replay", event, index),
+                None => Seen::of_nothing("replay"),
+            };
+            let Some(logged) = self.log_look(&look, &seen).await? else { continue };
             let Some(replayed) = replayed else { break };
             return Ok(Replayed { logged, ..replayed });
         }
@@ -212,7 +283,7 @@ impl Gateway {
         Ok(match self.book_then(index, entry.at(), &was).await? {
             Err(missing) => Replayed { missing, today: Some(today), answer, ..none },
             Ok((book, unnamed)) => {
-                let feeds = feeds_then(&asked, &was, &unnamed)?;
+                let feeds = feeds_then(&asked, &was, &unnamed, &book)?;
                 match asked.decide(&book, &feeds, entry.at())? {
                     None => {
                         Replayed { today: Some(today), answer, ..unreplayable("The purpose was not declared then.") }
@@ -232,7 +303,8 @@ impl Gateway {
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let policies = self.policies_at(view.policy_revision).await?;
         let feeds = self.contributing_feeds(view.generation, &policies).await?;
-        let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+        let mut feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+        add_replied(asked, was, policies.book(), &mut feeds);
         let Some(came) = asked.decide(policies.book(), &feeds, view.now)? else {
             let gone = "The programme no longer declares the purpose: nothing would be answered.".to_owned();
             return Ok(Compared { is_same: false, differences: vec![gone] });
@@ -255,6 +327,8 @@ impl Gateway {
         match self.judge_again(event).await {
             Ok(judged) if judged.is_same => Ok(AnswerAgain::Same),
             Ok(_) => Ok(AnswerAgain::Differs),
+            Err(PastError::Altered) => Ok(AnswerAgain::Altered),
+            Err(PastError::Unreadable) => Ok(AnswerAgain::Unreadable),
             Err(PastError::Erased | PastError::NoProgramme) => Ok(AnswerAgain::Gone),
             Err(PastError::NoAnswer) => Ok(AnswerAgain::None),
             Err(PastError::App(error)) => Err(error),
@@ -264,7 +338,12 @@ impl Gateway {
 
 /// The feeds that were decided on, each with the agreement that it came under: as the lines of the
 /// entry name it, or else as the submissions before it do.
-fn feeds_then(asked: &Asked, was: &Decided<'_>, submitted: &[SupplierFeed]) -> Result<Vec<SupplierFeed>, AppError> {
+fn feeds_then(
+    asked: &Asked,
+    was: &Decided<'_>,
+    submitted: &[SupplierFeed],
+    book: &PolicyBook,
+) -> Result<Vec<SupplierFeed>, AppError> {
     let mut feeds = Vec::new();
     for line in was.decisions.iter().filter(|line| line.supplier != asked.recipient) {
         let named = line.supply.as_ref().and_then(|term| term.as_str().rsplit_once('/'));
@@ -276,7 +355,26 @@ fn feeds_then(asked: &Asked, was: &Decided<'_>, submitted: &[SupplierFeed]) -> R
             feeds.extend(submitted.iter().filter(is_it).cloned());
         }
     }
+    add_replied(asked, was, book, &mut feeds);
     feeds.sort();
     feeds.dedup();
     Ok(feeds)
+}
+
+/// A match run decides about a feed that has not come too, the one that a reply stands for: under the
+/// first agreement that would carry it.
+fn add_replied(asked: &Asked, was: &Decided<'_>, book: &PolicyBook, feeds: &mut Vec<SupplierFeed>) {
+    for line in was.decisions.iter().filter(|line| asked.hears_replies && line.supplier != asked.recipient) {
+        let carries = |agreement: &&Agreement| {
+            let mut terms = agreement.text.supplies().iter();
+            terms.any(|term| term.supplier == line.supplier && term.recipients.contains(&asked.recipient))
+        };
+        if !feeds.iter().any(|feed| feed.supplier == line.supplier && feed.feed == line.feed) {
+            feeds.extend(book.agreements().find(carries).map(|agreement| SupplierFeed {
+                supplier: line.supplier.clone(),
+                feed: line.feed.clone(),
+                agreement: agreement.text.reference().clone(),
+            }));
+        }
+    }
 }

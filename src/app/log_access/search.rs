@@ -6,14 +6,17 @@ use super::super::caller::AgencyCaller;
 use super::super::error::AppError;
 use super::super::gateway::Gateway;
 use super::super::log_index::index_log;
+use super::super::proof::check_leaf;
 use super::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 use crate::store::{FoundEntry, LogQuery};
-use crate::tlog::entry::{Code, Facet};
+use crate::tlog::entry::{Code, Entry, Facet};
 
 /// The most entries of one page.
 pub const MOST: u32 = 200;
+/// What stands in a search's entry for a value that no entry has.
+const UNKNOWN: &str = "unknown";
 
 /// What is searched for, newest entries first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,11 +71,12 @@ impl Gateway {
     ) -> Result<Page, LogAccessError> {
         for _ in 0..MOST_TRIES {
             let look = self.decide_look(caller, grounds).await?;
-            let mut seen = Seen { action: "search", filters: said(search), ..Seen::default() };
+            let mut seen = Seen { action: "search", ..Seen::default() };
             let (mut entries, mut next, mut size) = (Vec::new(), None, 0);
             if look.decided.is_ok() {
                 size = index_log(self.store()).await?;
                 (entries, next) = self.look_up(search).await?;
+                seen.filters = self.said(search, size, look.at()).await?;
                 seen.first = entries.last().map(|line| line.index);
                 seen.last = entries.first().map(|line| line.index);
                 seen.count = entries.len() as u64;
@@ -102,19 +106,27 @@ impl Gateway {
         let entries = found.into_iter().map(line).collect::<Result<_, _>>()?;
         Ok((entries, next))
     }
+    /// What the entry of the search says that was searched for. A value that no entry has is any text
+    /// that somebody typed, a name or a token perhaps, and the log is for ever: it is `unknown` there.
+    /// Likewise a moment or an index outside the log narrows nothing, and is left out.
+    async fn said(&self, search: &Search, size: u64, now: Timestamp) -> Result<Vec<(&'static str, String)>, AppError> {
+        let mut said = Vec::new();
+        for (facet, value) in &search.filters {
+            let is_known = self.store().is_facet(facet.as_str(), value.as_str()).await?;
+            said.push((facet.as_str(), if is_known { value.as_str() } else { UNKNOWN }.to_owned()));
+        }
+        let first = self.store().log_entries(0, 1).await?.into_iter().next();
+        let begun = first.and_then(|(_, body)| Entry::parse(&body).ok()).map(|entry| entry.at());
+        let is_within = |time: &Timestamp| begun.is_some_and(|begun| (begun..=now).contains(time));
+        let times = [("since", search.since), ("until", search.until)];
+        said.extend(times.into_iter().filter_map(|(name, time)| Some((name, time.filter(is_within)?.to_string()))));
+        said.extend(search.before.filter(|before| *before < size).map(|before| ("before", before.to_string())));
+        Ok(said)
+    }
 }
 
 fn line(found: FoundEntry) -> Result<FoundLine, AppError> {
+    check_leaf(&found.body, &found.leaf)?;
     let entry = String::from_utf8(found.body).map_err(|_| AppError::Internal("a log entry is not text"))?;
     Ok(FoundLine { index: found.index, event: found.event, entry })
-}
-
-/// What the entry of the search says that was searched for.
-fn said(search: &Search) -> Vec<(&'static str, String)> {
-    let mut said: Vec<(&'static str, String)> =
-        search.filters.iter().map(|(facet, value)| (facet.as_str(), value.as_str().to_owned())).collect();
-    let times = [("since", search.since), ("until", search.until)];
-    said.extend(times.into_iter().filter_map(|(name, time)| Some((name, time?.to_string()))));
-    said.extend(search.before.map(|before| ("before", before.to_string())));
-    said
 }

@@ -83,7 +83,7 @@ impl Gateway {
         }
     }
 
-    async fn families_of(&self, run: &StoredRun) -> Result<Vec<CandidateFamily>, AppError> {
+    pub(in crate::app) async fn families_of(&self, run: &StoredRun) -> Result<Vec<CandidateFamily>, AppError> {
         let lines = self.output_of(run).await?;
         let read =
             |line: &[u8]| serde_json::from_slice(line).map_err(|_| StoreError::Corrupt("a line of a match run").into());

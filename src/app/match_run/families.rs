@@ -82,7 +82,10 @@ impl Gateway {
             decisions: &permitted.decisions,
             ..Said::default()
         };
-        let entry = self.run_step_entry(&acting, id, "families", said)?;
+        let mut entry = self.run_step_entry(&acting, id, "families", said)?;
+        let shown: Vec<RecordName> =
+            families.iter().flat_map(|family| family.people.iter().flatten()).map(name).collect();
+        entry.records = self.record_uses(&shown);
         let used_up = Said { refused: Some("ceiling"), decisions: &permitted.decisions, ..Said::default() };
         let over = self.run_step_entry(&acting, id, "families", used_up)?;
         let (key, most) = ceiling(permitted, &acting);

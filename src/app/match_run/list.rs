@@ -106,7 +106,9 @@ impl Gateway {
         let names = listable.iter().map(|record| pair_name(record));
         let open = self.open_records(view.generation, names).await?;
         let mut tokens: BTreeSet<ListedToken> = BTreeSet::new();
+        let mut listed: Vec<RecordName> = Vec::new();
         for record in listable.into_iter().filter(|record| open.contains_key(&pair_name(record))) {
+            listed.push(pair_name(record));
             for home in record.homes.iter().filter(|home| is_listed(home.epoch, home.value, &homes)) {
                 let Some((token_type, token)) = &home.made else { continue };
                 tokens.insert(ListedToken { token: *token, token_type: token_type.clone(), epoch: home.epoch });
@@ -121,7 +123,8 @@ impl Gateway {
             decisions: &permitted.decisions,
             ..Said::default()
         };
-        let entry = self.run_step_entry(&acting, id, "list", said)?;
+        let mut entry = self.run_step_entry(&acting, id, "list", said)?;
+        entry.records = self.record_uses(&listed);
         let used_up = Said { refused: Some("ceiling"), decisions: &permitted.decisions, ..Said::default() };
         let over = self.run_step_entry(&acting, id, "list", used_up)?;
         let (key, most) = ceiling(permitted, &acting);

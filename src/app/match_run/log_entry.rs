@@ -1,5 +1,7 @@
 //! The log entries of match runs. Everything that a result depends on is in them; nothing is about a person.
 
+use std::collections::BTreeMap;
+
 use super::{MatchRunError, PURPOSE, RunGround, RunTerms, purpose};
 use crate::app::caller::AgencyCaller;
 use crate::app::enquire::EnquiryError;
@@ -15,12 +17,17 @@ use crate::policy::decision as decided;
 use crate::policy::rules::RuleHit;
 use crate::store::{CeilingKey, FeedState, NewEvent, StoredRun, View};
 use crate::tlog::digest::Digest;
-use crate::tlog::entry::{Body, MatchRun, MatchRunStep, Outcome, RunCommitments, RunCount, RunInput};
+use crate::tlog::entry::{Body, MatchRun, MatchRunStep, Outcome, RunCommitments, RunInput, RunStepGround};
 
 /// The sealed opening of the user who acted.
 const ACTOR_LENGTH: usize = 96;
+/// The sealed opening of what was counted.
+const COUNTS_LENGTH: usize = 512;
 /// Who removes the pages of old runs.
 const REMOVER: &str = "retention";
+
+/// The steps that are disclosures, decided by themselves.
+const DISCLOSES: [&str; 2] = ["list", "families"];
 
 /// Who acts, on what grounds, and when.
 pub(super) struct Acting<'a> {
@@ -77,7 +84,7 @@ impl Gateway {
             decisions: lines.iter().map(|line| decision(line)).collect::<Result<_, _>>()?,
             feeds: feeds_of(policies, feeds, *view, &lines),
             inputs: begun.map_or_else(|_| Vec::new(), |(_, inputs)| inputs.to_vec()),
-            commitments: RunCommitments { actor },
+            commitments: RunCommitments { actor, counts: None },
         }));
         let mut event = self.event_with_id(id, view.now, body)?;
         described(&mut event, acting, begun.is_err());
@@ -97,7 +104,9 @@ impl Gateway {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let (actor, sealed_actor) = self.commit(id, "actor", terms.user.as_str().as_bytes().to_vec(), ACTOR_LENGTH)?;
         let agreement = policies.book().agreement(&terms.agreement).map(|agreement| &agreement.text);
-        let counts = said.counts.iter().map(|(of, count)| Ok(RunCount { of: code(of)?, count: *count }));
+        let counts: BTreeMap<&str, u64> = said.counts.iter().copied().collect();
+        let counts = serde_json::to_vec(&counts).map_err(|_| AppError::Internal("counts cannot be written"))?;
+        let (counts, sealed_counts) = self.commit(id, "counts", counts, COUNTS_LENGTH)?;
         let body = Body::MatchRunStep(Box::new(MatchRunStep {
             run,
             step: code(step)?,
@@ -113,13 +122,14 @@ impl Gateway {
             },
             sha256: said.sha256,
             snapshot_sha256: said.snapshot_sha256,
-            counts: counts.collect::<Result<_, AppError>>()?,
+            counts: None,
             decisions: said.decisions.iter().map(decision).collect::<Result<_, _>>()?,
-            commitments: RunCommitments { actor },
+            ground: DISCLOSES.contains(&step).then(|| ground_of(acting)).transpose()?,
+            commitments: RunCommitments { actor, counts: Some(counts) },
         }));
         let mut event = self.event_with_id(id, view.now, body)?;
         described(&mut event, acting, said.refused.is_some());
-        event.openings = vec![("actor", sealed_actor)];
+        event.openings = vec![("actor", sealed_actor), ("counts", sealed_counts)];
         Ok(event)
     }
 
@@ -145,9 +155,10 @@ impl Gateway {
             outcome: Outcome::Answered,
             sha256: run.output_sha256.map(Digest::new),
             snapshot_sha256: None,
-            counts: Vec::new(),
+            counts: None,
             decisions: Vec::new(),
-            commitments: RunCommitments { actor },
+            ground: None,
+            commitments: RunCommitments { actor, counts: None },
         }));
         let mut event = self.event_with_id(id, now, body)?;
         event.recipient = Some(run.begun_by.to_string());
@@ -174,6 +185,17 @@ impl Gateway {
         self.wake_sequencer();
         Ok(Some(EnquiryError::NotPermitted { disclosure: entry.id, hits, receipt }.into()))
     }
+}
+
+fn ground_of(acting: &Acting<'_>) -> Result<RunStepGround, AppError> {
+    let Acting { terms, policies, .. } = acting;
+    Ok(RunStepGround {
+        purpose: purpose()?,
+        relationship: code(terms.relationship.as_str())?,
+        programme_sha256: Digest::new(*policies.programme_sha256()),
+        agencies_sha256: policies.agencies_sha256(),
+        match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
+    })
 }
 
 /// What a disclosure is charged to.

@@ -74,7 +74,10 @@ impl Gateway {
         let count = page.len() as i64;
         let (gateway, reader) = (self.clone(), Reader::new(&policies, ground));
         let read = tokio::task::spawn_blocking(move || {
-            let records = page.iter().map(|record| reader.read(&gateway, record)).collect::<Result<Vec<_>, _>>()?;
+            let records = page
+                .iter()
+                .filter_map(|record| reader.read(&gateway, record).transpose())
+                .collect::<Result<Vec<_>, _>>()?;
             serde_json::to_vec(&records).map_err(|_| AppError::Internal("a page cannot be written"))
         });
         let plain = read.await.map_err(|_| AppError::Interrupted)??;
@@ -129,20 +132,24 @@ impl Reader {
     }
 
     /// A record as the snapshot keeps it: cut down to what its terms permit, without tokens that
-    /// no longer match.
-    fn read(&self, gateway: &Gateway, record: &StoredRunRecord) -> Result<RunRecord, AppError> {
+    /// no longer match. `None` for one that a person's right keeps from use.
+    fn read(&self, gateway: &Gateway, record: &StoredRunRecord) -> Result<Option<RunRecord>, AppError> {
         let name = &record.name;
+        if self.policies.is_held_back(&name.agency, &name.feed, &name.reference) {
+            return Ok(None);
+        }
         let may = |item: &Item| {
             self.permits
                 .iter()
                 .any(|(agency, feed, permitted)| (agency, feed, permitted) == (&name.agency, &name.feed, item))
         };
         let mut evidence = gateway.open_evidence(record.id, &record.evidence)?;
+        self.policies.contest((&name.agency, &name.feed, &name.reference), &mut evidence);
         let shows_home = may(&Item::Household) && evidence.coverage == Coverage::Current;
         cut_down(&mut evidence, may, &self.areas, &self.attendance);
         let tokens = self.policies.matching(&record.tokens);
         let homes = if shows_home { self.homes(gateway, record)? } else { Vec::new() };
-        Ok(RunRecord {
+        Ok(Some(RunRecord {
             component: record.component,
             agency: name.agency.clone(),
             feed: name.feed.clone(),
@@ -150,7 +157,7 @@ impl Reader {
             tokens: [link_tokens(&tokens), parted_tokens(&record.apart)].concat(),
             homes,
             evidence,
-        })
+        }))
     }
 
     fn homes(&self, gateway: &Gateway, record: &StoredRunRecord) -> Result<Vec<RunHome>, AppError> {

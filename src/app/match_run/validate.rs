@@ -5,7 +5,7 @@
 //! A rejection sets the record's address aside in every later run, until the holder confirms it. A split
 //! parts the record from the records of others with which it is linked, as a doubt does.
 
-use super::{MatchRunError, PURPOSE, RunDisclosure};
+use super::{MatchRunError, PURPOSE, RunDisclosure, RunGround};
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
 use crate::app::possible_matches::MatchError;
@@ -42,6 +42,10 @@ impl Gateway {
         idempotency: &str,
     ) -> Result<RunDisclosure, MatchRunError> {
         let run = self.store().match_run(self.programme(), id).await?.ok_or(MatchRunError::Unknown)?;
+        // Whoever delivered nothing that it read does not hear whether there is such a run.
+        if !RunGround::read(&run)?.inputs.iter().any(|input| input.agency == caller.agency) {
+            return Err(MatchRunError::Unknown);
+        }
         if run.state != RunState::Closed {
             return Err(MatchRunError::NotDue);
         }

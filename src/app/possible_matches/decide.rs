@@ -31,7 +31,7 @@ pub struct Verdict {
 }
 
 /// When and by which log entry something is decided.
-pub(super) type Decided = (Timestamp, EventId);
+pub(in crate::app) type Decided = (Timestamp, EventId);
 
 impl Gateway {
     /// Takes an agency's decision. The same request under the same key is taken once.
@@ -143,7 +143,7 @@ impl Gateway {
     }
 
     /// Keeps two records apart, on behalf of one of their holders.
-    pub(super) async fn part(
+    pub(in crate::app) async fn part(
         &self,
         tx: &mut Tx,
         names: &PairNames,
@@ -168,7 +168,7 @@ impl Gateway {
     }
 
     /// A pair that is in force from now on.
-    pub(super) fn decided_pair(
+    pub(in crate::app) fn decided_pair(
         &self,
         origin: PairOrigin,
         names: PairNames,

@@ -126,6 +126,7 @@ impl Gateway {
                 if member.link.is_shielded
                     || !ground.may_use(&record.agency, &record.feed)
                     || ground.policies.holds_retired(&record.tokens)
+                    || ground.policies.is_held_back(&record.agency, &record.feed, &record.reference)
                 {
                     continue;
                 }

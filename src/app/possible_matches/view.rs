@@ -56,7 +56,8 @@ pub struct ViewedPair {
     pub handle: PairId,
     /// The two agencies, sorted.
     pub agencies: [String; 2],
-    /// The match keys that agree, or that differ when it is about keeping the two apart.
+    /// The match keys that agree, or that differ when it is about keeping the two apart; of what a match run found the
+    /// reasons in its words.
     pub keys: Vec<String>,
     /// Evidence in 1/1000 bit, where it was weighed.
     pub millibits: Option<i64>,
@@ -141,12 +142,14 @@ impl Gateway {
         asked: &ViewTerms,
         permitted: &Arc<Permitted>,
     ) -> Result<Option<Viewed>, EnquiryError> {
-        let mut pairs = self.pairs_within(ground, permitted).await?;
-        pairs.retain(|pair| asked.after.is_none_or(|after| pair.handle > after));
-        let next_after = (pairs.len() > PAGE).then(|| pairs[PAGE - 1].handle);
-        pairs.truncate(PAGE);
+        let mut stored = self.pairs_within(ground, permitted).await?;
+        stored.retain(|pair| asked.after.is_none_or(|after| pair.id > after));
+        let next_after = (stored.len() > PAGE).then(|| stored[PAGE - 1].id);
+        stored.truncate(PAGE);
+        let pairs: Vec<ViewedPair> = stored.iter().map(viewed).collect();
         let lines = &permitted.decisions;
-        let entry = self.view_entry(id, ground, caller, asked, (lines, Outcome::Answered, &pairs))?;
+        let mut entry = self.view_entry(id, ground, caller, asked, (lines, Outcome::Answered, &pairs))?;
+        entry.records = self.record_uses(stored.iter().flat_map(|pair| pair.names.both()));
         let used_up = Outcome::Refused(code("ceiling")?);
         let over = self.view_entry(id, ground, caller, asked, (lines, used_up, &[]))?;
         let receipt = self.receipt(id, entry.leaf_hash, ground.view.now)?;
@@ -168,7 +171,7 @@ impl Gateway {
     }
 
     /// The pairs of which both records are in the set, visible and reached by no shield.
-    async fn pairs_within(&self, ground: &Ground, permitted: &Permitted) -> Result<Vec<ViewedPair>, AppError> {
+    async fn pairs_within(&self, ground: &Ground, permitted: &Permitted) -> Result<Vec<StoredPair>, AppError> {
         let is_in =
             |name: &RecordName| ground.feed(&name.agency, &name.feed).is_some_and(|feed| permitted.includes(&feed));
         let standing = self.store().standing_pairs(self.programme()).await?;
@@ -177,8 +180,8 @@ impl Gateway {
         let names: BTreeSet<RecordName> = within.iter().flat_map(|pair| pair.names.both()).cloned().collect();
         let shown = self.open_records(ground.view.generation, names).await?;
         let is_shown = |pair: &&StoredPair| pair.names.both().into_iter().all(|name| shown.contains_key(name));
-        let mut pairs: Vec<ViewedPair> = within.iter().filter(is_shown).map(viewed).collect();
-        pairs.sort_by_key(|pair| pair.handle);
+        let mut pairs: Vec<StoredPair> = within.into_iter().filter(|pair| is_shown(&pair)).collect();
+        pairs.sort_by_key(|pair| pair.id);
         Ok(pairs)
     }
 
@@ -193,7 +196,8 @@ impl Gateway {
             Some((key, limit, over)) => (vec![(key, limit)], Some(over)),
             None => (Vec::new(), None),
         };
-        let disclosure = Disclosure { entry, decided_on, ceilings, over_ceiling, reply: None, engagement: None };
+        let disclosure =
+            Disclosure { entry, decided_on, ceilings, over_ceiling, reply: None, engagement: None, emergency: None };
         let written = self.writer().commit(disclosure).await?;
         self.wake_sequencer();
         Ok(written)

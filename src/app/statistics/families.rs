@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::numbered::Register;
 use crate::app::enquire::evidence::{cut_down, household_tokens};
 use crate::app::enquire::supplier_feed;
 use crate::app::error::AppError;
@@ -14,11 +15,13 @@ use crate::app::gateway::Gateway;
 use crate::app::policies::Policies;
 use crate::app::publish::{link_tokens, parted_tokens};
 use crate::domain::evidence::{Assessment, Contribution, Deliveries, EvidenceState, Facts, Member, Statement};
+use crate::domain::family::RecordName;
 use crate::domain::ids::{AgencyCode, AreaCode, CriterionCode, FeedCode, LocalityCode};
 use crate::domain::item::Item;
 use crate::domain::record::{Coverage, Evidence, Role};
 use crate::domain::statistics::catalogue::CountedFamily;
 use crate::domain::statistics::cohort::RecordTag;
+use crate::domain::statistics::numbered::NumberedFamily;
 use crate::linkage::household::{Resident, Standing, households};
 use crate::linkage::record::{LinkRecord, RecordKey};
 use crate::policy::decision::{Permitted, SupplierFeed};
@@ -35,6 +38,13 @@ struct CountedPerson {
     is_child: bool,
     is_adult: bool,
     resident: Resident,
+}
+
+/// A person who belongs to a family with a number.
+pub(super) struct KnownPerson {
+    pub(super) records: Vec<RecordTag>,
+    pub(super) names: Vec<RecordName>,
+    pub(super) member: Member,
 }
 
 /// What every record is read by.
@@ -62,8 +72,37 @@ impl Gateway {
         feeds: &[FeedState],
     ) -> Result<Vec<CountedFamily>, AppError> {
         let reader = Arc::new(Reader::new(self, view, policies, permitted, feeds));
-        let permitted_feeds: Vec<(AgencyCode, FeedCode)> = permitted.feeds().into_iter().collect();
-        let mut persons: Vec<CountedPerson> = Vec::new();
+        let persons = self.read_components(&reader, Reader::persons).await?;
+        tokio::task::spawn_blocking(move || families(&persons)).await.map_err(|_| AppError::Interrupted)
+    }
+
+    /// Every family with a number, as far as the permitted set shows somebody of it.
+    pub(super) async fn numbered_families(
+        &self,
+        view: View,
+        policies: &Arc<Policies>,
+        permitted: &Permitted,
+        feeds: &[FeedState],
+        register: Register,
+    ) -> Result<Vec<NumberedFamily>, AppError> {
+        let reader = Arc::new(Reader::new(self, view, policies, permitted, feeds));
+        let register = Arc::new(register);
+        let known = Arc::clone(&register);
+        let read = move |reader: &Reader, records: &[CountedRecord]| reader.known_persons(records, &known);
+        let people = self.read_components(&reader, read).await?;
+        let work = move || register.families(&people, &reader.set, view.now);
+        tokio::task::spawn_blocking(work).await.map_err(|_| AppError::Interrupted)
+    }
+
+    /// Reads every record of the permitted set, whole components at a time.
+    async fn read_components<T: Send + 'static>(
+        &self,
+        reader: &Arc<Reader>,
+        read: impl Fn(&Reader, &[CountedRecord]) -> Result<Vec<T>, AppError> + Send + Sync + 'static,
+    ) -> Result<Vec<T>, AppError> {
+        let (view, read) = (reader.view, Arc::new(read));
+        let permitted_feeds: Vec<(AgencyCode, FeedCode)> = reader.permitted.feeds().into_iter().collect();
+        let mut persons: Vec<T> = Vec::new();
         let mut open: Vec<CountedRecord> = Vec::new();
         let mut after = (i64::MIN, i64::MIN);
         loop {
@@ -80,14 +119,13 @@ impl Gateway {
                 open.split_off(start)
             };
             let whole = std::mem::replace(&mut open, unfinished);
-            let worker = Arc::clone(&reader);
-            let read = tokio::task::spawn_blocking(move || worker.persons(&whole));
-            persons.extend(read.await.map_err(|_| AppError::Interrupted)??);
+            let (worker, read) = (Arc::clone(reader), Arc::clone(&read));
+            let found = tokio::task::spawn_blocking(move || read(&worker, &whole));
+            persons.extend(found.await.map_err(|_| AppError::Interrupted)??);
             if is_last {
-                break;
+                return Ok(persons);
             }
         }
-        tokio::task::spawn_blocking(move || families(&persons)).await.map_err(|_| AppError::Interrupted)
     }
 }
 
@@ -121,6 +159,30 @@ impl Reader {
     /// The persons of whole components.
     fn persons(&self, records: &[CountedRecord]) -> Result<Vec<CountedPerson>, AppError> {
         let facts = Facts::new(self.policies.programme(), &self.deliveries, &self.set, self.view.now);
+        self.each_person(records, |members| Some(self.person(members, &facts)))
+    }
+
+    /// Of the persons of whole components, those who belong to a family with a number.
+    fn known_persons(&self, records: &[CountedRecord], register: &Register) -> Result<Vec<KnownPerson>, AppError> {
+        self.each_person(records, |members| {
+            let name = |link: &LinkRecord| {
+                let RecordKey { agency, feed, reference } = link.key.clone();
+                RecordName { agency, feed, reference }
+            };
+            let names: Vec<RecordName> = members.iter().map(|(link, _)| name(link)).collect();
+            register.knows(&names).then(|| KnownPerson {
+                records: members.iter().map(|(link, _)| self.tag(link)).collect(),
+                names,
+                member: Member { statements: members.iter().map(statement).collect() },
+            })
+        })
+    }
+
+    fn each_person<T>(
+        &self,
+        records: &[CountedRecord],
+        mut of: impl FnMut(&[(&LinkRecord, &Evidence)]) -> Option<T>,
+    ) -> Result<Vec<T>, AppError> {
         let mut persons = Vec::new();
         for component in records.chunk_by(|a, b| a.component == b.component) {
             let mut linkable = Vec::with_capacity(component.len());
@@ -133,7 +195,7 @@ impl Reader {
             for cluster in self.policies.persons(&linkable) {
                 let members: Vec<(&LinkRecord, &Evidence)> =
                     cluster.members().iter().map(|&member| (&linkable[member], &evidence[member])).collect();
-                persons.push(self.person(&members, &facts));
+                persons.extend(of(&members));
             }
         }
         Ok(persons)
@@ -144,7 +206,12 @@ impl Reader {
         let Some(came_as) = self.feeds.get(&(record.agency.clone(), record.feed.clone())) else {
             return Ok(None); // its feed is suspended or not visible: neither is the record
         };
+        let name = (&record.agency, &record.feed, &record.reference);
+        if self.policies.is_held_back(name.0, name.1, name.2) {
+            return Ok(None);
+        }
         let mut evidence = self.gateway.open_evidence(record.id, &record.evidence)?;
+        self.policies.contest(name, &mut evidence);
         let may = |item: &Item| self.permitted.allows(came_as, item);
         let is_own = record.agency == self.permitted.terms.recipient;
         let shows_home = (may(&Item::Household) || is_own) && evidence.coverage == Coverage::Current;
@@ -160,11 +227,6 @@ impl Reader {
     }
 
     fn person(&self, records: &[(&LinkRecord, &Evidence)], facts: &Facts<'_>) -> CountedPerson {
-        let statement = |(link, said): &(&LinkRecord, &Evidence)| Statement {
-            agency: link.key.agency.clone(),
-            feed: link.key.feed.clone(),
-            evidence: (*said).clone(),
-        };
         let member = Member { statements: records.iter().map(statement).collect() };
         // What a family meets is what any of its members meets, so each is judged alone.
         let assessed = Assessment::of(&[member], facts);
@@ -172,12 +234,8 @@ impl Reader {
         let resident = records.iter().fold(Resident::default(), |resident, (link, said)| {
             resident.with_record(said.role, &link.households).with_young_person(said.send_18_25)
         });
-        let tag = |link: &LinkRecord| {
-            let RecordKey { agency, feed, reference } = &link.key;
-            self.gateway.keys().tagger.counted_record(agency.as_str(), feed.as_str(), reference.as_str())
-        };
         CountedPerson {
-            records: records.iter().map(|(link, _)| tag(link)).collect(),
+            records: records.iter().map(|(link, _)| self.tag(link)).collect(),
             areas: met.map(|found| found.area).collect(),
             localities: records.iter().filter_map(|(_, said)| said.locality.clone()).collect(),
             is_child: resident.roles.contains(&Role::Child),
@@ -185,6 +243,15 @@ impl Reader {
             resident,
         }
     }
+
+    fn tag(&self, link: &LinkRecord) -> RecordTag {
+        let RecordKey { agency, feed, reference } = &link.key;
+        self.gateway.keys().tagger.counted_record(agency.as_str(), feed.as_str(), reference.as_str())
+    }
+}
+
+fn statement((link, said): &(&LinkRecord, &Evidence)) -> Statement {
+    Statement { agency: link.key.agency.clone(), feed: link.key.feed.clone(), evidence: (*said).clone() }
 }
 
 /// The families of all persons. Two addresses with the same people are one family.

@@ -6,26 +6,20 @@
 //! applied or withdrawn, ever lift a shield.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use uuid::Builder;
-
-use super::{AcceptedPair, Arrivals, Weighing, name_of};
+use super::{AcceptedPair, Arrivals, Weighing};
 use crate::app::enrol::code;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
-use crate::crypto::random::{random_bytes, uuid_v7};
+use crate::app::likeness::{FoundPairs, MOST_TRIES, in_force_of, names_of};
+use crate::crypto::random::uuid_v7;
 use crate::crypto::seal::SealKeyPair;
-use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef, PairId};
-use crate::domain::pair::{PairNames, PairOrigin, PairState, RecordName};
-use crate::domain::time::Timestamp;
+use crate::domain::ids::EventId;
+use crate::domain::pair::{PairNames, PairOrigin, RecordName};
 use crate::linkage::weigh::{FieldEvidence, Weights};
-use crate::store::{PairChange, PairSide, StoredPair, Tx, View, WeightsInForce};
+use crate::store::{StoredPair, Tx, View, WeightsInForce};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, Code, Entry, WeightsStep};
-
-/// How often everything is weighed anew because records or decisions changed meanwhile.
-const MOST_TRIES: usize = 4;
 
 /// What an application came to. Nobody whom a shield reaches is in any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +52,7 @@ struct Change<'a> {
     by: &'a Code,
     /// Records that took part, and how many were weighed.
     took_part: Option<(u64, u64)>,
-    joined: Vec<StoredPair>,
-    parted: Vec<StoredPair>,
+    pairs: FoundPairs,
 }
 
 impl Gateway {
@@ -116,7 +109,7 @@ impl Gateway {
         afresh: bool,
     ) -> Result<Option<AppliedWeights>, AppError> {
         let standing = self.store().standing_pairs(self.programme()).await?;
-        let in_force: Vec<StoredPair> = standing.iter().filter(|pair| is_weighed(pair)).cloned().collect();
+        let in_force = in_force_of(PairOrigin::Weighed, &standing);
         let weighing = self.open_weighing(key).await?;
         let weights = weighing.weights(text).map_err(|error| AppError::Policy(error.to_string()))?;
         let sha256 = Digest::new(weights.sha256());
@@ -133,12 +126,12 @@ impl Gateway {
 
         let mut wanted: BTreeMap<PairNames, AcceptedPair> = BTreeMap::new();
         for pair in accepted {
-            if let Some(names) = PairNames::new(name_of(&pair.a), name_of(&pair.b)) {
+            if let Some(names) = names_of((&pair.a, &pair.b)) {
                 wanted.insert(names, pair);
             }
         }
         let kept: BTreeSet<PairNames> =
-            arrivals.iter().flat_map(|arrivals| &arrivals.standing).filter_map(names_of).collect();
+            arrivals.iter().flat_map(|arrivals| &arrivals.standing).filter_map(|(a, b)| names_of((a, b))).collect();
         let stands = |names: &PairNames| wanted.contains_key(names) || kept.contains(names);
         let mut parted: Vec<StoredPair> = in_force.iter().filter(|pair| !stands(&pair.names)).cloned().collect();
         parted.retain(|pair| !pair.names.both().into_iter().any(|name| weighing.unread.contains(name)));
@@ -155,11 +148,20 @@ impl Gateway {
         }
         let now = tx.now().await?;
         let joined = wanted.iter().filter(|(names, _)| !known.contains(names));
-        let joined: Vec<StoredPair> = joined.map(|(names, pair)| self.weighed_pair(names, pair, now)).collect();
+        let in_force = |(names, pair): (&PairNames, &AcceptedPair)| {
+            let reasons = (Some(pair.odds), in_words(&pair.evidence));
+            self.found_pair(PairOrigin::Weighed, names.clone(), reasons, now)
+        };
+        let joined: Vec<StoredPair> = joined.map(in_force).collect();
         let applied =
             AppliedWeights { sha256, records, weighed, joined: joined.len() as u64, parted: parted.len() as u64 };
-        let change =
-            Change { step: "apply", sha256: Some(sha256), by, took_part: Some((records, weighed)), joined, parted };
+        let change = Change {
+            step: "apply",
+            sha256: Some(sha256),
+            by,
+            took_part: Some((records, weighed)),
+            pairs: FoundPairs { joined, parted },
+        };
         let view = View { now, generation: weighing.generation, policy_revision: weighing.policy_revision };
         let event = self.change_weighed_pairs(&mut tx, view, &change).await?;
         let in_force = WeightsInForce { sha256: *sha256.as_bytes(), event, at: now };
@@ -177,7 +179,7 @@ impl Gateway {
         let view = self.store().view(self.programme()).await?;
         let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
         let standing = self.store().standing_pairs(self.programme()).await?;
-        let mut parted: Vec<StoredPair> = standing.iter().filter(|pair| is_weighed(pair)).cloned().collect();
+        let mut parted = in_force_of(PairOrigin::Weighed, &standing);
         self.keep_what_carries_a_shield(view.generation, &mut parted).await?;
         let before = self.store().weights_in_force(self.programme()).await?;
         if before.is_none() && parted.is_empty() {
@@ -193,7 +195,8 @@ impl Gateway {
         let now = tx.now().await?;
         let sha256 = before.map(|before| Digest::new(before.sha256));
         let withdrawn = WithdrawnWeights { sha256, parted: parted.len() as u64 };
-        let change = Change { step: "withdraw", sha256, by, took_part: None, joined: Vec::new(), parted };
+        let change =
+            Change { step: "withdraw", sha256, by, took_part: None, pairs: FoundPairs { joined: Vec::new(), parted } };
         self.change_weighed_pairs(&mut tx, View { now, ..view }, &change).await?;
         tx.drop_weights(self.programme()).await?;
         tx.commit().await?;
@@ -209,59 +212,31 @@ impl Gateway {
         }))
     }
 
-    /// Takes those pairs from the list of which a record is there and a shield reaches it.
-    async fn keep_what_carries_a_shield(&self, generation: i64, pairs: &mut Vec<StoredPair>) -> Result<(), AppError> {
-        let mut by_feed: BTreeMap<(AgencyCode, FeedCode), BTreeSet<OpaqueRef>> = BTreeMap::new();
-        for name in pairs.iter().flat_map(|pair| pair.names.both()) {
-            by_feed.entry((name.agency.clone(), name.feed.clone())).or_default().insert(name.reference.clone());
-        }
-        let mut shielded: BTreeSet<RecordName> = BTreeSet::new();
-        for ((agency, feed), references) in by_feed {
-            let references: Vec<OpaqueRef> = references.into_iter().collect();
-            let shown = self.store().shown_records(self.programme(), generation, (&agency, &feed), &references).await?;
-            for record in shown.into_iter().filter(|record| record.is_shielded) {
-                shielded.insert(RecordName { agency: agency.clone(), feed: feed.clone(), reference: record.reference });
-            }
-        }
-        pairs.retain(|pair| !pair.names.both().into_iter().any(|name| shielded.contains(name)));
-        Ok(())
-    }
-
-    fn weighed_pair(&self, names: &PairNames, accepted: &AcceptedPair, now: Timestamp) -> StoredPair {
-        StoredPair {
-            id: PairId::new(Builder::from_random_bytes(random_bytes(self.random())).into_uuid()),
-            origin: PairOrigin::Weighed,
-            names: names.clone(),
-            weight: Some(accepted.odds),
-            evidence: in_words(&accepted.evidence),
-            state: PairState::InForce,
-            proposed_at: now,
-            sides: [PairSide::default(); 2],
-        }
-    }
-
     /// Writes the pairs and the entry that says so.
     async fn change_weighed_pairs(&self, tx: &mut Tx, view: View, change: &Change<'_>) -> Result<EventId, AppError> {
         let id = EventId::new(uuid_v7(view.now, self.random()));
         let policies = self.policies_at(view.policy_revision).await?;
+        let (records, weighed) = change.took_part.unwrap_or_default();
+        let (joined, parted) = (change.pairs.joined.len() as u64, change.pairs.parted.len() as u64);
+        let numbers = [("records", records), ("weighed", weighed), ("joined", joined), ("parted", parted)];
+        let (commitments, opening) = self.commit_numbers(id, &numbers)?;
         let body = Body::WeightsStep(WeightsStep {
             step: code(change.step)?,
             weights_sha256: change.sha256,
             match_keys_sha256: Digest::new(*policies.match_keys().sha256()),
             generation: view.generation.unsigned_abs(),
-            records: change.took_part.map(|(records, _)| records),
-            weighed: change.took_part.map(|(_, weighed)| weighed),
-            joined: change.joined.len() as u64,
-            parted: change.parted.len() as u64,
-            pairs_sha256: Digest::of(lines(change).as_bytes()),
+            records: None,
+            weighed: None,
+            joined: None,
+            parted: None,
+            pairs_sha256: change.pairs.sha256(),
             by: change.by.clone(),
+            commitments: Some(commitments),
         });
-        tx.add_pairs_in_force(self.programme(), &change.joined, (view.now, id)).await?;
-        for pair in &change.parted {
-            let reversed = StoredPair { state: PairState::Reversed, ..pair.clone() };
-            tx.change_pair(&reversed, PairChange::Reversed(view.now, id)).await?;
-        }
-        tx.add_events(&[&self.event_with_id(id, view.now, body)?]).await?;
+        self.write_found_pairs(tx, &change.pairs, (view.now, id)).await?;
+        let mut event = self.event_with_id(id, view.now, body)?;
+        event.openings = vec![opening];
+        tx.add_events(&[&event]).await?;
         Ok(id)
     }
 }
@@ -281,14 +256,6 @@ async fn weigh_apart(
     tokio::task::spawn_blocking(work).await.map_err(|_| AppError::Interrupted)
 }
 
-fn is_weighed(pair: &StoredPair) -> bool {
-    pair.origin == PairOrigin::Weighed && pair.state == PairState::InForce
-}
-
-fn names_of((a, b): &(crate::linkage::record::RecordKey, crate::linkage::record::RecordKey)) -> Option<PairNames> {
-    PairNames::new(name_of(a), name_of(b))
-}
-
 /// What each field says, with commas: the field, the level at which the two agree or `differs`, and
 /// what that is worth in thousandths of a bit.
 fn in_words(evidence: &[FieldEvidence]) -> String {
@@ -297,20 +264,6 @@ fn in_words(evidence: &[FieldEvidence]) -> String {
         format!("{} {level} {:+}", said.field, said.evidence)
     };
     evidence.iter().map(line).collect::<Vec<_>>().join(",")
-}
-
-/// The pairs that change, a line each, in the order of their records.
-fn lines(change: &Change<'_>) -> String {
-    let mut text = String::new();
-    for (word, pairs) in [("joined", &change.joined), ("parted", &change.parted)] {
-        let mut pairs: Vec<&StoredPair> = pairs.iter().collect();
-        pairs.sort_by(|a, b| a.names.cmp(&b.names));
-        for pair in pairs {
-            let [a, b] = pair.names.both().map(|it| format!("{}/{}/{}", it.agency, it.feed, it.reference.as_str()));
-            let _ = writeln!(text, "{word} {a} {b} {} {}", pair.weight.unwrap_or_default(), pair.evidence);
-        }
-    }
-    text
 }
 
 #[cfg(test)]

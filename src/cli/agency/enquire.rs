@@ -16,7 +16,7 @@ use crate::cli::output::{Failure, Output};
 use crate::crypto::random::{SystemRandom, uuid_v7};
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgreementRef, PurposeCode, RoleCode};
-use crate::domain::programme::Relationship;
+use crate::domain::programme::{Danger, Relationship};
 use crate::domain::submission::SCHEME;
 
 /// Arguments of `porth enquire`.
@@ -45,6 +45,9 @@ pub struct EnquireArgs {
     /// Why this person now: `open_case`, referral, screening, `statutory_enquiry` or emergency
     #[arg(long, value_parser = parse_relationship)]
     relationship: Relationship,
+    /// In an emergency, what kind of danger: life, child, adult or missing. It is reviewed the same day
+    #[arg(long, value_parser = parse_danger)]
+    danger: Option<Danger>,
     /// The role in which the asking person acts
     #[arg(long)]
     role: RoleCode,
@@ -80,6 +83,7 @@ pub fn run(args: EnquireArgs, output: &Output) -> Result<(), Failure> {
         purpose: args.purpose,
         mode: args.mode,
         relationship: args.relationship,
+        emergency: args.danger,
         role: args.role,
         case: key_file.reference().case(args.case.trim()),
         user: key_file.reference().user(args.user.trim()),
@@ -139,4 +143,9 @@ pub(super) fn parse_mode(text: &str) -> Result<AnswerMode, String> {
 pub(super) fn parse_relationship(text: &str) -> Result<Relationship, String> {
     let found = Relationship::ALL.into_iter().find(|relationship| relationship.as_str() == text);
     found.ok_or_else(|| format!("use {}", Relationship::ALL.map(Relationship::as_str).join(", ")))
+}
+
+fn parse_danger(text: &str) -> Result<Danger, String> {
+    let found = Danger::ALL.into_iter().find(|danger| danger.as_str() == text);
+    found.ok_or_else(|| format!("use {}", Danger::ALL.map(Danger::as_str).join(", ")))
 }

@@ -13,6 +13,8 @@
 //! | [`submissions`] | what became of the files that were sent; taking one back |
 //! | [`feeds`] | which feeds are due or late |
 //! | [`possible_matches`] | records of the agency's own that it is asked to verify |
+//! | [`notices`] | what the agency has to know about answers that it received |
+//! | [`shields`] | records that the agency itself restricts, and when to look at them again |
 //! | [`household_list`] | a benefits agency answers a match run, household by household |
 //! | [`validations`] | records of the agency's own that it is asked to decide about after a match run |
 //! | `retry` | what may pass by itself is tried again |
@@ -28,10 +30,12 @@ pub mod household_list;
 pub mod join;
 pub mod key_file;
 pub mod mapping;
+pub mod notices;
 mod person;
 pub mod possible_matches;
 mod retry;
 pub mod screen;
+pub mod shields;
 pub mod submissions;
 pub mod submit;
 pub mod tokenise;

@@ -147,7 +147,7 @@ fn post(connection: &std::path::Path, path: &str, body: &Value) -> Result<Value,
     })
 }
 
-pub(super) fn parse_record(text: &str) -> Result<(FeedCode, OpaqueRef), String> {
+pub(in crate::cli) fn parse_record(text: &str) -> Result<(FeedCode, OpaqueRef), String> {
     let (feed, reference) = text.split_once('/').ok_or("write it as feed/reference")?;
     let feed = FeedCode::parse(feed).map_err(|error| error.to_string())?;
     Ok((feed, OpaqueRef::parse(reference).map_err(|error| error.to_string())?))

@@ -1,5 +1,6 @@
 //! `porth log`: the disclosure log as an auditor holds it.
 
+mod erase;
 mod export;
 mod find;
 mod index;
@@ -30,6 +31,8 @@ enum Command {
     Index(index::IndexArgs),
     /// Check an export, offline: no configuration, no database
     Verify(verify::VerifyArgs),
+    /// Destroy what opens entries, so that they no longer speak of anybody; freezes are kept to
+    Erase(erase::EraseArgs),
     /// Judge an answer again, by the evidence and the programme file of its day
     JudgeAgain(judge::JudgeArgs),
     /// Print what auditors have to trust: the log's name and public keys
@@ -48,6 +51,7 @@ pub fn run(args: LogArgs, output: &Output) -> Result<(), Failure> {
         Command::Explain(args) => find::explain(&args, *output),
         Command::Index(args) => index::run(&args, *output),
         Command::Verify(args) => verify::run(&args, *output),
+        Command::Erase(args) => erase::run(&args, *output),
         Command::JudgeAgain(args) => judge::run(&args, *output),
         Command::Trust(args) => trust::run(&args, *output),
     }

@@ -66,6 +66,9 @@ struct RunArgs {
     /// Where the newest checkpoint that was seen is kept: never on the gateway's machine
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
+    /// There is no state yet: believe the first checkpoint that is seen. Once, and never in a service file
+    #[arg(long)]
+    first: bool,
     /// Look again every so many seconds; without it once
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..))]
     every: Option<u64>,
@@ -115,10 +118,14 @@ fn watch(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         return Err(Failure::failed("the trust file has no log key: no checkpoint can be believed"));
     }
     let key = Key::new(read_signing_key(&args.key)?);
+    first_or_not(args, args.first)?;
     let mut session = Connection::read(&args.connection)?.open()?;
     crate::cli::block_on(async move {
+        let mut is_first = args.first;
         loop {
+            first_or_not(args, is_first)?;
             let looked = look(args, &trust.origin, &log_keys, &key, &mut session).await;
+            is_first &= looked.is_err() && !args.state.exists();
             match (looked, args.every) {
                 (Ok(cosigned), every) => {
                     let text = format!("Cosigned {} entries, root {}.", cosigned.size, cosigned.root);
@@ -135,6 +142,18 @@ fn watch(args: &RunArgs, output: &Output) -> Result<(), Failure> {
             }
         }
     })
+}
+
+/// A witness that forgot what it saw would cosign any history. That there is nothing to remember yet has
+/// to be said, once; and a service that always said it would believe anything after a loss.
+fn first_or_not(args: &RunArgs, is_first: bool) -> Result<(), Failure> {
+    match (args.state.exists(), is_first) {
+        (true, false) | (false, true) => Ok(()),
+        (false, false) => Err(Failure::unusable(format!("there is no state file {}", args.state.display()))
+            .next("if this witness never saw the log, say --first; if it did, find the file: without it the log could have been rewritten")),
+        (true, true) => Err(Failure::unusable(format!("{} is there already", args.state.display()))
+            .next("leave --first out: it is for a witness that never saw the log")),
+    }
 }
 
 /// What went wrong in one look.

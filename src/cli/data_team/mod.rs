@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod evaluate;
 pub mod families;
+pub mod fuzzy;
 pub mod match_run;
 pub mod referral;
 pub mod statistics;

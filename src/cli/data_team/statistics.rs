@@ -10,6 +10,7 @@ use crate::cli::output::{Failure, Output};
 use crate::domain::ids::{AgreementRef, PurposeCode, RoleCode};
 use crate::domain::statistics::catalogue::TABLES;
 use crate::domain::statistics::figures::PublishedFigures;
+use crate::domain::statistics::numbered::NUMBERED_TABLES;
 use crate::domain::statistics::percent::Halves;
 use crate::domain::statistics::profile::{Profile, ProfileName};
 use crate::domain::statistics::table::Table;
@@ -31,7 +32,8 @@ enum StatisticsCommand {
 
 #[derive(Debug, Args)]
 struct TableArgs {
-    /// areas, combinations, number-of-areas, localities, areas-by-locality or composition
+    /// areas, combinations, number-of-areas, localities, areas-by-locality, composition; of families with a number: routes,
+    /// validation-rounds or engagement
     #[arg(value_parser = parse_table)]
     table: String,
     /// The connection file: where the gateway is and how to prove who we are
@@ -133,8 +135,9 @@ fn show(table: &Table, as_csv: bool, value: &impl serde::Serialize, output: &Out
 }
 
 fn parse_table(text: &str) -> Result<String, String> {
-    let is_known = TABLES.contains(&text);
-    if is_known { Ok(text.to_owned()) } else { Err(format!("use {}", TABLES.join(", "))) }
+    let known = || TABLES.into_iter().chain(NUMBERED_TABLES);
+    let is_known = known().any(|table| table == text);
+    if is_known { Ok(text.to_owned()) } else { Err(format!("use {}", known().collect::<Vec<_>>().join(", "))) }
 }
 
 fn parse_profile(text: &str) -> Result<ProfileName, String> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::ConfigFile;
-use crate::app::doctor::{ENDING_DAYS, Expected, Finding, Health, examine, unanswered};
+use crate::app::doctor::{ENDING_DAYS, Expected, Finding, Health, examine, unanswered, witnesses};
 use crate::cli::output::{Failure, Output};
 use crate::config::{Config, Mode};
 use crate::crypto::certs::{der_of_pem, summarise};
@@ -185,6 +185,12 @@ fn database(config: &Config) -> Vec<Finding> {
             machine: machine_time(),
         };
         findings.extend(examine(&store, expected).await);
+        findings.push(match runtime::witnesses_of(config) {
+            Ok(known) => {
+                witnesses(&store, known.as_ref(), &config.log_origin).await.unwrap_or_else(|error| unanswered(&error))
+            }
+            Err(error) => Finding::fail("witnesses", error.to_string(), "check [witnesses]"),
+        });
         store.close().await;
         Ok(findings)
     };

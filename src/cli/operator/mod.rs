@@ -10,6 +10,7 @@ pub mod keys;
 pub mod migrate;
 pub mod policy;
 pub mod restore;
+pub mod retention;
 pub mod sequence;
 pub mod serve;
 pub mod suspend;

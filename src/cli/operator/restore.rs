@@ -9,6 +9,7 @@ use super::{ConfigFile, app_failure, config_failure, held_failure, read_bytes, s
 use crate::app::held_checkpoint::{self, parse_checkpoint};
 use crate::app::policies::hex;
 use crate::app::restore::{Acceptance, RestoreError, RestoreTerms, Restored, restore};
+use crate::app::retention::kept_erasures;
 use crate::app::signers::KeyVerifier;
 use crate::cli::auditor::log::trust::{TrustFile, verifier};
 use crate::cli::output::{Failure, Output};
@@ -93,6 +94,25 @@ pub fn run(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
         forget_later(&config, &restored)?;
     }
     tell(&restored, engine, Evidence { signatures: !keys.is_empty(), newest: !known.is_empty() }, output);
+    tell_erasures(&config, output)
+}
+
+/// What was erased since the backup was made is in it still, until the gateway starts and knows of it.
+fn tell_erasures(config: &Config, output: &Output) -> Result<(), Failure> {
+    let path = kept_erasures::beside(&config.state_file());
+    let kept = kept_erasures::read(&path).map_err(Failure::unusable)?;
+    if kept.is_empty() {
+        output.note(format_args!(
+            "This machine knows of no erasure: if entries were erased since the backup was made, put the file of erasures \
+             from another machine at {} before you start.",
+            path.display()
+        ));
+    } else {
+        output.note(format_args!(
+            "{} entries were erased once: what of them is in the backup is destroyed again before the gateway serves.",
+            kept.len()
+        ));
+    }
     Ok(())
 }
 

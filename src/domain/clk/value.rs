@@ -9,6 +9,8 @@ use super::Space;
 use crate::domain::token::{decode_base64url, encode_base64url};
 
 const HEAD: usize = 16 + 4 + 8;
+/// What filters of 512, 1024 and 2048 bits come to with their head.
+const LENGTHS: [usize; 3] = [HEAD + 64, HEAD + 128, HEAD + 256];
 
 /// Why a text is no fuzzy encoding. Never carries the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,13 +39,18 @@ impl Clk {
         fn bytes<const N: usize>(text: &str) -> Option<Vec<u8>> {
             decode_base64url::<N>(text).map(|bytes| bytes.to_vec())
         }
-        let bytes = bytes::<{ HEAD + 64 }>(text)
-            .or_else(|| bytes::<{ HEAD + 128 }>(text))
-            .or_else(|| bytes::<{ HEAD + 256 }>(text));
+        let bytes = bytes::<{ LENGTHS[0] }>(text)
+            .or_else(|| bytes::<{ LENGTHS[1] }>(text))
+            .or_else(|| bytes::<{ LENGTHS[2] }>(text));
         bytes.and_then(|bytes| Self::from_bytes(&bytes)).ok_or(ClkError)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// Reads the bytes behind the text form: a head of 28, then the bits. None for other lengths and for
+    /// a filter without a one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if !LENGTHS.contains(&bytes.len()) {
+            return None;
+        }
         let (profile, rest) = bytes.split_first_chunk::<16>()?;
         let (epoch, rest) = rest.split_first_chunk::<4>()?;
         let (key_check, rest) = rest.split_first_chunk::<8>()?;
@@ -109,6 +116,7 @@ mod tests {
             let json = serde_json::to_string(&clk).expect("text");
             assert_eq!(serde_json::from_str::<Clk>(&json).expect("read"), clk);
             assert!(Clk::parse(&text[1..]).is_err() && Clk::parse(&format!("{text}=")).is_err());
+            assert!(Clk::from_bytes(&[9; HEAD + 65]).is_none(), "no such length");
         }
     }
 

@@ -143,7 +143,7 @@ impl<'p> Facts<'p> {
     /// What attendance bands say of a criterion that is computed from them, where the record carries no
     /// flag of it. The average over the window's terms lies below the mark when every term's does, and
     /// not below when no term's does; where they differ, or a term is missing, the bands do not tell.
-    pub(in crate::domain) fn flag_of_attendance(&self, criterion: &Criterion, evidence: &Evidence) -> Option<Flag> {
+    pub fn flag_of_attendance(&self, criterion: &Criterion, evidence: &Evidence) -> Option<Flag> {
         let Window::Terms(count) = criterion.window else { return None };
         let has_flag = evidence.flags.iter().any(|flag| flag.criterion == criterion.code);
         if !criterion.from_attendance || has_flag {

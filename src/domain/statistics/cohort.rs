@@ -91,18 +91,33 @@ impl Cohort {
         self.atoms == collection.atoms()
     }
 
+    /// Those who are in any of some atoms, by the atoms' names.
+    pub fn narrowed(&self, holds: impl Fn(&str) -> bool) -> Self {
+        let atoms: HashSet<&str> = self.atoms.iter().map(String::as_str).filter(|atom| holds(atom)).collect();
+        Self { atoms: self.atoms.clone(), members: self.inside(&atoms).into_iter().cloned().collect() }
+    }
+
     /// How many families are in a figure in one cohort and not in the other.
     pub fn differing(&self, later: &Self, atoms: &BTreeSet<&str>) -> usize {
         let atoms: HashSet<&str> = atoms.iter().copied().collect();
-        let (before, after) = (self.inside(&atoms), later.inside(&atoms));
-        let records =
-            |members: &[&Member]| members.iter().flat_map(|member| member.records.clone()).collect::<HashSet<_>>();
-        let (records_before, records_after) = (records(&before), records(&after));
-        let absent = |members: &[&Member], records: &HashSet<RecordTag>| {
-            members.iter().filter(|member| !member.records.iter().any(|record| records.contains(record))).count()
-        };
-        absent(&before, &records_after) + absent(&after, &records_before)
+        apart(&self.inside(&atoms), &later.inside(&atoms))
     }
+
+    /// How many families are in a figure of this cohort and not in all of another, or the other way round.
+    pub fn differing_from_all(&self, other: &Self, atoms: &BTreeSet<&str>) -> usize {
+        let atoms: HashSet<&str> = atoms.iter().copied().collect();
+        apart(&self.inside(&atoms), &other.members.iter().collect::<Vec<_>>())
+    }
+}
+
+/// How many families of two lists share a record with none of the other.
+fn apart(one: &[&Member], other: &[&Member]) -> usize {
+    let records =
+        |members: &[&Member]| members.iter().flat_map(|member| member.records.clone()).collect::<HashSet<_>>();
+    let absent = |members: &[&Member], records: &HashSet<RecordTag>| {
+        members.iter().filter(|member| !member.records.iter().any(|record| records.contains(record))).count()
+    };
+    absent(one, &records(other)) + absent(other, &records(one))
 }
 
 #[cfg(test)]

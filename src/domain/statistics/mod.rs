@@ -14,7 +14,8 @@
 //! | [`cohort`] | who is in a figure, by keyed tags; how many came and went |
 //! | [`release`] | what is shown this time, and from which earlier time |
 //! | [`table`] | a table as a reader gets it |
-//! | [`catalogue`] | the programme's own tables |
+//! | [`catalogue`] | the programme's own tables, of households |
+//! | [`numbered`] | those of the families that have a number |
 //! | [`figures`] | tables of published figures, read from a file |
 //!
 //! A figure counts as protected only when a *world* was found for each end of what a reader must not
@@ -27,6 +28,7 @@ pub mod cohort;
 pub mod collection;
 pub mod figures;
 mod moves;
+pub mod numbered;
 pub mod percent;
 pub mod profile;
 pub mod protect;

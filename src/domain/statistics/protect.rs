@@ -27,9 +27,10 @@ impl Need {
 
     /// Of a count that is kept back for the sake of another: as uncertain as a small one is, from the
     /// largest value downwards that it is known to be able to have. Upwards there may be no room
-    /// below a total that is told.
+    /// below a total that is told. Where all that is known is nobody, it may be enough to be shown: otherwise
+    /// nobody would follow from the others, and be told after all.
     pub fn of_other(largest: u64, profile: &Profile) -> Self {
-        Self { low: largest.saturating_sub(profile.threshold()), high: largest }
+        Self { low: largest.saturating_sub(profile.threshold()), high: largest.max(profile.threshold()) }
     }
 
     /// Of a count whose last figure stays: that it is still the last one, and that it is some more or
@@ -113,10 +114,9 @@ impl Work<'_> {
                 }
             })
             .collect();
-        let blocks: Vec<Vec<usize>> = self.collection.blocks().iter().map(|block| block.clone().collect()).collect();
-        limits.extend(blocks.windows(2).map(|pair| Limit {
-            atoms: &pair[0],
-            minus: &pair[1],
+        limits.extend(self.collection.ties().iter().map(|tie| Limit {
+            atoms: &tie.first,
+            minus: &tie.other,
             low: 0.0,
             high: 0.0,
             price: None,
@@ -187,10 +187,8 @@ pub fn is_world(
     profile: &Profile,
     needs: &[Option<Need>],
 ) -> bool {
-    let totals = |block: &std::ops::Range<usize>| world[block.clone()].iter().sum::<u64>();
-    let mut totals = collection.blocks().iter().map(totals);
-    let first = totals.next();
-    totals.all(|total| Some(total) == first)
+    let total = |atoms: &[usize]| atoms.iter().map(|&atom| world[atom]).sum::<u64>();
+    collection.ties().iter().all(|tie| total(&tie.first) == total(&tie.other))
         && collection.values(world).into_iter().zip(values).zip(needs).all(|((other, value), need)| {
             let (low, high) = profile.range(*value);
             need.is_some() || (low..=high).contains(&other)

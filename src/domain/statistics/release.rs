@@ -9,7 +9,8 @@
 //! minus parts, sums over tables and differences of two releases therefore give nothing of it.
 //!
 //! What was released to other readers, or under other agreements, is no past of this reader's: none of
-//! it is shown. But a figure that differs from theirs by fewer than ten families is kept back.
+//! it is shown. But a figure that differs from theirs by fewer than ten families is kept back. The same
+//! holds between tables of different families: everybody of the one against every figure of the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +45,25 @@ pub struct Past {
     pub cohorts: BTreeMap<i64, Cohort>,
     /// What stands elsewhere, and must not be told apart from this by a few families.
     pub elsewhere: Vec<Elsewhere>,
+    /// What stands in the tables of other families.
+    pub beside: Vec<Beside>,
+}
+
+/// A figure of other families: of those with a number beside those of the day.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// The count as it is shown there.
+    pub count: u64,
+    /// Those in it.
+    pub members: Cohort,
+    /// Whether only everybody is compared with it, and not every figure.
+    pub everybody_only: bool,
+}
+
+impl Beside {
+    fn is_near(&self, cohort: &Cohort, atoms: &BTreeSet<&str>, is_everybody: bool) -> bool {
+        (is_everybody || !self.everybody_only) && cohort.differing_from_all(&self.members, atoms) < LEAST_CHANGE
+    }
 }
 
 /// The figures that stand in another series: of another reader, or under another agreement.
@@ -88,6 +108,11 @@ pub fn release(
     for (place, statistic) in collection.statistics().iter().enumerate() {
         let atoms: BTreeSet<&str> = statistic.atoms.iter().map(|&atom| collection.atoms()[atom].as_str()).collect();
         let near = past.elsewhere.iter().find_map(|it| it.count_nearby(collection, cohort, &statistic.key, &atoms));
+        let is_everybody = collection.blocks().first().is_some_and(|block| block.len() == statistic.atoms.len());
+        let near = near.or_else(|| {
+            let near = past.beside.iter().find(|it| it.is_near(cohort, &atoms, is_everybody));
+            near.map(|it| it.count)
+        });
         if let Some(there) = near.filter(|_| needs[place].is_none()) {
             needs[place] = Some(Need::of_held(values[place], there));
         }
@@ -193,6 +218,27 @@ mod tests {
             assert!(made([100, 200, 300], true).values().all(|shown| shown.count.is_some()));
             assert_eq!(made([101, 260, 390], true)["a"].count, None, "{name:?}: a family that came since");
         }
+    }
+
+    #[test]
+    fn nearly_the_same_people_in_tables_of_other_families_are_not_counted_twice() {
+        let profile = Profile::usual(ProfileName::Internal);
+        let theirs = cohort([100, 200, 300]);
+        let beside = |everybody_only| {
+            let beside = Beside { count: 600, members: theirs.clone(), everybody_only };
+            Past { beside: vec![beside], ..Past::default() }
+        };
+        let made = |counts, past: &Past| release(&collection(), &cohort(counts), past, &profile, 1, day(2));
+        let close = made([100, 200, 303], &beside(true));
+        assert_eq!(close["all"].count, None, "three families make the difference");
+        assert!(["a", "b", "c"].iter().filter(|key| close[**key].count.is_some()).count() < 3, "{close:?}");
+        assert_eq!(made([100, 200, 330], &beside(true))["all"].count, Some(630));
+        // A part that is everybody of the others.
+        let part = Beside { count: 100, members: theirs.narrowed(|atom| atom == "a"), everybody_only: false };
+        let every = Past { beside: vec![part.clone()], ..Past::default() };
+        assert_eq!(made([100, 200, 300], &every)["a"].count, None);
+        let total = Past { beside: vec![Beside { everybody_only: true, ..part }], ..Past::default() };
+        assert_eq!(made([100, 200, 300], &total)["a"].count, Some(100));
     }
 
     #[test]

@@ -5,11 +5,13 @@ use zeroize::Zeroize as _;
 use super::pieces::LONGEST_PIECE;
 use crate::domain::clk::KeyStream;
 
-/// How many pieces are remembered; a power of two. 80 bytes each: five mebibytes hold the common
-/// pieces of a hundred years of birth, and fetching one from there costs a fraction of making it.
-const PLACES: usize = 1 << 16;
+/// How many pieces are remembered; a power of two. 64 bytes each: sixteen mebibytes hold the pieces of a
+/// hundred years of birth, and fetching one from there costs a fraction of making it.
+const PLACES: usize = 1 << 18;
 /// Most positions in a digest: of eight bits each.
 const MOST: usize = 32;
+/// How many of the first positions are remembered. More are needed only of the shortest values.
+const KEPT: usize = 24;
 
 /// A table in which every piece has one place; a piece that comes later takes it over. Wiped when
 /// dropped, and never larger than at the beginning.
@@ -17,13 +19,25 @@ pub(super) struct Memo {
     entries: Vec<Entry>,
     /// How many bits of a digest are one position.
     width: u32,
+    /// The pieces of the record at hand.
+    asked: Vec<Asked>,
 }
 
+/// As long as what a processor fetches at once, and never across two of these.
 #[derive(Clone, Copy)]
+#[repr(C, align(64))]
 struct Entry {
-    key: [u8; 16],
-    /// The positions in the first digest.
-    positions: [u16; MOST],
+    key: u128,
+    positions: [u16; KEPT],
+}
+
+/// A piece of which the first `share` positions are wanted.
+#[derive(Clone, Copy)]
+struct Asked {
+    key: u128,
+    share: u32,
+    /// How many of the key's bytes are the piece.
+    length: u32,
 }
 
 impl Memo {
@@ -31,32 +45,44 @@ impl Memo {
     pub(super) fn new(raw_bits: usize) -> Self {
         debug_assert!(raw_bits.is_power_of_two() && (256..=1 << 16).contains(&raw_bits));
         // No piece is of the field 255: an empty place is nobody's.
-        let empty = Entry { key: [0xff; 16], positions: [0; MOST] };
-        Self { entries: vec![empty; PLACES], width: raw_bits.trailing_zeros() }
+        let empty = Entry { key: u128::MAX, positions: [0; KEPT] };
+        Self { entries: vec![empty; PLACES], width: raw_bits.trailing_zeros(), asked: Vec::new() }
     }
 
-    /// Sets `share` positions of a piece. The first few are the same however many are asked for, so
+    /// Asks for `share` positions of a piece. The first few are the same however many are asked for, so
     /// that a piece of a long name meets the same piece of a short one.
-    pub(super) fn set(
-        &mut self,
-        stream: &impl KeyStream,
-        field: u8,
-        year: u16,
-        piece: &[u8],
-        share: usize,
-        filter: &mut [u64],
-    ) {
-        let key = key_of(field, year, piece);
-        let entry = &mut self.entries[place_of(&key)];
-        if entry.key != key {
-            *entry = Entry { key, positions: positions(&digest(stream, field, year, piece, 0), self.width) };
+    pub(super) fn ask(&mut self, field: u8, year: u16, piece: &[u8], share: usize) {
+        let (share, length) = (share as u32, piece.len() as u32);
+        self.asked.push(Asked { key: key_of(field, year, piece), share, length });
+    }
+
+    /// Forgets what was asked for.
+    pub(super) fn forget(&mut self) {
+        self.asked.clear();
+    }
+
+    /// Sets the positions of every piece that was asked for, and forgets the asking.
+    pub(super) fn set_all(&mut self, stream: &impl KeyStream, filter: &mut [u64]) {
+        // One look at each place, none waiting for another: the places are far apart in memory, and what is
+        // looked at one after the other is waited for one after the other.
+        let known = self.asked.iter().filter(|asked| self.entries[place_of(asked.key)].key == asked.key).count();
+        let all_known = known == self.asked.len();
+        for asked in &self.asked {
+            let entry = &mut self.entries[place_of(asked.key)];
+            if !all_known && entry.key != asked.key {
+                let made = positions(&digest(stream, asked, 0), self.width);
+                *entry = Entry { key: asked.key, positions: std::array::from_fn(|at| made[at]) };
+            }
+            let (share, each) = (asked.share as usize, (256 / self.width) as usize);
+            set_positions(&entry.positions[..share.min(each).min(KEPT)], filter);
+            for (block, left) in (0_u8..).zip((0..share).step_by(each)) {
+                if block > 0 || share.min(each) > KEPT {
+                    let positions = positions(&digest(stream, asked, block), self.width);
+                    set_positions(&positions[..(share - left).min(each)], filter);
+                }
+            }
         }
-        let each = (256 / self.width) as usize;
-        set_positions(&entry.positions[..share.min(each)], filter);
-        for (block, left) in (1_u8..).zip((each..share).step_by(each)) {
-            let positions = positions(&digest(stream, field, year, piece, block), self.width);
-            set_positions(&positions[..(share - left).min(each)], filter);
-        }
+        self.asked.clear();
     }
 }
 
@@ -66,11 +92,16 @@ impl Drop for Memo {
             entry.key.zeroize();
             entry.positions.zeroize();
         }
+        // Cleared, but not gone: what was asked last is still there.
+        let room = self.asked.capacity();
+        self.asked.resize(room, Asked { key: 0, share: 0, length: 0 });
+        self.asked.iter_mut().for_each(|asked| asked.key.zeroize());
     }
 }
 
-fn digest(stream: &impl KeyStream, field: u8, year: u16, piece: &[u8], block: u8) -> [u8; 32] {
-    stream.digest(&[b"piece", &[field, block], &year.to_be_bytes(), piece])
+fn digest(stream: &impl KeyStream, asked: &Asked, block: u8) -> [u8; 32] {
+    let bytes = asked.key.to_le_bytes();
+    stream.digest(&[b"piece", &[bytes[0], block], &bytes[1..3], &bytes[3..3 + asked.length as usize]])
 }
 
 /// Cuts a digest into numbers of `width` bits each, as many as there are.
@@ -96,17 +127,19 @@ fn set_positions(positions: &[u16], filter: &mut [u64]) {
     }
 }
 
-fn key_of(field: u8, year: u16, piece: &[u8]) -> [u8; 16] {
+fn key_of(field: u8, year: u16, piece: &[u8]) -> u128 {
     debug_assert!(piece.len() <= LONGEST_PIECE);
     let mut key = [0xff; 16]; // in no UTF-8 text: "A" is not "A" with something after it
     key[0] = field;
     key[1..3].copy_from_slice(&year.to_be_bytes());
-    key[3..3 + piece.len()].copy_from_slice(piece);
-    key
+    for (place, byte) in key[3..].iter_mut().zip(piece) {
+        *place = *byte;
+    }
+    u128::from_le_bytes(key)
 }
 
-fn place_of(key: &[u8; 16]) -> usize {
-    let mixed = u128::from_le_bytes(*key).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+fn place_of(key: u128) -> usize {
+    let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     (mixed >> (128 - PLACES.trailing_zeros())) as usize
 }
 
@@ -125,7 +158,8 @@ mod tests {
 
     fn positions(memo: &mut Memo, piece: &[u8], share: usize) -> Vec<usize> {
         let mut filter = vec![0; 16];
-        memo.set(&Counting, 1, 2009, piece, share, &mut filter);
+        memo.ask(1, 2009, piece, share);
+        memo.set_all(&Counting, &mut filter);
         (0..1024).filter(|at| filter[at / 64] >> (at % 64) & 1 == 1).collect()
     }
 
@@ -138,9 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn pieces_asked_for_together_set_what_each_sets_alone() {
+        let (mut memo, mut together, mut alone) = (Memo::new(1024), vec![0; 16], vec![0; 16]);
+        // Known ones and new ones in one record, and one twice.
+        memo.ask(1, 2009, b"AN", 4);
+        memo.set_all(&Counting, &mut [0; 16]);
+        for piece in [&b"AN"[..], b"NA", b"\xff1", b"AN"] {
+            memo.ask(1, 2009, piece, 9);
+            let mut fresh = Memo::new(1024);
+            fresh.ask(1, 2009, piece, 9);
+            fresh.set_all(&Counting, &mut alone);
+        }
+        memo.set_all(&Counting, &mut together);
+        assert_eq!(together, alone);
+    }
+
+    #[test]
     fn fewer_positions_of_a_piece_are_the_first_of_more() {
         let few = positions(&mut Memo::new(1024), b"AN", 5);
-        for share in [6, 25, 26, 60] {
+        for share in [6, 24, 25, 26, 60] {
             let many = positions(&mut Memo::new(1024), b"AN", share);
             assert!(few.iter().all(|position| many.contains(position)), "{share}");
         }

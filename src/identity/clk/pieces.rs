@@ -13,6 +13,9 @@ pub(super) struct Pieces {
     text: Vec<u8>,
     ends: Vec<u32>,
     starts: Vec<u32>,
+    padded: Vec<u8>,
+    /// The pieces so far, each as one number: to see at once whether one is there already.
+    packed: Vec<u128>,
 }
 
 impl Pieces {
@@ -23,10 +26,12 @@ impl Pieces {
     pub(super) fn cut(&mut self, value: &str, q: usize, positional: bool) {
         self.text.clear();
         self.ends.clear();
+        self.packed.clear();
         // Boundaries of characters, with room for the padding.
         self.starts.clear();
         let padding = if positional { 0 } else { q - 1 };
-        let mut padded = Vec::with_capacity(value.len() + 2 * padding);
+        let padded = &mut self.padded;
+        padded.clear();
         padded.extend(std::iter::repeat_n(PAD, padding));
         padded.extend(value.bytes().filter(|byte| !matches!(byte, b' ' | b'-')));
         if padded.len() == padding {
@@ -42,23 +47,14 @@ impl Pieces {
                 self.text.push(place.min(255) as u8);
             }
             self.text.extend_from_slice(&padded[self.starts[place] as usize..self.starts[place + q] as usize]);
-            let (known, piece) = self.text.split_at(begin);
-            if Self::contains(known, &self.ends, piece) {
+            let piece = pack(&self.text[begin..]);
+            if self.packed.contains(&piece) {
                 self.text.truncate(begin);
             } else {
+                self.packed.push(piece);
                 self.ends.push(self.text.len() as u32);
             }
         }
-        padded.zeroize();
-    }
-
-    fn contains(known: &[u8], ends: &[u32], piece: &[u8]) -> bool {
-        let mut begin = 0;
-        ends.iter().any(|&end| {
-            let other = &known[begin..end as usize];
-            begin = end as usize;
-            other == piece
-        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,7 +70,19 @@ impl Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         self.text.zeroize();
+        self.padded.zeroize();
+        self.packed.zeroize();
     }
+}
+
+/// A piece as a number of its own: 0xff is no byte of a text.
+fn pack(piece: &[u8]) -> u128 {
+    debug_assert!(piece.len() <= LONGEST_PIECE);
+    let mut bytes = [0xff; 16];
+    for (place, byte) in bytes.iter_mut().zip(piece) {
+        *place = *byte;
+    }
+    u128::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

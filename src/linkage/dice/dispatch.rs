@@ -12,7 +12,6 @@
 #![allow(clippy::needless_range_loop, reason = "zipped iterators are not inlined across code units in a release")]
 #![allow(unsafe_code, reason = "a call into code for optional instructions, after asking the processor for them")]
 
-use super::blocks::LANES;
 use super::scan::Scan;
 
 /// A set of instructions that the comparison was compiled for.
@@ -74,8 +73,15 @@ pub(super) fn run<const W: usize>(path: Path, scan: &mut Scan<'_, W>) {
         }
     }
     let _ = path;
-    scan.run::<[u64; LANES]>();
+    scan.run::<Everywhere>();
 }
+
+/// What counts where nothing is known of the processor.
+#[cfg(target_arch = "x86_64")]
+type Everywhere = super::plain::Plain;
+/// Every 64-bit ARM counts ones, eight bytes at a time.
+#[cfg(not(target_arch = "x86_64"))]
+type Everywhere = [u64; super::blocks::LANES];
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

@@ -4,19 +4,37 @@
 //! struct here, or in a file below for its noun, and a line in the table of [`Body`].
 
 mod access;
+mod agreements;
 mod families;
+mod incidents;
+mod log;
 mod matches;
+mod recalls;
+mod review;
+mod rights;
 mod runs;
+mod shields;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::access::{Filter, LogAccess};
+pub use self::access::{AccessCommitments, Filter, LogAccess, LogWitnesses, WitnessNamed};
+pub use self::agreements::{AgreementApproval, AgreementRequest, AgreementSignature, AgreementState, AgreementStatus};
 pub use self::families::{FamilyChange, FamilyCommitments, ReferralCommitments, ReferralStep};
-pub use self::matches::{
-    AskCommitments, DecisionCommitments, MatchAsk, MatchDecision, MatchView, ViewCommitments, WeightsLearned,
-    WeightsStep,
+pub use self::incidents::{
+    EmergencyReview, IncidentLink, IncidentStep, NotShared, NotSharedCommitments, ReviewerCommitments,
 };
-pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput};
+pub use self::log::{LogOpen, LogRestore, PreviousLog};
+pub use self::matches::{
+    AskCommitments, DecisionCommitments, FuzzyStep, MatchAsk, MatchDecision, MatchView, NumberCommitments,
+    ViewCommitments, WeightsLearned, WeightsStep,
+};
+pub use self::recalls::{
+    NoticeAcknowledgement, NoticeCommitments, RecallCommitments, RecallNotice, RecallOpen, RecallStep,
+};
+pub use self::review::{AlertDecoy, AlertOpen, AlertStep, Figure, ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep};
+pub use self::rights::{Deletion, LegalHold, SubjectCase, SubjectCommitments};
+pub use self::runs::{MatchRun, MatchRunStep, RunCommitments, RunCount, RunInput, RunStepGround};
+pub use self::shields::{ShieldReview, ShieldReviewCommitments};
 use super::{Code, EntryError};
 use crate::domain::ids::{
     AgencyCode, AgreementRef, EventId, FeedCode, ProgrammeCode, PurposeCode, RoleCode, SubmissionId,
@@ -72,6 +90,10 @@ bodies! {
     PolicyLoad(PolicyLoad) = "policy.load";
     /// A party's signature under an agreement.
     AgreementSignature(AgreementSignature) = "agreement.signature";
+    /// Somebody asks that an agreement be put in force, or takes that back.
+    AgreementRequest(AgreementRequest) = "agreement.request";
+    /// An officer approves that an agreement be put in force.
+    AgreementApproval(AgreementApproval) = "agreement.approval";
     /// An agreement's change of status.
     AgreementStatus(AgreementStatus) = "agreement.status";
     /// An agency's change of status.
@@ -98,12 +120,54 @@ bodies! {
     WeightsLearned(WeightsLearned) = "weights.learn";
     /// Weights were applied to the visible records, or withdrawn.
     WeightsStep(WeightsStep) = "weights.step";
+    /// Fuzzy encodings of the visible records were compared and took effect, or were taken back.
+    FuzzyStep(FuzzyStep) = "fuzzy.step";
     /// A match run was begun, or refused.
     MatchRun(Box<MatchRun>) = "match.run";
     /// A step of a match run.
     MatchRunStep(Box<MatchRunStep>) = "match.run.step";
     /// The log was searched, read, replayed or exported.
     LogAccess(Box<LogAccess>) = "log.access";
+    /// A wrong match or delivery is recalled.
+    RecallOpen(RecallOpen) = "recall.open";
+    /// An agency is told that an answer which it received was wrong.
+    RecallNotice(RecallNotice) = "recall.notice";
+    /// A recall went on, or ended.
+    RecallStep(RecallStep) = "recall.step";
+    /// An agency acknowledged a notice.
+    NoticeAcknowledgement(NoticeAcknowledgement) = "notice.acknowledgement";
+    /// A step of an incident's record.
+    IncidentStep(IncidentStep) = "incident.step";
+    /// An incident was linked to something, or its notice pack was written.
+    IncidentLink(IncidentLink) = "incident.link";
+    /// An emergency enquiry was reviewed.
+    EmergencyReview(EmergencyReview) = "emergency.review";
+    /// Somebody was asked to share and decided not to.
+    NotShared(NotShared) = "decision.not_to_share";
+    /// An agency noted when it means to look at a record of its own again.
+    ShieldReview(ShieldReview) = "shield.review";
+    /// A reviewing officer was registered, or is one no longer.
+    ReviewOfficer(ReviewOfficer) = "review.officer";
+    /// A sample of disclosures was drawn.
+    ReviewPlan(Box<ReviewPlan>) = "review.plan";
+    /// A step of the review of one disclosure.
+    ReviewStep(Box<ReviewStep>) = "review.step";
+    /// An agency replied to a finding about its own disclosure.
+    ReviewReply(ReviewReply) = "review.reply";
+    /// An alert was opened.
+    AlertOpen(AlertOpen) = "alert.open";
+    /// An officer closed or escalated an alert.
+    AlertStep(AlertStep) = "alert.step";
+    /// A decoy was registered or removed.
+    AlertDecoy(AlertDecoy) = "alert.decoy";
+    /// Something was done in a case of a person's rights.
+    SubjectCase(Box<SubjectCase>) = "subject.case";
+    /// A freeze on deletion was placed or lifted.
+    LegalHold(LegalHold) = "legal.hold";
+    /// Something was deleted when its time was over.
+    Deletion(Deletion) = "retention.deletion";
+    /// The witnesses were changed, or on what terms they are believed.
+    LogWitnesses(LogWitnesses) = "log.witnesses";
 }
 
 impl Body {
@@ -134,15 +198,27 @@ impl Body {
             Self::MatchRunStep(step) => {
                 step.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 step.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
-                step.counts.sort_by(|a, b| a.of.cmp(&b.of));
+                step.counts.iter_mut().for_each(|counts| counts.sort_by(|a, b| a.of.cmp(&b.of)));
             }
             Self::LogAccess(access) => {
                 access.decisions.sort_by(|a, b| a.key().cmp(&b.key()));
                 access.decisions.iter_mut().for_each(|decision| decision.rules_hit.sort());
                 access.filters.sort();
             }
+            Self::LogWitnesses(rule) => rule.witnesses.sort(),
+            Self::AgreementStatus(status) => status.approved_by.sort(),
             Self::PolicyLoad(load) => load.agreements.sort_by(|a, b| a.agreement.cmp(&b.agreement)),
             Self::Erasure(erasure) => erasure.events.sort(),
+            Self::NotShared(decision) => decision.items.sort(),
+            Self::ReviewOfficer(officer) => {
+                officer.keys.sort();
+                officer.clients.sort();
+            }
+            Self::ReviewPlan(plan) => {
+                plan.filters.sort();
+                plan.entries.sort();
+            }
+            Self::AlertOpen(alert) => alert.figures.sort(),
             _ => {}
         }
     }
@@ -177,15 +253,21 @@ impl Body {
             Self::MatchRunStep(step) => {
                 any(&step.decisions, |a, b| a.key() == b.key())
                     || step.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
-                    || any(&step.counts, |a, b| a.of == b.of)
+                    || step.counts.as_ref().is_some_and(|counts| any(counts, |a, b| a.of == b.of))
             }
             Self::LogAccess(access) => {
                 any(&access.decisions, |a, b| a.key() == b.key())
                     || access.decisions.iter().any(|decision| any(&decision.rules_hit, |a, b| a == b))
                     || any(&access.filters, |a, b| a.by == b.by)
             }
+            Self::LogWitnesses(rule) => any(&rule.witnesses, |a, b| a == b),
+            Self::AgreementStatus(status) => any(&status.approved_by, |a, b| a == b),
             Self::PolicyLoad(load) => any(&load.agreements, |a, b| a.agreement == b.agreement),
             Self::Erasure(erasure) => any(&erasure.events, |a, b| a == b),
+            Self::NotShared(decision) => any(&decision.items, |a, b| a == b),
+            Self::ReviewOfficer(officer) => any(&officer.keys, |a, b| a == b) || any(&officer.clients, |a, b| a == b),
+            Self::ReviewPlan(plan) => any(&plan.filters, |a, b| a == b) || any(&plan.entries, |a, b| a == b),
+            Self::AlertOpen(alert) => any(&alert.figures, |a, b| a.of == b.of),
             _ => false,
         }
     }
@@ -195,7 +277,8 @@ impl Body {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enquiry {
-    /// SHA-256 of the request as received, without its tokens.
+    /// SHA-256 of the request as received, without what stands for a person: tokens, case, user, and
+    /// epochs, whose key checks tell which identifiers somebody has.
     pub request: Digest,
     /// Who asked.
     pub recipient: AgencyCode,
@@ -221,6 +304,9 @@ pub struct Enquiry {
     pub purpose: PurposeCode,
     /// The recipient's relationship with the person, as stated.
     pub relationship: Code,
+    /// In an emergency, what kind of danger; absent otherwise. Every entry with it is reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Code>,
     /// The role of the person who asked.
     pub role: RoleCode,
     /// The answer mode: `eligible`, `count`, `areas`, `criteria` or `lead`; or the journey that asked:
@@ -301,6 +387,9 @@ pub struct Commitments {
     pub actor: Commitment,
     /// The answer, with the evidence as it was evaluated.
     pub answer: Commitment,
+    /// What names records or families beside the answer, of journeys that keep such; no bundle opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Commitment>,
 }
 
 /// How an enquiry ended: `"answered"`, or `{"refused":"code"}`.
@@ -441,16 +530,35 @@ pub struct Submission {
     pub mode: SubmissionMode,
     /// The date the delivery speaks of.
     pub as_at: Timestamp,
-    /// Rows stored.
-    pub rows_accepted: u64,
+    /// Rows stored; in early entries alone. Shielded records are among them, and who is told how many
+    /// others a run or a table counted could tell by subtraction how many: they are a band now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_accepted: Option<u64>,
+    /// The band that the number of rows stored is in: `0`, `1-15`, `16-31`, `32-63` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Code>,
     /// Rows refused.
     pub rows_rejected: u64,
-    /// Tokens that it retired, so that nothing matches by them any more. Whose is sealed elsewhere.
+    /// Tokens that it retired, so that nothing matches by them any more; in early entries alone. An agency
+    /// retires tokens where a child was adopted, so that the number is a commitment now.
     #[serde(default, skip_serializing_if = "is_none")]
     pub tokens_retired: u64,
+    /// Commitments to what the entry must not say in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<SubmissionCommitments>,
     /// Keyed digest of the delivery as received: the gateway made it of the running digest that
     /// docs/submissions.md defines, so that nobody else can test a guess about a small file.
     pub digest: Digest,
+}
+
+/// The salted commitments of a [`Submission`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionCommitments {
+    /// How many tokens it retired: in decimal, 0 in nearly every entry.
+    pub retired: Commitment,
+    /// How many rows were stored, in decimal.
+    pub rows: Commitment,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -502,59 +610,6 @@ pub struct LoadedAgreement {
     pub sha256: Digest,
 }
 
-/// A party signed an agreement: its signature verified under an enrolled key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AgreementSignature {
-    /// Which.
-    pub agreement: AgreementRef,
-    /// SHA-256 of the text that was signed.
-    pub sha256: Digest,
-    /// Who signed.
-    pub party: AgencyCode,
-    /// The enrolled key, by its identifier.
-    pub key: Code,
-    /// SHA-256 of the signature.
-    pub signature_sha256: Digest,
-}
-
-/// An agreement's change of status. Status is the series of these entries, never part of the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AgreementStatus {
-    /// Which.
-    pub agreement: AgreementRef,
-    /// SHA-256 of its signed text.
-    pub sha256: Digest,
-    /// Its status before; absent for a new agreement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<AgreementState>,
-    /// Its status from now on.
-    pub to: AgreementState,
-    /// The account that changed it; never a person's name.
-    pub by: Code,
-    /// Why.
-    pub reason: Code,
-}
-
-/// The states of an agreement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgreementState {
-    /// Loaded, not signed by all parties.
-    Draft,
-    /// Signed by all parties, not yet begun.
-    Signed,
-    /// In force.
-    InForce,
-    /// Stopped for a time.
-    Suspended,
-    /// Past its last day.
-    Expired,
-    /// Ended by a party.
-    Withdrawn,
-}
-
 /// An agency's change of status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -603,29 +658,6 @@ pub struct Erasure {
     pub by: Code,
 }
 
-/// The first entry of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogOpen {
-    /// The programme.
-    pub programme: ProgrammeCode,
-    /// The log that this one continues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<PreviousLog>,
-}
-
-/// The last state of the log before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PreviousLog {
-    /// Its origin.
-    pub origin: Code,
-    /// Its size.
-    pub size: u64,
-    /// Its root hash.
-    pub root: Digest,
-}
-
 /// A client, key, certificate or feed was suspended or resumed. Agencies and agreements have entries
 /// of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -640,29 +672,6 @@ pub struct Standing {
     /// Its standing from now on: `active` or `suspended`.
     pub to: Code,
     /// The account that changed it; never a person's name.
-    pub by: Code,
-    /// Why.
-    pub reason: Code,
-}
-
-/// The database was restored from a backup that lacks entries known elsewhere: whoever holds a
-/// later checkpoint finds here how far the log was taken back, and who accepted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogRestore {
-    /// How many entries the restored log has.
-    pub size: u64,
-    /// The root hash over them.
-    pub root: Digest,
-    /// How many entries the checkpoint from elsewhere counts.
-    pub known_size: u64,
-    /// Its root hash.
-    pub known_root: Digest,
-    /// Entries of that checkpoint that the restored log lacks.
-    pub missing: u64,
-    /// SHA-256 of the backup.
-    pub backup_sha256: Digest,
-    /// The account that accepted the loss; never a person's name.
     pub by: Code,
     /// Why.
     pub reason: Code,

@@ -9,17 +9,24 @@
 mod body;
 mod code;
 mod facet;
+mod facts;
 
 pub use body::{
-    AgencyStatus, AgreementSignature, AgreementState, AgreementStatus, AskCommitments, Body, Commitments, Contribution,
-    Decision, DecisionCommitments, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Filter, KeyEvent,
-    LoadedAgreement, LogAccess, LogOpen, LogRestore, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView,
-    Outcome, PolicyLoad, PreviousLog, ReferralCommitments, ReferralStep, RunCommitments, RunCount, RunInput,
-    SHIELD_OPENING_BYTES, ShieldOpening, Standing, Statistics, Submission, SubmissionMode, ViewCommitments,
-    WeightsLearned, WeightsStep, YesNo,
+    AccessCommitments, AgencyStatus, AgreementApproval, AgreementRequest, AgreementSignature, AgreementState,
+    AgreementStatus, AlertDecoy, AlertOpen, AlertStep, AskCommitments, Body, Commitments, Contribution, Decision,
+    DecisionCommitments, Deletion, EmergencyReview, Enquiry, Erasure, FamilyChange, FamilyCommitments, Feed, Figure,
+    Filter, FuzzyStep, IncidentLink, IncidentStep, KeyEvent, LegalHold, LoadedAgreement, LogAccess, LogOpen,
+    LogRestore, LogWitnesses, MatchAsk, MatchDecision, MatchRun, MatchRunStep, MatchView, NotShared,
+    NotSharedCommitments, NoticeAcknowledgement, NoticeCommitments, NumberCommitments, Outcome, PolicyLoad,
+    PreviousLog, RecallCommitments, RecallNotice, RecallOpen, RecallStep, ReferralCommitments, ReferralStep,
+    ReviewOfficer, ReviewPlan, ReviewReply, ReviewStep, ReviewerCommitments, RunCommitments, RunCount, RunInput,
+    RunStepGround, SHIELD_OPENING_BYTES, ShieldOpening, ShieldReview, ShieldReviewCommitments, Standing, Statistics,
+    SubjectCase, SubjectCommitments, Submission, SubmissionCommitments, SubmissionMode, ViewCommitments,
+    WeightsLearned, WeightsStep, WitnessNamed, YesNo,
 };
 pub use code::{Code, CodeError};
 pub use facet::{Facet, Facets, TermNamed};
+pub use facts::EntryFacts;
 
 use serde::Serialize;
 

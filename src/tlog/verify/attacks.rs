@@ -109,6 +109,11 @@ struct Held {
 }
 
 fn verify_holding(export: &Folder, held: &Held) -> Report {
+    verify_with(export, held, None, None)
+}
+
+/// As [`verify_holding`], of one entry alone, or with a limit for witnesses.
+fn verify_with(export: &Folder, held: &Held, alone: Option<u64>, witnessed_within_s: Option<u64>) -> Report {
     let (log, receipts) = (log_key(), receipt_key());
     let witness = Witness::new(WITNESS, *TestKey::new(WITNESS, 2).public(), check_ed25519);
     let checkpoints: Vec<&[u8]> = held.checkpoints.iter().map(Vec::as_slice).collect();
@@ -123,9 +128,13 @@ fn verify_holding(export: &Folder, held: &Held) -> Report {
         receipts: &promises,
         with_openings: export.0.keys().any(|path| path.starts_with("openings/")),
         with_manifest: false,
+        witnessed_within_s,
         with_fields: false,
     };
-    verifier.verify(export, &mut |_| {})
+    match alone {
+        Some(index) => verifier.verify_entry(export, index),
+        None => verifier.verify(export, &mut |_| {}),
+    }
 }
 
 fn verify(export: &Folder) -> Report {
@@ -407,6 +416,77 @@ fn an_erased_opening_needs_its_erasure_entry_and_an_erasure_entry_its_deed() {
     let kinds = |export: &Folder| verify(export).faults.into_iter().map(|f| (f.kind, f.event)).collect::<Vec<_>>();
     assert_eq!(kinds(&without(&without(&recorded, 30), 264)), []);
     assert_eq!(kinds(&without(&recorded, 30)), [(FaultKind::OpeningNotErased, Some(testing::event(264)))]);
+}
+
+#[test]
+fn one_entry_alone_is_held_against_checkpoints_receipts_and_erasures() {
+    let mut list = entries(SIZE);
+    list.push(testing::render(ORIGIN, SIZE, testing::erasure(&[30])));
+    let sound = export(&list);
+    let holding = |sizes: &[usize], receipts: Vec<Vec<u8>>| Held {
+        checkpoints: sizes.iter().map(|size| checkpoint(&list[..*size])).collect(),
+        receipts,
+    };
+    let alone = |export: &Folder, held: &Held, index| verify_with(export, held, Some(index), None);
+    let held = holding(&[0, 1, 100, 256, 257, SIZE], vec![receipt(100, &list[100])]);
+    let report = alone(&sound, &held, 100);
+    assert!(report.is_clean(), "{:?}", report.faults);
+    assert_eq!((report.held, report.receipts, report.alone.map(|alone| alone.is_witnessed)), (6, 1, Some(true)));
+
+    // Rewritten with the log's own key: the entry that is looked at is sound, and what went before it is not.
+    let mut rewritten = list.clone();
+    rewritten[50] = edited(&list[50]);
+    let forged = export(&rewritten);
+    let report = alone(&forged, &holding(&[60, 256], Vec::new()), 100);
+    assert_eq!(found(&report), [(FaultKind::Rewrite, None), (FaultKind::Rewrite, None)]);
+    // A log that was taken back, and a receipt of another entry, which proves nothing here.
+    let taken_back = export(&list[..200]);
+    assert_eq!(found(&alone(&taken_back, &holding(&[SIZE], Vec::new()), 100)), [(FaultKind::Rollback, Some(269))]);
+    let other = holding(&[], vec![receipt(101, &list[101])]);
+    assert_eq!(found(&alone(&sound, &other, 100)), [(FaultKind::ReceiptUnchecked, None)]);
+    let broken = holding(&[], vec![receipt(100, &list[101])]);
+    assert_eq!(found(&alone(&sound, &broken, 100)), [(FaultKind::ReceiptMismatch, None)]);
+
+    // Openings that are gone: one with its erasure, one without, one whose erasure is under no root.
+    let mut erased = sound.clone();
+    let text = String::from_utf8(erased.0["openings/000"].clone()).expect("UTF-8");
+    let events = [testing::event(30).to_string(), testing::event(36).to_string()];
+    let kept: String =
+        text.split_inclusive('\n').filter(|line| !events.iter().any(|event| line.contains(event))).collect();
+    erased.0.insert("openings/000".to_owned(), kept.into_bytes());
+    let report = alone(&erased, &Held::default(), 30);
+    assert_eq!((found(&report), report.alone.and_then(|alone| alone.erased_by)), (vec![], Some(SIZE as u64)));
+    assert_eq!(found(&alone(&erased, &Held::default(), 36)), [(FaultKind::OpeningMissing, Some(36))]);
+    let path = "tile/entries/001.p/15";
+    let other = testing::render(ORIGIN, SIZE, testing::erasure(&[36]));
+    let mut forged: Vec<u8> = Vec::new();
+    for entry in list[256..SIZE].iter().chain([&other]) {
+        assert!(tile::push_entry(&mut forged, entry));
+    }
+    erased.0.insert(path.to_owned(), forged);
+    let report = alone(&erased, &Held::default(), 36);
+    assert!(has(&report, FaultKind::EntryAltered) && has(&report, FaultKind::OpeningMissing), "{:?}", report.faults);
+}
+
+#[test]
+fn witnesses_of_an_old_prefix_do_not_vouch_for_what_came_after_it() {
+    let list = entries(SIZE);
+    let mut export = export(&list);
+    let unwitnessed = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let lines = text.split_inclusive('\n').filter(|line| !line.contains(WITNESS));
+        lines.collect::<String>().into_bytes()
+    };
+    let plain = unwitnessed(&export.0["checkpoint"]);
+    export.0.insert("checkpoint".to_owned(), plain);
+    export.0.insert("checkpoint.cosigned".to_owned(), checkpoint(&list[..40]));
+    // The entries beyond are 229 microseconds apart.
+    for alone in [None, Some(5), Some(200)] {
+        let within = |limit| verify_with(&export, &Held::default(), alone, Some(limit));
+        let report = within(1);
+        assert!(report.is_clean() && report.witnessed == Some(40), "{alone:?}: {:?}", report.faults);
+        assert_eq!(found(&within(0)), [(FaultKind::WitnessBehind, Some(40))], "{alone:?}");
+    }
 }
 
 #[test]

@@ -93,6 +93,14 @@ faults! {
     OpeningMissing = "opening-missing", "an opening of this entry is missing, and no erasure entry says why";
     /// No entry records the export.
     ManifestUnfounded = "manifest-unfounded", "the export does not name an entry of this log that records it";
+    /// The export hides that a newer one was made.
+    ManifestSuperseded = "manifest-superseded", "a newer entry of this log records another export: the export names an earlier one, which may have been for somebody else or narrower";
+    /// Witnesses are named in the log and missing here.
+    WitnessScope = "witness-scope", "the entry of the export says that witnesses vouched for more entries than the cosignatures here reach";
+    /// Witnesses saw too little of the log.
+    WitnessBehind = "witness-behind", "no quorum of witnesses vouches for entries from this index on, although they are older than the limit";
+    /// A receipt of something else.
+    ReceiptUnchecked = "receipt-unchecked", "a receipt is of another event than the entry that was checked alone: check the whole export";
     /// The keys are not those of the entry.
     KeysAltered = "keys-altered", "the public keys are not those that the entry of the export names";
     /// The index is not in the log.

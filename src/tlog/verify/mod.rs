@@ -20,6 +20,7 @@ pub use fault::{Fault, FaultKind};
 use std::fmt;
 
 use self::run::Run;
+use super::bundle::Scope;
 use super::checkpoint::Checkpoint;
 use super::note::NoteVerifier;
 use super::tile::{self, BundleId, TileId};
@@ -92,6 +93,9 @@ pub struct Verifier<'a> {
     /// Whether the export should name the entry of the log that records it; which openings are due
     /// follows from that entry then.
     pub with_manifest: bool,
+    /// Entries older than this many seconds, by the newest one, have to be under a quorum of witnesses;
+    /// `None`: however far the witnesses got is enough.
+    pub witnessed_within_s: Option<u64>,
     /// Whether to compare each body with the fields of its type, which takes many times as long.
     pub with_fields: bool,
 }
@@ -111,10 +115,27 @@ pub struct Report {
     pub unknown_types: u64,
     /// The size of the checkpoint that enough witnesses cosigned, where a quorum was asked for.
     pub witnessed: Option<u64>,
+    /// The entry that records the export: its index, and what it says.
+    pub recorded: Option<(u64, Scope)>,
+    /// Checkpoints held elsewhere that the export's tree was shown to contain.
+    pub held: usize,
+    /// What was checked where one entry was looked at alone.
+    pub alone: Option<CheckedAlone>,
     /// What is wrong; at most 1,000 of each kind.
     pub faults: Vec<Fault>,
     /// Faults beyond those listed.
     pub more_faults: u64,
+}
+
+/// One entry that was checked alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckedAlone {
+    /// Its index.
+    pub index: u64,
+    /// Whether the part of the log that witnesses vouch for holds it.
+    pub is_witnessed: bool,
+    /// The entry that says that its openings were destroyed.
+    pub erased_by: Option<u64>,
 }
 
 impl Report {
@@ -130,8 +151,10 @@ impl Verifier<'_> {
         Run::new(self, export).finish(progress)
     }
 
-    /// Checks one entry and everything that its proof needs, which is a small part of a large export:
-    /// checkpoints, the entry in its bundle, its tile and those above, its openings.
+    /// Checks one entry and everything that its proof needs, which is a small part of a large export: the
+    /// checkpoint, and that it goes on from those held elsewhere and cosigned; the entry in its bundle, its
+    /// tile and those above; the entry that records the export, likewise; a receipt of the entry; its
+    /// openings, and where one is missing the entries from there on, for the erasure that says why.
     pub fn verify_entry<E: Export>(&self, export: &E, index: u64) -> Report {
         Run::new(self, export).finish_one(index)
     }

@@ -38,6 +38,8 @@ pub(super) struct Run<'a, E> {
     pub(super) ledger: Ledger,
     /// What the entry of the export says that is in it.
     pub(super) scope: Option<Scope>,
+    /// Index and leaf of that entry.
+    pub(super) recorded: Option<(u64, Hash)>,
 }
 
 impl<'a, E: Export> Run<'a, E> {
@@ -53,6 +55,7 @@ impl<'a, E: Export> Run<'a, E> {
             receipts: BTreeMap::new(),
             ledger: Ledger::default(),
             scope: None,
+            recorded: None,
         }
     }
 
@@ -68,6 +71,7 @@ impl<'a, E: Export> Run<'a, E> {
         self.find_repeated_events(checkpoint.size);
         self.judge_openings(checkpoint.size);
         self.judge_receipts();
+        self.judge_reach(checkpoint.size);
         self.report.checkpoint = Some(checkpoint);
         self.report
     }
@@ -97,7 +101,7 @@ impl<'a, E: Export> Run<'a, E> {
     }
 
     /// The checkpoints held elsewhere that the export's tree should contain.
-    fn open_held(&mut self, current: &Checkpoint) -> Vec<Checkpoint> {
+    pub(super) fn open_held(&mut self, current: &Checkpoint) -> Vec<Checkpoint> {
         let mut prefixes = Vec::new();
         for note in self.trust.held {
             match Checkpoint::open(note, self.trust.origin, self.trust.log_keys) {
@@ -111,7 +115,7 @@ impl<'a, E: Export> Run<'a, E> {
         prefixes
     }
 
-    fn open_receipts(&mut self) {
+    pub(super) fn open_receipts(&mut self) {
         for note in self.trust.receipts {
             match Receipt::open(note, self.trust.origin, self.trust.receipt_keys) {
                 Err(_) => self.fault(Fault::new(FaultKind::ReceiptInvalid)),
@@ -311,7 +315,7 @@ impl<'a, E: Export> Run<'a, E> {
             match is_prefix {
                 None => self.fault(Fault::new(FaultKind::HeldUnchecked)),
                 Some(false) => self.fault(Fault::new(FaultKind::Rewrite)),
-                Some(true) => {}
+                Some(true) => self.report.held += 1,
             }
         }
     }
@@ -372,6 +376,16 @@ impl<'a, E: Export> Run<'a, E> {
                 self.fault(Fault::new(FaultKind::OpeningNotErased).of(event).in_file(file));
             }
         }
+    }
+
+    /// A receipt of another event than the only one that was read proves nothing yet.
+    pub(super) fn judge_one_receipt(&mut self, event: Option<EventId>) {
+        let others = self.receipts.keys().copied().filter(|other| event != Some(*other));
+        for other in others.collect::<Vec<_>>() {
+            self.receipts.remove(&other);
+            self.fault(Fault::new(FaultKind::ReceiptUnchecked).of(other));
+        }
+        self.judge_receipts();
     }
 
     fn judge_receipts(&mut self) {

@@ -5,9 +5,12 @@ pub(super) use crate::tlog::bundle::Scope;
 use super::fault::{Fault, FaultKind};
 use super::run::Run;
 use super::{Export, ExportFile};
+use crate::domain::time::Timestamp;
 use crate::tlog::bundle::Manifest;
+use crate::tlog::canonical;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::digest::Digest;
+use crate::tlog::merkle::{Hash, leaf_hash};
 use crate::tlog::note::{NoteError, SignedNote};
 use crate::tlog::tile;
 
@@ -38,6 +41,15 @@ impl Due {
     }
 }
 
+/// The entry that records an export.
+struct Recorded {
+    index: u64,
+    leaf: Hash,
+    scope: Scope,
+    /// A newer entry that records another one.
+    newer: Option<u64>,
+}
+
 impl<E: Export> Run<'_, E> {
     /// Reads which entry records this export, and what that entry says.
     pub(super) fn find_scope(&mut self, checkpoint: &Checkpoint) {
@@ -47,21 +59,26 @@ impl<E: Export> Run<'_, E> {
             return;
         }
         let manifest = bytes.as_deref().and_then(Manifest::parse);
-        self.scope = manifest.and_then(|manifest| self.entry_of(&manifest, checkpoint.size));
-        let Some(scope) = &self.scope else {
+        let Some(found) = manifest.and_then(|manifest| self.entry_of(&manifest, checkpoint.size)) else {
             self.fault(Fault::new(FaultKind::ManifestUnfounded).in_file(file));
             return;
         };
-        let due = scope.keys_sha256;
+        if let Some(newer) = found.newer {
+            self.fault(Fault::new(FaultKind::ManifestSuperseded).at(newer).in_file(file));
+        }
+        let due = found.scope.keys_sha256;
+        self.report.recorded = Some((found.index, found.scope.clone()));
+        self.scope = Some(found.scope);
+        self.recorded = Some((found.index, found.leaf));
         let keys = self.read(ExportFile::Keys);
         if keys.as_deref().map(Digest::of) != due {
             self.fault(Fault::new(FaultKind::KeysAltered).in_file(ExportFile::Keys));
         }
     }
 
-    /// The scope in the entry that a manifest names. It is among the newest: the search goes backwards.
-    fn entry_of(&mut self, manifest: &Manifest, size: u64) -> Option<Scope> {
-        let name = manifest.export.to_string();
+    /// The entry that a manifest names. It is among the newest: the search goes backwards.
+    fn entry_of(&mut self, manifest: &Manifest, size: u64) -> Option<Recorded> {
+        let mut newer = None;
         let last = size.checked_sub(1)? / u64::from(tile::TILE_WIDTH);
         let mut missing = 0;
         for index in (0..=last).rev() {
@@ -73,14 +90,46 @@ impl<E: Export> Run<'_, E> {
                 }
                 continue;
             };
-            let is_it = |entry: &&[u8]| std::str::from_utf8(entry).is_ok_and(|text| text.contains(&name));
-            let found =
-                tile::entries(&bytes).flatten().filter(is_it).find_map(|entry| Scope::of_entry(entry, manifest.export));
-            if found.is_some() {
-                return found;
+            let entries: Vec<&[u8]> = tile::entries(&bytes).map_while(Result::ok).collect();
+            for (place, entry) in entries.into_iter().enumerate().rev() {
+                let index = id.first_entry() + place as u64;
+                match Scope::of_export(entry) {
+                    Some((event, scope)) if event == manifest.export => {
+                        return Some(Recorded { index, leaf: leaf_hash(entry), scope, newer });
+                    }
+                    Some(_) => newer = newer.or(Some(index)),
+                    None => {}
+                }
             }
         }
         None
+    }
+
+    /// Whether the witnesses' cosignatures reach as far as the log itself says that they do, and as far as
+    /// they have to.
+    pub(super) fn judge_reach(&mut self, size: u64) {
+        let Some(reach) = self.report.witnessed.filter(|_| self.trust.quorum > 0) else { return };
+        if self.scope.as_ref().and_then(|scope| scope.witnessed).is_some_and(|said| said > reach) {
+            self.fault(Fault::new(FaultKind::WitnessScope).in_file(ExportFile::Cosigned));
+        }
+        let Some(limit) = self.trust.witnessed_within_s else { return };
+        let (Some(first), Some(last)) = (self.entry_at(reach, size), self.entry_at(size.saturating_sub(1), size))
+        else {
+            return;
+        };
+        let waited = last.as_micros().saturating_sub(first.as_micros());
+        if u64::try_from(waited).is_ok_and(|waited| waited > limit.saturating_mul(1_000_000)) {
+            self.fault(Fault::new(FaultKind::WitnessBehind).at(reach));
+        }
+    }
+
+    /// When the entry with this index was committed, by its own word.
+    fn entry_at(&mut self, index: u64, size: u64) -> Option<Timestamp> {
+        let start = index / 256 * 256;
+        let id = tile::bundles_written(start, size.min(start + 256)).next().filter(|_| index < size)?;
+        let bytes = self.read(ExportFile::Bundle(id))?;
+        let entry = tile::entries(&bytes).nth((index - start) as usize)?.ok()?;
+        canonical::envelope(entry).ok()?.at.parse().ok()
     }
 
     /// Whether the export has openings that are checked.

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::Api;
 use crate::app::caller::AgencyCaller;
 use crate::app::gateway::Gateway;
-use crate::app::witness::cosigned_checkpoint;
 use crate::web::body::{BodyLimit, read_whole};
 use crate::web::json::Json;
 use crate::web::problem::{Problem, kinds};
@@ -30,6 +29,12 @@ pub const GOES_ON: &[&str] = &[
     "/v1/feeds",
     "/v1/token-checks",
     "/v1/agreements",
+    "/v1/decisions-not-to-share",
+    "/v1/emergencies",
+    "/v1/emergencies/reviews",
+    "/v1/recalls",
+    "/v1/shields/list",
+    "/v1/shields/reviews",
     "/v1/policy/explain",
     "/v1/log/checkpoint",
     "/v1/log/tile/{*path}",
@@ -37,6 +42,8 @@ pub const GOES_ON: &[&str] = &[
     "/v1/log/entries",
     "/v1/log/entries/{id}",
     "/v1/log/entries/{id}/replay",
+    "/v1/reviews",
+    "/v1/reviews/replies",
     "/v1/relay/grants",
     "/v1/relay/grants/{id}/acknowledgement",
 ];
@@ -77,7 +84,7 @@ pub async fn create(
         (status = 404, description = "No checkpoint was cosigned yet"),
     ))]
 pub async fn show(State(gateway): State<Gateway>, _caller: AgencyCaller) -> Result<Response, Problem> {
-    let note = cosigned_checkpoint(gateway.store(), gateway.witness_quorum(), u64::MAX).await?;
+    let note = gateway.cosigned_checkpoint(u64::MAX).await?;
     let mut response = Response::new(Body::from(note.ok_or_else(|| Problem::new(kinds::NOT_FOUND))?));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);

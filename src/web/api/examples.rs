@@ -1,6 +1,8 @@
 //! Examples of the OpenAPI document. Nothing in them is of anybody: tokens and references are rows of
 //! one letter, agencies and teams are the example programme's.
 
+mod rights;
+
 use serde_json::{Value, json};
 
 use crate::web::problem::{Problem, RuleInTheWay};
@@ -22,6 +24,22 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/submissions" => Value::String(submission()),
         "/v1/submissions/{id}/lines" => Value::String(rest_of_submission()),
         "/v1/enquiries" => enquiry(),
+        "/v1/emergencies/reviews" => json!({
+            "entry": ID, "user": REFERENCE, "role": "social-worker", "finding": "justified", "reason": "immediate-danger",
+        }),
+        "/v1/decisions-not-to-share" => json!({
+            "asked_by": "landlord", "items": ["A2", "lead"], "purpose": "tenancy-support", "reason": "no-agreement",
+            "basis": "UKGDPR-art5-1-b", "case": REFERENCE, "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/shields/list" => json!({ "role": "social-worker" }),
+        "/v1/shields/reviews" => json!({
+            "record": { "feed": "cases", "ref": REFERENCE }, "review_on": "2099-03-01", "role": "social-worker",
+        }),
+        "/v1/recalls" => json!({
+            "record": { "feed": "attendance", "ref": REFERENCE }, "role": "education-welfare-officer",
+            "reason": "twin-or-sibling",
+        }),
+        "/v1/notices/{id}/acknowledge" => json!({ "role": "early-help-practitioner", "action": "case-reviewed" }),
         "/v1/token-checks" => json!({
             "programme": "tff", "match_keys": "0".repeat(64), "epoch": 1, "people": { "1": { "k3": [TOKEN] } },
         }),
@@ -40,6 +58,32 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/possible-matches/views" => json!({
             "agreement": "programme-delivery/v1", "purpose": "programme-delivery", "relationship": "screening",
             "role": "data-analyst", "user": REFERENCE,
+        }),
+        "/v1/subject-cases" => json!({
+            "right": "access", "records": [{ "feed": "attendance", "ref": REFERENCE }],
+            "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/data" | "/v1/subject-cases/{id}/replies" | "/v1/subject-parts/{id}/data" => {
+            json!({ "role": "education-welfare-officer", "user": REFERENCE })
+        }
+        "/v1/subject-cases/{id}/steps" => json!({
+            "step": "extend", "reason": "complex", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/decisions" => json!({
+            "outcome": "upheld", "reason": "no-compelling-ground", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-parts/{id}/answers" => json!({
+            "outcome": "nothing-to-release", "reason": "checked-file", "role": "education-welfare-officer",
+            "user": REFERENCE,
+        }),
+        "/v1/subject-cases/{id}/lifts" | "/v1/subject-parts/{id}/lifts" => json!({
+            "reason": "settled", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-complaints" => json!({
+            "about": "delay", "role": "education-welfare-officer", "user": REFERENCE,
+        }),
+        "/v1/subject-complaints/{id}/steps" => json!({
+            "step": "close", "outcome": "upheld", "role": "education-welfare-officer", "user": REFERENCE,
         }),
         "/v1/match-runs"
         | "/v1/match-runs/{id}/list"
@@ -83,6 +127,7 @@ pub(super) fn request(path: &str) -> Value {
         "/v1/referrals/steps" => json!({
             "referral": ID, "step": "check_tracker", "finding": true, "answer": ID, "ground": ground(),
         }),
+        "/v1/reviews/replies" => json!({ "entry": ID, "position": "corrected", "reason": "case-note:2026-118" }),
         "/v1/log/cosignatures" => json!("gw.example/2026\n70000\n…\n\n— gw.example/2026 …\n— witness.example …\n"),
         "/v1/relay/grants" => json!({
             "agency": "hearth", "sealing_key": "seal-0000000000000000", "epoch": 1, "types": ["k3", "uprn"],
@@ -216,6 +261,37 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
                 "meaning": "The programme has no such criterion, or the feed does not supply it." }],
             "next_after": null,
         }),
+        ("/v1/emergencies", _) => json!({ "emergencies": [{
+            "entry": ID, "client": "childrens-social-care-1", "at": "2026-09-20T10:15:00.000000Z",
+            "due_at": "2026-09-21T00:00:00.000000Z",
+        }] }),
+        ("/v1/emergencies/reviews", _) => json!({
+            "disclosure": ID, "at": "2026-09-20T15:15:00.000000Z", "in_time": true,
+        }),
+        ("/v1/decisions-not-to-share", _) => json!({
+            "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z", "receipt": receipt(),
+        }),
+        ("/v1/shields/list", _) => json!({ "shields": [{
+            "feed": "cases", "ref": REFERENCE, "review_on": "2027-03-01", "is_overdue": false,
+        }], "has_more": false }),
+        ("/v1/shields/reviews", _) => json!({ "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
+        ("/v1/recalls", _) => json!({ "id": ID, "disclosure": ID, "at": "2026-09-20T10:15:00.000000Z" }),
+        ("/v1/notices", _) => json!({ "notices": [{
+            "id": ID, "at": "2026-09-21T09:00:00.000000Z", "disclosure": ID, "kind": "answer_wrong", "recall": ID,
+            "entry": ID, "answered_at": "2026-09-20T10:15:00.000000Z", "case": REFERENCE, "form": "areas",
+            "certain": true, "tfid": null, "may_ask_again": true, "rules": [], "acknowledged_at": null,
+        }], "next_after": null }),
+        ("/v1/notices/{id}/acknowledge", _) => json!({ "disclosure": ID, "at": "2026-09-21T09:30:00.000000Z" }),
+        ("/v1/reviews", _) => json!({
+            "findings": [{
+                "entry": ID, "finding": "not_justified_minimisation", "severity": "medium", "action": "retrain",
+                "owner": "practice-lead", "due": "2026-10-31", "is_closed": false, "reason": "review:2026-09/14",
+                "finding_entry": ID,
+                "replies": [{ "position": "accepted", "reason": "supervision:2026-09-22", "at": "2026-09-22T10:15:00.000000Z" }],
+            }],
+            "next_after": null,
+        }),
+        ("/v1/reviews/replies", _) => json!({ "disclosure": ID }),
         ("/v1/feeds", _) => json!({ "feeds": [{
             "feed": "attendance", "plain": "Which children miss school.", "cadence": "every month", "state": "in_time",
             "as_at": "2026-09-18", "next_due": "2026-10-19", "in_time_until": "2026-10-26",
@@ -313,6 +389,7 @@ pub(super) fn answer(path: &str, method: &str) -> Value {
         ("/v1/match-runs/{id}/difference", _) => {
             json!({ "has_earlier": true, "added": 57, "gone": 12, "changed": 130 })
         }
+        (path, _) if path.starts_with("/v1/subject-") => rights::answer(path, method),
         ("/v1/possible-matches", "get") => json!({ "possible_matches": [{
             "id": ID, "feed": "attendance", "ref": REFERENCE, "fields": ["dob", "forename", "surname"], "role": "child",
             "as_at": "2026-09-18", "asked_at": "2026-09-25T04:00:00.000000Z",
@@ -445,6 +522,7 @@ mod tests {
         DoubtBody, PairsView, PossibleMatchesView, RecordedView, ReversalBody, VerdictBody, ViewBody,
     };
     use crate::web::api::relay::{GrantTaken, GrantsView, NewGrantBody};
+    use crate::web::api::reviews::{FindingReplied, FindingsView, NewFindingReply};
     use crate::web::api::screenings::{RowsWanted, ScreeningReceived, ScreeningView};
     use crate::web::api::submissions::{
         ContinuationLine, SharedAddressesView, SubmissionReceived, SubmissionView, SubmissionsView, UploadView,
@@ -505,6 +583,22 @@ mod tests {
         reads::<FamilyDecisionView>(answer("/v1/families/decisions", "post"));
         reads::<FamilyDecisionView>(answer("/v1/families/lead", "post"));
         reads::<FamilyEngagementView>(answer("/v1/families/engagement", "post"));
+        reads::<crate::web::api::emergencies::EmergencyReviewBody>(request("/v1/emergencies/reviews"));
+        reads::<crate::web::api::emergencies::EmergenciesView>(answer("/v1/emergencies", "get"));
+        reads::<crate::web::api::emergencies::EmergencyReviewedView>(answer("/v1/emergencies/reviews", "post"));
+        reads::<crate::web::api::not_to_share::NotSharingBody>(request("/v1/decisions-not-to-share"));
+        reads::<crate::web::api::not_to_share::NotSharedView>(answer("/v1/decisions-not-to-share", "post"));
+        reads::<crate::web::api::shields::ShieldsBody>(request("/v1/shields/list"));
+        reads::<crate::web::api::shields::ShieldsView>(answer("/v1/shields/list", "post"));
+        reads::<crate::web::api::shields::ShieldReviewBody>(request("/v1/shields/reviews"));
+        reads::<crate::web::api::shields::ShieldReviewView>(answer("/v1/shields/reviews", "post"));
+        reads::<crate::web::api::recalls::RecallBody>(request("/v1/recalls"));
+        reads::<crate::web::api::recalls::RecallView>(answer("/v1/recalls", "post"));
+        reads::<crate::web::api::notices::AcknowledgementBody>(request("/v1/notices/{id}/acknowledge"));
+        reads::<crate::web::api::notices::AcknowledgedView>(answer("/v1/notices/{id}/acknowledge", "post"));
+        reads::<FindingsView>(answer("/v1/reviews", "get"));
+        reads::<NewFindingReply>(request("/v1/reviews/replies"));
+        reads::<FindingReplied>(answer("/v1/reviews/replies", "post"));
         reads::<FeedsView>(answer("/v1/feeds", "get"));
         reads::<crate::web::api::statistics::StatisticsView>(answer("/v1/statistics/{table}", "get"));
         reads::<ScreeningReceived>(answer("/v1/screenings", "post"));

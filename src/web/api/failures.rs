@@ -2,16 +2,22 @@
 
 use crate::app::authenticate::AuthError;
 use crate::app::claim::ClaimError;
+use crate::app::emergency::ReviewError;
 use crate::app::enquire::{EnquiryError, QuestionFault};
 use crate::app::error::AppError;
 use crate::app::log_access::LogAccessError;
 use crate::app::match_run::MatchRunError;
+use crate::app::not_to_share::NotSharingError;
+use crate::app::notices::NoticeError;
 use crate::app::possible_matches::MatchError;
 use crate::app::preview::PreviewError;
+use crate::app::recall::RecallError;
 use crate::app::referral::ReferralError;
 use crate::app::retract::RetractError;
 use crate::app::screen::ScreeningError;
+use crate::app::shields::ShieldError;
 use crate::app::statistics::StatisticsError;
+use crate::app::subject_rights::SubjectError;
 use crate::app::submit::FileFault;
 use crate::app::witness::WitnessError;
 use crate::crypto::jwt::{ClaimFault, JwtError};
@@ -129,6 +135,59 @@ impl From<MatchError> for Problem {
     }
 }
 
+impl From<NoticeError> for Problem {
+    fn from(error: NoticeError) -> Self {
+        match error {
+            NoticeError::Unknown => Self::new(kinds::NOT_FOUND),
+            NoticeError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
+            NoticeError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecallError> for Problem {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Unknown => Self::new(kinds::NOT_FOUND),
+            RecallError::Entry | RecallError::Reason | RecallError::Role | RecallError::TooMany => {
+                Self::new(kinds::INVALID_FIELD).detail(error)
+            }
+            RecallError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        match error {
+            ReviewError::Unknown => Self::new(kinds::NOT_FOUND),
+            ReviewError::Reviewed => Self::new(kinds::STATE_CONFLICT).detail(error),
+            ReviewError::Own | ReviewError::Word => Self::new(kinds::INVALID_FIELD).detail(error),
+            ReviewError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotSharingError> for Problem {
+    fn from(error: NotSharingError) -> Self {
+        match error {
+            NotSharingError::Undeclared | NotSharingError::Items => Self::new(kinds::INVALID_FIELD).detail(error),
+            NotSharingError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+            NotSharingError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShieldError> for Problem {
+    fn from(error: ShieldError) -> Self {
+        match error {
+            ShieldError::NotAnOfficer => Self::new(kinds::ROLE_NOT_ALLOWED).detail(error),
+            ShieldError::Past => Self::new(kinds::INVALID_FIELD).detail(error),
+            ShieldError::App(error) => error.into(),
+        }
+    }
+}
+
 impl From<MatchRunError> for Problem {
     fn from(error: MatchRunError) -> Self {
         match error {
@@ -188,6 +247,7 @@ impl From<QuestionFault> for Problem {
             | QuestionFault::Epochs => kinds::WRONG_EPOCH,
             QuestionFault::Undeclared => kinds::UNKNOWN_PURPOSE,
             QuestionFault::TokenType
+            | QuestionFault::Danger
             | QuestionFault::LegacyToken
             | QuestionFault::NoTokens
             | QuestionFault::TooManyTokens => kinds::INVALID_FIELD,
@@ -208,6 +268,12 @@ impl From<EnquiryError> for Problem {
                 extras.disclosure = Some(disclosure.to_string());
                 extras.receipt = Some(receipt);
             }),
+            EnquiryError::EmergencyUnreviewed { disclosure, receipt } => {
+                Self::new(kinds::EMERGENCY_UNREVIEWED).with(|extras| {
+                    extras.disclosure = Some(disclosure.to_string());
+                    extras.receipt = Some(receipt);
+                })
+            }
             EnquiryError::Question(fault) => fault.into(),
             EnquiryError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             EnquiryError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
@@ -238,6 +304,9 @@ impl From<LogAccessError> for Problem {
             LogAccessError::Unknown => Self::new(kinds::NOT_FOUND),
             LogAccessError::NotPermitted { disclosure, hits, receipt } => {
                 EnquiryError::NotPermitted { disclosure, hits, receipt }.into()
+            }
+            LogAccessError::CeilingReached { disclosure, receipt } => {
+                EnquiryError::CeilingReached { disclosure, receipt }.into()
             }
             LogAccessError::Question(fault) => fault.into(),
             LogAccessError::App(error) => error.into(),
@@ -284,7 +353,7 @@ impl From<ClaimError> for Problem {
             ClaimError::NotAClaim => Self::new(kinds::UNKNOWN_PURPOSE).detail(error),
             ClaimError::Future => Self::new(kinds::INVALID_FIELD).detail(error),
             ClaimError::UnknownEngagement => Self::new(kinds::NOT_FOUND).detail(error),
-            ClaimError::Erased => Self::new(kinds::STATE_CONFLICT).detail(error),
+            ClaimError::Erased | ClaimError::Recalled => Self::new(kinds::STATE_CONFLICT).detail(error),
         }
     }
 }
@@ -313,6 +382,23 @@ impl From<ReferralError> for Problem {
             ReferralError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
             ReferralError::KeyLapsed => Self::new(kinds::IDEMPOTENCY_LAPSED),
             ReferralError::App(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectError> for Problem {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Unknown => Self::new(kinds::NOT_FOUND),
+            SubjectError::Record => Self::new(kinds::NOT_FOUND).detail(error),
+            SubjectError::Role
+            | SubjectError::Count
+            | SubjectError::Words
+            | SubjectError::Reply
+            | SubjectError::Key => Self::new(kinds::INVALID_FIELD).detail(error),
+            SubjectError::Answered | SubjectError::Clock(_) => Self::new(kinds::STATE_CONFLICT).detail(error),
+            SubjectError::KeyReused => Self::new(kinds::IDEMPOTENCY_CONFLICT),
+            SubjectError::App(error) => error.into(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::form;
@@ -16,12 +16,14 @@ use crate::app::log_access::Grounds;
 use crate::app::log_access::explain::TextNamed;
 use crate::app::log_access::replay::Compared;
 use crate::app::log_access::search::{FoundLine, Search};
-use crate::domain::ids::{AgreementRef, EventId, RoleCode};
+use crate::domain::ids::{AgreementRef, EventId, OpaqueRef, RoleCode};
 use crate::domain::time::Timestamp;
 use crate::tlog::entry::{Code, Facet};
 use crate::web::json::Json;
 use crate::web::problem::{FieldError, FieldPath, Problem, kinds};
 
+/// Names the person who looks.
+const USER_HEADER: &str = "porth-user";
 /// Entries of one page unless the caller asks for another number.
 const USUAL_LIMIT: u32 = 50;
 
@@ -129,6 +131,7 @@ pub struct ComparedView {
     params(
         ("agreement" = String, Query, description = "The agreement whose receive clauses allow the purpose `audit`"),
         ("role" = String, Query, description = "The role in which the asking person acts"),
+        ("Porth-User" = Option<String>, Header, description = "The agency's own keyed reference of that person; the entry commits to it, or else to the account"),
         ("agency" = Option<String>, Query, description = "An agency that asked, supplied, signed, delivered or was decided about"),
         ("area" = Option<String>, Query, description = "A criteria area, or another item such as `lead`"),
         ("power" = Option<String>, Query, description = "A legal power of a term that the entry names, such as `WRA2012-s131`"),
@@ -146,15 +149,17 @@ pub struct ComparedView {
     responses(
         (status = 200, description = "Decided, logged and shown", body = LogPageView),
         (status = 400, description = "The query cannot be read"),
-        (status = 403, description = "No agreement in force lets the caller examine the log"),
+        (status = 403, description = "No agreement in force lets the caller examine the log; or the account has looked as often as the clause allows in a day"),
         (status = 422, description = "A parameter is missing or not allowed"),
     ))]
 pub async fn search(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<LogPageView>, Problem> {
     let (grounds, search) = wanted(uri.query().unwrap_or_default())?;
+    let grounds = with_user(grounds, &headers)?;
     let page = gateway.search_log(&caller, &grounds, &search).await?;
     let entries = page.entries.into_iter().map(|FoundLine { index, event, entry }| LogLineView { index, event, entry });
     let (disclosure, receipt) = (page.logged.disclosure, page.logged.receipt);
@@ -168,11 +173,12 @@ pub async fn search(
         ("id" = String, Path, description = "The entry's event"),
         ("agreement" = String, Query, description = "The agreement whose receive clauses allow the purpose `audit`"),
         ("role" = String, Query, description = "The role in which the asking person acts"),
+        ("Porth-User" = Option<String>, Header, description = "The agency's own keyed reference of that person; the entry commits to it, or else to the account"),
     ),
     responses(
         (status = 200, description = "Decided, logged and shown", body = LogEntryView),
         (status = 400, description = "The query cannot be read"),
-        (status = 403, description = "No agreement in force lets the caller examine the log"),
+        (status = 403, description = "No agreement in force lets the caller examine the log; or the account has looked as often as the clause allows in a day"),
         (status = 404, description = "The log has no such entry"),
         (status = 422, description = "A parameter is missing or not allowed"),
     ))]
@@ -180,9 +186,11 @@ pub async fn show(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<LogEntryView>, Problem> {
     let (event, grounds) = one(&id, &uri)?;
+    let grounds = with_user(grounds, &headers)?;
     let read = gateway.read_log_entry(&caller, &grounds, event).await?;
     let text = |TextNamed { kind, sha256, is_there }| NamedTextView { kind: kind.to_owned(), sha256, is_there };
     Ok(Json(LogEntryView {
@@ -203,11 +211,12 @@ pub async fn show(
         ("id" = String, Path, description = "The entry's event"),
         ("agreement" = String, Query, description = "The agreement whose receive clauses allow the purpose `audit`"),
         ("role" = String, Query, description = "The role in which the asking person acts"),
+        ("Porth-User" = Option<String>, Header, description = "The agency's own keyed reference of that person; the entry commits to it, or else to the account"),
     ),
     responses(
         (status = 200, description = "Decided, logged and replayed, or said to be unreplayable", body = ReplayView),
         (status = 400, description = "The query cannot be read"),
-        (status = 403, description = "No agreement in force lets the caller examine the log"),
+        (status = 403, description = "No agreement in force lets the caller examine the log; or the account has looked as often as the clause allows in a day"),
         (status = 404, description = "The log has no such entry"),
         (status = 422, description = "A parameter is missing or not allowed"),
     ))]
@@ -215,9 +224,11 @@ pub async fn replay(
     State(gateway): State<Gateway>,
     caller: AgencyCaller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<ReplayView>, Problem> {
     let (event, grounds) = one(&id, &uri)?;
+    let grounds = with_user(grounds, &headers)?;
     let replayed = gateway.replay_log_entry(&caller, &grounds, event).await?;
     let view = |Compared { is_same, differences }| ComparedView { is_same, differences };
     Ok(Json(ReplayView {
@@ -284,7 +295,15 @@ fn grounds(pairs: &Pairs<'_>) -> Result<Grounds, Problem> {
     Ok(Grounds {
         agreement: agreement.ok_or_else(|| refused("agreement"))?,
         role: role.ok_or_else(|| refused("role"))?,
+        user: None,
     })
+}
+
+/// Who looks comes in a header: a reference that stands for a person is in no URL.
+fn with_user(grounds: Grounds, headers: &HeaderMap) -> Result<Grounds, Problem> {
+    let Some(value) = headers.get(USER_HEADER) else { return Ok(grounds) };
+    let user = value.to_str().ok().and_then(|text| OpaqueRef::parse(text).ok());
+    Ok(Grounds { user: Some(user.ok_or_else(|| refused("porth-user"))?), ..grounds })
 }
 
 fn pairs(query: &str) -> Result<Pairs<'_>, Problem> {

@@ -13,11 +13,17 @@
 //! | [`agreements`] | the caller's agreements, and what they would allow |
 //! | [`claims`] | a family is engaged, and a claim for a result checked |
 //! | [`referrals`] | a referral is taken step by step to where it ends |
+//! | [`subject_cases`] | people use their rights: cases, the parts of source controllers, complaints |
 //! | [`preview`] | what another programme file would change, in counts |
 //! | [`statistics`] | tables of counts |
+//! | [`emergencies`] | which emergency enquiries wait for a review, and their reviews |
+//! | [`not_to_share`] | an agency decided not to share |
+//! | [`recalls`], [`notices`] | a wrong match is recalled; an agency's inbox |
+//! | [`shields`] | an agency's own shields |
 //! | [`log`] | the log's checkpoint and hash tiles |
 //! | [`log_entries`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`cosignatures`] | witnesses cosign the log; releases stop when they fall silent |
+//! | [`reviews`] | an agency reads findings about its own disclosures, and replies |
 //! | [`relay`] | sealed linkage keys pass from a custodian to an agency |
 //! | [`openapi`] | the document that describes all this, generated from the handlers |
 //! | [`failures`] | what journeys' errors become |
@@ -40,6 +46,7 @@ pub mod agreements;
 pub mod caller;
 pub mod claims;
 pub mod cosignatures;
+pub mod emergencies;
 pub mod enquiries;
 mod examples;
 pub mod failures;
@@ -50,13 +57,19 @@ pub mod idempotency;
 pub mod log;
 pub mod log_entries;
 pub mod match_runs;
+pub mod not_to_share;
+pub mod notices;
 pub mod openapi;
 pub mod possible_matches;
 pub mod preview;
+pub mod recalls;
 pub mod referrals;
 pub mod relay;
+pub mod reviews;
 pub mod screenings;
+pub mod shields;
 pub mod statistics;
+pub mod subject_cases;
 pub mod submissions;
 pub mod token;
 pub mod token_checks;
@@ -116,6 +129,14 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/submissions/{id}/retract", post(submissions::retract))
         .route("/v1/submissions/{id}/shared-addresses", get(submissions::shared_addresses))
         .route("/v1/enquiries", post(enquiries::create))
+        .route("/v1/emergencies", get(emergencies::list))
+        .route("/v1/emergencies/reviews", post(emergencies::review))
+        .route("/v1/decisions-not-to-share", post(not_to_share::create))
+        .route("/v1/recalls", post(recalls::create))
+        .route("/v1/notices", get(notices::list))
+        .route("/v1/notices/{id}/acknowledge", post(notices::acknowledge))
+        .route("/v1/shields/list", post(shields::list))
+        .route("/v1/shields/reviews", post(shields::review))
         .route("/v1/screenings", post(screenings::create))
         .route("/v1/screenings/{id}", get(screenings::show))
         .route("/v1/screenings/{id}/rows", post(screenings::collect))
@@ -146,12 +167,26 @@ pub fn router(gateway: Gateway, limits: Limits) -> Router {
         .route("/v1/families/claim-check", post(claims::check_claim))
         .route("/v1/referrals", post(referrals::create))
         .route("/v1/referrals/steps", post(referrals::step))
+        .route("/v1/subject-cases", post(subject_cases::open).get(subject_cases::list))
+        .route("/v1/subject-cases/{id}/data", post(subject_cases::case_data))
+        .route("/v1/subject-cases/{id}/steps", post(subject_cases::step))
+        .route("/v1/subject-cases/{id}/decisions", post(subject_cases::decide))
+        .route("/v1/subject-cases/{id}/lifts", post(subject_cases::lift_case))
+        .route("/v1/subject-cases/{id}/replies", post(subject_cases::replies))
+        .route("/v1/subject-parts", get(subject_cases::parts))
+        .route("/v1/subject-parts/{id}/data", post(subject_cases::part_data))
+        .route("/v1/subject-parts/{id}/answers", post(subject_cases::answer))
+        .route("/v1/subject-parts/{id}/lifts", post(subject_cases::lift_part))
+        .route("/v1/subject-complaints", post(subject_cases::complain).get(subject_cases::complaints))
+        .route("/v1/subject-complaints/{id}/steps", post(subject_cases::step_complaint))
         .route("/v1/log/checkpoint", get(log::checkpoint))
         .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/log/cosignatures", post(cosignatures::create).get(cosignatures::show))
         .route("/v1/log/entries", get(log_entries::search))
         .route("/v1/log/entries/{id}", get(log_entries::show))
         .route("/v1/log/entries/{id}/replay", get(log_entries::replay))
+        .route("/v1/reviews", get(reviews::list))
+        .route("/v1/reviews/replies", post(reviews::reply))
         .route("/v1/relay/grants", post(relay::post).get(relay::list))
         .route("/v1/relay/grants/{id}/acknowledgement", post(relay::acknowledge))
         .route("/openapi.json", get(openapi::show))

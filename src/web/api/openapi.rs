@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    agreements, claims, cosignatures, enquiries, examples, families, feeds, log, log_entries, match_runs,
-    possible_matches, preview, referrals, relay, screenings, statistics, submissions, token, token_checks,
+    agreements, claims, cosignatures, emergencies, enquiries, examples, families, feeds, log, log_entries, match_runs,
+    not_to_share, notices, possible_matches, preview, recalls, referrals, relay, reviews, screenings, shields,
+    statistics, subject_cases, submissions, token, token_checks,
 };
 use crate::app::screen::{ScreeningHead, ScreeningQuestion};
 use crate::domain::submission::Header;
@@ -38,8 +39,16 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         submissions::shared_addresses,
         feeds::list,
         submissions::retract,
+        shields::list,
+        shields::review,
         token_checks::create,
         enquiries::create,
+        emergencies::list,
+        emergencies::review,
+        not_to_share::create,
+        recalls::create,
+        notices::list,
+        notices::acknowledge,
         screenings::create,
         screenings::show,
         screenings::collect,
@@ -70,6 +79,20 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         claims::check_claim,
         referrals::create,
         referrals::step,
+        subject_cases::open,
+        subject_cases::list,
+        subject_cases::case_data,
+        subject_cases::step,
+        subject_cases::decide,
+        subject_cases::lift_case,
+        subject_cases::replies,
+        subject_cases::parts,
+        subject_cases::part_data,
+        subject_cases::answer,
+        subject_cases::lift_part,
+        subject_cases::complain,
+        subject_cases::complaints,
+        subject_cases::step_complaint,
         log::checkpoint,
         log::tile,
         cosignatures::create,
@@ -77,6 +100,8 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         log_entries::search,
         log_entries::show,
         log_entries::replay,
+        reviews::list,
+        reviews::reply,
         relay::post,
         relay::list,
         relay::acknowledge,
@@ -94,6 +119,9 @@ use crate::web::problem::{self, Problem, ProblemDocument, ProblemKind, kinds};
         (name = "agreements", description = "What was agreed, and what it allows"),
         (name = "families", description = "The programme team keeps families; a family is engaged, and a claim for a result checked"),
         (name = "referrals", description = "A referral is taken step by step to where it ends"),
+        (name = "notices", description = "A wrong match or delivery is recalled; what an agency has to know about answers that it received"),
+        (name = "reviews", description = "Findings about the agency's own disclosures, and its replies"),
+        (name = "subject rights", description = "People use their rights; nobody is told what others hold"),
         (name = "relay", description = "A key custodian hands sealed linkage keys to an agency"),
         (name = "log", description = "The disclosure log: watched from outside, examined by officers and auditors"),
     )
@@ -170,7 +198,7 @@ fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
                 content.1["example"] = examples::answer(path, method);
             }
         } else {
-            response["content"] = problem_content(path, status);
+            response["content"] = problem_content(path, method, status);
         }
     }
     if let Some(contents) = operation.get_mut("requestBody").and_then(|body| body["content"].as_object_mut()) {
@@ -180,20 +208,22 @@ fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
     }
 }
 
-fn problem_content(path: &str, status: &str) -> Value {
+fn problem_content(path: &str, method: &str, status: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/ProblemDocument" });
     let mut content = json!({ "schema": schema });
-    if let Some(kind) = example_kind(path, status) {
+    if let Some(kind) = example_kind(path, method, status) {
         let example = examples::decorated(path, Problem::new(kind)).document(None);
         content["example"] = serde_json::to_value(example).unwrap_or_default();
     }
     json!({ problem::MEDIA_TYPE: content })
 }
 
-/// The kind that a status most often stands for on a path.
-fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
+/// The kind that a status most often stands for where a path is called by a method.
+fn example_kind(path: &str, method: &str, status: &str) -> Option<&'static ProblemKind> {
     Some(match (path, status) {
-        ("/oauth/token", "400") => kinds::REQUEST_REFUSED,
+        // Pages by a query: there is no body, and nothing that a key could make safe to repeat.
+        ("/v1/possible-matches" | "/v1/submissions", "400") if method == "get" => kinds::INVALID_CURSOR,
+        ("/oauth/token" | "/v1/notices", "400") => kinds::REQUEST_REFUSED,
         ("/oauth/token", "401") => kinds::ASSERTION_EXPIRED,
         ("/v1/submissions" | "/v1/submissions/{id}/lines" | "/v1/screenings", "400") => kinds::BODY_INCOMPLETE,
         ("/v1/submissions/{id}", "400") => kinds::INVALID_CURSOR,
@@ -207,21 +237,33 @@ fn example_kind(path: &str, status: &str) -> Option<&'static ProblemKind> {
             | "/v1/families/claim-check"
             | "/v1/referrals"
             | "/v1/referrals/steps"
+            | "/v1/reviews/replies"
             | "/v1/families/decisions"
             | "/v1/families/lead"
-            | "/v1/families/engagement",
+            | "/v1/families/engagement"
+            | "/v1/emergencies/reviews"
+            | "/v1/decisions-not-to-share"
+            | "/v1/recalls"
+            | "/v1/shields/reviews"
+            | "/v1/notices/{id}/acknowledge",
             "400",
         ) => kinds::IDEMPOTENCY_KEY_MISSING,
-        ("/v1/referrals/steps" | "/v1/submissions/{id}/lines", "409") => kinds::STATE_CONFLICT,
+        (
+            "/v1/referrals/steps" | "/v1/reviews/replies" | "/v1/submissions/{id}/lines" | "/v1/emergencies/reviews",
+            "409",
+        ) => kinds::STATE_CONFLICT,
         ("/v1/submissions", "409") => kinds::WRONG_KEY_CHECK,
         ("/v1/submissions" | "/v1/submissions/{id}/lines", "422") => kinds::INVALID_ROWS,
         ("/v1/screenings", "422") => kinds::INVALID_QUESTIONS,
         ("/v1/enquiries", "422") => kinds::NOT_A_TOKEN,
         ("/v1/relay/grants", "409") => kinds::NOT_CUSTODIAN,
         (path, "400") if path.starts_with("/v1/possible-matches") => kinds::IDEMPOTENCY_KEY_MISSING,
+        ("/v1/subject-cases" | "/v1/subject-complaints", "400") => kinds::IDEMPOTENCY_KEY_MISSING,
+        (path, "409") if path.starts_with("/v1/subject-") && path.contains("{id}") => kinds::STATE_CONFLICT,
         (path, "409") if path.starts_with("/v1/possible-matches") => kinds::STATE_CONFLICT,
         (_, "400") => kinds::MALFORMED_BODY,
         (_, "401") => kinds::TOKEN_INVALID,
+        ("/v1/shields/list" | "/v1/shields/reviews", "403") => kinds::ROLE_NOT_ALLOWED,
         (_, "403") => kinds::NO_AGREEMENT,
         (_, "404") => kinds::NOT_FOUND,
         (_, "408") => kinds::BODY_TIMEOUT,
@@ -258,6 +300,9 @@ mod tests {
                 for (media_type, content) in response["content"].as_object().expect("content") {
                     let example = &content["example"];
                     assert!(!example.is_null(), "{method} {path} {status}");
+                    let is_about_a_body = ["idempotency-key-missing", "body-incomplete"];
+                    let kind = example["kind"].as_str().unwrap_or_default();
+                    assert!(method != "get" || !is_about_a_body.contains(&kind), "{method} {path} {status}: {kind}");
                     if !status.starts_with('2') {
                         assert_eq!(media_type, "application/problem+json", "{method} {path} {status}");
                         assert_eq!(example["status"].to_string(), *status, "{method} {path}");

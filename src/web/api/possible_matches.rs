@@ -175,7 +175,8 @@ pub struct PairView {
     pub handle: PairId,
     /// The two agencies.
     pub agencies: Vec<String>,
-    /// The match keys that agree; for `apart` those that differ.
+    /// The match keys that agree; for `apart` those that differ; for `weighed` fields with levels and thousandths of a
+    /// bit; for `fuzzy` the band in which the likeness of the encodings lies.
     pub keys: Vec<String>,
     /// Evidence in bits, where it was weighed.
     pub bits: Option<f64>,

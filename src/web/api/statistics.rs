@@ -43,7 +43,7 @@ pub struct StatisticsView {
 #[utoipa::path(get, path = "/v1/statistics/{table}", operation_id = "statistics", tag = "statistics",
     security(("access_token" = [])),
     params(
-        ("table" = String, Path, description = "`areas`, `combinations`, `number-of-areas`, `localities`, `areas-by-locality` or `composition`"),
+        ("table" = String, Path, description = "`areas`, `combinations`, `number-of-areas`, `localities`, `areas-by-locality`, `composition`; of families with a number `routes`, `validation-rounds` or `engagement`"),
         ("agreement" = String, Query, description = "The agreement whose receive clauses allow it, such as `programme-delivery/v1`"),
         ("role" = String, Query, description = "The role in which the asking person acts"),
         ("profile" = Option<String>, Query, description = "`public` (the default) or `internal`"),

@@ -114,6 +114,8 @@ pub(super) enum Failed {
     NotYours(Box<Frame>),
     /// The agreements do not allow it.
     NotPermitted(Box<Frame>, Vec<RuleHit>),
+    /// The agreement's ceiling for one day is reached.
+    TooMany(Box<Frame>),
     /// There is no such page or thing.
     Unknown(Box<Frame>),
     /// The address or form cannot be read.
@@ -138,6 +140,7 @@ impl Failed {
         match error {
             LogAccessError::Unknown => Self::Unknown(Box::new(frame)),
             LogAccessError::NotPermitted { hits, .. } => Self::NotPermitted(Box::new(frame), hits),
+            LogAccessError::CeilingReached { .. } => Self::TooMany(Box::new(frame)),
             LogAccessError::Question(_) => Self::Malformed(
                 Box::new(frame),
                 "The programme knows no such role or purpose: an operator has to mend this part's line of access.",
@@ -188,6 +191,14 @@ impl IntoResponse for Failed {
                 "The refusal is in the disclosure log.",
                 rules,
                 "The agreement's owner can tell what would have to change.",
+            ),
+            Self::TooMany(frame) => told(
+                StatusCode::TOO_MANY_REQUESTS,
+                *frame,
+                "You have looked as often as the agreement allows in a day",
+                "The agreement sets how many looks at the log one account has in a day. The refusal is in the log.",
+                Vec::new(),
+                "Go on tomorrow. If the number does not fit the work, the agreement's owner can tell what would have to change.",
             ),
             Self::Unknown(frame) => told(
                 StatusCode::NOT_FOUND,

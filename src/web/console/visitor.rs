@@ -32,7 +32,7 @@ impl Visitor {
 
     /// On what grounds they look.
     pub(super) fn grounds(&self) -> Grounds {
-        Grounds { agreement: self.access.agreement.clone(), role: self.access.role.clone() }
+        Grounds { agreement: self.access.agreement.clone(), role: self.access.role.clone(), user: None }
     }
 
     /// What is around a page of theirs.

@@ -210,6 +210,9 @@ problem_kinds! {
     STILL_IN_PROGRESS = "still-in-progress", 409,
         "The first request with this Idempotency-Key has not ended.",
         "Wait, then send the same request with the same Idempotency-Key.";
+    EMERGENCY_UNREVIEWED = "emergency-unreviewed", 409,
+        "An emergency enquiry of this system was not reviewed by the end of its day.",
+        "Have somebody who did not ask review it with `porth emergency review`, then ask again; meanwhile ask on another ground.";
     STATE_CONFLICT = "state-conflict", 409,
         "What the call would change is no longer in a state that allows it.",
         "Read its present state, then decide again.";

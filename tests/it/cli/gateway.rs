@@ -84,13 +84,14 @@ impl CliGateway {
                 "postgres_url_file = \"postgres-url\"".to_owned()
             }
         };
+        let witnesses = if mode == "production" { "[witnesses]\nunwatched_because = \"a-test\"\n" } else { "" };
         let sequences = if mode == "pilot" { "checkpoint_folder = \"checkpoint\"" } else { "" };
         gateway.write(
             "porth.toml",
             &format!(
                 "mode = \"{mode}\"\nprogramme = \"tff\"\nissuer = \"https://localhost\"\nlog_origin = \"localhost/test\"\n\
                  [database]\n{database}\nconnections = 4\n\
-                 [listen]\nagencies = \"127.0.0.1:0\"\noperator = \"127.0.0.1:0\"\n\
+                 {witnesses}[listen]\nagencies = \"127.0.0.1:0\"\noperator = \"127.0.0.1:0\"\n\
                  [tls]\ncertificate = \"tls/server.pem\"\nprivate_key = \"tls/server.key\"\n\
                  client_roots = [\"authority/authority.pem\"]\n\
                  revocation_lists = [\"authority/revocation-list.pem\"]\n\

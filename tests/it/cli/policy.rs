@@ -55,9 +55,26 @@ pub(crate) fn sign_by_all_of(gateway: &CliGateway, policies: &Path, agreement: &
 /// Moves an agreement to a status.
 pub(crate) fn set_status(gateway: &CliGateway, agreement: &str, to: &str) -> super::gateway::Ran {
     let reference = format!("{agreement}/v1");
+    if to == "in_force" {
+        return put_in_force(gateway, &reference);
+    }
     let arguments =
         ["policy", "status", &reference, to, "--config", "porth.toml", "--by", "ops-1", "--reason", "board:1"];
     gateway.run(&arguments)
+}
+
+/// Somebody asks and two officers approve; the first that fails is what comes back.
+fn put_in_force(gateway: &CliGateway, reference: &str) -> super::gateway::Ran {
+    let policy = |verb: &str, by: &str, more: &[&str]| {
+        gateway.run(&[&["policy", verb, reference, "--config", "porth.toml", "--by", by], more].concat())
+    };
+    let asked = policy("request", "ops-1", &["--reason", "board:1"]);
+    if asked.code != 0 {
+        return asked;
+    }
+    let first = policy("approve", "ig-1", &[]).done();
+    assert!(first.out.contains("Another officer"), "{first:?}");
+    policy("approve", "ig-2", &[])
 }
 
 #[test]
@@ -150,4 +167,107 @@ fn the_matrix_lists_what_is_allowed_and_the_rules_that_block_the_rest() {
     assert!(blocked.iter().all(|cell| cell["rules"].as_array().is_some_and(|rules| !rules.is_empty())));
     let only = porth(&policies, &["policy", "matrix", "--folder", ".", "--recipient", "hearth"]).done();
     assert!(only.out.lines().all(|line| line.starts_with("hearth ")), "{only:?}");
+}
+
+#[test]
+fn the_gaps_of_the_matrix_say_what_nobody_hears() {
+    let policies = shipped_policies();
+    let ran = porth(&policies, &["--json", "policy", "matrix", "--folder", ".", "--on", "2026-09-20", "--gaps"]).done();
+    let gaps = ran.json();
+    let gaps = gaps.as_array().expect("gaps");
+    let unheard = |gap: &&serde_json::Value| gap["gap"] == "area_unheard" && gap["recipient"] == "housing";
+    let housing: Vec<_> = gaps.iter().filter(unheard).map(|gap| gap["area"].as_str().expect("a code")).collect();
+    assert_eq!(housing, ["A4"], "worklessness reaches no landlord");
+}
+
+#[test]
+fn a_difference_of_two_versions_is_told_in_plain_words_and_by_whom_it_is_felt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copied_policies(folder.path());
+    let text = fs::read_to_string(folder.path().join("agreements/housing-support.toml")).expect("reads");
+    let next = text
+        .replacen("version = 1", "version = 2\nsupersedes = 1", 1)
+        .replacen("\"A2\", \"A3\"", "\"A3\"", 1)
+        .replacen("ends = 2029-03-31", "ends = 2028-03-31", 1);
+    fs::write(folder.path().join("next.toml"), next).expect("writes");
+    let compare = |more: &[&str]| {
+        let both = ["policy", "diff", "housing-support/v1", "next.toml", "--folder", ".", "--on", "2026-09-20"];
+        porth(folder.path(), &[more, &both].concat()).done()
+    };
+    let told = compare(&[]).out;
+    assert!(told.contains("dates: last day: 2028-03-31, was 2029-03-31"), "{told}");
+    assert!(told.contains("loses items A2"), "{told}");
+    let felt = "Carrow Homes and Community Safety loses A2 of Carrow Schools and Education Welfare for tenancy-support";
+    assert!(told.contains(felt), "{told}");
+    let effects = compare(&["--json"]).json();
+    assert!(
+        effects["effects"].as_array().is_some_and(|all| all.iter().all(|flip| flip["gains"] == false)),
+        "{effects}"
+    );
+
+    let same = ["policy", "diff", "housing-support/v1", "housing-support/v1", "--folder", "."];
+    let same = porth(folder.path(), &same).done().out;
+    assert!(same.contains("the texts say the same") && same.contains("Nobody would learn more or less."), "{same}");
+    let two = ["policy", "diff", "housing-support/v1", "police-contact/v1", "--folder", "."];
+    assert_eq!(porth(folder.path(), &two).code, 1, "two agreements are not versions of one");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn what_is_loaded_is_compared_with_the_folder_and_past_questions_are_counted(#[case] backend: Backend) {
+    let gateway = CliGateway::ready(backend, "pilot").await;
+    sign_by_all(&gateway, "early-help-core");
+    set_status(&gateway, "early-help-core", "signed").done();
+    set_status(&gateway, "early-help-core", "in_force").done();
+    let policies = shipped_policies();
+    let folder = policies.to_str().expect("a plain path");
+    let compare = ["--json", "policy", "diff", "--config", "porth.toml", "--folder", folder, "--on", "2026-09-20"];
+    let replayed = [&compare[..], &["--replay-days", "30", "--by", "ops-1"]].concat();
+    let difference = gateway.run(&replayed).done().json();
+    assert_eq!(difference["texts"], serde_json::json!([]), "the same texts are loaded");
+    assert!(
+        difference["effects"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty() && all.iter().all(|flip| flip["gains"] == true)),
+        "the folder is taken as if all were in force: {difference}"
+    );
+    let none = serde_json::json!({ "questions": 0, "refused": 0, "allowed": 0, "changed": 0, "left_out": 0 });
+    assert_eq!(difference["replay"], none, "nobody has asked yet");
+    let unnamed = gateway.run(&[&compare[..], &["--replay-days", "30"]].concat());
+    assert_ne!(unnamed.code, 0, "a look at past questions is logged under an account");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn the_pack_for_an_impact_assessment_says_what_flows_and_what_is_open(#[case] backend: Backend) {
+    let gateway = CliGateway::ready(backend, "pilot").await;
+    sign_by_all(&gateway, "early-help-core");
+    set_status(&gateway, "early-help-core", "signed").done();
+    set_status(&gateway, "early-help-core", "in_force").done();
+    let made = ["--json", "policy", "dpia", "--config", "porth.toml", "--on", "2026-09-20", "--out", "pack"];
+    let told = gateway.run(&made).done().json();
+    assert!(told["open"].as_array().is_some_and(|open| {
+        open.iter().any(|line| {
+            line.as_str().is_some_and(|line| line.starts_with("benefits-data/v1 is loaded and not in force"))
+        })
+    }));
+    let document = fs::read_to_string(gateway.path("pack/dpia.md")).expect("reads");
+    for expected in
+        ["pilot: for synthetic or consented data only", "none: nobody outside would notice", "early-help-core/v1"]
+    {
+        assert!(document.contains(expected), "{expected}");
+    }
+    let pack: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(gateway.path("pack/dpia.json")).expect("reads")).expect("JSON");
+    let flows = pack["flows"].as_array().expect("flows");
+    assert!(!flows.is_empty());
+    assert!(flows.iter().all(|flow| flow["receive"][0] == "early-help-core/v1"), "nothing else is in force");
+    assert!(
+        flows.iter().all(|flow| flow["supplier"] != "jobcentre-feed"),
+        "benefits data have an agreement of their own"
+    );
 }

@@ -18,7 +18,7 @@ const KNOWN: Person = Person::new("Known", "1 Quay");
 const UNKNOWN: Person = Person::new("Unknown", "2 Quay");
 
 /// A desk from which the agency's system reaches the gateway.
-pub(super) fn desk(agency: &TestAgency<'_>) -> Desk {
+pub(crate) fn desk(agency: &TestAgency<'_>) -> Desk {
     let desk = Desk::new();
     let home = agency.home;
     desk.write("ca.pem", &home.authority.certificate().pem);

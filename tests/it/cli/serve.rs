@@ -88,6 +88,7 @@ const REFUSALS: &[(&str, Spoil, &str)] = &[
     ("an authority for development", development, "certificate is for development only"),
     ("a published certificate", example_certificate, "certificate is a published example"),
     ("two roles with one key", shared_key, "share one key"),
+    ("a log that nobody watches", unwatched, "nobody outside witnesses the log"),
     ("no revocation list", no_list, "no revocation list is configured"),
     ("another authority's revocation list", other_list, "tls-no-revocation-list"),
     ("a lapsed revocation list", lapsed_list, "a revocation list has lapsed"),
@@ -125,6 +126,11 @@ async fn the_sequencer_refuses_a_folder_that_also_holds_the_gateways_keys() {
     let ran = gateway.run(&["sequence", "--config", "sequencer.toml", "--once"]);
     assert_eq!(ran.code, 78, "{ran:?}");
     assert!(ran.err.contains("also holds gateway keys"), "{ran:?}");
+}
+
+fn unwatched(gateway: &CliGateway) {
+    let text = fs::read_to_string(gateway.path("porth.toml")).expect("reads");
+    gateway.write("porth.toml", &text.replace("unwatched_because = \"a-test\"\n", ""));
 }
 
 fn patterned_kek(gateway: &CliGateway) {
@@ -234,7 +240,8 @@ fn in_folder(gateway: &CliGateway) {
 }
 
 /// The tables of the configuration.
-const SECTIONS: [&str; 8] = ["database", "listen", "tls", "keys", "limits", "retention", "witnesses", "console"];
+const SECTIONS: [&str; 9] =
+    ["database", "listen", "tls", "keys", "limits", "retention", "witnesses", "alerts", "console"];
 
 #[test]
 fn the_configuration_page_names_every_key_and_its_examples_are_configurations() {

@@ -69,7 +69,7 @@ const HEADINGS: &str =
 
 const GOOD: &str = "P-1001,999 000 0018,Jowan,Trelawny,,17/04/2009,10012345,,Y,N,Y,01/09/2026,Likes chess";
 
-pub(super) struct Desk {
+pub(crate) struct Desk {
     pub(super) folder: tempfile::TempDir,
 }
 
@@ -90,7 +90,7 @@ impl Desk {
         fs::write(self.path(name), text).expect("writes");
     }
 
-    pub(super) fn porth(&self, args: &[&str]) -> Output {
+    pub(crate) fn porth(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_porth")).args(args).current_dir(self.folder.path()).output().expect("runs")
     }
 

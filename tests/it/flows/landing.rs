@@ -15,6 +15,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::Backend;
+use crate::support::gateway::activate;
 use crate::support::programme::TestProgramme;
 
 const AGREEMENT: &str = "early-help-core/v1";
@@ -72,7 +73,10 @@ async fn a_file_does_not_land_if_its_sender_or_agreement_was_stopped_while_it_ar
         let Err(AppError::RefusedFile { fault, .. }) = refused else { panic!("{what:?}: {refused:?}") };
         assert_eq!(fault, expected, "{what:?}");
         assert_eq!(state_of(&programme, id).await, (SubmissionState::Failed, Some(expected.code().to_owned())));
-        gateway.set_standing(&what, true, "ops-1", "over").await.expect("resumed");
+        match &what {
+            Suspendable::Agreement(agreement) => activate(gateway, agreement).await,
+            _ => gateway.set_standing(&what, true, "ops-1", "over").await.expect("resumed"),
+        }
         let again = arrived(&programme, reference).await.finish().await.expect("it may land now");
         assert!(!again.is_repeat, "what failed is no earlier one");
     }

@@ -1,12 +1,15 @@
 //! The main job, journey after journey, on both engines.
 
+mod agreements;
 mod arrival;
 mod claims;
 mod criteria;
 mod deltas;
 mod epochs;
+mod equal_work;
 mod faults;
 mod febrl;
+mod fuzzy;
 mod landing;
 mod legacy;
 mod main_job;

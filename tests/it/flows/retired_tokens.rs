@@ -1,8 +1,12 @@
 //! An adopted person's old identity: its tokens are retired, and never lead to the new one.
 
+use std::collections::BTreeSet;
+
 use porth::app::error::AppError;
+use porth::app::export::open;
 use porth::domain::enquiry::Answer;
 use porth::domain::evidence::EvidenceState;
+use porth::tlog::entry::{Body, Entry};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -145,4 +149,33 @@ async fn a_retired_token_stays_retired_under_the_next_keys(#[case] backend: Back
     programme = programme.restarted_with(programme.keys.with_newest_field_key_alone());
     assert_eq!(programme.gateway.reseal_fields().await.expect("its provenance opens").resealed, 0);
     assert_eq!(asked(&programme, OLD).await, stranger);
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn no_entry_tells_in_clear_that_a_delivery_retired_tokens(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let [_, bridge, _] = rows(&programme).await;
+    deliver(&programme, &bridge).await;
+    deliver(&programme, &naming(&programme, &bridge, OLD)).await;
+    programme.sequencer.drain().await.expect("sequenced");
+    let gateway = &programme.gateway;
+    let size = gateway.store().log_head().await.expect("the log").expect("open").size;
+    let mut told = Vec::new();
+    let mut keys = BTreeSet::new();
+    for (event, body) in gateway.store().log_entries(0, size).await.expect("the log") {
+        let Body::Submission(entry) = Entry::parse(&body).expect("an entry").into_body() else { continue };
+        let json: Value = serde_json::from_slice(&body).expect("JSON");
+        keys.insert(json["body"].as_object().expect("fields").keys().cloned().collect::<Vec<_>>());
+        let sealed = gateway.store().sealed_entry(event, "retired").await.expect("the database").expect("an opening");
+        let opening = open(gateway.keys(), event, "retired", &sealed.sealed).expect("opens");
+        assert!(opening.opens(&entry.commitments.expect("a commitment").retired));
+        told.push((String::from_utf8(opening.value().to_vec()).expect("text"), sealed.sealed.len()));
+    }
+    assert!(keys.iter().all(|names| !names.contains(&"rows_accepted".to_owned())), "rows are a band: {keys:?}");
+    let numbers: Vec<&str> = told.iter().map(|(number, _)| number.as_str()).collect();
+    assert_eq!(numbers, ["0", "1"], "the opening has it");
+    assert_eq!((keys.len(), told[0].1), (1, told[1].1), "both entries have the same fields and lengths: {keys:?}");
 }

@@ -11,12 +11,12 @@ use porth::linkage::record::{LinkRecord, LinkToken};
 use sha2::{Digest as _, Sha256};
 
 /// The set was made with people born from 1900 on: a later day would make some too old.
-const TODAY: Date = Date::constant(2005, 1, 1);
+pub(super) const TODAY: Date = Date::constant(2005, 1, 1);
 
 /// A file and the number of an entity in it.
-type Key = (u8, u32);
+pub(super) type Key = (u8, u32);
 
-fn keys(name: &str) -> MatchKeys {
+pub(super) fn keys(name: &str) -> MatchKeys {
     let path = format!("{}/policies/{name}", env!("CARGO_MANIFEST_DIR"));
     let keys = MatchKeys::parse(&std::fs::read_to_string(path).expect("the match keys")).expect("well-formed");
     assert!((28..=40).contains(&keys.keys().len()) && keys.is_for_a_test_set());
@@ -73,14 +73,14 @@ fn quality(keys: &MatchKeys, records: &[LinkRecord<Key>], one_each: bool) -> (f6
     (precision, f1)
 }
 
-fn both(keys: &MatchKeys) -> Vec<LinkRecord<Key>> {
+pub(super) fn both(keys: &MatchKeys) -> Vec<LinkRecord<Key>> {
     let mut both = records(keys, 0, "dataset4a");
     both.extend(records(keys, 1, "dataset4b"));
     both
 }
 
 /// A third of each file has no partner in the other.
-fn is_in_half(record: &LinkRecord<Key>) -> bool {
+pub(super) fn is_in_half(record: &LinkRecord<Key>) -> bool {
     let (file, number) = record.key;
     number % 3 != if file == 0 { 2 } else { 0 }
 }

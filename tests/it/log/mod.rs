@@ -3,12 +3,13 @@
 mod bundle;
 mod find;
 mod replay;
+mod rewritten;
 mod tamper;
 mod witness;
 
 use std::path::Path;
 
-use porth::app::export::BundleFor;
+use porth::app::export::{BundleFor, ExportError, Exported};
 use porth::app::log_access::Grounds;
 use porth::domain::ids::{EventId, RoleCode};
 use porth::store::NewEvent;
@@ -49,7 +50,7 @@ pub(super) async fn asked_twice(backend: Backend) -> (TestGateway, String, Strin
 }
 
 /// Looks at the log as the auditor does.
-pub(super) async fn look(auditor: &TestAgency<'_>, path: &str, more: &str) -> Value {
+pub(crate) async fn look(auditor: &TestAgency<'_>, path: &str, more: &str) -> Value {
     let reply = auditor.call("GET", &format!("/v1/log/{path}?{GROUNDS}{more}"), &[], "").await;
     assert_eq!(reply.status, 200, "{path} {more}: {reply:?}");
     reply.json()
@@ -66,11 +67,24 @@ pub(super) fn entry_of(
     let body = Entry::new(LOG, id, at, [7; 32], body).render().expect("renders");
     let leaf_hash = *leaf_hash(&body).as_bytes();
     let (recipient, agreement, purpose, outcome) = (None, None, None, None);
-    NewEvent { id, kind, at, recipient, agreement, purpose, outcome, leaf_hash, body, openings, tags: Vec::new() }
+    NewEvent {
+        id,
+        kind,
+        at,
+        recipient,
+        agreement,
+        purpose,
+        outcome,
+        leaf_hash,
+        body,
+        openings,
+        tags: Vec::new(),
+        records: Vec::new(),
+    }
 }
 
 /// Puts an entry into the log that no journey would write.
-pub(super) async fn append(home: &TestGateway, body: Body) -> EventId {
+pub(crate) async fn append(home: &TestGateway, body: Body) -> EventId {
     let id = EventId::new(uuid::Uuid::now_v7());
     let event = entry_of(id, home.now().await, body, Vec::new());
     let mut tx = home.gateway().store().begin().await.expect("begins");
@@ -88,11 +102,16 @@ pub(super) fn trust(home: &TestGateway) -> String {
 }
 
 /// An auditor's bundle with the openings that the data team's auditor may see.
-pub(super) async fn bundle(home: &TestGateway, folder: &Path) -> (EventId, porth::app::export::Exported) {
+pub(super) async fn bundle(home: &TestGateway, folder: &Path) -> (EventId, Exported) {
+    try_bundle(home, folder).await.expect("exported")
+}
+
+/// Likewise, where it may be refused.
+pub(super) async fn try_bundle(home: &TestGateway, folder: &Path) -> Result<(EventId, Exported), ExportError> {
     let agreement = "programme-delivery/v1".parse().expect("a reference");
-    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code") };
+    let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code"), user: None };
     let team = "programme-team".parse().expect("a code");
     let wanted = BundleFor { by: "ops-1".to_owned(), openings: Some((team, grounds)) };
     let keys = trust(home);
-    home.gateway().export_bundle(&wanted, keys.as_bytes(), None, folder).await.expect("exported")
+    home.gateway().export_bundle(&wanted, keys.as_bytes(), None, folder).await
 }

@@ -67,9 +67,11 @@ async fn fill(home: &TestGateway, answered: &str) {
                 agreement: super::CORE.parse().expect("a reference"),
                 mode: SubmissionMode::Delta,
                 as_at: at,
-                rows_accepted: number as u64,
+                rows_accepted: Some(number as u64),
+                rows: None,
                 rows_rejected: 0,
                 tokens_retired: 0,
+                commitments: None,
                 digest: Digest::of(&number.to_be_bytes()),
             };
             events.push(entry_of(id, at, Body::Submission(submission), Vec::new()));
@@ -155,7 +157,7 @@ async fn five_thousand_changed_bytes_of_ten_thousand_entries_are_all_found(#[cas
     fill(&home, &answered).await;
     let folder = home.folder().join("export");
     let (_, exported) = bundle(&home, &folder).await;
-    assert!(exported.entries > ENTRIES as u64 && exported.openings >= 2 * (ENTRIES / ENQUIRIES) as u64, "{exported:?}");
+    assert!(exported.entries > ENTRIES as u64 && exported.openings >= (ENTRIES / ENQUIRIES) as u64, "{exported:?}");
     let mut files = Files(BTreeMap::new());
     read_all(&folder, "", &mut files.0);
     let trust: toml::Table = toml::from_str(&trust(&home)).expect("TOML");

@@ -255,3 +255,37 @@ async fn a_weighed_pair_joins_nothing_where_the_terms_lack_its_profile() {
     weighed(&programme).await;
     assert_eq!(run_now(&programme).await.1, 2);
 }
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_holder_decides_about_records_whose_attendance_says_that_a_criterion_is_met(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    let today = programme.today().await;
+    let policies = programme.gateway.current_policies().await.expect("policies");
+    let ended = policies.programme().terms().iter().filter(|term| term.ends < today);
+    let ended: Vec<String> = ended.map(|term| term.code.clone()).rev().take(6).collect();
+    let pupil = |number: u32, bands: &dyn Fn(usize) -> &'static str| {
+        let said = |(at, term): (usize, &String)| json!({ "term": term, "band": bands(at) });
+        let attendance: Vec<Value> = ended.iter().enumerate().map(said).collect();
+        let home = Home { number, misses_school: false, in_need: false };
+        let household = programme.tokens(&[("uprn", &home.address())]);
+        let says = json!({ "role": "child", "household": household, "flags": [], "attendance": attendance });
+        programme.row(number, &[("nhs", &format!("99900{number:05}"))], says)
+    };
+    let pupils = [
+        pupil(1, &|_| "below_90"),
+        pupil(2, &|_| "90_and_over"),
+        pupil(3, &|at| if at == 0 { "90_and_over" } else { "below_90" }), // the bands do not tell
+    ];
+    programme.deliver("education", "attendance", "early-help-core/v1", &pupils).await;
+    let run = begin(&programme).await;
+    until_listed(&programme, run.id).await;
+    assert_eq!(step(&programme, run.id, true).await.state, RunState::Closed);
+
+    let education = caller("education");
+    let list = programme.gateway.match_run_work_list(&education, run.id, None).await.expect("its list");
+    let asked: Vec<&str> = list.items.iter().map(|item| item.reference.as_str()).collect();
+    assert_eq!(asked, [opaque(1)]);
+}

@@ -333,7 +333,7 @@ async fn a_backup_holds_no_evidence_in_clear_and_only_its_owner_may_read_it() {
     let bytes = std::fs::read(file(&folder)).expect("reads");
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("childrens-social-care") && holds("\"type\":\"enquiry\""), "codes and entries are in clear");
-    for sealed in ["\"criterion\"", "\"flags\"", "\"statements\"", "\"coverage\""] {
+    for sealed in ["\"criterion\":", "\"flags\":", "\"statements\":", "\"coverage\":"] {
         assert!(!holds(sealed), "{sealed}: evidence and answers as JSON are sealed");
     }
     assert_eq!(std::fs::metadata(file(&folder)).expect("there").permissions().mode() & 0o777, 0o600);

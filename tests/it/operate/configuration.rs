@@ -20,7 +20,8 @@ fn root() -> PathBuf {
 
 /// The tables by the names of their types.
 fn tables() -> BTreeMap<String, Vec<Field>> {
-    let source = fs::read_to_string(root().join("src/config.rs")).expect("the source");
+    let parts = ["src/config.rs", "src/config/console.rs"];
+    let source = parts.map(|part| fs::read_to_string(root().join(part)).expect("the source")).concat();
     let mut tables = BTreeMap::new();
     let (mut open, mut doc, mut has_default): (Option<(String, bool)>, Vec<&str>, bool) = (None, Vec::new(), false);
     for line in source.lines().map(str::trim) {
@@ -71,6 +72,15 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("limits.burst", limits.burst.to_string()),
         ("limits.requests_per_second", limits.requests_per_second.to_string()),
         ("retention.match_run_days", config.retention.match_run_days.to_string()),
+        ("alerts.every_seconds", config.alerts.every_seconds.to_string()),
+        ("alerts.spike_times", config.alerts.spike_times.to_string()),
+        ("alerts.spike_least", config.alerts.spike_least.to_string()),
+        ("alerts.match_rate_least", config.alerts.match_rate_least.to_string()),
+        ("alerts.match_rate_percent", config.alerts.match_rate_percent.to_string()),
+        ("alerts.repeats_a_day", config.alerts.repeats_a_day.to_string()),
+        ("alerts.new_subjects_a_day", config.alerts.new_subjects_a_day.to_string()),
+        ("alerts.new_subjects_of", "none".to_owned()),
+        ("alerts.hours", "none".to_owned()),
         ("console.provider.roles_claim", "`roles`".to_owned()),
         ("console.provider.roots", "`/etc/ssl/certs/ca-certificates.crt`".to_owned()),
         ("console.demonstration_sign_in", "false".to_owned()),

@@ -50,6 +50,8 @@ async fn a_gateway_in_good_order_has_no_failure_and_each_fault_is_found() {
         assert_eq!(health(&findings, check), "ok", "{check}: {findings:?}");
     }
 
+    assert_eq!(health(&findings, "witnesses"), "warn", "nobody watches: {findings:?}");
+
     gateway.chmod("keys", 0o755);
     std::fs::write(gateway.path("linkage-epoch-1.json"), "{}").expect("writes");
     let (ran, findings) = examined(&gateway);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::agency::{TestAgency, idempotency_key, request};
 use crate::support::connection::{Connection, Reply};
 use crate::support::database::Backend;
-use crate::support::gateway::TestGateway;
+use crate::support::gateway::{TestGateway, activate};
 use crate::support::people::{Person, flag};
 
 const AGREEMENT: &str = "early-help-core/v1";
@@ -117,7 +117,14 @@ async fn whoever_is_suspended_is_refused_from_the_next_request_on_by_every_repli
         }
         wait_for_load(&heard, suspended).await;
         let resumed = Instant::now();
-        home.gateway().set_standing(what, true, "operator", "over").await.expect("resumed");
+        let back = home.gateway().set_standing(what, true, "operator", "over").await;
+        match what {
+            Suspendable::Agreement(agreement) => {
+                assert!(back.is_err(), "nobody alone puts an agreement in force again");
+                activate(home.gateway(), agreement).await;
+            }
+            _ => back.expect("resumed"),
+        }
         for line in &mut lines {
             assert_eq!(kind_of(&line.ask().await), "answered", "resumed: {what:?}");
         }

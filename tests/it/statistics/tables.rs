@@ -50,7 +50,7 @@ async fn deliver(programme: &TestProgramme, families: std::ops::Range<u32>, shie
     programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &care).await;
 }
 
-fn wanted(table: &str, profile: ProfileName) -> TableWanted {
+pub(super) fn wanted(table: &str, profile: ProfileName) -> TableWanted {
     TableWanted {
         table: table.to_owned(),
         profile,
@@ -60,7 +60,7 @@ fn wanted(table: &str, profile: ProfileName) -> TableWanted {
     }
 }
 
-async fn ask_as(
+pub(super) async fn ask_as(
     programme: &TestProgramme,
     agency: &str,
     wanted: &TableWanted,
@@ -69,17 +69,17 @@ async fn ask_as(
     programme.gateway.statistics(&caller, wanted).await
 }
 
-async fn given(programme: &TestProgramme, table: &str, profile: ProfileName) -> Table {
+pub(super) async fn given(programme: &TestProgramme, table: &str, profile: ProfileName) -> Table {
     ask_as(programme, "programme-team", &wanted(table, profile)).await.expect("permitted").table
 }
 
-fn figure(table: &Table, row: &str, column: &str) -> Figure {
+pub(super) fn figure(table: &Table, row: &str, column: &str) -> Figure {
     let label = table.rows.iter().find(|label| label.as_str() == row || label.starts_with(&format!("{row} ")));
     *table.figure(label.expect("a row"), column).expect("a column")
 }
 
 /// Lets time pass: every release is of so many days earlier.
-async fn days_pass(programme: &TestProgramme, days: i64) {
+pub(super) async fn days_pass(programme: &TestProgramme, days: i64) {
     let mut tx = programme.gateway.store().begin().await.expect("begins");
     let tables = tx.tables().await.expect("the schema");
     let table = tables.into_iter().find(|table| table.name == "statistics_release").expect("it is there");

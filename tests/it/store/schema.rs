@@ -67,6 +67,10 @@ const STEPS: &[&str] = &[
     "0016_submissions",
     "0017_weighings",
     "0018_log_index",
+    "0021_agreement_activation",
+    "0022_review",
+    "0023_rights",
+    "0024_recalls",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.

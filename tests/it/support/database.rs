@@ -66,6 +66,30 @@ impl TestDatabase {
         tx.commit().await.expect("committed");
     }
 
+    /// Runs a statement beside the gateway, as somebody with the database in hand could. Bytes are written
+    /// as [`Self::bytes`] says.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.location {
+            Location::Postgres(url) => psql_in(url, sql).await,
+            Location::Sqlite(path) => {
+                let run = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30); c.execute(sys.argv[2]); c.commit()";
+                let path = path.to_str().expect("a plain path");
+                let output = tokio::process::Command::new("python3").args(["-c", run, path, sql]).output().await;
+                let output = output.expect("python3 runs");
+                assert!(output.status.success(), "python3: {}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+    }
+
+    /// Bytes as a literal of the engine's.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
+        let hex = porth::app::policies::hex(bytes);
+        match &self.location {
+            Location::Postgres(_) => format!("decode('{hex}', 'hex')"),
+            Location::Sqlite(_) => format!("X'{hex}'"),
+        }
+    }
+
     /// Takes PostgreSQL away from the gateway, or gives it back: connections are ended and refused.
     pub(crate) async fn cut_off(&self, cut_off: bool) {
         let Location::Postgres(url) = &self.location else { panic!("only PostgreSQL can be taken away") };

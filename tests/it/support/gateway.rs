@@ -26,7 +26,7 @@ use super::database::{Backend, TestDatabase};
 mod policies;
 
 #[allow(unused_imports, reason = "for benches that raise ceilings")]
-pub(crate) use policies::{EPOCH, PROGRAMME, with_ceiling};
+pub(crate) use policies::{EPOCH, PROGRAMME, activate, with_ceiling};
 
 /// What client assertions name as audience.
 pub(crate) const ISSUER: &str = "https://porth.test";
@@ -52,7 +52,7 @@ impl TestGateway {
         Self::start_with(backend, "").await
     }
 
-    /// With more lines at the end of the configuration, such as `[limits]`.
+    /// With more lines at the end of the configuration: of its last table, `[keys]`, or such as `[limits]`.
     pub(crate) async fn start_with(backend: Backend, more: &str) -> Self {
         Self::start_under(backend, more, None).await
     }
@@ -165,6 +165,11 @@ fn write_keys(folder: &Path, shield: &SealKeyPair, now: Timestamp) {
     Keyring::init(&folder.join("keys"), &Role::GATEWAY, &kek, &random(), now).expect("keys");
     Keyring::init(&folder.join("checkpoint"), &[Role::Checkpoint], &kek, &random(), now).expect("a checkpoint key");
     std::fs::write(folder.join("shield.pub"), shield.public().to_text()).expect("written");
+    // Sealed to where the configuration says `match_run_public_key = "match-run.pub"`.
+    let match_run = SealKeyPair::generate(&random());
+    std::fs::write(folder.join("match-run.pub"), match_run.public().to_text()).expect("written");
+    std::fs::write(folder.join("match-run.key"), match_run.secret().expose_hex().as_bytes()).expect("written");
+    std::fs::set_permissions(folder.join("match-run.key"), std::fs::Permissions::from_mode(0o600)).expect("ours");
 }
 
 fn write_certificates(folder: &Path, authority: &CertificateAuthority, now: Timestamp) {

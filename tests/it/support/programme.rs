@@ -32,6 +32,7 @@ use porth::tlog::entry::AgreementState;
 use serde_json::{Value, json};
 
 use super::database::{Backend, TestDatabase};
+use super::gateway::activate;
 
 /// A programme whose agreements are signed and in force.
 #[derive(Clone)]
@@ -210,9 +211,9 @@ impl TestProgramme {
                 };
                 self.gateway.sign_agreement(&signature).await.expect("signed");
             }
-            for state in [AgreementState::Signed, AgreementState::InForce] {
-                self.gateway.set_agreement_status(text.reference(), state, "officer", "board").await.expect("in force");
-            }
+            let of = text.reference();
+            self.gateway.set_agreement_status(of, AgreementState::Signed, "officer", "board").await.expect("signed");
+            activate(&self.gateway, of).await;
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::super::error::AppError;
 use super::super::super::gateway::Gateway;
 use super::super::super::policies::agencies_digest;
+use super::super::super::proof::check_leaf;
 use super::super::explain::Decided;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementStatus, AgreementText};
@@ -14,7 +15,7 @@ use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::policy::decision::SupplierFeed;
 use crate::policy::{PolicyBook, RuleBook};
-use crate::store::{StoreError, StoredDocument};
+use crate::store::{HISTORY_TYPES, StoreError, StoredDocument};
 use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, Entry, SubmissionMode};
 
@@ -49,6 +50,11 @@ impl Gateway {
         let agencies = self.agencies_then(at, was.agencies_sha256).await?;
         if agencies.is_none() {
             missing.push(format!("No set of agencies' files with the hash {} is there.", was.agencies_sha256));
+        }
+        if !self.history_is_whole(index).await? {
+            missing.push(
+                "The log's index lacks entries before this one: `porth log index --rebuild` makes it again.".to_owned(),
+            );
         }
         let logged = self.agreements_then(index).await?;
         let mut agreements = Vec::new();
@@ -154,6 +160,16 @@ impl Gateway {
         Ok(each.collect())
     }
 
+    /// Whether the index has every entry that the book of a past day is put together from: what a line
+    /// that is missing there would hide is counted without it.
+    async fn history_is_whole(&self, index: u64) -> Result<bool, AppError> {
+        let mut found = 0;
+        for kind in HISTORY_TYPES {
+            found += self.bodies_before(kind, index).await?.len() as u64;
+        }
+        Ok(found == self.store().history_size(index).await?)
+    }
+
     async fn bodies_before(&self, kind: &str, index: u64) -> Result<Vec<Body>, AppError> {
         let (mut bodies, mut from) = (Vec::new(), 0);
         loop {
@@ -161,6 +177,7 @@ impl Gateway {
             let Some(last) = found.last() else { return Ok(bodies) };
             from = last.index + 1;
             for entry in &found {
+                check_leaf(&entry.body, &entry.leaf)?;
                 let entry = Entry::parse(&entry.body).map_err(|_| StoreError::Corrupt("a log entry"))?;
                 bodies.push(entry.into_body());
             }

@@ -20,8 +20,8 @@ pub(super) struct ExportArgs {
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Add the openings that the reader may see: case, actor and answer of entries whose every
-    /// contribution the reader may learn too
+    /// Add the openings that the reader may see: who asked, of entries whose every contribution the
+    /// reader may learn too; case and answer of those that it asked itself
     #[arg(long, requires_all = ["reader", "agreement", "role"])]
     with_openings: bool,
     /// The agency for which the bundle is made
@@ -51,7 +51,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<(), Failure> {
     }
     let openings = match (&args.reader, &args.agreement, &args.role) {
         (Some(agency), Some(agreement), Some(role)) if args.with_openings => {
-            Some((agency.clone(), Grounds { agreement: agreement.clone(), role: role.clone() }))
+            Some((agency.clone(), Grounds { agreement: agreement.clone(), role: role.clone(), user: None }))
         }
         _ => None,
     };
@@ -75,7 +75,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<(), Failure> {
     output.result(format_args!("Exported {} entries{openings} to {}.", exported.entries, args.to.display()), &value);
     output.note(format_args!("The export is log entry {event}."));
     if args.with_openings {
-        output.note("The openings say who asked about which case. Hand this folder only to the reader that you named.");
+        output.note("The openings say who asked, and what the reader was answered. Hand this folder only to the reader that you named.");
     }
     Ok(())
 }
@@ -88,7 +88,14 @@ fn export_failure(error: ExportError) -> Failure {
             Failure::refused(format!("the agreements do not permit it: {}", rules.join(" ")))
                 .next("name an agreement in force whose receive clause has the purpose `audit` and the role")
         }
+        ExportError::Access(LogAccessError::CeilingReached { .. }) => {
+            Failure::refused("the account has examined the log as often as the clause allows in a day")
+                .next("try again tomorrow")
+        }
         ExportError::Access(other) => Failure::failed(other),
+        ExportError::Superseded | ExportError::Changed => {
+            Failure::failed(error).next("empty the folder and export once more")
+        }
         ExportError::NotSequenced => {
             Failure::failed(error).next("is `porth sequence` running? its log says why it does not go on")
         }

@@ -160,6 +160,8 @@ fn replay_in_words(replayed: &Value) -> String {
         match replayed["answer"].as_str() {
             Some("same") => "The kept evidence gives the answer that was recorded.",
             Some("differs") => "The kept evidence does NOT give the answer that was recorded.",
+            Some("altered") => "The kept evidence is not what the entry commits to: it was altered. Verify the log.",
+            Some("unreadable") => "The kept evidence does not open under the loaded keys, or is no answer.",
             Some("gone") => "The evidence was erased: the answer cannot be judged again.",
             _ => "There is no answer about a person to judge again.",
         }

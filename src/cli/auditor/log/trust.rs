@@ -6,6 +6,7 @@
 //! receipt_keys = ["gw.example.gov.uk/2026+5b6c5a10+AZ3k…"]
 //! witnesses = ["witness.example+9a1d2c3b+BPq0…"]
 //! quorum = 1
+//! witnessed_within_minutes = 245
 //! ```
 //!
 //! Keys are verifier keys of C2SP signed notes: name, key id, algorithm and key.
@@ -58,7 +59,15 @@ pub(in crate::cli) struct TrustFile {
     /// How many of them must have cosigned.
     #[serde(default)]
     pub(in crate::cli) quorum: usize,
+    /// Entries older than this have to be under the witnesses' cosignatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) witnessed_within_minutes: Option<u64>,
 }
+
+/// What is added to the limit of the configuration: an entry waits a little for its place.
+const PLACE_MINUTES: u64 = 5;
+/// The limit where a trust file has witnesses and no limit: that of a configuration that says nothing.
+pub(super) const WITHIN_MINUTES: u64 = 240 + PLACE_MINUTES;
 
 impl TrustFile {
     /// What a gateway's configuration and key folders give.
@@ -70,7 +79,10 @@ impl TrustFile {
         let log_keys = log_keys.map(|folder| keys_in(folder, &kek, Role::Checkpoint, &origin)).transpose()?;
         let witnesses = config.witnesses.keys.clone();
         let quorum = if witnesses.is_empty() { 0 } else { config.witnesses.quorum };
-        Ok(Self { origin, log_keys: log_keys.unwrap_or_default(), receipt_keys, witnesses, quorum })
+        let limit = u64::from(config.witnesses.stop_after_minutes) + PLACE_MINUTES;
+        let witnessed_within_minutes = (quorum > 0).then_some(limit);
+        let log_keys = log_keys.unwrap_or_default();
+        Ok(Self { origin, log_keys, receipt_keys, witnesses, quorum, witnessed_within_minutes })
     }
 
     /// The file's text.

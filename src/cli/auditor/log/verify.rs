@@ -1,5 +1,6 @@
 //! `porth log verify`: offline, with nothing but the export and what the auditor holds.
 
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,13 +9,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::trust::{TrustFile, verifier, witness};
+use super::trust::{TrustFile, WITHIN_MINUTES, verifier, witness};
 use crate::app::signers::KeyVerifier;
 use crate::cli::operator::read_bytes;
 use crate::cli::output::{Failure, Output};
+use crate::tlog::bundle::Scope;
 use crate::tlog::cosignature::Witness;
 use crate::tlog::note::NoteVerifier;
-use crate::tlog::verify::{Export, ExportFile, Fault, Report, Verifier};
+use crate::tlog::verify::{CheckedAlone, Export, ExportFile, Fault, FaultKind, Report, Verifier};
 
 /// Arguments of `porth log verify`.
 #[derive(Debug, Args)]
@@ -70,11 +72,36 @@ struct Verified<'a> {
     openings: u64,
     receipts: u64,
     unknown_types: u64,
+    /// Given, and compared with this tree.
     checkpoints_held: usize,
+    checkpoints_agreeing: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     witnessed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<ExportView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryView>,
     faults: Vec<FaultView>,
     more_faults: u64,
+}
+
+/// What the entry of the export says.
+#[derive(Serialize)]
+struct ExportView<'a> {
+    index: u64,
+    at: String,
+    by: &'a str,
+    reader: Option<&'a str>,
+    openings: bool,
+    witnessed: Option<u64>,
+}
+
+/// One entry that was checked alone.
+#[derive(Serialize)]
+struct EntryView {
+    index: u64,
+    witnessed: bool,
+    erased_by: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +148,8 @@ pub(super) fn run(args: &VerifyArgs, output: Output) -> Result<(), Failure> {
         receipts: &receipts,
         with_openings: args.with_openings,
         with_manifest: !args.without_manifest,
+        witnessed_within_s: (trust.quorum > 0)
+            .then(|| trust.witnessed_within_minutes.unwrap_or(WITHIN_MINUTES).saturating_mul(60)),
         with_fields: !args.quick,
     };
     let folder = Folder(&args.folder);
@@ -184,9 +213,9 @@ fn text_of(report: &Report, args: &VerifyArgs, trust: &TrustFile) -> String {
     if report.unknown_types > 0 {
         lines.push(format!("{} entries are of types that this version does not know.", report.unknown_types));
     }
-    if let Some(size) = report.witnessed {
-        lines.push(format!("Witnesses vouch for the first {size} entries."));
-    }
+    lines.extend(report.recorded.as_ref().map(|(index, scope)| scope_in_words(*index, scope, report)));
+    lines.extend(witnesses_in_words(report));
+    lines.extend(report.alone.as_ref().map(|alone| alone_in_words(alone, report)));
     if report.is_clean() {
         lines.push("Nothing is wrong.".to_owned());
         if args.checkpoint.is_empty() && args.receipt.is_empty() && trust.quorum == 0 {
@@ -200,7 +229,54 @@ fn text_of(report: &Report, args: &VerifyArgs, trust: &TrustFile) -> String {
     lines.join("\n")
 }
 
-fn view<'a>(report: &Report, args: &VerifyArgs, trust: &'a TrustFile) -> Verified<'a> {
+/// For whom the export was made, and what its reader may see of it.
+fn scope_in_words(index: u64, scope: &Scope, report: &Report) -> String {
+    let openings =
+        if scope.has_openings() { "with the openings that its reader may see" } else { "without any opening" };
+    let reader = scope.reader.as_deref().unwrap_or("nobody in particular");
+    let is_newest = !report.faults.iter().any(|fault| fault.kind == FaultKind::ManifestSuperseded);
+    let newest = if is_newest { ", the newest export in this log" } else { "; a newer export is in this log" };
+    format!("Entry {index} records this export: made {} by {} for {reader}, {openings}{newest}.", scope.at, scope.by)
+}
+
+/// How far the witnesses' cosignatures reach.
+fn witnesses_in_words(report: &Report) -> Option<String> {
+    let (reach, size) = (report.witnessed?, report.checkpoint.as_ref()?.size);
+    Some(match size.saturating_sub(reach) {
+        _ if report.faults.iter().any(|fault| fault.kind == FaultKind::Rewrite) => {
+            format!("Witnesses cosigned a log of {reach} entries, perhaps another history than this one.")
+        }
+        0 => format!("Witnesses vouch for all {size} entries."),
+        rest => format!(
+            "Witnesses vouch for the first {reach} of {size} entries; nobody outside vouches for the last {rest}."
+        ),
+    })
+}
+
+/// What was checked, and what was not, where one entry was looked at alone.
+fn alone_in_words(alone: &CheckedAlone, report: &Report) -> String {
+    let mut words = vec![format!("Entry {} was checked alone: its place under the signed root", alone.index)];
+    if report.recorded.is_some() {
+        words.push("the place of the entry that records the export".to_owned());
+    }
+    if report.held > 0 {
+        words.push(format!("that the log goes on from {} checkpoint(s) held elsewhere or cosigned", report.held));
+    }
+    if report.receipts > 0 {
+        words.push("its receipt".to_owned());
+    }
+    words.push("those of its openings that are due".to_owned());
+    let mut text = words.join(", ") + ".";
+    if let Some(place) = alone.erased_by {
+        let _ = write!(text, " Its openings were erased; entry {place} says so.");
+    }
+    if report.witnessed.is_some() && !alone.is_witnessed {
+        text += " The witnesses' cosignatures do not reach this entry.";
+    }
+    text + " Not checked: all other entries, and whether every erasure was done."
+}
+
+fn view<'a>(report: &'a Report, args: &VerifyArgs, trust: &'a TrustFile) -> Verified<'a> {
     let fault = |fault: &Fault| FaultView {
         code: fault.kind.code(),
         sentence: fault.kind.sentence(),
@@ -218,7 +294,21 @@ fn view<'a>(report: &Report, args: &VerifyArgs, trust: &'a TrustFile) -> Verifie
         receipts: report.receipts,
         unknown_types: report.unknown_types,
         checkpoints_held: args.checkpoint.len(),
+        checkpoints_agreeing: report.held,
         witnessed: report.witnessed,
+        export: report.recorded.as_ref().map(|(index, scope)| ExportView {
+            index: *index,
+            at: scope.at.to_string(),
+            by: &scope.by,
+            reader: scope.reader.as_deref(),
+            openings: scope.has_openings(),
+            witnessed: scope.witnessed,
+        }),
+        entry: report.alone.map(|alone| EntryView {
+            index: alone.index,
+            witnessed: alone.is_witnessed,
+            erased_by: alone.erased_by,
+        }),
         faults: report.faults.iter().map(fault).collect(),
         more_faults: report.more_faults,
     }

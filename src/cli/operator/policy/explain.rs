@@ -8,7 +8,7 @@ use crate::cli::output::{Failure, Output};
 use crate::domain::agreement::AnswerMode;
 use crate::domain::ids::{AgencyCode, AgreementRef, PurposeCode, RoleCode};
 use crate::domain::programme::Relationship;
-use crate::policy::decide::contributors;
+use crate::policy::decide::{contributors, contributors_for_statistics};
 use crate::policy::decision::{Decision, Terms};
 use crate::policy::explain;
 
@@ -57,7 +57,10 @@ pub(super) fn run(args: &ExplainArgs, output: Output) -> Result<(), Failure> {
     };
     let feeds = sourced.feeds(&args.recipient, &args.agreement);
     let book = sourced.book();
-    let (permitted, sentences, decisions) = match contributors(book, &terms, &feeds, sourced.now) {
+    // Tables have a door of their own, and no other purpose passes it.
+    let is_statistical = book.programme().purpose(&terms.purpose).is_some_and(|purpose| purpose.statistical);
+    let decide = if is_statistical { contributors_for_statistics } else { contributors };
+    let (permitted, sentences, decisions) = match decide(book, &terms, &feeds, sourced.now) {
         Ok(permitted) => (true, explain::permitted(book, &permitted), permitted.decisions),
         Err(refusal) => (false, explain::refusal(book, &refusal), refusal.decisions),
     };

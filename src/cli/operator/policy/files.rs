@@ -37,7 +37,7 @@ impl PolicyFolder {
         let (cases, agreements) =
             below(folder, "agreements", ".toml")?.into_iter().partition(|(name, _)| is_cases(name));
         let (rule_cases, _): (Vec<File>, Vec<File>) =
-            below(folder, "rules", ".toml")?.into_iter().partition(|(name, _)| name == "rules/cases.toml");
+            below(folder, "rules", ".toml")?.into_iter().partition(|(name, _)| is_rule_cases(name));
         let cases: Vec<File> = cases;
         let mut rules = below(folder, "rules", ".cedar")?;
         rules.extend(below(folder, "rules", ".cedarschema")?);
@@ -99,6 +99,10 @@ impl PolicyFolder {
     pub(super) fn rules(&self) -> &[File] {
         &self.rules
     }
+}
+
+fn is_rule_cases(name: &str) -> bool {
+    name == "rules/cases.toml" || name == "rules/statutory.cases.toml"
 }
 
 fn is_cases(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Where explanations come from: the files as if all were signed and in force, or the database as it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,11 +14,12 @@ use crate::cli::output::{Failure, Output};
 use crate::config::Config;
 use crate::domain::agency::Agency;
 use crate::domain::agreement::{Agreement, AgreementText};
-use crate::domain::ids::{AgencyCode, AgreementRef, FeedCode};
+use crate::domain::ids::{AgencyCode, AgreementRef};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::policy::book::PolicyBook;
 use crate::policy::decision::SupplierFeed;
+use crate::policy::matrix::likely_feeds;
 use crate::policy::rules::RuleBook;
 use crate::runtime::machine_time;
 use crate::store::Store;
@@ -51,6 +52,11 @@ enum Held {
 }
 
 impl Source {
+    /// The configuration, where the database is explained.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Reads it.
     pub(super) fn read(&self, output: Output) -> Result<Sourced, Failure> {
         let at = self.on.map(|day| Timestamp::start_of(day).plus_seconds(12 * 3600));
@@ -65,6 +71,11 @@ impl Source {
 }
 
 impl Sourced {
+    /// A book of files, with nothing delivered.
+    pub(super) fn of_files(book: PolicyBook, at: Option<Timestamp>) -> Self {
+        Self { held: Held::Files(Box::new(book)), delivered: Vec::new(), now: at.unwrap_or_else(machine_time) }
+    }
+
     /// The book.
     pub(super) fn book(&self) -> &PolicyBook {
         match &self.held {
@@ -73,39 +84,18 @@ impl Sourced {
         }
     }
 
-    /// The feeds as delivered; one that was not delivered yet is taken as submitted under the agreement
-    /// of the question where that has a supply term for the asker, else under the first that has.
+    /// The feeds as delivered, and where one was not, as it is likely to be.
     pub(super) fn feeds(&self, recipient: &AgencyCode, asked: &AgreementRef) -> Vec<SupplierFeed> {
-        let calendar = self.book().programme().feeds();
-        calendar.iter().filter_map(|feed| self.feed(&feed.agency, &feed.code, recipient, asked)).collect()
+        likely_feeds(self.book(), &self.delivered, recipient, asked)
     }
 
-    fn feed(
-        &self,
-        supplier: &AgencyCode,
-        feed: &FeedCode,
-        recipient: &AgencyCode,
-        asked: &AgreementRef,
-    ) -> Option<SupplierFeed> {
-        if let Some(known) = self.delivered.iter().find(|known| known.supplier == *supplier && known.feed == *feed) {
-            return Some(known.clone());
-        }
-        let serves = |agreement: &&Agreement, all: bool| {
-            let terms = agreement.text.supplies().iter();
-            terms.filter(|term| term.supplier == *supplier).any(|term| all || term.recipients.contains(recipient))
-        };
-        let book = self.book();
-        let chosen = book
-            .agreement(asked)
-            .filter(|agreement| serves(agreement, false))
-            .or_else(|| book.agreements().find(|agreement| serves(agreement, false)))
-            .or_else(|| book.agreements().find(|agreement| serves(agreement, true)))?;
-        let agreement = chosen.text.reference().clone();
-        Some(SupplierFeed { supplier: supplier.clone(), feed: feed.clone(), agreement })
+    /// The feeds that were delivered; none where files are explained.
+    pub(super) fn delivered(&self) -> &[SupplierFeed] {
+        &self.delivered
     }
 }
 
-fn from_folder(folder: &PolicyFolder) -> Result<PolicyBook, Failure> {
+pub(super) fn from_folder(folder: &PolicyFolder) -> Result<PolicyBook, Failure> {
     let refused = |error: &dyn std::fmt::Display| {
         Failure::failed(error).next("`porth policy check` lists everything that is wrong, file by file")
     };
@@ -122,7 +112,7 @@ fn from_folder(folder: &PolicyFolder) -> Result<PolicyBook, Failure> {
     PolicyBook::new(Arc::new(programme), agencies, agreements, Arc::new(rules), 0).map_err(|error| refused(&error))
 }
 
-fn from_database(config: &Config, at: Option<Timestamp>) -> Result<Sourced, Failure> {
+pub(super) fn from_database(config: &Config, at: Option<Timestamp>) -> Result<Sourced, Failure> {
     let location = config.database.location().map_err(config_failure)?;
     crate::cli::block_on(async {
         let store = Store::connect(&location, config.database.connections).await.map_err(store_failure)?;

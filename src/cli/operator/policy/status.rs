@@ -64,8 +64,6 @@ pub(super) struct StatusArgs {
 enum Status {
     /// Every party has signed
     Signed,
-    /// Answers may be given under it
-    InForce,
     /// Stopped for a time
     Suspended,
     /// Ended by a party
@@ -76,7 +74,6 @@ impl Status {
     fn state(self) -> AgreementState {
         match self {
             Self::Signed => AgreementState::Signed,
-            Self::InForce => AgreementState::InForce,
             Self::Suspended => AgreementState::Suspended,
             Self::Withdrawn => AgreementState::Withdrawn,
         }
@@ -84,7 +81,6 @@ impl Status {
     fn word(self) -> &'static str {
         match self {
             Self::Signed => "signed",
-            Self::InForce => "in_force",
             Self::Suspended => "suspended",
             Self::Withdrawn => "withdrawn",
         }
@@ -160,7 +156,7 @@ pub(super) fn add_signature(args: &AddSignatureArgs, output: Output) -> Result<(
 pub(super) fn set(args: &StatusArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
     crate::cli::block_on(with_gateway(&config, async |gateway| {
-        if matches!(args.to, Status::Signed | Status::InForce) {
+        if args.to == Status::Signed {
             let policies = gateway.current_policies().await.map_err(app_failure)?;
             if let Some(agreement) = policies.book().agreement(&args.agreement) {
                 let parties = agreement.text.parties().iter().map(|party| &party.agency);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, Decision, Outcome};
 use crate::domain::ids::{AgencyCode, AgreementRef, EventId, PurposeCode, RoleCode};
+use crate::tlog::commitment::Commitment;
 use crate::tlog::digest::Digest;
 
 /// The log was searched, an entry was read or replayed, or the log was exported. Entries hold nobody
@@ -54,9 +55,49 @@ pub struct LogAccess {
     pub openings: Code,
     /// What the reader may learn, decided as an enquiry is. Empty where no opening was shown.
     pub decisions: Vec<Decision>,
+    /// The commitment to who looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<AccessCommitments>,
+    /// How many entries a quorum of witnesses vouched for when an export was made; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnessed: Option<u64>,
     /// SHA-256 of the file of public keys in an export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_sha256: Option<Digest>,
+}
+
+/// The salted commitment of a [`LogAccess`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessCommitments {
+    /// Who looked: the person by the agency's own reference, or the account.
+    pub actor: Commitment,
+}
+
+/// Who has to have seen the log before anything is released, as the gateway was started with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogWitnesses {
+    /// The witnesses that are believed.
+    pub witnesses: Vec<WitnessNamed>,
+    /// How many of them; 0 where there are none.
+    pub quorum: u64,
+    /// Minutes after which releases stop; 0 likewise.
+    pub stop_after_minutes: u64,
+    /// Why there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Code>,
+}
+
+/// A witness that is believed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessNamed {
+    /// Its name, where that is a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Code>,
+    /// SHA-256 of its verifier key's text.
+    pub key_sha256: Digest,
 }
 
 /// One thing that a search was narrowed by.

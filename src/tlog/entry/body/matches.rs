@@ -124,14 +124,28 @@ pub struct WeightsLearned {
     pub match_keys_sha256: Digest,
     /// The generation whose records were read.
     pub generation: u64,
-    /// How many records took part.
-    pub records: u64,
+    /// How many records took part; in early entries alone, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
     /// How many pairs the weights accept among them.
-    pub accepted: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
     /// False links to be expected among ten thousand of these, in thousandths.
     pub false_links_per_10000_in_thousandths: u64,
     /// The account that ran the command; never a person's name.
     pub by: Code,
+    /// Commitments to what the entry must not say in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<NumberCommitments>,
+}
+
+/// The salted commitment to what was counted among records: beside what agencies delivered, a number in
+/// clear would tell how many records a shield keeps away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberCommitments {
+    /// The numbers, a JSON object.
+    pub numbers: Commitment,
 }
 
 /// Frozen weights were applied: what they accept joins records from now on. Or they were withdrawn, and
@@ -148,18 +162,50 @@ pub struct WeightsStep {
     pub match_keys_sha256: Digest,
     /// The generation whose records were read.
     pub generation: u64,
-    /// How many records took part; absent where none is read.
+    /// How many records took part; in early entries alone, as the next three.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// How many of them were weighed, the others being as they were; absent likewise.
+    /// How many of them were weighed, the others being as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighed: Option<u64>,
     /// Pairs that came into force.
-    pub joined: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<u64>,
     /// Pairs that no longer stand.
-    pub parted: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parted: Option<u64>,
     /// SHA-256 over the lines of both.
     pub pairs_sha256: Digest,
     /// The account that ran the command; never a person's name.
     pub by: Code,
+    /// Commitments to what the entry must not say in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitments: Option<NumberCommitments>,
+}
+
+/// Fuzzy encodings were compared: records that are alike and that nothing else joins are one person's from
+/// now on. Or this was taken back. People whom a shield reaches count in no number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FuzzyStep {
+    /// `apply` or `withdraw`.
+    pub step: Code,
+    /// `weakest-of-three`: what the choice of this privacy profile is.
+    pub privacy: Code,
+    /// SHA-256 of the encoding profile; absent where nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding_sha256: Option<Digest>,
+    /// The threshold in it, in thousandths of the Dice coefficient; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_in_thousandths: Option<u16>,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
+    /// The generation whose records were read.
+    pub generation: u64,
+    /// SHA-256 over the lines of the pairs that came into force and of those that no longer stand.
+    pub pairs_sha256: Digest,
+    /// The account that ran the command; never a person's name.
+    pub by: Code,
+    /// What was counted.
+    pub commitments: NumberCommitments,
 }

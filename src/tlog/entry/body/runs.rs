@@ -77,6 +77,9 @@ pub struct RunInput {
 pub struct RunCommitments {
     /// The user who acted.
     pub actor: Commitment,
+    /// What was counted in a step: a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Commitment>,
 }
 
 /// A step of a match run.
@@ -109,12 +112,33 @@ pub struct MatchRunStep {
     /// SHA-256 over the snapshot, of a step that computes from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_sha256: Option<Digest>,
-    /// What was counted.
-    pub counts: Vec<RunCount>,
+    /// What was counted; in early entries alone. Beside what agencies delivered, a number in clear would
+    /// tell how many records a shield keeps away, so that it is a commitment now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Vec<RunCount>>,
     /// Every (supplier, item) of a disclosure, decided before any record was read.
     pub decisions: Vec<Decision>,
+    /// What else a disclosure was decided on; absent where the step discloses nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<RunStepGround>,
     /// Commitments to what the entry must not say in clear.
     pub commitments: RunCommitments,
+}
+
+/// What a step that discloses something was decided on, beside what every step says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStepGround {
+    /// What for.
+    pub purpose: PurposeCode,
+    /// The agency's relationship with the persons, as stated.
+    pub relationship: Code,
+    /// SHA-256 of the programme file in force.
+    pub programme_sha256: Digest,
+    /// SHA-256 over every agency's file in force.
+    pub agencies_sha256: Digest,
+    /// SHA-256 of the match keys in force.
+    pub match_keys_sha256: Digest,
 }
 
 /// A count of a match run.

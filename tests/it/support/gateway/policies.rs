@@ -7,7 +7,7 @@ use porth::app::load_policy::{PartySignature, PolicyFiles};
 use porth::crypto::sign::SigningKey;
 use porth::crypto::token::{LinkageKey, TypeKey};
 use porth::domain::agreement::AgreementText;
-use porth::domain::ids::{ProgrammeCode, TokenType};
+use porth::domain::ids::{AgreementRef, ProgrammeCode, TokenType};
 use porth::tlog::entry::AgreementState;
 
 use super::random;
@@ -92,9 +92,17 @@ async fn sign_everything(gateway: &Gateway, files: &PolicyFiles) {
                 gateway.sign_agreement(&signature).await.expect("signed");
             }
         }
-        for state in [AgreementState::Signed, AgreementState::InForce] {
-            gateway.set_agreement_status(agreement.reference(), state, "board", "approved").await.expect("changed");
-        }
+        let of = agreement.reference();
+        gateway.set_agreement_status(of, AgreementState::Signed, "board", "approved").await.expect("changed");
+        activate(gateway, of).await;
+    }
+}
+
+/// Two officers put an agreement in force.
+pub(crate) async fn activate(gateway: &Gateway, agreement: &AgreementRef) {
+    gateway.request_activation(agreement, "board", "approved").await.expect("asked");
+    for officer in ["ig-officer-1", "ig-officer-2"] {
+        gateway.approve_activation(agreement, officer).await.expect("approved");
     }
 }
 

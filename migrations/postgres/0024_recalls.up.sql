@@ -1,0 +1,91 @@
+-- What agencies have to know: wrong matches recalled, incidents, emergency enquiries, decisions not to share.
+
+-- An agency's inbox. A row comes in the transaction of the log entry that it tells of.
+CREATE TABLE notice (
+    id              BYTEA PRIMARY KEY,
+    programme       TEXT NOT NULL,
+    agency          TEXT NOT NULL,       -- whose inbox
+    at              BIGINT NOT NULL,
+    event           BYTEA NOT NULL,       -- the log entry that it tells of; its sealed opening is what the notice says
+    kind            TEXT NOT NULL,       -- answer_wrong or family_attention
+    acknowledged_at BIGINT NOT NULL,    -- 0 until then
+    acknowledgement BYTEA                 -- the log entry of the acknowledgement
+);
+CREATE INDEX notice_by_agency ON notice (programme, agency, at, id);
+
+-- Wrong matches and wrong deliveries that are being recalled.
+CREATE TABLE recall (
+    id         BYTEA PRIMARY KEY,
+    programme  TEXT NOT NULL,
+    raised_by  TEXT NOT NULL,            -- account of the officer; empty when a holder raised it
+    agency     TEXT NOT NULL,            -- the holder that raised it; empty when an officer did
+    tag        BYTEA NOT NULL,            -- keyed tag of the request, so that a repeat is known
+    reason     TEXT NOT NULL,            -- a code
+    opened_at  BIGINT NOT NULL,
+    opened     BYTEA NOT NULL,            -- the log entry of its opening; its sealed opening says which records or delivery
+    state      TEXT NOT NULL,            -- searching, waiting or closed
+    place      BIGINT NOT NULL,         -- entries of the log below this index were looked at
+    undone_at  BIGINT NOT NULL,         -- when no new answer could rest on it any more; 0 until then
+    looked     BIGINT NOT NULL,         -- answers that had the wrong match or delivery in them
+    untouched  BIGINT NOT NULL,         -- of these, answers that come out the same without it
+    closed_at  BIGINT NOT NULL          -- 0 until then
+);
+CREATE UNIQUE INDEX recall_once ON recall (programme, tag);
+CREATE INDEX recall_by_state ON recall (programme, state);
+
+-- What a recall found: answers that were wrong, families and engagements that want attention.
+CREATE TABLE recall_finding (
+    recall     BYTEA NOT NULL REFERENCES recall (id),
+    of         TEXT NOT NULL,            -- answer, engagement, run or family
+    event      BYTEA NOT NULL,            -- the log entry of the answer; a keyed tag of the family's number
+    agency     TEXT NOT NULL,            -- who received it
+    notice     BYTEA NOT NULL REFERENCES notice (id),
+    is_certain BIGINT NOT NULL,         -- 0 where the records of that day cannot be told apart any more
+    PRIMARY KEY (recall, of, event)
+);
+CREATE INDEX recall_finding_by_event ON recall_finding (event);
+CREATE INDEX recall_finding_by_notice ON recall_finding (notice);
+
+-- Personal data breaches and what else went wrong. Codes and numbers only.
+CREATE TABLE incident (
+    id         BYTEA PRIMARY KEY,
+    programme  TEXT NOT NULL,
+    state      TEXT NOT NULL,            -- open, assessed, decided or closed
+    aware_at   BIGINT NOT NULL,         -- when the controller became aware: the 72 hours run from here
+    opened_at  BIGINT NOT NULL,
+    facts      TEXT NOT NULL,            -- everything that was recorded of it, JSON
+    revision   BIGINT NOT NULL          -- raised by every step
+);
+
+-- What an incident is about.
+CREATE TABLE incident_link (
+    incident   BYTEA NOT NULL REFERENCES incident (id),
+    of         TEXT NOT NULL,            -- recall, alert or entry
+    name       TEXT NOT NULL,            -- its id
+    PRIMARY KEY (incident, of, name)
+);
+
+-- Emergency enquiries that were answered or refused, until somebody reviewed them.
+CREATE TABLE emergency (
+    event       BYTEA PRIMARY KEY,        -- the log entry of the enquiry
+    programme   TEXT NOT NULL,
+    agency      TEXT NOT NULL,
+    client      TEXT NOT NULL,
+    at          BIGINT NOT NULL,
+    due_at      BIGINT NOT NULL,        -- a review is due by then
+    reviewed_at BIGINT NOT NULL,        -- 0 until then
+    review      BYTEA                     -- the log entry of the review
+);
+CREATE INDEX emergency_by_client ON emergency (client, reviewed_at, due_at);
+CREATE INDEX emergency_by_agency ON emergency (programme, agency, at);
+
+-- When an agency means to look at a record of its own again, restricted or not: a row tells of no shield.
+CREATE TABLE shield_review (
+    programme   TEXT NOT NULL,
+    agency      TEXT NOT NULL,
+    feed        TEXT NOT NULL,
+    reference   TEXT NOT NULL,           -- the agency's own record
+    review_on   TEXT NOT NULL,           -- the day
+    noted_at    BIGINT NOT NULL,
+    PRIMARY KEY (programme, agency, feed, reference)
+);
