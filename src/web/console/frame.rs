@@ -42,6 +42,17 @@ pub(super) struct Person {
 }
 
 impl Frame {
+    /// The frame of a page that is shown without asking anything of the gateway.
+    fn bare(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            organisation: String::new(),
+            menu: Vec::new(),
+            person: None,
+            is_demonstration: false,
+        }
+    }
+
     /// The frame of a page that anybody may open.
     pub(super) fn open(console: &Console, title: &str) -> Self {
         Self {
@@ -216,7 +227,14 @@ impl IntoResponse for Failed {
                 Vec::new(),
                 "Go back, and try again with the fields of the page.",
             ),
-            Self::Forged => StatusCode::FORBIDDEN.into_response(),
+            Self::Forged => told(
+                StatusCode::FORBIDDEN,
+                Frame::bare("This form is not taken"),
+                "This form is not taken",
+                "It does not come from a page of your session here. Nothing was changed.",
+                Vec::new(),
+                "Your session may have ended meanwhile: sign in again, and fill in the form once more.",
+            ),
             Self::NotSignedIn(frame, said) => told(
                 StatusCode::FORBIDDEN,
                 *frame,
@@ -227,16 +245,9 @@ impl IntoResponse for Failed {
             ),
             Self::Ours(error) => {
                 tracing::error!(%error, "a page failed");
-                let frame = Frame {
-                    title: "Sorry, there is a problem".to_owned(),
-                    organisation: String::new(),
-                    menu: Vec::new(),
-                    person: None,
-                    is_demonstration: false,
-                };
                 told(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    frame,
+                    Frame::bare("Sorry, there is a problem"),
                     "Sorry, there is a problem",
                     "The gateway could not do this now. Nothing was changed.",
                     Vec::new(),
