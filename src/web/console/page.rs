@@ -32,6 +32,9 @@ pub const AGREEMENT: Page =
 /// The feed calendar.
 pub const FEEDS: Page = Page { path: "/feeds", menu: Some("Feeds"), personas: &[Officer, DataTeam, Auditor, Operator] };
 
+/// The end of the session. It shows nothing, so it is in no table of pages.
+const SIGN_OUT: Page = Page { path: "/sign-out", menu: None, personas: &[Officer, DataTeam, Auditor, Operator] };
+
 /// Every page behind a sign-in.
 pub const ALL: &[&Page] = &[&HOME, &LOG, &ENTRY, &REPLAY, &AGREEMENTS, &AGREEMENT, &FEEDS];
 
@@ -43,6 +46,6 @@ impl Page {
 
     /// The page of a route.
     pub fn of_route(route: &str) -> Option<&'static Self> {
-        ALL.iter().copied().find(|page| page.path == route)
+        ALL.iter().copied().chain([&SIGN_OUT]).find(|page| page.path == route)
     }
 }

@@ -66,6 +66,8 @@ impl TestConsole {
         let mut lines = BufReader::new(provider.stdout.take().expect("its output")).lines();
         let said = lines.next_line().await.expect("the provider says something");
         assert_eq!(said.as_deref(), Some("listening"));
+        // It says more as people sign in, and would end if nobody took that.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let secret = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(secret.path(), "a secret of the tests alone").expect("written");
         let provider_lines = format!(
