@@ -476,7 +476,7 @@ async fn start_console(
     let at = listener
         .local_addr()
         .map_err(|error| StartError::Listen { address: settings.listen.clone(), kind: error.kind() })?;
-    let router = console_router(Console::new(gateway.clone(), settings.clone())?);
+    let router = console_router(Console::new(gateway.clone(), settings.clone(), config.state_file())?);
     tasks.spawn(serve(listener, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
     tasks.spawn(tls.follow(Duration::from_secs(30), shutdown.clone()));
     Ok(Some(at))

@@ -23,3 +23,12 @@ CREATE TABLE console_session (
     seen_at            INTEGER NOT NULL
 );
 CREATE INDEX console_session_by_time ON console_session (seen_at);
+
+-- A decision about an incident that one officer proposed in the console and another has to confirm.
+CREATE TABLE incident_proposal (
+    incident           BLOB   PRIMARY KEY REFERENCES incident (id),
+    assessed_at        INTEGER NOT NULL,  -- of the assessment that it rests on
+    proposed_by        TEXT    NOT NULL,  -- account; never a person's name
+    facts              TEXT    NOT NULL,  -- who is notified and why, JSON
+    proposed_at        INTEGER NOT NULL
+);

@@ -16,6 +16,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
 use crate::store::{SignIn, StoredSession};
 
+/// Who lets people in where no provider does: the page on which anybody signs in as anybody.
+pub const DEMONSTRATION: &str = "demonstration";
 /// How long a sign-in at the provider may take, in seconds.
 const SIGN_IN_SECONDS: i64 = 10 * 60;
 /// After how long without use a session ends, in seconds.
@@ -171,8 +173,7 @@ impl Gateway {
         person: &SignedIn,
         access: &str,
     ) -> Result<Option<Cookie>, ConsoleError> {
-        let tag = self.keys().tagger.account(issuer, &person.subject);
-        let account = tag[..8].iter().fold("console:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        let account = self.console_account(issuer, &person.subject);
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
         if let Some(session) = &sign_in.session {
@@ -196,6 +197,12 @@ impl Gateway {
         tx.add_console_session(&cookie.hash(), &session).await?;
         tx.commit().await?;
         Ok(Some(cookie))
+    }
+
+    /// What the log calls somebody of a provider: the same at every sign-in, and no name.
+    pub fn console_account(&self, issuer: &str, subject: &str) -> String {
+        let tag = self.keys().tagger.account(issuer, subject);
+        tag[..8].iter().fold("console:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// The session of a cookie, if it goes on.

@@ -4,6 +4,7 @@
 //! transaction, with the hash of the whole record, so that the record of a day can be proved.
 
 mod pack;
+mod propose;
 
 use super::enrol::code;
 use super::error::AppError;
@@ -17,6 +18,7 @@ use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, IncidentLink, IncidentStep};
 
 pub use pack::{PackError, Packed};
+pub use propose::{Proposal, ProposedDecision};
 
 /// Incidents of one list.
 const MOST: i64 = 500;

@@ -132,3 +132,33 @@ fn default_roles_claim() -> String {
 fn default_roots() -> PathBuf {
     PathBuf::from("/etc/ssl/certs/ca-certificates.crt")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEMONSTRATION: &str = r#"
+        listen = "127.0.0.1:0"
+        address = "https://localhost:8444"
+        organisation = "Example council"
+        certificate = "c"
+        private_key = "k"
+        demonstration_sign_in = true
+        [[access]]
+        claim = "officer"
+        persona = "officer"
+        agency = "programme-team"
+        agreement = "programme-delivery/v1"
+        role = "auditor"
+    "#;
+
+    #[test]
+    fn production_lets_nobody_in_by_the_page_of_the_demonstration() {
+        let read = |text: &str| toml::from_str::<ConsoleConfig>(text).expect("a configuration");
+        assert!(read(DEMONSTRATION).check(Mode::Pilot).is_ok());
+        let refused = read(DEMONSTRATION).check(Mode::Production).expect_err("anybody could sign in");
+        assert!(refused.to_string().contains("demonstration_sign_in"), "{refused}");
+        let nobody = read(&DEMONSTRATION.replace("sign_in = true", "sign_in = false")).check(Mode::Pilot);
+        assert!(nobody.is_err(), "without a provider nobody could sign in");
+    }
+}

@@ -8,12 +8,14 @@
 //! | `partner` | an agency's machine |
 //! | `story` | what happens, chapter by chapter |
 //! | [`sandbox`] | a gateway that a new agency practises on |
+//! | `desk` | what officers find to do in its console |
 //! | `ledger` | the log in an auditor's hands |
 //! | `report` | how it is told, and whether each claim held |
 //! | [`bulk`] | how long the matching of several agencies takes |
 
 mod answers;
 pub mod bulk;
+mod desk;
 mod ledger;
 mod partner;
 mod policy_files;
@@ -71,11 +73,12 @@ async fn play(args: &DemoArgs, mut story: Story, output: &Output) -> Result<(), 
     };
     let verdict = story.end();
     if args.keep {
+        desk::furnish(workshop.gateway()).await?;
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
         if let Some(console) = workshop.running.console {
             output.note(format_args!(
-                "console: https://localhost:{} (your browser does not know its certificate)",
+                "console: https://localhost:{} (sign in as anybody; your browser does not know its certificate)",
                 console.port()
             ));
         }

@@ -174,6 +174,20 @@ agreement = "programme-delivery/v1"
 role = "auditor"
 
 [[console.access]]
+claim = "second-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "data-protection-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
 claim = "data-team"
 persona = "data-team"
 agency = "programme-team"
@@ -296,4 +310,29 @@ async fn register_key_checks(gateway: &Gateway, linkage: &LinkageKeyFile) -> Res
 
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<(), Trouble> {
     std::fs::write(folder.join(name), text).map_err(trouble("a file of the demonstration"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Persona;
+
+    #[test]
+    fn the_demonstration_offers_every_part_and_production_refuses_its_sign_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = write_config(folder.path(), 0).expect("a configuration");
+        let console = config.console.expect("a console");
+        assert!(console.demonstration_sign_in && console.provider.is_none());
+        for persona in Persona::ALL {
+            assert!(console.access.iter().any(|line| line.persona == persona), "{persona:?}");
+        }
+        let officers = console.access.iter().filter(|line| line.persona == Persona::Officer);
+        assert!(officers.map(|line| line.claim.as_str()).eq(super::super::desk::OFFICERS));
+
+        let path = folder.path().join("porth.toml");
+        let text = std::fs::read_to_string(&path).expect("the file");
+        std::fs::write(&path, text.replacen("\"pilot\"", "\"production\"", 1)).expect("written");
+        let refused = Config::read(&path).expect_err("anybody could sign in");
+        assert!(refused.to_string().contains("demonstration_sign_in"), "{refused}");
+    }
 }

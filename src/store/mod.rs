@@ -66,7 +66,7 @@ pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use emergencies::StoredEmergency;
 pub use error::StoreError;
 pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
-pub use incidents::StoredIncident;
+pub use incidents::{StoredIncident, StoredProposal};
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use legal_holds::StoredHold;
 pub use links::{Claim, Holder, Link, Member, Turnover};

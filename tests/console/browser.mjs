@@ -22,7 +22,11 @@ export async function opened(walk, options = {}) {
     const faults = [];
     page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
     page.on("console", (message) => {
-      if (message.type() === "error") faults.push(`console: ${message.text()}`);
+      // What the provider's pages say is the provider's.
+      const is_ours = page.url().startsWith(address) && !message.location().url.includes("/favicon.ico");
+      // A page that is shown again with its errors is answered with 422.
+      const is_expected = /status of (422|403|409)/.test(message.text());
+      if (message.type() === "error" && is_ours && !is_expected) faults.push(`console: ${message.text()}`);
     });
     await walk(page, context);
     if (faults.length > 0) throw new Error(`the browser complains: ${faults.join("; ")}`);
@@ -60,6 +64,24 @@ export async function accessible(page) {
 
 export async function shot(page, name) {
   if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+}
+
+// Signs in anew as somebody else, in a browser that knows nobody.
+export async function as(browser_context, account, path) {
+  const context = await browser_context.browser().newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
+  context.setDefaultTimeout(20000);
+  const page = await context.newPage();
+  await sign_in(page, account, path);
+  return page;
+}
+
+// Goes on by the keyboard alone until something has the focus.
+export async function tab_to(page, locator) {
+  for (let presses = 0; presses < 200; presses += 1) {
+    if (await locator.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`the keyboard does not reach ${locator}`);
 }
 
 export function holds(fact, said) {

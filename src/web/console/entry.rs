@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::Console;
+use super::deciding::{self, Deciding};
 use super::form::Posted;
 use super::frame::{Failed, Frame, Shown};
 use super::visitor::Visitor;
@@ -20,6 +21,7 @@ pub(super) struct EntryPage {
     event: String,
     index: Option<u64>,
     said: String,
+    deciding: Deciding,
     sentences: Vec<String>,
     texts: Vec<Text>,
     record: String,
@@ -67,10 +69,11 @@ pub(super) async fn show(
         read.map_err(|error| Failed::of_look(error, frame()))?;
     let policies = console.gateway().current_policies().await?;
     let parsed = Entry::parse(proved.entry.as_bytes()).ok();
-    let said = parsed.map_or_else(
+    let said = parsed.as_ref().map_or_else(
         || "An entry of a type that this version does not know.".to_owned(),
-        |entry| words::sentence(&entry, &policies),
+        |entry| words::sentence(entry, &policies),
     );
+    let deciding = parsed.as_ref().map(|entry| deciding::told(entry, &policies)).unwrap_or_default();
     let texts = texts.into_iter().map(|text| Text {
         kind: text.kind,
         sha256: text.sha256,
@@ -84,6 +87,7 @@ pub(super) async fn show(
         event: event.to_string(),
         index,
         said,
+        deciding,
         sentences,
         texts: texts.collect(),
         record: indented(&proved.entry),

@@ -30,6 +30,16 @@ struct Line {
 
 /// Shows the page.
 pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Result<Shown<FeedsPage>, Failed> {
+    let (feeds, late) = lines(&console, &visitor).await?;
+    Ok(Shown(FeedsPage { frame: visitor.frame("Feeds", &page::FEEDS), late, feeds }))
+}
+
+/// How many feeds are late.
+pub(super) async fn late(console: &Console, visitor: &Visitor) -> Result<usize, Failed> {
+    Ok(lines(console, visitor).await?.1)
+}
+
+async fn lines(console: &Console, visitor: &Visitor) -> Result<(Vec<Line>, usize), Failed> {
     let gateway = console.gateway();
     let policies = gateway.current_policies().await?;
     let mut feeds = Vec::new();
@@ -58,5 +68,5 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
             });
         }
     }
-    Ok(Shown(FeedsPage { frame: visitor.frame("Feeds", &page::FEEDS), late, feeds }))
+    Ok((feeds, late))
 }

@@ -20,7 +20,6 @@ const TOKEN: &str = "form-token";
 /// A form that a signed-in visitor posted.
 pub(super) struct Posted {
     pub(super) visitor: Visitor,
-    #[expect(dead_code, reason = "the forms of the first pages carry nothing but the token")]
     pub(super) fields: Fields,
 }
 
@@ -43,6 +42,12 @@ impl FromRequest<Console> for Posted {
 pub(super) struct Fields(BTreeMap<String, String>);
 
 impl Fields {
+    /// Fields as a test posts them.
+    #[cfg(test)]
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// What a field holds.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

@@ -1,10 +1,11 @@
 //! What every page has around it, and how a page becomes an answer.
 
 use askama::Template;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Console;
+use super::fields::Fault;
 use super::page::{self, Page};
 use super::provider::ProviderError;
 use super::visitor::Visitor;
@@ -21,6 +22,10 @@ pub(super) struct Frame {
     pub(super) menu: Vec<MenuLine>,
     pub(super) person: Option<Person>,
     pub(super) is_demonstration: bool,
+    /// What was wrong with a form, for the top of the page.
+    pub(super) faults: Vec<Fault>,
+    /// What was just done.
+    pub(super) done: Option<&'static str>,
 }
 
 /// A line of the menu.
@@ -50,7 +55,21 @@ impl Frame {
             menu: Vec::new(),
             person: None,
             is_demonstration: false,
+            faults: Vec::new(),
+            done: None,
         }
+    }
+
+    /// The same with what was wrong with a form.
+    pub(super) fn with_faults(self, faults: Vec<Fault>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// The same with what the address says was just done, of a page's own list.
+    pub(super) fn done(self, uri: &Uri, known: &[(&str, &'static str)]) -> Self {
+        let word = uri.query().and_then(|query| query.strip_prefix("done="));
+        let done = known.iter().find(|(known, _)| Some(*known) == word).map(|(_, said)| *said);
+        Self { done, ..self }
     }
 
     /// The frame of a page that anybody may open.
@@ -58,9 +77,8 @@ impl Frame {
         Self {
             title: title.to_owned(),
             organisation: console.settings().organisation.clone(),
-            menu: Vec::new(),
-            person: None,
             is_demonstration: console.settings().demonstration_sign_in,
+            ..Self::bare("")
         }
     }
 
@@ -88,6 +106,22 @@ impl<T: Template> IntoResponse for Shown<T> {
     fn into_response(self) -> Response {
         html(StatusCode::OK, &self.0)
     }
+}
+
+/// A page that is shown again because its form could not be taken.
+pub(super) struct Again<T>(pub(super) T);
+
+impl<T: Template> IntoResponse for Again<T> {
+    fn into_response(self) -> Response {
+        html(StatusCode::UNPROCESSABLE_ENTITY, &self.0)
+    }
+}
+
+/// Leads to a page after a form was taken; `done` is one of that page's words.
+pub(super) fn see_other(path: &str, done: &str) -> Response {
+    let to = format!("{path}?done={done}");
+    let to = HeaderValue::try_from(to).expect("paths and words of ours are plain ASCII");
+    (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
 
 fn html(status: StatusCode, page: &impl Template) -> Response {
@@ -131,6 +165,8 @@ pub(super) enum Failed {
     Unknown(Box<Frame>),
     /// The address or form cannot be read.
     Malformed(Box<Frame>, &'static str),
+    /// A step that cannot be taken now, with why.
+    Stopped(Box<Frame>, String),
     /// A form of another site, or of a session that ended.
     Forged,
     /// The sign-in did not come to its end.
@@ -175,7 +211,8 @@ impl Failed {
     }
 }
 
-fn capitalised(text: &str) -> String {
+/// The text with a large first letter.
+pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -226,6 +263,14 @@ impl IntoResponse for Failed {
                 said,
                 Vec::new(),
                 "Go back, and try again with the fields of the page.",
+            ),
+            Self::Stopped(frame, said) => told(
+                StatusCode::CONFLICT,
+                *frame,
+                "This cannot be done",
+                &said,
+                Vec::new(),
+                "Nothing was changed.",
             ),
             Self::Forged => told(
                 StatusCode::FORBIDDEN,

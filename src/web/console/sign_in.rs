@@ -10,15 +10,20 @@ use super::Console;
 use super::form::{Posted, read};
 use super::frame::{Failed, Frame, Shown};
 use super::visitor::{SESSION_COOKIE, cookie, signed_in};
-use crate::app::console::{ConsoleError, Cookie};
-use crate::config::Persona;
+use crate::app::console::{ConsoleError, Cookie, DEMONSTRATION};
+use crate::config::{AccessConfig, Persona};
 use crate::crypto::jwt::SignedIn;
 use crate::web::api::form;
 
 /// The cookie that binds a sign-in to one browser.
 const SIGN_IN_COOKIE: &str = "__Host-porth-sign-in";
-/// Who lets people in where no provider does.
-const DEMONSTRATION: &str = "demonstration";
+/// The people of the demonstration, by the place of their line of access among those of their part; invented.
+const INVENTED: [(Persona, &[&str]); 4] = [
+    (Persona::Officer, &["Morwenna Trelawney", "Kerensa Tregear", "Piran Nancarrow"]),
+    (Persona::DataTeam, &["Jago Penrose"]),
+    (Persona::Auditor, &["Demelza Rowe"]),
+    (Persona::Operator, &["Denzil Carne"]),
+];
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -31,8 +36,8 @@ struct SignInPage {
 
 struct DemonstrationLine {
     claim: String,
+    name: &'static str,
     plain: &'static str,
-    agency: String,
 }
 
 #[derive(Template)]
@@ -48,8 +53,8 @@ pub(super) async fn ask(State(console): State<Console>, uri: Uri) -> Response {
     let lines = settings.access.iter().filter(|_| settings.demonstration_sign_in);
     let demonstration = lines.map(|line| DemonstrationLine {
         claim: line.claim.clone(),
+        name: invented_name(&settings.access, line),
         plain: line.persona.plain(),
-        agency: line.agency.to_string(),
     });
     let page = SignInPage {
         frame: Frame::open(&console, "Sign in"),
@@ -62,8 +67,8 @@ pub(super) async fn ask(State(console): State<Console>, uri: Uri) -> Response {
 
 /// Sends the browser to the provider. With `fresh`, for a new proof by whoever is signed in.
 pub(super) async fn begin(State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Result<Response, Failed> {
-    let Some(provider) = console.provider() else { return Ok(lead_to_sign_in("/")) };
     let to = query(&uri, "to").unwrap_or_else(|| "/".to_owned());
+    let Some(provider) = console.provider() else { return Ok(lead_to_sign_in(&to)) };
     let visitor = if query(&uri, "fresh").is_some() { signed_in(&headers, &console).await? } else { None };
     let session = visitor.as_ref().map(|visitor| &visitor.session);
     let begun = console.gateway().begin_sign_in(&to, session).await?;
@@ -116,7 +121,7 @@ pub(super) async fn demonstrate(
     let (sign_in, now) = taken.map_err(|error| Failed::of_sign_in(error, frame()))?;
     let person = SignedIn {
         subject: line.claim.clone(),
-        name: invented_name(line.persona).to_owned(),
+        name: invented_name(&console.settings().access, line).to_owned(),
         authenticated_at: now,
         roles: vec![line.claim.clone()],
     };
@@ -152,14 +157,12 @@ pub(super) fn lead_to_sign_in(to: &str) -> Response {
     redirect(&format!("/sign-in?to={}", escaped(to)), None)
 }
 
-/// The people of the demonstration; invented.
-fn invented_name(persona: Persona) -> &'static str {
-    match persona {
-        Persona::Officer => "Morwenna Trelawney",
-        Persona::DataTeam => "Jago Penrose",
-        Persona::Auditor => "Demelza Rowe",
-        Persona::Operator => "Denzil Carne",
-    }
+/// Who signs in by a line of access in the demonstration.
+fn invented_name(lines: &[AccessConfig], line: &AccessConfig) -> &'static str {
+    let of_part = lines.iter().filter(|other| other.persona == line.persona);
+    let place = of_part.take_while(|other| other.claim != line.claim).count();
+    let names = INVENTED.iter().find(|(persona, _)| *persona == line.persona).map_or(&[][..], |(_, names)| *names);
+    names.get(place).copied().unwrap_or("Somebody invented")
 }
 
 fn query(uri: &Uri, name: &str) -> Option<String> {

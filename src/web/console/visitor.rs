@@ -54,8 +54,13 @@ impl FromRequestParts<Console> for Visitor {
             });
         };
         let page = parts.extensions.get::<MatchedPath>().and_then(|route| Page::of_route(route.as_str()));
+        let persona = visitor.access.persona;
+        let is_theirs = |page: &Page| match parts.method {
+            Method::GET | Method::HEAD => page.is_for(persona),
+            _ => page.is_acted_on_by(persona),
+        };
         match page {
-            Some(page) if page.is_for(visitor.access.persona) => Ok(visitor),
+            Some(page) if is_theirs(page) => Ok(visitor),
             _ => Err(Failed::NotYours(Box::new(visitor.frame("This page is not for your role", &super::page::HOME)))),
         }
     }

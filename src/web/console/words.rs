@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::plain;
 use crate::app::policies::Policies;
 use crate::domain::agreement::{AgreementStatus, AnswerMode};
 use crate::domain::ids::AgencyCode;
@@ -87,7 +88,7 @@ pub(super) fn sentence(entry: &Entry, policies: &Policies) -> String {
         Body::AgreementStatus(it) => format!("On {at} the agreement {} became “{}”.", it.agreement, state(it.to)),
         Body::AgreementSignature(it) => format!("On {at} {} signed the agreement {}.", name(&it.party), it.agreement),
         Body::PolicyLoad(it) => format!("On {at} policy files came into use, revision {}.", it.revision),
-        other => format!("On {at}: an entry of the type {}.", other.kind()),
+        other => format!("On {at}: {}.", plain::entry_kind(other.kind())),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The console: pages in a real browser, signed in at an independent provider, and what it refuses.
 
+mod forms;
 mod pages;
 mod refusals;
 
 use std::process::Stdio;
 
+use porth::app::console::DEMONSTRATION;
+use porth::app::review::officers::NewOfficer;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -18,6 +21,7 @@ const UNKNOWN: Person = Person::new("Unknown", "2 Quay");
 struct TestConsole {
     gateway: TestGateway,
     address: String,
+    issuer: String,
     _provider: Option<Child>,
 }
 
@@ -76,7 +80,8 @@ impl TestConsole {
             secret.path().display()
         );
         let gateway = TestGateway::start_with(backend, &console_lines(port, &provider_lines)).await;
-        Self { gateway, address, _provider: Some(provider) }
+        let issuer = format!("http://127.0.0.1:{provider_port}");
+        Self { gateway, address, issuer, _provider: Some(provider) }
     }
 
     /// With the demonstration's sign-in.
@@ -84,7 +89,8 @@ impl TestConsole {
         let port = free_port();
         let more = console_lines(port, "").replace("council\"\n", "council\"\ndemonstration_sign_in = true\n");
         let gateway = TestGateway::start_with(backend, &more).await;
-        Self { gateway, address: format!("https://localhost:{port}"), _provider: None }
+        let issuer = DEMONSTRATION.to_owned();
+        Self { gateway, address: format!("https://localhost:{port}"), issuer, _provider: None }
     }
 
     /// Runs a walk of `tests/console/` in the browser.
@@ -101,6 +107,20 @@ impl TestConsole {
         assert!(walked.status.success() && out.contains("walked"), "{script}: {out}{err}");
     }
 
+    /// Registers somebody who signs in as a reviewing officer; what the log calls them.
+    async fn register(&self, subject: &str) -> String {
+        let account = self.gateway.gateway().console_account(&self.issuer, subject);
+        let officer = NewOfficer {
+            account: account.clone(),
+            agency: "programme-team".parse().expect("a code"),
+            keys: Vec::new(),
+            clients: Vec::new(),
+            users: Vec::new(),
+        };
+        self.gateway.gateway().register_officer(&officer, "ops-1", "appointed").await.expect("registered");
+        account
+    }
+
     /// Somebody asks once, so that the log holds a disclosure.
     async fn ask_once(&self) {
         let asker = self.gateway.agency("early-help-hub").await;
@@ -112,7 +132,7 @@ impl TestConsole {
 
 fn console_lines(port: u16, more: &str) -> String {
     format!(
-        "\n[console]\nlisten = \"127.0.0.1:{port}\"\naddress = \"https://localhost:{port}\"\n\
+        "\n[alerts]\nevery_seconds = 1\nrepeats_a_day = 2\n\n[console]\nlisten = \"127.0.0.1:{port}\"\naddress = \"https://localhost:{port}\"\n\
          organisation = \"Example council\"\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\n{more}{ACCESS}"
     )
 }

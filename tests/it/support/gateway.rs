@@ -42,7 +42,7 @@ pub(crate) struct TestGateway {
     #[allow(dead_code, reason = "for suites that open entries")]
     pub(crate) shield: SealKeyPair,
     folder: tempfile::TempDir,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     enrolled: AtomicU32,
 }
 
@@ -79,7 +79,7 @@ impl TestGateway {
         let linkage = LinkageKey::generate(&random());
         policies::put_in_force(&prepared.gateway, &linkage, edit).await;
         let running = runtime::start(&config, prepared).await.expect("the gateway starts");
-        Self { running, authority, linkage, shield, folder, _database: database, enrolled: AtomicU32::new(0) }
+        Self { running, authority, linkage, shield, folder, database, enrolled: AtomicU32::new(0) }
     }
 
     /// Where the gateway's keys, certificates and configuration lie.
