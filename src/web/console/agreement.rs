@@ -181,9 +181,11 @@ fn activating(visitor: &Visitor, agreement: &Agreement, request: Option<&Request
     let Some(request) = request else {
         return match agreement.status {
             AgreementStatus::Signed | AgreementStatus::Suspended if is_signed => Activating {
-                forms: vec![
-                    form("ask", "Put it in force", "Ask that it be put in force").text("reason", "Why, or by which decision?", CODE_HINT),
-                ],
+                forms: vec![form("ask", "Put it in force", "Ask that it be put in force").text(
+                    "reason",
+                    "Why, or by which decision?",
+                    CODE_HINT,
+                )],
                 note: "Two other officers have to approve before it is in force.",
                 needs_proof: false,
             },

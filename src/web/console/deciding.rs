@@ -112,11 +112,11 @@ fn powers(decision: &Decision, policies: &Policies) -> Vec<String> {
     let mut found = Vec::new();
     if let Some((agreement, term)) = named(decision.receive.as_ref(), policies) {
         let clause = agreement.text.receives().iter().find(|clause| clause.id.as_str() == term);
-        found.extend(clause.into_iter().flat_map(|clause| clause.power.iter().map(|power| power.to_string())));
+        found.extend(clause.into_iter().flat_map(|clause| clause.power.iter().map(ToString::to_string)));
     }
     if let Some((agreement, term)) = named(decision.supply.as_ref(), policies) {
         let supply = agreement.text.supplies().iter().find(|supply| supply.id.as_str() == term);
-        found.extend(supply.into_iter().flat_map(|supply| supply.power.iter().map(|power| power.to_string())));
+        found.extend(supply.into_iter().flat_map(|supply| supply.power.iter().map(ToString::to_string)));
     }
     found.into_iter().map(|code| law::plain(&law::POWERS, &code).map_or(code, str::to_owned)).collect()
 }

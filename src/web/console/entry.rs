@@ -122,8 +122,12 @@ pub(super) async fn replay(
         answer: match answer {
             AnswerAgain::Same => "The kept evidence gives the answer that was given.",
             AnswerAgain::Differs => "The kept evidence gives another answer than the one that was given.",
-            AnswerAgain::Altered => "The kept evidence is not what the entry commits to: it was altered. Tell your operator.",
-            AnswerAgain::Unreadable => "The kept evidence cannot be read: it was damaged, or its key is gone. Tell your operator.",
+            AnswerAgain::Altered => {
+                "The kept evidence is not what the entry commits to: it was altered. Tell your operator."
+            }
+            AnswerAgain::Unreadable => {
+                "The kept evidence cannot be read: it was damaged, or its key is gone. Tell your operator."
+            }
             AnswerAgain::Gone => "The evidence of this answer was erased, or the criteria of that day are not kept.",
             AnswerAgain::None => "This entry answers nothing about a person, so there is no evidence to judge again.",
         },

@@ -15,8 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::tlog::entry::Code;
 
 /// What is said of every field that goes into the log as it is.
-pub(super) const CODE_HINT: &str =
-    "It goes into the log as it is: letters, digits and - _ . : / without spaces, such as case-note/2026-114. \
+pub(super) const CODE_HINT: &str = "It goes into the log as it is: letters, digits and - _ . : / without spaces, such as case-note/2026-114. \
      Never anybody's name.";
 
 /// A form of a page.

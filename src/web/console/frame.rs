@@ -264,14 +264,9 @@ impl IntoResponse for Failed {
                 Vec::new(),
                 "Go back, and try again with the fields of the page.",
             ),
-            Self::Stopped(frame, said) => told(
-                StatusCode::CONFLICT,
-                *frame,
-                "This cannot be done",
-                &said,
-                Vec::new(),
-                "Nothing was changed.",
-            ),
+            Self::Stopped(frame, said) => {
+                told(StatusCode::CONFLICT, *frame, "This cannot be done", &said, Vec::new(), "Nothing was changed.")
+            }
             Self::Forged => told(
                 StatusCode::FORBIDDEN,
                 Frame::bare("This form is not taken"),

@@ -47,17 +47,22 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
 /// What `porth doctor` asks the database and the log.
 pub(super) async fn findings(console: &Console) -> Vec<Finding> {
     let gateway = console.gateway();
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let expected = Expected {
         programme: gateway.programme(),
         log_origin: &gateway.names().log,
         state_file: console.state_file(),
-        machine: Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
+        machine: machine_time(),
     };
     let mut findings = examine(gateway.store(), expected).await;
     let watched = witnesses(gateway.store(), gateway.witnesses(), &gateway.names().log).await;
     findings.push(watched.unwrap_or_else(|error| unanswered(&error)));
     findings
+}
+
+#[expect(clippy::disallowed_methods, reason = "the machine's own clock is what the database's is compared with")]
+fn machine_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn line(finding: Finding) -> Line {

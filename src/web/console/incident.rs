@@ -13,9 +13,7 @@ use super::incidents::{clock, read_link, state_of};
 use super::plain::{self, Tag};
 use super::visitor::Visitor;
 use super::{page, words};
-use crate::app::incident::{
-    IncidentJourneyError, IncidentReport, NewAssessment, Proposal, ProposedDecision,
-};
+use crate::app::incident::{IncidentJourneyError, IncidentReport, NewAssessment, Proposal, ProposedDecision};
 use crate::config::Persona;
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{IncidentError, Risk, State as IncidentState};
@@ -76,10 +74,7 @@ pub(super) async fn step(
     let mut forms = forms(&visitor, &report, proposal.as_ref());
     let Some(form) = forms.iter_mut().find(|form| Some(form.step()) == fields.get("step")) else {
         let said = "Somebody else moved this incident on meanwhile, or it is another officer's step. Look at it again.";
-        return Err(Failed::Stopped(
-            Box::new(visitor.frame("One incident", &page::INCIDENTS)),
-            said.to_owned(),
-        ));
+        return Err(Failed::Stopped(Box::new(visitor.frame("One incident", &page::INCIDENTS)), said.to_owned()));
     };
     form.take(&fields);
     match take(&console, &visitor, report.id, form).await {
@@ -154,8 +149,16 @@ fn forms(visitor: &Visitor, report: &IncidentReport, proposal: Option<&Proposal>
             .radios("risk", "What is the risk to people?", "", plain::choices(Risk::ALL, plain::risk))
             .number("people", "About how many people are concerned?", "")
             .number("records", "About how many records?", "")
-            .text("consequences", "What may follow for people?", "Codes with commas between them, such as address-known-to-perpetrator. It may be empty.")
-            .text("measures", "What was done?", "Codes with commas between them, such as pair-parted, recipients-told. It may be empty.")
+            .text(
+                "consequences",
+                "What may follow for people?",
+                "Codes with commas between them, such as address-known-to-perpetrator. It may be empty.",
+            )
+            .text(
+                "measures",
+                "What was done?",
+                "Codes with commas between them, such as pair-parted, recipients-told. It may be empty.",
+            )
             .text("reason", "Why this risk, or where is it written up?", CODE_HINT)
     };
     let link = || {
@@ -180,7 +183,9 @@ fn forms(visitor: &Visitor, report: &IncidentReport, proposal: Option<&Proposal>
             match proposal {
                 Some(proposal) if proposal.by != visitor.session.account => {
                     if visitor.session.is_fresh {
-                        forms.push(form("confirm", "", "Confirm the decision").hidden("proposal", proposal.at.to_string()));
+                        forms.push(
+                            form("confirm", "", "Confirm the decision").hidden("proposal", proposal.at.to_string()),
+                        );
                     }
                     forms.push(decide("Or propose another decision").secondary());
                 }
@@ -192,7 +197,11 @@ fn forms(visitor: &Visitor, report: &IncidentReport, proposal: Option<&Proposal>
             forms
         }
         IncidentState::Decided { .. } => vec![
-            form("close", "Close it", "Close the incident").text("reason", "What was learned, or where is it written up?", CODE_HINT),
+            form("close", "Close it", "Close the incident").text(
+                "reason",
+                "What was learned, or where is it written up?",
+                CODE_HINT,
+            ),
             assess("Assess it anew: the decision ends with that").secondary(),
             link(),
         ],
@@ -259,12 +268,7 @@ fn explain(form: &mut Form, error: &IncidentJourneyError) {
     }
 }
 
-fn page_of(
-    visitor: &Visitor,
-    report: &IncidentReport,
-    proposal: Option<&Proposal>,
-    forms: Vec<Form>,
-) -> IncidentPage {
+fn page_of(visitor: &Visitor, report: &IncidentReport, proposal: Option<&Proposal>, forms: Vec<Form>) -> IncidentPage {
     let incident = &report.incident;
     let yes = |yes: bool| if yes { "Yes".to_owned() } else { "No".to_owned() };
     let mut facts = vec![
@@ -286,7 +290,16 @@ fn page_of(
         facts.extend([
             ("Commissioner notified", yes(decided.notify_commissioner)),
             ("People told", yes(decided.notify_people)),
-            ("Decided", format!("{}, by {} and {}: {}", words::moment(decided.at), decided.by, decided.seconded_by, decided.reason)),
+            (
+                "Decided",
+                format!(
+                    "{}, by {} and {}: {}",
+                    words::moment(decided.at),
+                    decided.by,
+                    decided.seconded_by,
+                    decided.reason
+                ),
+            ),
         ]);
         facts.extend(decided.late_reason.clone().map(|reason| ("Late because", reason)));
     }

@@ -95,22 +95,26 @@ pub(super) const fn alert_kind(kind: alert::Kind) -> (&'static str, &'static str
     use alert::Kind;
     match kind {
         Kind::VolumeSpike => ("Far more questions than usual", "Far more was asked in a day than on earlier days."),
-        Kind::LowMatchRate => {
-            ("Few of those asked about are known", "Few of the people asked about were known: somebody may be guessing.")
-        }
+        Kind::LowMatchRate => (
+            "Few of those asked about are known",
+            "Few of the people asked about were known: somebody may be guessing.",
+        ),
         Kind::RepeatOnOnePerson => {
             ("One person asked about again and again", "One person was asked about again and again in a day.")
         }
-        Kind::OddHours => ("Asked outside declared hours", "Something was asked outside the hours that the agency declared."),
+        Kind::OddHours => {
+            ("Asked outside declared hours", "Something was asked outside the hours that the agency declared.")
+        }
         Kind::RefusedThenGranted => {
             ("Refused, then answered", "A refusal was followed by an answer about the same person.")
         }
         Kind::DecoyTouched => {
             ("A decoy was asked about", "Somebody whom nobody has a reason to ask about was asked about.")
         }
-        Kind::NewSubjects => {
-            ("Many people asked about for the first time", "More than the day's budget were asked about for the first time.")
-        }
+        Kind::NewSubjects => (
+            "Many people asked about for the first time",
+            "More than the day's budget were asked about for the first time.",
+        ),
         Kind::ListedEntry => {
             ("An entry that is always told", "Emergencies, cases of people's rights, recalls and changes of witnesses.")
         }
@@ -170,10 +174,7 @@ pub(super) const fn right(right: SubjectRight) -> &'static str {
 }
 
 /// Choices of a closed list, with what each means.
-pub(super) fn choices<T: ToString + Copy>(
-    all: &[T],
-    told: impl Fn(T) -> (&'static str, &'static str),
-) -> Vec<Choice> {
+pub(super) fn choices<T: ToString + Copy>(all: &[T], told: impl Fn(T) -> (&'static str, &'static str)) -> Vec<Choice> {
     let choice = |word: &T| {
         let (label, hint) = told(*word);
         Choice { value: word.to_string(), label: label.to_owned(), hint }
@@ -182,7 +183,10 @@ pub(super) fn choices<T: ToString + Copy>(
 }
 
 /// The name of a stored word; the word itself where this version does not know it.
-pub(super) fn named<T: std::str::FromStr>(word: Option<&str>, told: impl Fn(T) -> (&'static str, &'static str)) -> String {
+pub(super) fn named<T: std::str::FromStr>(
+    word: Option<&str>,
+    told: impl Fn(T) -> (&'static str, &'static str),
+) -> String {
     let word = word.unwrap_or_default();
     word.parse().map_or_else(|_| word.to_owned(), |known| told(known).0.to_owned())
 }

@@ -223,7 +223,11 @@ fn outcome(form: Form, agreements: &[AgreementRef]) -> Form {
         form.select("agreement", "Which agreement is suspended?", "Only where you chose to suspend one", choices)
     };
     let form = form
-        .text("owner", "Who does it?", "A post or account, such as early-help-manager. Leave it empty where nothing is done.")
+        .text(
+            "owner",
+            "Who does it?",
+            "A post or account, such as early-help-manager. Leave it empty where nothing is done.",
+        )
         .day("due", "By which day is it done?");
     reason(form, "Why, or where is it written up?")
 }
@@ -293,7 +297,8 @@ fn said_of(error: &ReviewError) -> String {
                 .to_owned()
         }
         ReviewError::Approver => {
-            "You signed or approved an agreement that this disclosure went under: another officer reviews it.".to_owned()
+            "You signed or approved an agreement that this disclosure went under: another officer reviews it."
+                .to_owned()
         }
         other => format!("{}.", capitalised(&other.to_string())),
     }

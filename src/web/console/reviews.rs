@@ -67,7 +67,9 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
     let account = visitor.session.account.as_str();
     let is_officer = is_registered(&console, account).await?;
     let mut all = Vec::new();
-    for state in [ReviewState::Taken, ReviewState::Proposed, ReviewState::Referred, ReviewState::Due, ReviewState::Drawn] {
+    for state in
+        [ReviewState::Taken, ReviewState::Proposed, ReviewState::Referred, ReviewState::Due, ReviewState::Drawn]
+    {
         let wanted = ReviewsWanted { state: Some(state.to_string()), limit: MOST, ..ReviewsWanted::default() };
         all.push(gateway.store().reviews(&wanted).await.map_err(AppError::from)?);
     }
@@ -120,7 +122,10 @@ pub(super) fn line(review: &StoredReview, policies: &Policies, now: Timestamp) -
     ReviewLine {
         path: format!("/reviews/{}", review.entry),
         index: review.index,
-        agency: review.agency.as_ref().map_or_else(|| "nobody outside".to_owned(), |code| words::agency(policies, code)),
+        agency: review
+            .agency
+            .as_ref()
+            .map_or_else(|| "nobody outside".to_owned(), |code| words::agency(policies, code)),
         state: state.map_or(Tag { said: "Unknown", colour: "grey" }, plain::state),
         finding: plain::named(review.finding.as_deref(), plain::finding),
         is_overdue: state == Ok(ReviewState::Due) && due.is_some_and(|due| due < now.date()),

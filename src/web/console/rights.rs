@@ -57,5 +57,11 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
         },
     });
     let lines = lines.collect();
-    Ok(Shown(RightsPage { frame: visitor.frame("People’s rights", &page::RIGHTS), open, overdue, cases: lines, left_out }))
+    Ok(Shown(RightsPage {
+        frame: visitor.frame("People’s rights", &page::RIGHTS),
+        open,
+        overdue,
+        cases: lines,
+        left_out,
+    }))
 }

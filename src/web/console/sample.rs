@@ -42,7 +42,8 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Shown<SamplePage>, Failed> {
     let mut shown = of(&console, &visitor, &plan).await?;
-    shown.frame = shown.frame.done(&uri, &[("drawn", "The sample is drawn. It is in the log, and can be reviewed now.")]);
+    shown.frame =
+        shown.frame.done(&uri, &[("drawn", "The sample is drawn. It is in the log, and can be reviewed now.")]);
     Ok(Shown(shown))
 }
 
@@ -82,7 +83,14 @@ async fn of(console: &Console, visitor: &Visitor, plan: &str) -> Result<SamplePa
         ("Until", words::moment(said.until)),
         ("Drawn", format!("{}, by {}", words::moment(entry.at()), said.by)),
         ("Why", said.reason.to_string()),
-        ("Seed", format!("{}, {}", said.seed, if said.seed_from.as_str() == "given" { "given" } else { "made by the gateway" })),
+        (
+            "Seed",
+            format!(
+                "{}, {}",
+                said.seed,
+                if said.seed_from.as_str() == "given" { "given" } else { "made by the gateway" }
+            ),
+        ),
     ];
     if !said.filters.is_empty() {
         let filters = said.filters.iter().map(|filter| format!("{}: {}", filter.by, filter.value));

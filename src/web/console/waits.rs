@@ -58,7 +58,10 @@ pub(super) async fn of(console: &Console, visitor: &Visitor, policies: &Policies
     }
     let late = feeds::late(console, visitor).await?;
     if late > 0 {
-        waits.push(Waiting::new(format!("{}: what only they can renew counts as stale", many(late, "feed is late", "feeds are late")), "/feeds"));
+        waits.push(Waiting::new(
+            format!("{}: what only they can renew counts as stale", many(late, "feed is late", "feeds are late")),
+            "/feeds",
+        ));
     }
     waits.sort_by_key(|waiting| !waiting.is_urgent);
     Ok(waits)
@@ -94,7 +97,10 @@ async fn reviews(console: &Console, visitor: &Visitor) -> Result<Vec<Waiting>, F
     let said = [
         (mine, many(mine, "review that you began is not finished", "reviews that you began are not finished")),
         (second, many(second, "review waits for a second officer", "reviews wait for a second officer")),
-        (drawn, many(drawn, "disclosure of a sample waits for a reviewer", "disclosures of samples wait for a reviewer")),
+        (
+            drawn,
+            many(drawn, "disclosure of a sample waits for a reviewer", "disclosures of samples wait for a reviewer"),
+        ),
     ];
     let mut waits: Vec<Waiting> =
         said.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| Waiting::new(text, "/reviews")).collect();
@@ -172,7 +178,10 @@ async fn troubles(console: &Console) -> Option<Waiting> {
     let of = |health: Health| findings.iter().filter(|finding| finding.health == health).count();
     let (failing, warning) = (of(Health::Fail), of(Health::Warn));
     if failing > 0 {
-        return Some(Waiting::urgent(many(failing, "check of the gateway fails", "checks of the gateway fail"), "/health"));
+        return Some(Waiting::urgent(
+            many(failing, "check of the gateway fails", "checks of the gateway fail"),
+            "/health",
+        ));
     }
     let text = many(warning, "check of the gateway wants a look", "checks of the gateway want a look");
     (warning > 0).then(|| Waiting::new(text, "/health"))

@@ -96,7 +96,13 @@ async fn every_page_is_open_to_its_parts_alone(#[case] backend: Backend) {
             let path = example(page);
             let shown = console.get(&path, Some(&cookie)).await;
             let opens = if path.contains(NONE) { 404 } else { 200 };
-            let expected = if page.readers.is_empty() { 405 } else if page.is_for(persona) { opens } else { 403 };
+            let expected = if page.readers.is_empty() {
+                405
+            } else if page.is_for(persona) {
+                opens
+            } else {
+                403
+            };
             assert_eq!(shown.status, expected, "{claim} opens {path}: {}", shown.text());
             // A form of nothing, or an empty one: it is told so, and never that the page is another's.
             let posted = console.post(&path, Some(&cookie), &format!("form-token={token}")).await;
