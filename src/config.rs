@@ -1,10 +1,13 @@
-//! The gateway's one configuration file: TOML, unknown keys refused.
+//! The gateway's one configuration file: TOML, unknown keys refused. [`console`] is the console's part.
+
+pub mod console;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::console::{AccessConfig, ConsoleConfig, Persona, ProviderConfig};
 use crate::domain::alert::hours::Hours;
 use crate::domain::alert::rules::Thresholds;
 use crate::domain::ids::{AgencyCode, ProgrammeCode};
@@ -59,6 +62,9 @@ pub struct Config {
     /// What is worth an alert to the information-governance officers.
     #[serde(default)]
     pub alerts: AlertConfig,
+    /// The console for officers, data team and auditors; without it there is none.
+    #[serde(default)]
+    pub console: Option<ConsoleConfig>,
 }
 
 /// What is worth an alert to the information-governance officers. Days are those of UTC.
@@ -357,6 +363,7 @@ impl Config {
             ));
         }
         config.alerts.check()?;
+        config.console.iter().try_for_each(|console| console.check(config.mode))?;
         if let Some(reason) = &witnesses.unwatched_because
             && (!witnesses.keys.is_empty() || !is_reason(reason))
         {
@@ -379,6 +386,7 @@ impl Config {
         self.keys.kek_file.iter_mut().for_each(own);
         self.keys.checkpoint_folder.iter_mut().for_each(own);
         self.state_file.iter_mut().for_each(own);
+        self.console.iter_mut().for_each(|console| console.resolve(own));
         self.database.resolve(folder);
     }
 

@@ -26,6 +26,8 @@ use crate::crypto::seal::SealPublicKey;
 use crate::domain::time::Timestamp;
 use crate::jobs;
 use crate::store::{Store, StoreError};
+use crate::web::console::provider::ProviderError;
+use crate::web::console::{Console, router as console_router};
 use crate::web::serve::{ServeLimits, Transport, serve};
 use crate::web::tls::{ListenerTls, TlsError, TlsFiles, TlsReloader};
 
@@ -67,6 +69,9 @@ pub enum StartError {
     /// The match run's key file.
     #[error("{0} does not hold a match run's public key")]
     MatchRunKey(PathBuf),
+    /// The sign-in provider's files.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// A certificate that cannot be read.
     #[error("{0} does not hold a certificate")]
     Certificate(PathBuf),
@@ -400,6 +405,8 @@ pub struct Running {
     pub agencies: std::net::SocketAddr,
     /// Where the operator looks.
     pub operator: std::net::SocketAddr,
+    /// Where officers, the data team and auditors look, if there is a console.
+    pub console: Option<std::net::SocketAddr>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     writer: tokio::task::JoinHandle<()>,
@@ -451,6 +458,7 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     let router = crate::web::api::router(gateway.clone(), config.limits);
     tasks.spawn(serve(agencies, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
     tasks.spawn(Arc::clone(&tls).follow(Duration::from_secs(30), shutdown.clone()));
+    let console_at = start_console(config, &gateway, &tasks, &shutdown).await?;
     if let Ok(metrics) = crate::telemetry::install_metrics() {
         let checks = ready_checks(&gateway, &tls, &memory);
         let router = crate::web::operator::router(checks, metrics.clone(), shutdown.clone());
@@ -469,7 +477,32 @@ pub async fn start(config: &Config, prepared: Prepared) -> Result<Running, Start
     if let Some(sequencer) = sequencer {
         tasks.spawn(jobs::sequence(sequencer, Some(gateway.clone()), shutdown.clone()));
     }
-    Ok(Running { gateway, agencies: agencies_at, operator: operator_at, shutdown, tasks, writer })
+    Ok(Running { gateway, agencies: agencies_at, operator: operator_at, console: console_at, shutdown, tasks, writer })
+}
+
+/// Listens for browsers, if the configuration has a console.
+async fn start_console(
+    config: &Config,
+    gateway: &Gateway,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Option<std::net::SocketAddr>, StartError> {
+    let Some(settings) = &config.console else { return Ok(None) };
+    let tls = Arc::new(TlsReloader::from_files(TlsFiles {
+        certificate: settings.certificate.clone(),
+        private_key: settings.private_key.clone(),
+        client_roots: Vec::new(),
+        revocation_lists: Vec::new(),
+        needs_client_certificate: false,
+    })?);
+    let listener = bind(&settings.listen).await?;
+    let at = listener
+        .local_addr()
+        .map_err(|error| StartError::Listen { address: settings.listen.clone(), kind: error.kind() })?;
+    let router = console_router(Console::new(gateway.clone(), settings.clone(), config.state_file())?);
+    tasks.spawn(serve(listener, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
+    tasks.spawn(tls.follow(Duration::from_secs(30), shutdown.clone()));
+    Ok(Some(at))
 }
 
 /// Refuses a database whose log is behind the newest checkpoint that this machine remembers, or

@@ -5,6 +5,7 @@
 
 mod notice;
 mod pack;
+mod propose;
 
 use super::enrol::code;
 use super::error::AppError;
@@ -18,6 +19,7 @@ use crate::tlog::digest::Digest;
 use crate::tlog::entry::{Body, IncidentLink, IncidentStep};
 
 pub use pack::{PackError, Packed};
+pub use propose::{Proposal, ProposedDecision};
 
 /// Incidents of one list.
 const MOST: i64 = 500;

@@ -30,6 +30,7 @@
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
+//! | [`console`] | people sign in to the console, and work in sessions |
 //! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
 //! | [`log_index`] | the index by which the log is searched, made from its entries |
 //! | [`review`] | disclosures are reviewed for their legal basis |
@@ -59,6 +60,7 @@ pub mod caller;
 pub mod check_log;
 pub mod check_tokens;
 pub mod claim;
+pub mod console;
 pub mod doctor;
 pub mod emergency;
 pub mod enquire;

@@ -7,6 +7,7 @@
 //! | `jws` | the compact form: size, alphabet, duplicates, header, signature |
 //! | `assertion` | `private_key_jwt` client assertions |
 //! | `statement` | a hash that a client's key stands by |
+//! | `identity` | identity tokens of the provider by which people sign in to the console |
 //! | `access` | the gateway's own access tokens, bound to a client certificate |
 //!
 //! `jsonwebtoken`'s validation is not used: by default it accepts a missing or numeric issuer, an
@@ -16,6 +17,7 @@
 mod access;
 mod assertion;
 mod error;
+mod identity;
 mod jwk;
 mod jws;
 mod provider;
@@ -24,6 +26,7 @@ mod statement;
 pub use access::{AccessClaims, AccessGrant, AccessTokens, SignedToken};
 pub use assertion::{Assertion, AssertionVerifier, ClientKey, RegisteredKey, UnverifiedAssertion, make_assertion};
 pub use error::{ClaimFault, JwkError, JwtError, JwtPart};
+pub use identity::{Expected, ProviderKeys, SignedIn};
 pub use jwk::{JwsAlgorithm, PublicKey};
 pub use provider::install;
 pub use statement::{sign_statement, verify_statement};

@@ -18,6 +18,7 @@ pub struct Tagger {
     files: Keyed,
     officers: Keyed,
     decoys: Keyed,
+    accounts: Keyed,
 }
 
 impl Tagger {
@@ -31,6 +32,7 @@ impl Tagger {
             files: Keyed::new(key.expose(), labels::FILE_DIGEST),
             officers: Keyed::new(key.expose(), labels::REVIEW_USER),
             decoys: Keyed::new(key.expose(), labels::ALERT_DECOY),
+            accounts: Keyed::new(key.expose(), labels::CONSOLE_ACCOUNT),
         }
     }
 
@@ -56,6 +58,11 @@ impl Tagger {
     /// tokens would tell whoever has the linkage key and the database whose tokens they are.
     pub fn file(&self, agency: &str, feed: &str, digest: &[u8; 32]) -> [u8; 32] {
         self.files.clone().lp(agency.as_bytes()).lp(feed.as_bytes()).raw(digest).finish()
+    }
+
+    /// What the log calls a person of a sign-in provider: the same at every sign-in, and no name.
+    pub fn account(&self, issuer: &str, subject: &str) -> [u8; 16] {
+        self.accounts.clone().lp(issuer.as_bytes()).lp(subject.as_bytes()).finish_short()
     }
 
     /// By what a reviewing officer is known when the same person asked: of an agency's reference of a user.

@@ -9,12 +9,14 @@
 //! | `kept` | what stays for whoever wants to go on |
 //! | `story` | what happens, chapter by chapter |
 //! | [`sandbox`] | a gateway that a new agency practises on |
+//! | `desk` | what officers find to do in its console |
 //! | `ledger` | the log in an auditor's hands |
 //! | `report` | how it is told, and whether each claim held |
 //! | [`bulk`] | how long the matching of several agencies takes |
 
 mod answers;
 pub mod bulk;
+mod desk;
 mod kept;
 mod ledger;
 mod partner;
@@ -73,10 +75,17 @@ async fn play(args: &DemoArgs, mut story: Story, output: &Output) -> Result<(), 
     };
     let verdict = story.end();
     if args.keep {
+        desk::furnish(workshop.gateway()).await?;
         output.note(format_args!("agencies: https://localhost:{}", workshop.running.agencies.port()));
         output.note(format_args!("operator: http://{}", workshop.running.operator));
         kept::leave(&workshop, folder.path()).await?;
         output.note(format_args!("In another terminal:\n  {}", kept::commands(folder.path())));
+        if let Some(console) = workshop.running.console {
+            output.note(format_args!(
+                "console: https://localhost:{} (sign in as anybody; your browser does not know its certificate)",
+                console.port()
+            ));
+        }
         output.note("Ctrl-C ends the gateway; the folder stays.");
         tokio::signal::ctrl_c().await.map_err(trouble("Ctrl-C"))?;
     }

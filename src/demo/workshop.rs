@@ -1,6 +1,7 @@
 //! The gateway of the demonstration: keys, certificates, policies and listeners, made in a folder of
 //! its own that goes away afterwards.
 
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -163,7 +164,55 @@ fn make_certificates(folder: &Path, authority: &CertificateAuthority, now: Times
     write(folder, "agencies.crl", &list.pem)
 }
 
+/// Who is let in to the demonstration's console as what.
+const CONSOLE_ACCESS: &str = r#"
+[[console.access]]
+claim = "officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "second-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "data-protection-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "data-team"
+persona = "data-team"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "data-analyst"
+
+[[console.access]]
+claim = "auditor"
+persona = "auditor"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "operator"
+persona = "operator"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "data-analyst"
+"#;
+
 fn write_config(folder: &Path, port: u16) -> Result<Config, Trouble> {
+    // A page's address is in its configuration, so its port is chosen before anything listens.
+    let console = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let console = console.map_err(trouble("a port for the console"))?.port();
     // All askers are on this one machine: the usual share of requests would be the bottleneck.
     let text = format!(
         r#"mode = "pilot"
@@ -193,7 +242,15 @@ checkpoint_folder = "checkpoint"
 [limits]
 burst = 2000
 requests_per_second = 2000.0
-"#
+
+[console]
+listen = "127.0.0.1:{console}"
+address = "https://localhost:{console}"
+organisation = "Demonstration council"
+certificate = "server.pem"
+private_key = "server.key"
+demonstration_sign_in = true
+{CONSOLE_ACCESS}"#
     );
     write(folder, "porth.toml", &text)?;
     Config::read(&folder.join("porth.toml")).map_err(trouble("the configuration"))
@@ -253,4 +310,29 @@ async fn register_key_checks(gateway: &Gateway, linkage: &LinkageKeyFile) -> Res
 
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<(), Trouble> {
     std::fs::write(folder.join(name), text).map_err(trouble("a file of the demonstration"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Persona;
+
+    #[test]
+    fn the_demonstration_offers_every_part_and_production_refuses_its_sign_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = write_config(folder.path(), 0).expect("a configuration");
+        let console = config.console.expect("a console");
+        assert!(console.demonstration_sign_in && console.provider.is_none());
+        for persona in Persona::ALL {
+            assert!(console.access.iter().any(|line| line.persona == persona), "{persona:?}");
+        }
+        let officers = console.access.iter().filter(|line| line.persona == Persona::Officer);
+        assert!(officers.map(|line| line.claim.as_str()).eq(super::super::desk::OFFICERS));
+
+        let path = folder.path().join("porth.toml");
+        let text = std::fs::read_to_string(&path).expect("the file");
+        std::fs::write(&path, text.replacen("\"pilot\"", "\"production\"", 1)).expect("written");
+        let refused = Config::read(&path).expect_err("anybody could sign in");
+        assert!(refused.to_string().contains("demonstration_sign_in"), "{refused}");
+    }
 }

@@ -36,6 +36,8 @@ pub const WRAP: &str = "porth/v1/wrap";
 pub const COMMITMENT: &str = "porth/v1/commitment";
 /// The sealed shield opening of a log entry.
 pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
+/// What the log calls a person who signs in to the console.
+pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The index tag under which the log entries that rested on a record are found.
@@ -91,7 +93,7 @@ pub const REID_SUBJECT: &str = "porth/v1/reid-subject";
 pub const REID_RECORD: &str = "porth/v1/reid-record";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 41] = [
+pub const ALL: [&str; 42] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -109,6 +111,7 @@ pub const ALL: [&str; 41] = [
     WRAP,
     COMMITMENT,
     SHIELD_OPENING,
+    CONSOLE_ACCOUNT,
     SUBJECT_INDEX,
     RECORD_INDEX,
     SUBJECT_REPLY,

@@ -14,6 +14,12 @@ statements! {
     CHANGE = "UPDATE incident SET state = $3, facts = $4, revision = revision + 1 WHERE id = $1 AND revision = $2";
     LINK = "INSERT INTO incident_link (incident, of, name) VALUES ($1, $2, $3)
             ON CONFLICT (incident, of, name) DO NOTHING";
+    PROPOSE = "INSERT INTO incident_proposal (incident, assessed_at, proposed_by, facts, proposed_at)
+               VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (incident) DO UPDATE SET assessed_at = excluded.assessed_at,
+                   proposed_by = excluded.proposed_by, facts = excluded.facts, proposed_at = excluded.proposed_at";
+    PROPOSAL = "SELECT assessed_at, proposed_by, facts, proposed_at FROM incident_proposal WHERE incident = $1";
+    DROP_PROPOSAL = "DELETE FROM incident_proposal WHERE incident = $1";
     LINKS = "SELECT of, name FROM incident_link WHERE incident = $1 ORDER BY of, name";
 }
 
@@ -30,7 +36,34 @@ pub struct StoredIncident {
     pub revision: i64,
 }
 
+/// A decision that one officer proposed and another has to confirm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredProposal {
+    /// When the assessment was made that it rests on.
+    pub assessed_at: Timestamp,
+    /// By which account.
+    pub proposed_by: String,
+    /// What is proposed, JSON.
+    pub facts: String,
+    /// When.
+    pub proposed_at: Timestamp,
+}
+
 impl Store {
+    /// The decision that is proposed, if one is.
+    pub async fn incident_proposal(&self, id: IncidentId) -> Result<Option<StoredProposal>, StoreError> {
+        let row = self.fetch_optional(PROPOSAL, values![id.as_bytes()]).await?;
+        let read = |row: &Row| {
+            Ok(StoredProposal {
+                assessed_at: Timestamp::from_micros(row.int(0)?),
+                proposed_by: row.text(1)?,
+                facts: row.text(2)?,
+                proposed_at: Timestamp::from_micros(row.int(3)?),
+            })
+        };
+        row.as_ref().map(read).transpose()
+    }
+
     /// An incident by id.
     pub async fn incident(
         &self,
@@ -53,6 +86,23 @@ impl Store {
 }
 
 impl Tx {
+    /// Keeps a proposed decision in place of an earlier one.
+    pub async fn put_incident_proposal(&mut self, id: IncidentId, new: &StoredProposal) -> Result<(), StoreError> {
+        let values = values![
+            id.as_bytes(),
+            new.assessed_at.as_micros(),
+            &new.proposed_by,
+            &new.facts,
+            new.proposed_at.as_micros(),
+        ];
+        self.execute(PROPOSE, values).await.map(drop)
+    }
+
+    /// Drops a proposed decision.
+    pub async fn drop_incident_proposal(&mut self, id: IncidentId) -> Result<(), StoreError> {
+        self.execute(DROP_PROPOSAL, values![id.as_bytes()]).await.map(drop)
+    }
+
     /// Opens an incident.
     pub async fn add_incident(
         &mut self,

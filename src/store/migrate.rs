@@ -58,6 +58,7 @@ const STEPS: &[Step] = &[
     step!(23, "rights", "0023_rights"),
     step!(24, "recalls", "0024_recalls"),
     step!(26, "re-identification", "0026_reidentification"),
+    step!(27, "console", "0027_console"),
     step!(28, "erasures", "0028_erasures"),
     step!(29, "marks by decision", "0029_marks_by_decision"),
     step!(30, "accounts", "0030_accounts"),

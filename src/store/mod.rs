@@ -7,6 +7,7 @@ mod activations;
 mod alerts;
 mod bulk;
 mod claims;
+mod console;
 mod cosignatures;
 mod dialect;
 mod documents;
@@ -59,13 +60,14 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, 
 pub use activations::ActivationRequest;
 pub use alerts::{AskedBefore, StoredAlert};
 pub use claims::{Engagement, StoredReferral};
+pub use console::{SignIn, StoredSession};
 pub use cosignatures::{NewCosignature, StoredCosignature};
 pub use dialect::Engine;
 pub use documents::{StoredAgreement, StoredDocument, StoredSignature};
 pub use emergencies::StoredEmergency;
 pub use error::StoreError;
 pub use families::{FamilyRequest, StoredContact, StoredFamily, StoredFamilyEvent};
-pub use incidents::StoredIncident;
+pub use incidents::{StoredIncident, StoredProposal};
 pub use keys::{Blinding, StoredEpoch, StoredTokens};
 pub use legal_holds::StoredHold;
 pub use links::{Claim, Holder, Link, Member, Turnover};
@@ -109,6 +111,7 @@ use value::{Row, Value, bind_postgres, bind_sqlite};
 const FILES: &[(&str, &[(&str, &str)])] = &[
     ("alerts", alerts::STATEMENTS),
     ("claims", claims::STATEMENTS),
+    ("console", console::STATEMENTS),
     ("cosignatures", cosignatures::STATEMENTS),
     ("documents", documents::STATEMENTS),
     ("emergencies", emergencies::STATEMENTS),

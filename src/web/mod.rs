@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | [`api`] | what agencies call: one file for each noun |
+//! | [`console`] | pages for officers, the data team, auditors and the operator |
 //! | [`tls`] | TLS for the agency and console listeners, followed while files change |
 //! | [`serve`] | the accept loop and its limits |
 //! | [`body`], [`json`] | reading bodies within limits; JSON whose errors repeat nothing |
@@ -22,6 +23,7 @@ use crate::web::limits::{RequestLimits, within_time};
 
 pub mod api;
 pub mod body;
+pub mod console;
 pub mod json;
 pub mod limits;
 pub mod operator;
@@ -38,4 +40,9 @@ pub fn grounded(router: Router, limits: RequestLimits) -> Router {
         .method_not_allowed_fallback(request_id::no_method)
         .layer(from_fn_with_state(Arc::new(limits), within_time))
         .layer(from_fn(request_id::identify))
+}
+
+/// As [`grounded`], for pages: the router answers unknown paths itself, with a page.
+pub fn grounded_pages(router: Router, limits: RequestLimits) -> Router {
+    router.layer(from_fn_with_state(Arc::new(limits), within_time)).layer(from_fn(request_id::identify))
 }

@@ -6,6 +6,7 @@ mod api;
 mod architecture;
 mod authorisation;
 mod cli;
+mod console;
 mod dependencies;
 mod families;
 mod flows;

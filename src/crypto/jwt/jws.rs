@@ -28,8 +28,23 @@ impl Compact {
     /// Takes a token apart: size, three parts, alphabet of each, JSON without duplicates, header
     /// members.
     pub(super) fn parse(token: &str, typ: &'static str) -> Result<Self, JwtError> {
-        if token.len() > MAX_LENGTH {
-            return Err(JwtError::TooLong(MAX_LENGTH));
+        let (token, header) = Self::take_apart(token, MAX_LENGTH)?;
+        if header_text(&header, "typ")? != typ {
+            return Err(JwtError::Header { member: "typ", fault: ClaimFault::Value(typ) });
+        }
+        token.with_header(&header)
+    }
+
+    /// As [`Compact::parse`], for a token of somebody else's making: providers of sign-in leave `typ`
+    /// out, and list many groups.
+    pub(super) fn parse_foreign(token: &str, most: usize) -> Result<Self, JwtError> {
+        let (token, header) = Self::take_apart(token, most)?;
+        token.with_header(&header)
+    }
+
+    fn take_apart(token: &str, most: usize) -> Result<(Self, Map<String, Value>), JwtError> {
+        if token.len() > most {
+            return Err(JwtError::TooLong(most));
         }
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else {
@@ -43,22 +58,29 @@ impl Compact {
         if let Some(member) = REFUSED_MEMBERS.into_iter().find(|&member| header.contains_key(member)) {
             return Err(JwtError::HeaderRefused(member));
         }
-        if header_text(&header, "typ")? != typ {
-            return Err(JwtError::Header { member: "typ", fault: ClaimFault::Value(typ) });
-        }
-        let kid = header_text(&header, "kid")?;
+        let taken = Self {
+            kid: String::new(),
+            algorithm: String::new(),
+            claims: Claims(object(&payload_bytes, JwtPart::Payload)?),
+            signed: token[..token.len() - signature.len() - 1].to_owned(),
+            signature: signature.to_owned(),
+        };
+        Ok((taken, header))
+    }
+
+    fn with_header(self, header: &Map<String, Value>) -> Result<Self, JwtError> {
+        let kid = header_text(header, "kid")?;
         if !(1..=64).contains(&kid.len()) || !kid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         {
             let fault = ClaimFault::Value("1 to 64 letters, digits, '-' or '_'");
             return Err(JwtError::Header { member: "kid", fault });
         }
-        Ok(Self {
-            kid: kid.to_owned(),
-            algorithm: header_text(&header, "alg")?.to_owned(),
-            claims: Claims(object(&payload_bytes, JwtPart::Payload)?),
-            signed: token[..token.len() - signature.len() - 1].to_owned(),
-            signature: signature.to_owned(),
-        })
+        Ok(Self { kid: kid.to_owned(), algorithm: header_text(header, "alg")?.to_owned(), ..self })
+    }
+
+    /// What was signed, and the signature in base64url.
+    pub(super) fn signed(&self) -> (&str, &str) {
+        (&self.signed, &self.signature)
     }
 
     /// Checks algorithm and signature against the one key that may have signed it.
@@ -119,6 +141,11 @@ impl Claims {
         } else {
             Err(JwtError::Claim { claim: "jti", fault: ClaimFault::Value("16 to 128 visible ASCII characters") })
         }
+    }
+
+    /// A claim as it is.
+    pub(super) fn get(&self, claim: &str) -> Option<&Value> {
+        self.0.get(claim)
     }
 
     pub(super) fn into_value(self) -> Value {

@@ -20,7 +20,8 @@ fn root() -> PathBuf {
 
 /// The tables by the names of their types.
 fn tables() -> BTreeMap<String, Vec<Field>> {
-    let source = fs::read_to_string(root().join("src/config.rs")).expect("the source");
+    let parts = ["src/config.rs", "src/config/console.rs"];
+    let source = parts.map(|part| fs::read_to_string(root().join(part)).expect("the source")).concat();
     let mut tables = BTreeMap::new();
     let (mut open, mut doc, mut has_default): (Option<(String, bool)>, Vec<&str>, bool) = (None, Vec::new(), false);
     for line in source.lines().map(str::trim) {
@@ -80,6 +81,9 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("alerts.new_subjects_a_day", config.alerts.new_subjects_a_day.to_string()),
         ("alerts.new_subjects_of", "none".to_owned()),
         ("alerts.hours", "none".to_owned()),
+        ("console.provider.roles_claim", "`roles`".to_owned()),
+        ("console.provider.roots", "`/etc/ssl/certs/ca-certificates.crt`".to_owned()),
+        ("console.demonstration_sign_in", "false".to_owned()),
         ("witnesses.keys", "none".to_owned()),
         ("witnesses.quorum", config.witnesses.quorum.to_string()),
         ("witnesses.stop_after_minutes", config.witnesses.stop_after_minutes.to_string()),
@@ -111,10 +115,19 @@ fn reference(file: &str) -> String {
         let doc = if keeps { doc.to_owned() } else { first + &doc[1..] };
         format!("| `{key}` | {needed} | {} |", doc.trim_end_matches('.'))
     };
-    for field in &tables[file] {
-        match tables.get(&field.kind) {
-            Some(fields) => rows.extend(fields.iter().map(|inner| row(&format!("{}.", field.name), inner))),
-            None => rows.push(row("", field)),
+    // Tables in tables are told by their path; `[]` marks one that may come several times.
+    let mut left: Vec<(String, &Field)> = tables[file].iter().rev().map(|field| (String::new(), field)).collect();
+    while let Some((prefix, field)) = left.pop() {
+        let several = field.kind.strip_prefix("Vec<").and_then(|kind| kind.strip_suffix('>'));
+        let perhaps = field.kind.strip_prefix("Option<").and_then(|kind| kind.strip_suffix('>'));
+        let inner = several.or(perhaps).unwrap_or(&field.kind);
+        match tables.get(inner) {
+            Some(fields) => {
+                let mark = if several.is_some() { "[]" } else { "" };
+                let prefix = format!("{prefix}{}{mark}.", field.name);
+                left.extend(fields.iter().rev().map(|inner| (prefix.clone(), inner)));
+            }
+            None => rows.push(row(&prefix, field)),
         }
     }
     rows.join("\n") + "\n"

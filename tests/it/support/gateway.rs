@@ -42,7 +42,7 @@ pub(crate) struct TestGateway {
     #[allow(dead_code, reason = "for suites that open entries")]
     pub(crate) shield: SealKeyPair,
     folder: tempfile::TempDir,
-    database: TestDatabase,
+    pub(crate) database: TestDatabase,
     enrolled: AtomicU32,
 }
 

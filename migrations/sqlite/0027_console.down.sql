@@ -1,0 +1,3 @@
+DROP TABLE incident_proposal;
+DROP TABLE console_session;
+DROP TABLE console_sign_in;

@@ -1,0 +1,280 @@
+//! People sign in to the console, and work in sessions that the database keeps.
+//!
+//! What a browser holds is a random cookie; the database holds its hash. A session ends when it is not
+//! used for a while, at the end of a working day, and when its person leaves. Whatever counts as a
+//! decision needs a fresh proof of who they are.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::AppError;
+use super::gateway::Gateway;
+use crate::crypto::jwt::SignedIn;
+use crate::crypto::random::random_bytes;
+use crate::domain::time::Timestamp;
+use crate::domain::token::{decode_base64url, encode_base64url};
+use crate::store::{SignIn, StoredSession};
+
+/// Who lets people in where no provider does: the page on which anybody signs in as anybody.
+pub const DEMONSTRATION: &str = "demonstration";
+/// How long a sign-in at the provider may take, in seconds.
+const SIGN_IN_SECONDS: i64 = 10 * 60;
+/// After how long without use a session ends, in seconds.
+pub const IDLE_SECONDS: i64 = 20 * 60;
+/// How long a session lasts at the most, in seconds.
+pub const LONGEST_SECONDS: i64 = 8 * 60 * 60;
+/// How old the proof of who somebody is may be for a decision, in seconds.
+pub const FRESH_SECONDS: i64 = 5 * 60;
+/// How old the noted time of use may become before it is noted again, in seconds.
+const NOTE_SECONDS: i64 = 30;
+
+/// Why somebody is not signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// No sign-in of this browser is under way, or it took too long.
+    #[error("no sign-in of this browser is under way")]
+    NoSignIn,
+    /// The provider's answer belongs to another sign-in.
+    #[error("the answer belongs to another sign-in")]
+    State,
+    /// A fresh proof was asked for, and somebody else signed in.
+    #[error("somebody else signed in")]
+    OtherPerson,
+    /// Something failed inside.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<crate::store::StoreError> for ConsoleError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// A cookie's value. Whoever has it is signed in, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cookie(String);
+
+impl Cookie {
+    /// Reads a cookie that a browser sent.
+    pub fn parse(text: &str) -> Option<Self> {
+        decode_base64url::<32>(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// The value, for the browser alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cookie(redacted)")
+    }
+}
+
+/// A sign-in that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Binds it to the browser.
+    pub cookie: Cookie,
+    /// What the provider has to give back.
+    pub state: String,
+    /// What the identity token has to hold.
+    pub nonce: String,
+    /// The proof key of the code exchange.
+    pub verifier: String,
+}
+
+/// A session of somebody who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its cookie.
+    pub cookie: Cookie,
+    /// What the log calls the person.
+    pub account: String,
+    /// How they are greeted.
+    pub name: String,
+    /// Which line of the configuration let them in.
+    pub access: String,
+    /// What every form carries, so that no other site can send one.
+    pub form_token: String,
+    /// Key of the handles that stand for people on its pages.
+    pub handles: [u8; 32],
+    /// Whether the person proved a moment ago who they are.
+    pub is_fresh: bool,
+    /// Seconds until it ends unless it is used.
+    pub ends_in: i64,
+}
+
+impl Gateway {
+    /// Begins a sign-in. With a session it is for a fresh proof by the same person.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn begin_sign_in(&self, return_to: &str, session: Option<&Session>) -> Result<Begun, AppError> {
+        let text = || encode_base64url(&random_bytes::<32>(self.random()));
+        let begun = Begun { cookie: Cookie(text()), state: text(), nonce: text(), verifier: text() };
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        tx.drop_stale_console(
+            now.plus_seconds(-SIGN_IN_SECONDS),
+            now.plus_seconds(-IDLE_SECONDS),
+            now.plus_seconds(-LONGEST_SECONDS),
+        )
+        .await?;
+        let sign_in = SignIn {
+            state: begun.state.clone(),
+            nonce: begun.nonce.clone(),
+            verifier: begun.verifier.clone(),
+            return_to: own_path(return_to).to_owned(),
+            session: session.map(|session| session.cookie.hash()),
+            started_at: now,
+        };
+        tx.add_sign_in(&begun.cookie.hash(), &sign_in).await?;
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Takes the sign-in to which a provider's answer belongs. It is good once, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError::NoSignIn`], [`ConsoleError::State`].
+    pub async fn take_sign_in(&self, cookie: &Cookie, state: &str) -> Result<(SignIn, Timestamp), ConsoleError> {
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        let taken = tx.take_sign_in(&cookie.hash()).await?;
+        tx.commit().await?;
+        let sign_in = taken.filter(|sign_in| sign_in.started_at.plus_seconds(SIGN_IN_SECONDS) > now);
+        let sign_in = sign_in.ok_or(ConsoleError::NoSignIn)?;
+        if sign_in.state != state {
+            return Err(ConsoleError::State);
+        }
+        Ok((sign_in, now))
+    }
+
+    /// Opens a session for somebody whom a line of the configuration lets in; the cookie is always a new
+    /// one. Where the sign-in was for a fresh proof, that is noted and the session stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError::OtherPerson`] when the proof is of somebody else.
+    pub async fn finish_sign_in(
+        &self,
+        sign_in: &SignIn,
+        issuer: &str,
+        person: &SignedIn,
+        access: &str,
+    ) -> Result<Option<Cookie>, ConsoleError> {
+        let account = self.console_account(issuer, &person.subject);
+        let mut tx = self.store().begin().await?;
+        let now = tx.now().await?;
+        if let Some(session) = &sign_in.session {
+            // The provider may let somebody in whom it remembers: only a proof since the sign-in began is fresh.
+            let is_since = person.authenticated_at.plus_seconds(60) >= sign_in.started_at;
+            let is_theirs = is_since && tx.note_fresh_proof(session, &account, now).await?;
+            tx.commit().await?;
+            return if is_theirs { Ok(None) } else { Err(ConsoleError::OtherPerson) };
+        }
+        let cookie = Cookie(encode_base64url(&random_bytes::<32>(self.random())));
+        let session = StoredSession {
+            account,
+            name: person.name.clone(),
+            access: access.to_owned(),
+            form_token: encode_base64url(&random_bytes::<32>(self.random())),
+            handles: random_bytes(self.random()),
+            authenticated_at: person.authenticated_at.min(now),
+            started_at: now,
+            seen_at: now,
+        };
+        tx.add_console_session(&cookie.hash(), &session).await?;
+        tx.commit().await?;
+        Ok(Some(cookie))
+    }
+
+    /// What the log calls somebody of a provider: the same at every sign-in, and no name.
+    pub fn console_account(&self, issuer: &str, subject: &str) -> String {
+        let tag = self.keys().tagger.account(issuer, subject);
+        tag[..8].iter().fold("console:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    /// The session of a cookie, if it goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn console_session(&self, cookie: &Cookie) -> Result<Option<Session>, AppError> {
+        let hash = cookie.hash();
+        let Some(stored) = self.store().console_session(&hash).await? else { return Ok(None) };
+        let now = self.store().now().await?;
+        let ends_at = stored.seen_at.plus_seconds(IDLE_SECONDS).min(stored.started_at.plus_seconds(LONGEST_SECONDS));
+        if ends_at <= now {
+            return Ok(None);
+        }
+        if stored.seen_at.plus_seconds(NOTE_SECONDS) < now {
+            let mut tx = self.store().begin().await?;
+            tx.note_console_use(&hash, now).await?;
+            tx.commit().await?;
+        }
+        let last = stored.started_at.plus_seconds(LONGEST_SECONDS).as_seconds() - now.as_seconds();
+        Ok(Some(Session {
+            cookie: cookie.clone(),
+            account: stored.account,
+            name: stored.name,
+            access: stored.access,
+            form_token: stored.form_token,
+            handles: stored.handles,
+            is_fresh: stored.authenticated_at.plus_seconds(FRESH_SECONDS) > now,
+            ends_in: last.min(IDLE_SECONDS),
+        }))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] from the database.
+    pub async fn end_console_session(&self, session: &Session) -> Result<(), AppError> {
+        let mut tx = self.store().begin().await?;
+        tx.end_console_session(&session.cookie.hash()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A path of the console itself; its home for anything that could lead elsewhere.
+fn own_path(path: &str) -> &str {
+    let leads_on = |c: char| !(c.is_ascii_alphanumeric() || "/-_.?=&:%".contains(c));
+    let is_own = path.starts_with('/') && !path.starts_with("//") && path.len() <= 500 && !path.contains(leads_on);
+    if is_own { path } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_leads_back_to_this_console_alone() {
+        for own in ["/", "/log?agency=housing&since=2026-09-20", "/agreements/early-help-core/v1"] {
+            assert_eq!(own_path(own), own);
+        }
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "", "/a\r\nb", "/@x"] {
+            assert_eq!(own_path(elsewhere), "/", "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_32_bytes_and_never_printed() {
+        let text = encode_base64url(&[7; 32]);
+        let cookie = Cookie::parse(&text).expect("a cookie");
+        assert!(!format!("{cookie:?}").contains(&text));
+        assert!(Cookie::parse("short").is_none());
+    }
+}

@@ -1,0 +1,159 @@
+//! The console: pages for officers, the data team, auditors and the operator.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | [`page`] | the table of pages: path, who may open it, place in the menu |
+//! | [`visitor`] | who is signed in; a handler that names a visitor cannot run for anybody else |
+//! | [`sign_in`] | in, back from the provider, out; [`provider`] is the OpenID Connect provider |
+//! | [`frame`] | what every page has around it, and how a page becomes an answer |
+//! | [`form`] | forms as they are posted: the session's form token, the same site, a limit |
+//! | [`fields`] | forms as they are shown: fields, what was typed, what was wrong |
+//! | [`guard`] | the headers that keep a page to itself |
+//! | [`words`], [`plain`] | entries and states in plain words |
+//! | [`deciding`] | who might contribute what to a disclosure, and why |
+//! | [`waits`] | what waits for whoever is signed in |
+//! | every other file | a page, or a list and its items |
+//!
+//! Nothing here reads evidence but through the journeys of [`crate::app`]: a page decides, and logs,
+//! exactly what the API does.
+
+mod agreement;
+mod agreements;
+mod alerts;
+mod deciding;
+mod draw;
+mod entry;
+mod feeds;
+mod fields;
+pub mod form;
+mod frame;
+mod guard;
+mod health;
+mod home;
+mod incident;
+mod incidents;
+mod log;
+pub mod page;
+mod plain;
+pub mod provider;
+mod recalls;
+mod review;
+mod reviews;
+mod rights;
+mod sample;
+mod sign_in;
+mod statement;
+mod visitor;
+mod waits;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::{HeaderValue, header};
+use axum::middleware::from_fn;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get, post};
+
+use self::page::Page;
+use self::provider::{Provider, ProviderError};
+use crate::app::gateway::Gateway;
+use crate::config::{AccessConfig, ConsoleConfig};
+use crate::web::limits::RequestLimits;
+
+/// The console of one gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Console(Arc<Parts>);
+
+struct Parts {
+    gateway: Gateway,
+    settings: ConsoleConfig,
+    provider: Option<Provider>,
+    state_file: PathBuf,
+}
+
+impl Console {
+    /// A console by its configuration; asks the provider nothing yet. `state_file` is where this machine
+    /// remembers the log's newest checkpoint, which the page of the gateway's health looks at.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`] for files that cannot be read.
+    pub fn new(gateway: Gateway, settings: ConsoleConfig, state_file: PathBuf) -> Result<Self, ProviderError> {
+        let provider = settings.provider.as_ref().map(|provider| Provider::new(provider, &settings.address));
+        let provider = provider.transpose()?;
+        Ok(Self(Arc::new(Parts { gateway, settings, provider, state_file })))
+    }
+
+    fn gateway(&self) -> &Gateway {
+        &self.0.gateway
+    }
+
+    fn settings(&self) -> &ConsoleConfig {
+        &self.0.settings
+    }
+
+    fn provider(&self) -> Option<&Provider> {
+        self.0.provider.as_ref()
+    }
+
+    fn state_file(&self) -> &Path {
+        &self.0.state_file
+    }
+
+    /// The first line of access whose claim is among these.
+    fn access_of(&self, claims: &[String]) -> Option<&AccessConfig> {
+        self.settings().access.iter().find(|line| claims.contains(&line.claim))
+    }
+}
+
+/// The console's routes.
+pub fn router(console: Console) -> Router {
+    let pages: Vec<(&'static Page, MethodRouter<Console>)> = vec![
+        (&page::HOME, get(home::show)),
+        (&page::LOG, get(log::show)),
+        (&page::ENTRY, get(entry::show)),
+        (&page::REPLAY, post(entry::replay)),
+        (&page::REVIEWS, get(reviews::show)),
+        (&page::DRAW, get(draw::show).post(draw::draw)),
+        (&page::SAMPLE, get(sample::show).post(sample::again)),
+        (&page::REVIEW, get(review::show).post(review::step)),
+        (&page::ALERTS, get(alerts::list)),
+        (&page::ALERT, get(alerts::show).post(alerts::step)),
+        (&page::INCIDENTS, get(incidents::list)),
+        (&page::NEW_INCIDENT, get(incidents::ask).post(incidents::open)),
+        (&page::INCIDENT, get(incident::show).post(incident::step)),
+        (&page::RECALLS, get(recalls::list)),
+        (&page::RECALL, get(recalls::show)),
+        (&page::RIGHTS, get(rights::show)),
+        (&page::AGREEMENTS, get(agreements::list)),
+        (&page::AGREEMENT, get(agreement::show).post(agreement::step)),
+        (&page::FEEDS, get(feeds::show)),
+        (&page::HEALTH, get(health::show)),
+    ];
+    let router = pages.into_iter().fold(Router::new(), |router, (page, handler)| router.route(page.path, handler));
+    let router = router
+        .route("/sign-in", get(sign_in::ask))
+        .route("/sign-in/begin", get(sign_in::begin))
+        .route("/sign-in/back", get(sign_in::back))
+        .route("/sign-in/demonstration", post(sign_in::demonstrate))
+        .route("/sign-out", post(sign_in::out))
+        .route("/signed-out", get(sign_in::is_out))
+        .route("/accessibility", get(statement::show))
+        .route("/assets/console.css", get(asset("text/css; charset=utf-8", include_bytes!("assets/console.css"))))
+        .route("/assets/icon.svg", get(asset("image/svg+xml", include_bytes!("assets/icon.svg"))))
+        .route("/assets/console.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/console.js"))))
+        .with_state(console.clone());
+    let router = router.fallback(move || sign_in::no_page(console.clone()));
+    crate::web::grounded_pages(router, RequestLimits::default()).layer(from_fn(guard::keep_to_itself))
+}
+
+fn asset(media_type: &'static str, bytes: &'static [u8]) -> impl Handler<((),), Console> {
+    move || async move {
+        let kept = HeaderValue::from_static("public, max-age=3600");
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), (header::CACHE_CONTROL, kept)], bytes)
+            .into_response()
+    }
+}

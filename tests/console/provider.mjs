@@ -1,0 +1,40 @@
+// An independent OpenID Connect provider for the tests: `node provider.mjs PORT CONSOLE_ADDRESS`.
+// Whoever signs in as `officer`, `data-team`, `auditor`, `operator` or `nobody` gets that role's claim; the
+// second and third officer are officers too. One of them has markup for a name.
+import Provider from "oidc-provider";
+
+const [port, console_address] = process.argv.slice(2);
+const people = {
+  "officer": "Morwenna Trelawney",
+  "second-officer": "Kerensa <script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">",
+  "third-officer": "Piran Nancarrow",
+  "data-team": "Jago Penrose",
+  "auditor": "Demelza Rowe",
+  "operator": "Denzil Carne",
+  "nobody": "Loveday Nance",
+};
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  clients: [{
+    client_id: "porth-console",
+    client_secret: "a secret of the tests alone",
+    redirect_uris: [`${console_address}/sign-in/back`],
+    response_types: ["code"],
+    grant_types: ["authorization_code"],
+  }],
+  conformIdTokenClaims: false,
+  claims: { openid: ["sub", "roles"], profile: ["name"] },
+  pkce: { required: () => true },
+  features: { devInteractions: { enabled: true } },
+  async findAccount(_context, id) {
+    return {
+      accountId: id,
+      async claims() {
+        const role = id.endsWith("-officer") ? "officer" : id;
+        const roles = id === "nobody" || !(id in people) ? [] : [`porth-${role}`];
+        return { sub: id, name: people[id] ?? id, roles };
+      },
+    };
+  },
+});
+provider.listen(Number(port), "127.0.0.1", () => process.stdout.write("listening\n"));
