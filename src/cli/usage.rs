@@ -186,7 +186,7 @@ mod tests {
         assert!(text.contains("it takes: confirm, return"), "{text}");
         let text = said("porth log find --agenci housing");
         assert!(text.contains("no argument '--agenci'") && text.contains("did you mean: --agency"), "{text}");
-        let text = said("porth lgo");
+        let text = said("porth logg");
         assert!(text.contains("did you mean: ") && text.contains("log"), "{text}");
         let text = said("porth review decide x --due 31/12/2026");
         assert!(!text.contains("31/12"), "{text}");

@@ -318,11 +318,12 @@ pub(super) fn bodies() -> Vec<Body> {
         all,
         matches(),
         runs(),
-        vec![weights_step(), fuzzy_step(), log_witnesses(), reid_step()],
+        vec![weights_step(), fuzzy_step(), log_witnesses()],
         recalls(),
         governed(),
         reviews(),
         activation(),
+        vec![reid_step()], // what is new comes last: the entries before keep their bytes
     ]
     .concat();
     assert!(Body::KINDS.iter().all(|kind| all.iter().any(|body| body.kind() == *kind)), "every type is here");

@@ -48,10 +48,14 @@ await opened(async (page, context) => {
       await page.getByRole("button", { name: "Escalate the alert" }).click();
       await done(page, "The alert is escalated.");
       await shot(page, "alert");
+      await page.getByText("You escalated it: another officer closes it.").waitFor();
+      holds(await page.getByRole("button", { name: "Close the alert" }).count() === 0, "whoever escalates does not close");
     }
-    await page.locator("#close-reason").fill("explained/114");
-    await page.getByRole("button", { name: "Close the alert" }).click();
-    await done(page, "The alert is closed.");
+    const other = await as(context, "second-officer", new URL(page.url()).pathname);
+    await other.locator("#close-reason").fill("explained/114");
+    await other.getByRole("button", { name: "Close the alert" }).click();
+    await done(other, "The alert is closed.");
+    await other.context().close();
     await page.goto(`${address}/alerts`);
   }
   await page.getByText("No alert is open.").waitFor();

@@ -130,7 +130,7 @@ impl Gateway {
         }
         let from: State = before.state.parse().map_err(|_| StoreError::Corrupt("an alert's state"))?;
         let to = from.after(asked.step).ok_or(AlertError::WrongState)?;
-        if from == State::Escalated && asked.step == Step::Close && self.was_last_step_by(&before, account).await? {
+        if asked.step == Step::Close && !self.may_close_alert(&before, account).await? {
             return Err(AlertError::Escalated);
         }
         let mut tx = self.store().begin().await?;
@@ -170,6 +170,15 @@ impl Gateway {
             None => None,
         };
         Ok(officer.is_named_by(by.as_deref(), alert.client.as_deref()))
+    }
+
+    /// Whether it is for somebody to close: an alert that was escalated, for anybody but who did that.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`] from the database.
+    pub async fn may_close_alert(&self, alert: &StoredAlert, account: &str) -> Result<bool, AlertError> {
+        Ok(alert.state != State::Escalated.as_str() || !self.was_last_step_by(alert, account).await?)
     }
 
     async fn was_last_step_by(&self, alert: &StoredAlert, account: &str) -> Result<bool, AlertError> {

@@ -96,7 +96,7 @@ pub(super) async fn show(
 ) -> Result<Shown<AlertPage>, Failed> {
     let found = find(&console, &visitor, &alert).await?;
     let is_officer = may_act(&console, &visitor).await?;
-    let forms = if is_officer { forms(&visitor, &found) } else { Vec::new() };
+    let forms = if is_officer { forms(&console, &visitor, &found).await? } else { Vec::new() };
     let mut shown = page_of(&console, &visitor, &found, forms, is_officer).await?;
     shown.frame = shown.frame.done(&uri, DONE);
     Ok(Shown(shown))
@@ -110,7 +110,7 @@ pub(super) async fn step(
 ) -> Result<Response, Failed> {
     let Posted { visitor, fields } = posted;
     let found = find(&console, &visitor, &alert).await?;
-    let mut forms = forms(&visitor, &found);
+    let mut forms = forms(&console, &visitor, &found).await?;
     let Some(form) = forms.iter_mut().find(|form| Some(form.step()) == fields.get("step")) else {
         let said = "Somebody else moved this alert on meanwhile. Look at it again.".to_owned();
         return Err(Failed::Stopped(Box::new(visitor.frame("One alert", &page::ALERTS)), said));
@@ -143,7 +143,7 @@ async fn may_act(console: &Console, visitor: &Visitor) -> Result<bool, Failed> {
     Ok(visitor.access.persona == Persona::Officer && is_registered(console, &visitor.session.account).await?)
 }
 
-fn forms(visitor: &Visitor, alert: &StoredAlert) -> Vec<Form> {
+async fn forms(console: &Console, visitor: &Visitor, alert: &StoredAlert) -> Result<Vec<Form>, Failed> {
     let path = format!("/alerts/{}", alert.event);
     let close = || {
         Form::new(visitor, path.as_str(), "close", "Close it", "Close the alert").text(
@@ -158,11 +158,15 @@ fn forms(visitor: &Visitor, alert: &StoredAlert) -> Vec<Form> {
             .text("reason", "Why?", CODE_HINT)
             .secondary()
     };
-    match alert.state.parse() {
-        Ok(AlertState::Open) => vec![close(), escalate()],
-        Ok(AlertState::Escalated) => vec![close()],
+    let may_close = match console.gateway().may_close_alert(alert, &visitor.session.account).await {
+        Err(AlertError::App(error)) => return Err(error.into()),
+        may => may.unwrap_or(false),
+    };
+    Ok(match (alert.state.parse(), may_close) {
+        (Ok(AlertState::Open | AlertState::Escalated), true) => vec![close(), escalate()],
+        (Ok(AlertState::Escalated), false) => vec![escalate()],
         _ => Vec::new(),
-    }
+    })
 }
 
 async fn page_of(
@@ -195,6 +199,9 @@ async fn page_of(
         note: match (is_closed, is_officer) {
             (true, _) => "The alert is closed.",
             (false, false) => "Only a registered reviewing officer can close or escalate it.",
+            (false, true) if forms.iter().all(|form| form.step() != "close") => {
+                "You escalated it: another officer closes it."
+            }
             (false, true) => "",
         },
         forms,

@@ -116,7 +116,7 @@ async fn a_freeze_keeps_an_entry_from_being_erased_until_it_is_lifted() {
 
     let shown = officer(&home, &["retention", "show"]);
     assert!(
-        shown.as_array().is_some_and(|rules| rules.len() == 6 && rules.iter().all(|rule| rule["months"].is_number()))
+        shown.as_array().is_some_and(|rules| rules.len() == 7 && rules.iter().all(|rule| rule["months"].is_number()))
     );
     let hold = ["retention", "hold", "entry", &entry, "--by", "ig-officer-1", "--reason", "inquiry:2026-1"];
     let freeze = officer(&home, &hold)["hold"].as_str().expect("a number").to_owned();

@@ -43,7 +43,7 @@ async fn checkpoints_of_the_old_key_verify_on_and_an_auditor_without_it_notices(
     let new = trust("new-trust.toml");
     let keys =
         |text: &str| -> Vec<String> { text.split('"').filter(|word| word.contains('+')).map(str::to_owned).collect() };
-    assert_eq!((keys(&old).len(), keys(&new).len()), (2, 4));
+    assert_eq!((keys(&old).len(), keys(&new).len()), (3, 5));
     assert!(keys(&old).iter().all(|key| keys(&new).contains(key)), "the past is still believed");
 
     // The next entry is signed by the new key.

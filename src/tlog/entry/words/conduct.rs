@@ -2,8 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::who;
-use crate::tlog::entry::{Body, YesNo};
+use super::{came, who};
+use crate::tlog::entry::{Body, ReidStep, YesNo};
 
 /// The sentence of an entry about how disclosures are watched and put right; `None` for other types.
 pub(super) fn words(body: &Body) -> Option<String> {
@@ -146,6 +146,7 @@ fn rights(body: &Body) -> Option<String> {
             add(&mut text, "reason", it.reason.as_ref());
             text + "."
         }
+        Body::ReidStep(it) => reidentification(it),
         Body::LegalHold(it) => {
             let mut text =
                 format!("{}: the freeze {} on deletion was {}, covering {}", it.by, it.hold, it.action, it.covers);
@@ -164,6 +165,24 @@ fn rights(body: &Body) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+fn reidentification(it: &ReidStep) -> String {
+    let by = if it.client.as_str() == "gateway" {
+        "The gateway".to_owned()
+    } else {
+        who(Some(&it.agency), &it.client, it.role.as_ref())
+    };
+    let mut text = format!("{by}: {} in a request to learn who somebody is", it.step);
+    add(&mut text, "number", it.request.as_ref());
+    add(&mut text, "asking", it.source.as_ref());
+    add(&mut text, "for", it.purpose.as_ref());
+    add(&mut text, "by the power", it.power.as_ref());
+    add(&mut text, "under", it.agreement.as_ref());
+    add(&mut text, "handled as", it.handling.as_ref());
+    add(&mut text, "reason", it.reason.as_ref());
+    add(&mut text, "now", it.to.as_ref());
+    text + &came(&it.outcome, "done")
 }
 
 /// Adds what an entry may leave out.
