@@ -178,7 +178,8 @@ impl Gateway {
         let now = tx.now().await?;
         if let Some(session) = &sign_in.session {
             // The provider may let somebody in whom it remembers: only a proof since the sign-in began is fresh.
-            let is_since = person.authenticated_at.plus_seconds(60) >= sign_in.started_at;
+            // A provider that does not say when it saw the person proves nothing of the kind.
+            let is_since = person.authenticated_at.is_some_and(|at| at.plus_seconds(60) >= sign_in.started_at);
             let is_theirs = is_since && tx.note_fresh_proof(session, &account, now).await?;
             tx.commit().await?;
             return if is_theirs { Ok(None) } else { Err(ConsoleError::OtherPerson) };
@@ -190,7 +191,7 @@ impl Gateway {
             access: access.to_owned(),
             form_token: encode_base64url(&random_bytes::<32>(self.random())),
             handles: random_bytes(self.random()),
-            authenticated_at: person.authenticated_at.min(now),
+            authenticated_at: person.authenticated_at.map_or(Timestamp::from_micros(0), |at| at.min(now)),
             started_at: now,
             seen_at: now,
         };

@@ -14,7 +14,7 @@ statements! {
     DROP_SIGN_INS = "DELETE FROM console_sign_in WHERE started_at < $1";
     ADD_SESSION = "INSERT INTO console_session (cookie, account, name, access, form_token, handles, authenticated_at,
                                                 started_at, seen_at)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7)";
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
     SESSION = "SELECT account, name, access, form_token, handles, authenticated_at, started_at, seen_at
                FROM console_session WHERE cookie = $1";
     SEEN = "UPDATE console_session SET seen_at = $2 WHERE cookie = $1 AND seen_at < $2";
@@ -110,6 +110,7 @@ impl Tx {
             &session.access,
             &session.form_token,
             &session.handles,
+            session.authenticated_at.as_micros(),
             session.started_at.as_micros(),
         ];
         self.execute(ADD_SESSION, added).await.map(drop)

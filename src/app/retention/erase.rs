@@ -12,8 +12,8 @@ use crate::store::StoreError;
 use crate::tlog::canonical;
 use crate::tlog::entry::{Body, Erasure, Facet, Facets};
 
-/// Events that one entry names: with their ids in text they are well below the longest entry.
-const MOST_EVENTS: usize = 1000;
+/// Events that one entry is asked for: with their notices, and ids in text, they are well below the longest entry.
+const MOST_EVENTS: usize = 500;
 
 /// What became of a request to erase.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +46,6 @@ impl Gateway {
 
     pub(super) async fn erase(&self, events: &[EventId], reason: &str, by: &str) -> Result<Erased, AppError> {
         let mut events = events.to_vec();
-        // A notice says that an answer was wrong, and what holds instead: it goes with the answer.
-        events.extend(self.store().notice_entries_of(&events).await?);
         events.sort_unstable();
         events.dedup();
         let mut covered = Vec::with_capacity(events.len());
@@ -101,6 +99,16 @@ impl Gateway {
         if going.is_empty() {
             return Ok(());
         }
+        // A notice says that an answer was wrong, and what holds instead: it goes with the answer, and stays with it.
+        let notices = self.store().notice_entries_of(&going).await?;
+        for notice in tx.still_opened(&notices).await? {
+            let body = self.store().event_body(notice).await?.ok_or(StoreError::Corrupt("a notice"))?;
+            let covered = covered_entry(notice, &body)?;
+            if !going.contains(&notice) && !holds.iter().any(|hold| hold.keeps(&covered)) {
+                going.push(notice);
+            }
+        }
+        going.sort_unstable();
         let now = tx.now().await?;
         tx.drop_openings(&going).await?;
         done.erased += going.len() as u64;

@@ -51,7 +51,7 @@ pub struct SignedIn {
     /// How to greet them.
     pub name: String,
     /// When they proved who they are; the token's issue where the provider does not say.
-    pub authenticated_at: Timestamp,
+    pub authenticated_at: Option<Timestamp>,
     /// The values of the claim that was asked for.
     pub roles: Vec<String>,
 }
@@ -123,7 +123,7 @@ impl ProviderKeys {
         Ok(SignedIn {
             subject: subject.to_owned(),
             name: name.unwrap_or("unnamed").chars().filter(|c| !c.is_control()).take(100).collect(),
-            authenticated_at: claims.optional_time("auth_time")?.unwrap_or(issued_at).min(expected.now),
+            authenticated_at: claims.optional_time("auth_time")?.map(|at| at.min(expected.now)),
             roles: values_of(claims.get(roles_claim)),
         })
     }
@@ -226,7 +226,7 @@ mod tests {
         let read = keys.verify(&token(&key, &claims(), |_| {}), &expected(), "roles").expect("verified");
         assert_eq!((read.subject.as_str(), read.name.as_str()), ("p-17", "Elowen Pascoe"));
         assert_eq!(read.roles, ["porth-officer", "staff"]);
-        assert_eq!(read.authenticated_at, NOW.plus_seconds(-5));
+        assert_eq!(read.authenticated_at, Some(NOW.plus_seconds(-5)));
         let untyped = token(&key, &claims(), |header| {
             header.as_object_mut().expect("an object").remove("typ");
         });

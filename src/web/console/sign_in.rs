@@ -124,7 +124,7 @@ pub(super) async fn demonstrate(
     let person = SignedIn {
         subject: line.claim.clone(),
         name: invented_name(&console.settings().access, line).to_owned(),
-        authenticated_at: now,
+        authenticated_at: Some(now),
         roles: vec![line.claim.clone()],
     };
     let opened = console.gateway().finish_sign_in(&sign_in, DEMONSTRATION, &person, &line.claim).await;

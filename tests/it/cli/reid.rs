@@ -138,6 +138,17 @@ async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_o
     // The officer: lists, approves. The source: lists, looks at its own record, signs.
     let listed = printed.done(&second, &["reid", "list", "-c", "connection.toml"]);
     assert_eq!((&listed["requests"][0]["id"], &listed["requests"][0]["part"]), (&json!(id), &json!("approver")));
+    let unseen = printed.run(&second, &[&["reid", "approve", &id][..], &place, &["--sign"]].concat());
+    assert!(String::from_utf8_lossy(&unseen.stderr).contains("not looked at"), "nobody signs what was not shown");
+    printed.run(&second, &[&["reid", "approve", &id][..], &place].concat());
+    // A gateway that showed another request before: what is signed is what was shown.
+    let note = second.desk.path(&format!("reid/requests/{id}.shown.json"));
+    let kept = fs::read_to_string(&note).expect("what was shown is noted");
+    let other = kept.replacen(kept.split('"').nth(3).expect("a hash"), &"0".repeat(64), 1);
+    fs::write(&note, other).expect("written");
+    let swapped = printed.run(&second, &[&["reid", "approve", &id][..], &place, &["--sign"]].concat());
+    assert!(String::from_utf8_lossy(&swapped.stderr).contains("reid.request-altered"), "{swapped:?}");
+    fs::write(&note, kept).expect("written");
     printed.done(&second, &[&["reid", "approve", &id][..], &place, &["--sign"]].concat());
     let blind = printed.run(&source, &[&["reid", "approve", &id][..], &place, &["--sign"]].concat());
     assert!(!blind.status.success(), "the source looks at its own record before it signs");

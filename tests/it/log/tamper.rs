@@ -114,6 +114,15 @@ fn read_all(folder: &Path, below: &str, files: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
+/// Texts, signatures and public keys are.
+fn is_named_by_hash(path: &str) -> bool {
+    ["texts/", "signatures/", "signatories/"].iter().any(|folder| path.starts_with(folder))
+}
+
+fn is_signed(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(message, signature).is_ok())
+}
+
 /// The entry whose place in the log rests on this byte.
 fn touched(files: &Files, places: &BTreeMap<String, u64>, path: &str, at: usize) -> u64 {
     let bytes = &files.0[path];
@@ -178,8 +187,22 @@ async fn five_thousand_changed_bytes_of_ten_thousand_entries_are_all_found(#[cas
         assert!(verifier.verify_entry(&files, index).is_clean(), "{index}");
     }
 
-    let paths: Vec<String> = files.0.keys().filter(|path| !files.0[*path].is_empty()).cloned().collect();
-    let total: usize = files.0.values().map(Vec::len).sum();
+    // What is named by its own hash does not hash to its name any more, wherever it is changed.
+    let with_texts = Verifier { with_texts: true, check_signature: Some(is_signed), ..verifier };
+    let (named, rest): (Vec<String>, Vec<String>) =
+        files.0.keys().filter(|path| !files.0[*path].is_empty()).cloned().partition(|path| is_named_by_hash(path));
+    assert!(named.len() > 20, "{}", named.len());
+    for (n, path) in named.iter().enumerate() {
+        let name = path.rsplit('/').next().expect("a name");
+        assert_eq!(Digest::of(&files.0[path]).to_string(), name, "{path}");
+        if n < WHOLE {
+            files.0.get_mut(path).expect("it is there")[0] ^= 1;
+            assert!(!with_texts.verify(&files, &mut |_| {}).is_clean(), "{path}");
+            files.0.get_mut(path).expect("it is there")[0] ^= 1;
+        }
+    }
+    let paths = rest;
+    let total: usize = paths.iter().map(|path| files.0[path].len()).sum();
     let mut random = Seeded(20_261_122);
     let mut missed = Vec::new();
     for round in 0..SAMPLES {

@@ -90,9 +90,13 @@ fn an_agency_gets_from_an_export_to_a_first_answer_by_the_pages_commands_alone()
 
     let config = folder.path().join("porth-sandbox/gateway/porth.toml");
     let text = fs::read_to_string(&config).expect("a configuration");
-    fs::write(&config, text.replace("mode = \"pilot\"", "mode = \"production\"")).expect("writes");
-    let refused = porth(&folder.path().join("porth-sandbox/gateway"), &["serve", "--config", "porth.toml"]);
-    assert!(refused.code == 78 && refused.err.contains("for development only"), "{refused:?}");
+    let production = text.replace("mode = \"pilot\"", "mode = \"production\"");
+    let (without_console, _) = production.split_once("[console]").expect("the sandbox has a console");
+    for (text, said) in [(production.as_str(), "demonstration_sign_in"), (without_console, "for development only")] {
+        fs::write(&config, text).expect("writes");
+        let refused = porth(&folder.path().join("porth-sandbox/gateway"), &["serve", "--config", "porth.toml"]);
+        assert!(refused.code == 78 && refused.err.contains(said), "{refused:?}");
+    }
     let twice = porth(folder.path(), &["sandbox", "start", "--port", "0"]);
     assert!(twice.code == 1 && twice.err.contains("there already"), "{twice:?}");
     let (code, err) = stop(sandbox.expect("it was started"));

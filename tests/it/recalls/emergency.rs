@@ -158,7 +158,7 @@ async fn a_review_by_the_system_that_asked_minutes_before_is_told(#[case] backen
     let alerts = programme.gateway.store().alerts(false, Some("quick_review"), 5).await.expect("alerts");
     let [alert] = &alerts[..] else { panic!("one: {alerts:?}") };
     assert_eq!((alert.entry, alert.client.as_deref()), (Some(reviews[0]), Some(&*caller(CARE.0).client)));
-    assert_eq!(alert.figures, r#"[{"of":"minutes","count":0}]"#);
+    assert_eq!(alert.figures, r#"[{"of":"minutes","count":0},{"of":"emergency.review","count":1}]"#);
 }
 
 #[rstest]

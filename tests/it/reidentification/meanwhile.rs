@@ -2,6 +2,7 @@
 //! that nobody reviews.
 
 use porth::app::emergency::{ReviewFinding, Reviewer};
+use porth::app::review::officers::NewOfficer;
 use porth::domain::ids::{EventId, ReidentificationId};
 use porth::domain::reidentification::Handling;
 use porth::domain::reidentification::refusal::Refusal;
@@ -96,6 +97,14 @@ async fn an_emergency_that_nobody_reviewed_in_time_stops_the_next_one(#[case] ba
     assert!(refused.contains("EmergencyUnreviewed"), "{refused}");
     scene.ask().await; // without an emergency it may ask as before
 
+    let officer = NewOfficer {
+        account: "ig-1".to_owned(),
+        agency: "police".parse().expect("a code"),
+        keys: Vec::new(),
+        clients: Vec::new(),
+        users: Vec::new(),
+    };
+    gateway.register_officer(&officer, "operator-1", "appointed").await.expect("registered");
     let council = Reviewer::Council("ig-1");
     let reviewed = gateway.review_emergency(council, waiting[0].event, ReviewFinding::Justified, "case-note").await;
     assert!(!reviewed.expect("reviewed").is_in_time);

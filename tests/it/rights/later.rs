@@ -76,8 +76,9 @@ async fn a_shield_that_comes_after_a_case_was_opened_reaches_its_parts_and_answe
     assert_eq!(collected().await, 1);
     housing_knows(&programme, true).await;
     assert_eq!(collected().await, 0, "an answer that was given before it is withheld");
-    // What social care decided about its own record it can still take back.
-    gateway.lift_subject_marks(&caller(CARE.0), Matter::Part(part.id), &reason, &user()).await.expect("lifted");
+    // Its own part is still there for social care; nothing that it decided is in effect.
+    let lifted = gateway.lift_subject_marks(&caller(CARE.0), Matter::Part(part.id), &reason, &user()).await;
+    assert!(matches!(lifted, Err(SubjectError::NotInEffect)), "{lifted:?}");
     let other = programme.row(9, &[("nhs", "9990000042")], json!({ "role": "child" }));
     programme.deliver(SCHOOLS.0, SCHOOLS.1, CORE, &[other]).await;
     assert_eq!(collected().await, 0, "whoever drops its own record cannot be given what a shield would keep");

@@ -19,13 +19,13 @@ use crate::tlog::note::{TYPE_ED25519, parse_verifier_key};
 /// The folder.
 pub(super) struct Folder<'a>(pub(super) &'a Path);
 
-/// What was approved here, so that nothing else is answered.
-#[derive(Serialize, Deserialize)]
+/// What was shown or approved here, so that nothing else is signed or answered.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Approved {
     /// SHA-256 of the canonical request, in hexadecimal.
     pub(super) request_sha256: String,
-    /// The feed of the record.
+    /// The feed of the record; empty where it is not this agency's.
     pub(super) feed: String,
     /// The record's reference.
     pub(super) reference: String,
@@ -104,7 +104,7 @@ impl Folder<'_> {
         Ok((key, card))
     }
 
-    /// Where something about a request is kept: `asked`, `approved`, `answered` or `opened`.
+    /// Where something about a request is kept: `asked`, `shown`, `approved`, `answered` or `opened`.
     pub(super) fn note(&self, id: ReidentificationId, what: &str) -> PathBuf {
         self.0.join("requests").join(format!("{id}.{what}.json"))
     }

@@ -99,21 +99,34 @@ pub(super) fn approve(args: &ApproveArgs, output: Output) -> Result<(), Failure>
         _ => None,
     };
     let text = Zeroizing::new(text);
+    let seen = Approved {
+        request_sha256: shown.hash.to_string(),
+        feed: record.map(|record| record.feed.to_string()).unwrap_or_default(),
+        reference: record.map(|record| record.reference.as_str().to_owned()).unwrap_or_default(),
+    };
+    // What is signed is what was looked at here before: a gateway could show one request and have another signed.
+    if folder.has(args.id, "shown") {
+        let before: Approved = folder.read(args.id, "shown")?;
+        if before.request_sha256 != seen.request_sha256 {
+            return Err(gateway.report(args.id, Refusal::RequestAltered));
+        }
+        if before != seen {
+            return Err(gateway.report(args.id, Refusal::RecordMismatch));
+        }
+    } else if args.sign {
+        return Err(Failure::failed("this request was not looked at on this machine yet")
+            .next("the same without --sign shows it"));
+    } else {
+        folder.keep(args.id, "shown", &seen)?;
+    }
     if !args.sign {
         output.line(&*text);
         output.note("Nothing was signed. If it is lawful, necessary and about this record: the same with --sign.");
         return Ok(());
     }
     let binding = record.map(|record| binding::record(&shown.hash, &record.feed, &record.reference));
-    if let Some(record) = record
-        && !folder.has(args.id, "approved")
-    {
-        let approved = Approved {
-            request_sha256: shown.hash.to_string(),
-            feed: record.feed.to_string(),
-            reference: record.reference.as_str().to_owned(),
-        };
-        folder.keep(args.id, "approved", &approved)?;
+    if record.is_some() && !folder.has(args.id, "approved") {
+        folder.keep(args.id, "approved", &seen)?;
     }
     let vote = signed(Choice::Approve, &shown.hash, None, binding, &key, &card)?;
     let taken: Value = gateway.post(&format!("/v1/reidentifications/{}/approvals", args.id), &vote)?;
