@@ -22,6 +22,8 @@ use crate::crypto::jwt::{Expected, JwtError, ProviderKeys, SignedIn};
 use crate::domain::time::Timestamp;
 use crate::store::SignIn;
 
+/// For how long the provider may remember somebody: a working day.
+const MOST_SECONDS_SIGNED_IN: &str = "43200";
 /// How long the provider's configuration and keys are taken as they were read.
 const KEPT: Duration = Duration::from_hours(1);
 /// How soon they may be read anew because a token names a key that is not there.
@@ -132,15 +134,18 @@ impl Provider {
         let client = self.client(authorization, token)?;
         let verifier = PkceCodeVerifier::new(begun.verifier.clone());
         let state = begun.state.clone();
-        let mut request = client
+        let request = client
             .authorize_url(move || CsrfToken::new(state))
             .add_scope(Scope::new("openid".to_owned()))
             .add_scope(Scope::new("profile".to_owned()))
             .add_extra_param("nonce", begun.nonce.clone())
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        if fresh {
-            request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
-        }
+        // Asked for an age, a provider has to say when it last saw the person (OpenID Connect Core, section 2).
+        let request = if fresh {
+            request.add_extra_param("prompt", "login").add_extra_param("max_age", "0")
+        } else {
+            request.add_extra_param("max_age", MOST_SECONDS_SIGNED_IN)
+        };
         Ok(request.url().0.to_string())
     }
 

@@ -238,7 +238,11 @@ async fn no_command_shows_what_was_erased_before_an_old_copy_was_restored(#[case
     let opened = gateway.run(&[&open[..], &["--config", "porth.toml"]].concat()).done().json();
     let event = opened["disclosure"].as_str().expect("an entry").to_owned();
     let entry: EventId = event.parse().expect("an event");
-    gateway.run(&["recall", "run", "--config", "porth.toml"]).done(); // nobody has anything to acknowledge: it is over
+    // What was written is sequenced by what opens the gateway. Nobody has anything to acknowledge: then it is over.
+    for _ in 0..4 {
+        gateway.run(&["keys", "linkage", "list", "--config", "porth.toml"]).done();
+        gateway.run(&["recall", "run", "--config", "porth.toml"]).done();
+    }
     gateway.run(&["backup", "--config", "porth.toml", "--to", "old.backup"]).done();
     let erase =
         ["log", "erase", "--config", "porth.toml", "--entry", &event, "--by", "ops-1", "--reason", "uk-gdpr:17"];
