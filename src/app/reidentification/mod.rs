@@ -3,6 +3,7 @@
 //!
 //! | file | journey |
 //! |---|---|
+//! | [`card`] | the public halves of keys with whose they are, and the id of each |
 //! | [`keys`] | two people enrol the keys of officers and of the data team, or revoke them |
 //! | [`ask`] | the data team asks; **where it is decided whether it may** |
 //! | [`vote`] | officers approve, refuse, withdraw; the requester takes the request back |
@@ -15,6 +16,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod card;
 pub mod certify;
 pub mod collect;
 pub mod keys;

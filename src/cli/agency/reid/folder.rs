@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::card::ReidCard;
+use super::card::read_card;
 use crate::app::reidentification::verify::{PinnedOfficer, PinnedRecipient, Trust};
 use crate::cli::auditor::log::trust::TrustFile;
 use crate::cli::operator::keys::{files, read_signing_key};
@@ -37,7 +37,7 @@ impl Folder<'_> {
         let file = TrustFile::read(&self.0.join("trust.toml"))?;
         let (mut officers, mut recipients) = (Vec::new(), Vec::new());
         for path in self.cards()? {
-            let (_, key) = ReidCard::read(&path)?;
+            let (_, key) = read_card(&path)?;
             let malformed = || Failure::failed(format!("{}: not a card", path.display()));
             match (key.kind, key.person, key.seal_key) {
                 (ReidKeyKind::Officer, Some(person), _) => officers.push(PinnedOfficer {
@@ -97,7 +97,7 @@ impl Folder<'_> {
     }
 
     fn own(&self, who: &str) -> Result<(SigningKey, ReidKey), Failure> {
-        let (_, card) = ReidCard::read(&self.0.join(format!("{who}.json")))?;
+        let (_, card) = read_card(&self.0.join(format!("{who}.json")))?;
         let key = read_signing_key(&self.0.join(format!("{who}.key")))?;
         if *key.verifying_key().as_bytes() != card.sign_key {
             return Err(Failure::unusable(format!("{who}.key is not the key of {who}.json")));

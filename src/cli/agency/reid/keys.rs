@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::card::ReidCard;
+use super::card::read_card;
+use crate::app::reidentification::card::ReidCard;
 use crate::cli::agency::key_file::AgencyKeyFile;
 use crate::cli::operator::keys::files;
 use crate::cli::output::{Failure, Output};
@@ -87,7 +88,7 @@ pub(super) fn make(args: &KeyArgs, output: Output) -> Result<(), Failure> {
 }
 
 pub(super) fn pin(args: &PinArgs, output: Output) -> Result<(), Failure> {
-    let (card, _) = ReidCard::read(&args.card)?;
+    let (card, _) = read_card(&args.card)?;
     if card.key_id != args.key_id {
         return Err(Failure::failed("the key id that was read out is not that of the card")
             .next("ask its owner again, by another channel than the one that brought the card"));

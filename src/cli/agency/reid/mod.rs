@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(in crate::cli) use self::card::ReidCard;
+pub(in crate::cli) use self::card::read_card;
 
 use super::connection::{Connection, Session, failure};
 use crate::cli::output::{Failure, Output};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::agency::reid::ReidCard;
+use crate::cli::agency::reid::read_card;
 use crate::cli::operator::{ConfigFile, app_failure, with_gateway};
 use crate::cli::output::{Failure, Output};
 
@@ -48,7 +48,7 @@ pub(super) struct RevokeArgs {
 
 pub(super) fn enrol(args: &EnrolArgs, output: Output) -> Result<(), Failure> {
     let config = args.config.read()?;
-    let (card, key) = ReidCard::read(&args.card)?;
+    let (card, key) = read_card(&args.card)?;
     if card.key_id != args.key_id {
         return Err(Failure::failed("the key id that was read out is not that of the card")
             .next("ask its owner again, by another channel than the one that brought the card"));
