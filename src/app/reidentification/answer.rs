@@ -73,8 +73,8 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Decided, ReidError> {
         let refuse = |refusal| Ok(Decided::Refuse(refusal));
-        if opened.stored.source != caller.agency || opened.record.is_none() {
-            return refuse(Refusal::Unknown);
+        if let Some(refusal) = self.hides_from(caller, opened, now).await? {
+            return refuse(refusal);
         }
         let not_after = match &opened.stored.state {
             State::Certified { certificate, not_after, .. } if *certificate == answer.certificate => *not_after,

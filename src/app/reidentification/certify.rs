@@ -34,8 +34,8 @@ impl Gateway {
         let doing = Doing::new(caller, "certify");
         for _ in 0..MOST_TRIES {
             let (opened, now) = self.due_reid(doing, id).await?;
-            if opened.stored.source != caller.agency || opened.record.is_none() {
-                return Err(self.refuse_reid(doing, Some(&opened), Refusal::Unknown).await);
+            if let Some(refusal) = self.hides_from(caller, &opened, now).await? {
+                return Err(self.refuse_reid(doing, Some(&opened), refusal).await);
             }
             let entry = match &opened.stored.state {
                 State::Certified { not_after, .. } if now < *not_after => {
@@ -105,6 +105,22 @@ impl Gateway {
         let event = Event::Certify { certificate: certificate.id, not_after };
         let step = Move { said, certificate: Some(signed.clone()), ..Move::new(event) };
         Ok((Decided::Move(Box::new(step)), Some(signed)))
+    }
+
+    /// Why the caller may not act as the source: it is not, it has no such record, or none that may be named
+    /// now. That an agreement ended is told to a source that did have one.
+    pub(super) async fn hides_from(
+        &self,
+        caller: &AgencyCaller,
+        opened: &Opened,
+        now: Timestamp,
+    ) -> Result<Option<Refusal>, ReidError> {
+        let was_asked = opened.stored.source == caller.agency && opened.inside.record.is_some();
+        if was_asked && opened.record.is_some() {
+            return Ok(None);
+        }
+        let has_ended = was_asked && !self.still_allowed(opened, now).await?;
+        Ok(Some(if has_ended { Refusal::AgreementEnded } else { Refusal::Unknown }))
     }
 
     /// Whether the key that the identity is sealed to is still enrolled.

@@ -150,10 +150,7 @@ impl State {
 
     /// Whether the source can still say no, and the requester take it back: until it was fetched.
     const fn can_be_called_off(&self) -> bool {
-        matches!(
-            self,
-            Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. } | Self::Answered { .. }
-        )
+        matches!(self, Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. } | Self::Answered { .. })
     }
 
     /// Where an event leads from here; `None` where it may not happen.

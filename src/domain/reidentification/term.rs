@@ -99,7 +99,11 @@ impl ReidentifyTerm {
             fault("sources", "self", "an agency does not ask itself");
         }
         if self.approvers.contains(&self.requester) {
-            fault("approvers", "self", "nobody of the agency that asks approves; an office that should, such as the council's information governance, is a party under a code of its own");
+            fault(
+                "approvers",
+                "self",
+                "nobody of the agency that asks approves; an office that should, such as the council's information governance, is a party under a code of its own",
+            );
         }
         if !self.sources.is_subset(&self.approvers) {
             fault("approvers", "source", "every source is among the approvers: nothing is released without it");

@@ -2,9 +2,9 @@
 //! that nobody reviews.
 
 use porth::app::emergency::{ReviewFinding, Reviewer};
-use porth::app::review::officers::NewOfficer;
 use porth::app::families::Outcome;
 use porth::app::reidentification::ReidView;
+use porth::app::review::officers::NewOfficer;
 use porth::domain::ids::{EventId, ReidentificationId};
 use porth::domain::reidentification::Handling;
 use porth::domain::reidentification::binding::Hash32;
@@ -85,16 +85,16 @@ async fn split(scene: &Scene) {
     };
     let home = scene.programme.tokens(&[("uprn", "100040123456")]);
     let mother = json!({ "role": "adult", "parental_responsibility": "yes", "household": home });
-    let father = json!({ "role": "adult", "household": home });
-    let father = scene.programme.row(3, &[("nhs", "9990000018"), ("k3", "father")], father);
-    let rows = [scene.programme.row(2, MOTHER, mother), father];
+    let child = json!({ "role": "child", "household": home });
+    let child = scene.programme.row(3, &[("nhs", "9990000018"), ("k3", "child")], child);
+    let rows = [scene.programme.row(2, MOTHER, mother), child];
     scene.programme.deliver("childrens-social-care", "cases", "early-help-core/v1", &rows).await;
     let added = json!([{ "agency": "childrens-social-care", "feed": "cases", "ref": opaque(3) }]);
     decide(json!({ "kind": "add", "tfid": scene.family, "records": added })).await;
     let lookup = json!({ "terms": terms, "mode": "lead", "tfid": scene.family });
     let lookup = serde_json::from_value(lookup).expect("a lookup");
     let found = gateway.lookup_family(&scene.team.caller, &lookup).await.expect("permitted").family.expect("known");
-    assert_eq!(found.people.len(), 2, "the mother and the father");
+    assert_eq!(found.people.len(), 2, "the mother and the child");
     // Which of the two handles is the mother's shows by whose record is left under the number.
     let request = gateway.request_reidentification(&scene.team.caller, &scene.question(), &key()).await;
     let request = request.expect("permitted");
@@ -107,7 +107,9 @@ async fn split(scene: &Scene) {
         if shown.record.expect("its record").reference == reference(2) {
             decide(json!({ "kind": "split", "tfid": scene.family, "people": [handle] })).await;
             scene.assert_refused(gateway.show_reidentification(&scene.source.caller, asked.id), Refusal::Unknown).await;
-            scene.assert_refused(gateway.show_reidentification(&scene.source.caller, request.id), Refusal::Unknown).await;
+            scene
+                .assert_refused(gateway.show_reidentification(&scene.source.caller, request.id), Refusal::Unknown)
+                .await;
             return;
         }
     }
@@ -147,7 +149,8 @@ async fn a_shield_that_is_lifted_again_leaves_the_request_as_it_was(#[case] back
     shield(&scene).await;
     scene.approve(&scene.second, &asked).await.expect("an officer cannot tell, and votes");
     scene.assert_refused(scene.certify(asked.id), Refusal::Unknown).await;
-    scene.programme.deliver("housing", "tenancies", "early-help-core/v1", &[]).await;
+    let open = scene.programme.row(1, MOTHER, json!({ "role": "adult" }));
+    scene.programme.deliver("housing", "tenancies", "early-help-core/v1", &[open]).await;
     assert_eq!(scene.approve(&scene.source, &asked).await.expect("its record again").state.word(), "authorised");
     scene.certify(asked.id).await.expect("certified");
 }
@@ -227,7 +230,8 @@ async fn a_receipt_and_an_answer_that_were_lost_on_the_way_are_taken_when_they_c
     let gateway = &scene.programme.gateway;
     let row = gateway.store().reid(asked.id).await.expect("the database").expect("a row");
     let State::Collected { certificate, envelope, .. } = &row.state else { panic!("{:?}", row.state) };
-    let over = State::Collected { certificate: certificate.clone(), envelope: *envelope, until: Timestamp::from_micros(1) };
+    let over =
+        State::Collected { certificate: certificate.clone(), envelope: *envelope, until: Timestamp::from_micros(1) };
     let over = serde_json::to_string(&over).expect("a form");
     scene.programme.database.execute(&format!("UPDATE reid_request SET expires_at = 1, state = '{over}'")).await;
     assert_eq!(gateway.lapse_reidentifications().await.expect("tidied"), 1);

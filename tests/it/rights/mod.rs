@@ -1,6 +1,7 @@
 //! People's rights and how long things are kept, on both engines: what is promised, and what is tried against it.
 
 mod cases;
+mod complaints;
 mod erasure;
 mod later;
 mod retention;
