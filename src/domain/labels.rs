@@ -91,11 +91,13 @@ pub const REID_ANSWER: &str = "porth/v1/reid-answer";
 pub const REID_RECEIPT: &str = "porth/v1/reid-receipt";
 /// Whom a request is about, hidden from all but the requester.
 pub const REID_SUBJECT: &str = "porth/v1/reid-subject";
+/// Whose a key for re-identification is: what its id is made of.
+pub const REID_CARD: &str = "porth/v1/reid-card";
 /// Which of its records a source approved, hidden from all but the source.
 pub const REID_RECORD: &str = "porth/v1/reid-record";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 43] = [
+pub const ALL: [&str; 44] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -138,6 +140,7 @@ pub const ALL: [&str; 43] = [
     REID_ANSWER,
     REID_RECEIPT,
     REID_SUBJECT,
+    REID_CARD,
     REID_RECORD,
 ];
 

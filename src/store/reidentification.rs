@@ -4,7 +4,7 @@ use super::statements::{ListStatement, statements};
 use super::value::{Row, values};
 use super::{Store, StoreError, Tx};
 use crate::domain::ids::{AgencyCode, EventId, OpaqueRef, ProgrammeCode, ReidentificationId};
-use crate::domain::reidentification::binding::Hash32;
+use crate::domain::reidentification::binding::{self, Hash32};
 use crate::domain::reidentification::state::State;
 use crate::domain::reidentification::vote::Vote;
 use crate::domain::time::Timestamp;
@@ -136,6 +136,13 @@ pub struct StoredReid {
     pub expires_at: Timestamp,
     /// The source's answer, while it waits.
     pub envelope: Option<Vec<u8>>,
+}
+
+impl ReidKey {
+    /// The id that a key of this kind, agency and person has.
+    pub fn id(&self) -> String {
+        binding::key_id(self.kind.as_str(), &self.agency, self.person.as_ref(), &self.sign_key, self.seal_key.as_ref())
+    }
 }
 
 impl Store {

@@ -311,14 +311,15 @@ impl<'g> World<'g> {
 async fn reidentification(home: &TestGateway, team: &TestAgency<'_>) -> String {
     let random = SystemRandom::new();
     let pair = SealKeyPair::generate(&random);
-    let card = ReidKey {
-        key_id: pair.public().key_id(),
+    let mut card = ReidKey {
+        key_id: String::new(),
         kind: ReidKeyKind::Recipient,
         agency: team.code.clone(),
         person: None,
         sign_key: *SigningKey::generate(&random).verifying_key().as_bytes(),
         seal_key: Some(pair.public().to_bytes()),
     };
+    card.key_id = card.id();
     home.gateway().enrol_reid_key(&card, "operator-1", "operator-2").await.expect("enrolled");
     let example = &document()["paths"]["/v1/reidentifications"]["post"]["requestBody"]["content"];
     let mut new = example["application/json"]["example"].clone();

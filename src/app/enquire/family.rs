@@ -23,6 +23,7 @@ use crate::domain::ids::{AgencyCode, EventId, FeedCode, OpaqueRef};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Blinded;
 use crate::linkage::standing_family::Dweller;
+use crate::policy::cache::Shared;
 use crate::policy::decision::{Permitted, SupplierFeed};
 use crate::policy::rules::RuleHit;
 use crate::store::{FeedState, Reach, StoredToken, View, VisibleRecord};
@@ -103,6 +104,21 @@ struct FamilyNames<'a, S> {
     records: Vec<&'a [RecordName]>,
 }
 
+/// Whether the caller is the programme's own team.
+fn is_team(stage: &Stage, caller: &AgencyCaller) -> bool {
+    stage.policies.agency(&caller.agency).is_some_and(|agency| agency.kind() == AgencyKind::Programme)
+}
+
+impl<'a> Permission<'a> {
+    fn new(asked: Asked<'a>, subject: Vec<u8>, permitted: Arc<Permitted>) -> Self {
+        let granted = permitted.granted();
+        let set = granted.map(|line| (line.supplier.clone(), line.feed.clone(), line.item.clone())).collect();
+        let of_feed = |feed: &FeedState| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date());
+        let deliveries = asked.feeds.iter().map(of_feed).collect();
+        Self { asked, subject, permitted, set, deliveries }
+    }
+}
+
 impl Permission<'_> {
     /// The facts that decide what the people's evidence amounts to.
     pub(in crate::app) fn facts(&self) -> Facts<'_> {
@@ -133,6 +149,40 @@ impl Gateway {
         subject: Vec<u8>,
         may_proceed: Result<(), (&'static str, &'static str)>,
     ) -> Result<Option<Permission<'a>>, EnquiryError> {
+        let (asked, decision) = self.decide_family_look(stage, caller, question);
+        let stopped = if is_team(stage, caller) { may_proceed } else { Err(NOT_THE_TEAM) };
+        let (hits, lines) = match (&decision, stopped) {
+            (_, Err((rule, say))) => (
+                vec![RuleHit { rule: rule.to_owned(), say: say.to_owned() }],
+                decision.as_ref().map_or(&[][..], |p| &p.decisions),
+            ),
+            (Err(refusal), Ok(())) => (refusal.hits.clone(), &refusal.decisions[..]),
+            (Ok(permitted), Ok(())) => return Ok(Some(Permission::new(asked, subject, Arc::clone(permitted)))),
+        };
+        let entry = self.family_refusal_entry(&asked, subject, &hits, lines)?;
+        let Some((disclosure, receipt)) = self.write_refusal(&asked, entry).await? else { return Ok(None) };
+        Err(EnquiryError::NotPermitted { disclosure, hits, receipt })
+    }
+
+    /// A look that was permitted when it was asked, if it still is; nobody asks anew, and nothing is logged.
+    pub(in crate::app) fn standing_permission<'a>(
+        &self,
+        stage: &'a Stage,
+        caller: &'a AgencyCaller,
+        question: &'a Question,
+        subject: Vec<u8>,
+    ) -> Option<Permission<'a>> {
+        let (asked, decision) = self.decide_family_look(stage, caller, question);
+        let permitted = decision.ok().filter(|_| is_team(stage, caller))?;
+        Some(Permission::new(asked, subject, permitted))
+    }
+
+    fn decide_family_look<'a>(
+        &self,
+        stage: &'a Stage,
+        caller: &'a AgencyCaller,
+        question: &'a Question,
+    ) -> (Asked<'a>, Shared) {
         let Stage { view, policies, feeds } = stage;
         let supplier_feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
         let decision =
@@ -147,25 +197,7 @@ impl Gateway {
             view: *view,
             again: None,
         };
-        let is_team = policies.agency(&caller.agency).is_some_and(|agency| agency.kind() == AgencyKind::Programme);
-        let stopped = if is_team { may_proceed } else { Err(NOT_THE_TEAM) };
-        let (hits, lines) = match (&decision, stopped) {
-            (_, Err((rule, say))) => (
-                vec![RuleHit { rule: rule.to_owned(), say: say.to_owned() }],
-                decision.as_ref().map_or(&[][..], |p| &p.decisions),
-            ),
-            (Err(refusal), Ok(())) => (refusal.hits.clone(), &refusal.decisions[..]),
-            (Ok(permitted), Ok(())) => {
-                let granted = permitted.granted();
-                let set = granted.map(|line| (line.supplier.clone(), line.feed.clone(), line.item.clone())).collect();
-                let of_feed = |feed: &FeedState| ((feed.agency.clone(), feed.feed.clone()), feed.as_at.date());
-                let deliveries = feeds.iter().map(of_feed).collect();
-                return Ok(Some(Permission { asked, subject, permitted: Arc::clone(permitted), set, deliveries }));
-            }
-        };
-        let entry = self.family_refusal_entry(&asked, subject, &hits, lines)?;
-        let Some((disclosure, receipt)) = self.write_refusal(&asked, entry).await? else { return Ok(None) };
-        Err(EnquiryError::NotPermitted { disclosure, hits, receipt })
+        (asked, decision)
     }
 
     /// Reads what the set shows of the people to whom these records belong. The same looks are made

@@ -51,6 +51,26 @@ impl Gateway {
         Ok(SubjectLook::Looked(self.source_record(caller, &standing, &found, wanted)))
     }
 
+    /// Whether a record that a request is about still belongs to the family and may still be seen there. The
+    /// look is the requester's, decided anew; nothing is logged, since nobody asks. The same is looked up
+    /// whether there is such a record or not.
+    pub(in crate::app) async fn is_still_of_family(
+        &self,
+        requester: &AgencyCaller,
+        stage: &Stage,
+        terms: &FamilyTerms,
+        family: &Tfid,
+        record: Option<&RecordName>,
+    ) -> Result<bool, FamilyError> {
+        let question = self.family_question(terms, AnswerMode::Lead, &stage.policies)?;
+        let about = super::subject([family]);
+        let Some(permission) = self.standing_permission(stage, requester, &question, about) else { return Ok(false) };
+        let standing = self.family_standing(family).await?;
+        let found = self.find_family(&permission, &standing.records).await?;
+        let is_seen = standing.if_seen(&found).is_some();
+        Ok(is_seen && record.is_some_and(|record| found.people.iter().any(|person| person.records.contains(record))))
+    }
+
     fn source_record(
         &self,
         caller: &AgencyCaller,

@@ -28,8 +28,19 @@ pub fn envelope_bytes(text: &str) -> Option<Vec<u8>> {
         .or_else(|| decode_base64url::<LONG>(text).map(|bytes| bytes.to_vec()))
 }
 
+/// Whether this very envelope is the request's one: its sender did not hear that it was taken.
+fn is_taken(state: &State, answer: &Answer) -> bool {
+    let hash = envelope_bytes(&answer.envelope).map(|bytes| Hash32::of(&bytes));
+    match state {
+        State::Answered { envelope, .. } | State::Collected { envelope, .. } | State::Closed { envelope } => {
+            hash == Some(*envelope)
+        }
+        _ => false,
+    }
+}
+
 impl Gateway {
-    /// Takes the source's answer.
+    /// Takes the source's answer. The same answer again changes nothing.
     ///
     /// # Errors
     ///
@@ -43,6 +54,9 @@ impl Gateway {
         let doing = Doing::new(caller, "answer").with_key(&answer.key_id);
         for _ in 0..MOST_TRIES {
             let (opened, now) = self.due_reid(doing, id).await?;
+            if opened.stored.source == caller.agency && is_taken(&opened.stored.state, answer) {
+                return Ok(opened.stored.state);
+            }
             let decided = self.decide_answer(caller, &opened, answer, now).await?;
             if let Some(moved) = self.take_reid(doing, opened, decided, now).await? {
                 return Ok(moved.stored.state);
@@ -59,13 +73,13 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Decided, ReidError> {
         let refuse = |refusal| Ok(Decided::Refuse(refusal));
-        if opened.stored.source != caller.agency || opened.inside.record.is_none() {
+        if opened.stored.source != caller.agency || opened.record.is_none() {
             return refuse(Refusal::Unknown);
         }
         let not_after = match &opened.stored.state {
             State::Certified { certificate, not_after, .. } if *certificate == answer.certificate => *not_after,
             State::Certified { .. } => return refuse(Refusal::OtherCertificate),
-            State::Answered { .. } | State::Collected { .. } | State::Closed { .. } => {
+            State::Answered { .. } | State::Collected { .. } | State::Lapsed { .. } | State::Closed { .. } => {
                 return refuse(Refusal::AlreadyAnswered);
             }
             _ => return refuse(Refusal::NotDue),
@@ -86,6 +100,9 @@ impl Gateway {
         }
         if !self.still_allowed(opened, now).await? {
             return refuse(Refusal::AgreementEnded);
+        }
+        if !self.has_recipient(opened).await? {
+            return refuse(Refusal::RecipientRemoved);
         }
         // An officer may have been revoked since the certificate was issued.
         let votes = self.store().reid_votes(opened.stored.id).await?;

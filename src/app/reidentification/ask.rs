@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Doing, Inside, Opened, Said};
+use super::record::{Doing, Ground, Inside, Opened, Said};
 use super::view::ReidView;
 use super::{MOST_TRIES, ReidError};
 use crate::app::caller::AgencyCaller;
@@ -197,8 +197,9 @@ impl Gateway {
             return Ok(None);
         };
         let text = request.text();
-        let inside =
-            Inside { text, family: new.family.to_text(), person: new.person.clone(), record, certificate: None };
+        let (family, person) = (new.family.to_text(), new.person.clone());
+        let ground = Some(Ground { relationship: new.relationship, case: new.case.clone() });
+        let inside = Inside { text, family, person, record, ground, certificate: None };
         let opened = self.new_request(caller, request, inside, body_tag)?;
         let entry = self.request_entry(doing, &opened, new, rules)?;
         self.commit_request(caller, opened, key, &may, entry, (stage.view.policy_revision, stage.view.generation)).await
@@ -225,7 +226,7 @@ impl Gateway {
             expires_at: request.expires_at,
             envelope: None,
         };
-        Ok(Opened { stored, inside, request, decided_on: None })
+        Ok(Opened { stored, record: inside.record.clone(), inside, request, decided_on: None })
     }
 
     fn request_entry(

@@ -2,11 +2,11 @@
 //! for the command line and for the console, so that a key has one id wherever its card was made.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::crypto::seal::SealPublicKey;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::ids::{AgencyCode, OpaqueRef};
+use crate::domain::reidentification::binding;
 use crate::domain::token::{decode_base64url, encode_base64url};
 use crate::store::{ReidKey, ReidKeyKind};
 
@@ -17,7 +17,7 @@ pub struct ReidCard {
     kind: Kind,
     /// Whose.
     pub agency: AgencyCode,
-    /// Follows from the key.
+    /// Follows from everything else on the card.
     pub key_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     person: Option<OpaqueRef>,
@@ -36,47 +36,44 @@ enum Kind {
 impl ReidCard {
     /// The card of an officer's key.
     pub fn officer(agency: &AgencyCode, person: OpaqueRef, key: &VerifyingKey) -> Self {
+        let key_id = binding::key_id("officer", agency, Some(&person), key.as_bytes(), None);
         let (agency, sign_key) = (agency.clone(), encode_base64url(key.as_bytes()));
-        Self { kind: Kind::Officer, agency, key_id: officer_id(key), person: Some(person), sign_key, seal_key: None }
+        Self { kind: Kind::Officer, agency, key_id, person: Some(person), sign_key, seal_key: None }
     }
 
     /// The card of the data team's keys.
     pub fn recipient(agency: &AgencyCode, key: &VerifyingKey, seal: &SealPublicKey) -> Self {
+        let sign = key.as_bytes();
         Self {
             kind: Kind::Recipient,
             agency: agency.clone(),
-            key_id: seal.key_id(),
+            key_id: binding::key_id("recipient", agency, None, sign, Some(&seal.to_bytes())),
             person: None,
-            sign_key: encode_base64url(key.as_bytes()),
+            sign_key: encode_base64url(sign),
             seal_key: Some(seal.to_text()),
         }
     }
 
-    /// What is enrolled of it; `None` unless its id is its own key's.
+    /// What is enrolled of it; `None` unless its id is that of everything on it.
     pub fn key(&self) -> Option<ReidKey> {
         let sign_key = decode_base64url::<32>(&self.sign_key)?;
-        let verifying = VerifyingKey::from_bytes(&sign_key).ok()?;
+        VerifyingKey::from_bytes(&sign_key).ok()?;
         let seal = self.seal_key.as_deref().map(SealPublicKey::parse).transpose().ok()?;
-        let (kind, id) = match (self.kind, &self.person, &seal) {
-            (Kind::Officer, Some(_), None) => (ReidKeyKind::Officer, officer_id(&verifying)),
-            (Kind::Recipient, None, Some(seal)) => (ReidKeyKind::Recipient, seal.key_id()),
+        let kind = match (self.kind, &self.person, &seal) {
+            (Kind::Officer, Some(_), None) => ReidKeyKind::Officer,
+            (Kind::Recipient, None, Some(_)) => ReidKeyKind::Recipient,
             _ => return None,
         };
-        (id == self.key_id).then(|| ReidKey {
-            key_id: id,
+        let key = ReidKey {
+            key_id: self.key_id.clone(),
             kind,
             agency: self.agency.clone(),
             person: self.person.clone(),
             sign_key,
             seal_key: seal.map(|seal| seal.to_bytes()),
-        })
+        };
+        (key.id() == key.key_id).then_some(key)
     }
-}
-
-/// The id of an officer's key: the start of the SHA-256 of its public half.
-fn officer_id(key: &VerifyingKey) -> String {
-    let hash = Sha256::digest(key.as_bytes());
-    format!("officer-{:016x}", u64::from_be_bytes(std::array::from_fn(|at| hash[at])))
 }
 
 #[cfg(test)]
@@ -97,7 +94,9 @@ mod tests {
         let mut swapped = card.clone();
         swapped.sign_key = encode_base64url(theirs.as_bytes());
         let recipient = ReidCard::recipient(&agency, &ours, SealKeyPair::generate(&random).public());
-        for (card, is_good) in [(card, true), (swapped, false), (recipient, true)] {
+        let mut moved = card.clone();
+        moved.agency = "housing".parse().expect("a code");
+        for (card, is_good) in [(card, true), (swapped, false), (moved, false), (recipient, true)] {
             let text = serde_json::to_string(&card).expect("plain");
             let read: ReidCard = serde_json::from_str(&text).expect("a card");
             assert_eq!(read.key().is_some(), is_good);

@@ -15,7 +15,7 @@ use crate::domain::reidentification::state::{Event, State};
 use crate::domain::time::Timestamp;
 use crate::domain::token::encode_base64url;
 use crate::policy::reidentify::{WhoTerms, may_ask_who};
-use crate::store::StoreError;
+use crate::store::{ReidKeyKind, StoreError};
 use crate::tlog::digest::Digest;
 
 impl Gateway {
@@ -34,7 +34,7 @@ impl Gateway {
         let doing = Doing::new(caller, "certify");
         for _ in 0..MOST_TRIES {
             let (opened, now) = self.due_reid(doing, id).await?;
-            if opened.stored.source != caller.agency || opened.inside.record.is_none() {
+            if opened.stored.source != caller.agency || opened.record.is_none() {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::Unknown).await);
             }
             let entry = match &opened.stored.state {
@@ -43,7 +43,7 @@ impl Gateway {
                     return kept.ok_or_else(|| StoreError::Corrupt("a certificate").into());
                 }
                 State::Certified { entry, .. } | State::Authorised { entry } => *entry,
-                State::Answered { .. } | State::Collected { .. } | State::Closed { .. } => {
+                State::Answered { .. } | State::Collected { .. } | State::Lapsed { .. } | State::Closed { .. } => {
                     return Err(self.refuse_reid(doing, Some(&opened), Refusal::AlreadyAnswered).await);
                 }
                 State::Voting {} => {
@@ -72,6 +72,9 @@ impl Gateway {
     ) -> Result<(Decided, Option<SignedCertificate>), ReidError> {
         if !self.still_allowed(opened, now).await? {
             return Ok((Decided::Refuse(Refusal::AgreementEnded), None));
+        }
+        if !self.has_recipient(opened).await? {
+            return Ok((Decided::Refuse(Refusal::RecipientRemoved), None));
         }
         let votes = self.store().reid_votes(opened.stored.id).await?;
         let (approvals, missing) = self.count_approvals(opened, &votes).await?;
@@ -102,6 +105,12 @@ impl Gateway {
         let event = Event::Certify { certificate: certificate.id, not_after };
         let step = Move { said, certificate: Some(signed.clone()), ..Move::new(event) };
         Ok((Decided::Move(Box::new(step)), Some(signed)))
+    }
+
+    /// Whether the key that the identity is sealed to is still enrolled.
+    pub(super) async fn has_recipient(&self, opened: &Opened) -> Result<bool, StoreError> {
+        let key = self.store().reid_key(&opened.request.recipient.key_id).await?;
+        Ok(key.is_some_and(|key| key.kind == ReidKeyKind::Recipient && key.agency == opened.stored.requester))
     }
 
     /// Whether the agreement allows now what it allowed when it was asked.

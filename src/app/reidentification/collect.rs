@@ -1,7 +1,7 @@
 //! The requester collects the envelope and countersigns. The same system with the same key may fetch it
 //! again for a quarter of an hour; anybody else is refused at once. Afterwards it is gone.
 
-use super::record::{Decided, Doing, Move, Said};
+use super::record::{Decided, Doing, Move, Opened, Said};
 use super::vote::is_signed;
 use super::{MOST_TRIES, ReidError};
 use crate::app::caller::AgencyCaller;
@@ -44,11 +44,9 @@ impl Gateway {
     ) -> Result<Collected, ReidError> {
         let doing = Doing::new(caller, "collect").with_key(key_id);
         for _ in 0..MOST_TRIES {
-            let (opened, now) = self.due_reid(doing, id).await?;
-            let is_the_asker = opened.stored.requester == caller.agency && opened.stored.client == caller.client;
-            if !is_the_asker || opened.request.recipient.key_id != key_id {
-                return Err(self.refuse_reid(doing, Some(&opened), Refusal::OtherRecipient).await);
-            }
+            let opened = self.found_reid(doing, id).await?;
+            self.check_asker(doing, caller, &opened, key_id).await?;
+            let now = self.in_time(doing, &opened).await?;
             let key = self.store().reid_key(key_id).await?;
             if key.is_none_or(|key| key.kind != ReidKeyKind::Recipient || key.agency != caller.agency) {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::OtherRecipient).await);
@@ -57,10 +55,9 @@ impl Gateway {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::AgreementEnded).await);
             }
             let waits = matches!(opened.stored.state, State::Answered { .. } | State::Collected { .. });
-            if waits && opened.inside.record.is_none() {
-                // What was sealed before a shield or an objection is not handed over after it.
+            if waits && let Some(refusal) = self.stops_collection(&opened).await? {
                 self.expire_reid(&opened, now).await?;
-                return Err(self.refuse_reid(doing, Some(&opened), Refusal::Expired).await);
+                return Err(self.refuse_reid(doing, Some(&opened), refusal).await);
             }
             let envelope = opened.stored.envelope.clone();
             let hash = match &opened.stored.state {
@@ -97,7 +94,45 @@ impl Gateway {
         Err(AppError::Interrupted.into())
     }
 
-    /// Takes the countersigned receipt and removes the envelope. The same receipt again changes nothing.
+    /// Only the system that asked, with the key that it named. Whoever has no part in the request does not
+    /// learn that there is one.
+    async fn check_asker(
+        &self,
+        doing: Doing<'_>,
+        caller: &AgencyCaller,
+        opened: &Opened,
+        key_id: &str,
+    ) -> Result<(), ReidError> {
+        let is_ours = opened.stored.requester == caller.agency;
+        if is_ours && opened.stored.client == caller.client && opened.request.recipient.key_id == key_id {
+            return Ok(());
+        }
+        if !is_ours && self.part_in(caller, opened).await?.is_none() {
+            return Err(self.refuse_reid(doing, None, Refusal::Unknown).await);
+        }
+        Err(self.refuse_reid(doing, Some(opened), Refusal::OtherRecipient).await)
+    }
+
+    /// What happened since the answer that ends it: what was sealed before a shield, an objection or a split
+    /// is not handed over after it, nor what rests on a key that was revoked.
+    async fn stops_collection(&self, opened: &Opened) -> Result<Option<Refusal>, ReidError> {
+        if opened.record.is_none() {
+            return Ok(Some(Refusal::Expired));
+        }
+        let votes = self.store().reid_votes(opened.stored.id).await?;
+        let (_, missing) = self.count_approvals(opened, &votes).await?;
+        if missing.is_some() {
+            return Ok(missing);
+        }
+        let kept = opened.stored.envelope.as_deref().ok_or(StoreError::Corrupt("an envelope"))?;
+        let answer: Answer = serde_json::from_slice(kept).map_err(|_| StoreError::Corrupt("an envelope"))?;
+        let key = self.reid_key(&answer.key_id).await?;
+        let stands = key.is_some_and(|key| key.agency == opened.stored.source);
+        Ok((!stands).then_some(Refusal::OfficerRemoved))
+    }
+
+    /// Takes the countersigned receipt and removes the envelope, also when its quarter of an hour is over: the
+    /// log is to say that it was opened. The same receipt again changes nothing.
     ///
     /// # Errors
     ///
@@ -110,11 +145,10 @@ impl Gateway {
     ) -> Result<(), ReidError> {
         let doing = Doing::new(caller, "receive").with_key(&receipt.key_id);
         for _ in 0..MOST_TRIES {
-            let (opened, now) = self.due_reid(doing, id).await?;
-            let is_the_asker = opened.stored.requester == caller.agency && opened.stored.client == caller.client;
-            if !is_the_asker || opened.request.recipient.key_id != receipt.key_id {
-                return Err(self.refuse_reid(doing, Some(&opened), Refusal::OtherRecipient).await);
-            }
+            // Not asked whether it is in time: what was opened was opened.
+            let opened = self.found_reid(doing, id).await?;
+            self.check_asker(doing, caller, &opened, &receipt.key_id).await?;
+            let now = self.store().now().await?;
             let key = self.store().reid_key(&receipt.key_id).await?;
             let bytes = receipt.signed_bytes(&opened.stored.request_sha256);
             if !key.is_some_and(|key| is_signed(&key, &bytes, &receipt.signature)) {
@@ -122,7 +156,7 @@ impl Gateway {
             }
             let refusal = match &opened.stored.state {
                 State::Closed { envelope } if *envelope == receipt.envelope => return Ok(()),
-                State::Collected { envelope, certificate, .. } => {
+                State::Collected { envelope, certificate, .. } | State::Lapsed { envelope, certificate } => {
                     let is_of_it = *envelope == receipt.envelope && *certificate == receipt.certificate;
                     (!is_of_it).then_some(Refusal::OtherEnvelope)
                 }

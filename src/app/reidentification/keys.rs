@@ -11,7 +11,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`AppError::Policy`] when both people are one, or the agency's file is not loaded; a conflict when the
+    /// [`AppError::Policy`] when both people are one, the agency's file is not loaded, or the id is not the
+    /// card's; a conflict when the
     /// key is enrolled.
     pub async fn enrol_reid_key(&self, key: &ReidKey, by: &str, confirmed_by: &str) -> Result<(), AppError> {
         two_people(by, confirmed_by)?;
@@ -24,6 +25,9 @@ impl Gateway {
         };
         if !fits {
             return Err(AppError::Policy("an officer's key has a person, a recipient's a sealing key".to_owned()));
+        }
+        if key.key_id != key.id() {
+            return Err(AppError::Policy("the id is not that of this key, agency and person".to_owned()));
         }
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;

@@ -4,18 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::ReidError;
 use crate::app::caller::AgencyCaller;
+use crate::app::enquire::family::Stage;
 use crate::app::enrol::code;
 use crate::app::error::AppError;
+use crate::app::families::request::FamilyTerms;
 use crate::app::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
 use crate::domain::family::RecordName;
-use crate::domain::ids::{AgencyCode, EventId, ReasonCode, ReidentificationId};
+use crate::domain::ids::{AgencyCode, EventId, OpaqueRef, ReasonCode, ReidentificationId};
+use crate::domain::programme::Relationship;
 use crate::domain::reidentification::binding::{self, Hash32};
 use crate::domain::reidentification::certificate::SignedCertificate;
 use crate::domain::reidentification::refusal::Refusal;
 use crate::domain::reidentification::request::CanonicalRequest;
 use crate::domain::reidentification::state::{Event, State};
 use crate::domain::reidentification::vote::Vote;
+use crate::domain::tfid::Tfid;
 use crate::domain::time::Timestamp;
 use crate::store::{NewEvent, RecordUse, StoreError, StoredReid};
 use crate::tlog::digest::Digest;
@@ -24,6 +28,14 @@ use crate::tlog::entry::{Body, Outcome, ReidCommitments, ReidStep};
 /// What the sealed column is padded to, before and with a certificate: a request has one length whether
 /// the source has such a record or not.
 const SEALED_BYTES: [usize; 2] = [6 * 1024, 40 * 1024];
+
+/// Under what the family was looked at, beside what the canonical request says.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ground {
+    pub(super) relationship: Relationship,
+    pub(super) case: OpaqueRef,
+}
 
 /// What the sealed column holds.
 #[derive(Serialize, Deserialize)]
@@ -34,8 +46,11 @@ pub(super) struct Inside {
     pub(super) family: String,
     /// The person's handle.
     pub(super) person: Option<String>,
-    /// The source's record, if it has one that may be seen.
+    /// The source's record, if it had one that could be seen when it was asked.
     pub(super) record: Option<RecordName>,
+    /// By which the look is made again at every step; a row without one releases nothing.
+    #[serde(default)]
+    pub(super) ground: Option<Ground>,
     /// The certificate in force.
     pub(super) certificate: Option<SignedCertificate>,
 }
@@ -45,6 +60,8 @@ pub(super) struct Opened {
     pub(super) stored: StoredReid,
     pub(super) inside: Inside,
     pub(super) request: CanonicalRequest,
+    /// The source's record while it may be named: see [`Gateway::opened_on`].
+    pub(super) record: Option<RecordName>,
     /// Policies and records as they were when it was opened; a step is decided anew when they changed.
     pub(super) decided_on: Option<(i64, i64)>,
 }
@@ -52,7 +69,7 @@ pub(super) struct Opened {
 impl Opened {
     /// The hash that the source's approval has to name; `None` when it has no record.
     pub(super) fn record_hash(&self) -> Option<Hash32> {
-        let record = self.inside.record.as_ref()?;
+        let record = self.record.as_ref()?;
         Some(binding::record(&self.stored.request_sha256, &record.feed, &record.reference))
     }
 }
@@ -131,32 +148,35 @@ impl Gateway {
     }
 
     /// A request by id, opened; `None` when there is none of this programme.
-    pub(super) async fn open_reid(&self, id: ReidentificationId) -> Result<Option<Opened>, AppError> {
+    pub(super) async fn open_reid(&self, id: ReidentificationId) -> Result<Option<Opened>, ReidError> {
         let stored = self.store().reid(id).await?.filter(|stored| stored.programme == *self.programme());
-        match stored {
-            Some(stored) => self.opened_now(stored).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(stored) = stored else { return Ok(None) };
+        self.opened_on(&self.family_stage().await?, stored).await.map(Some)
     }
 
-    /// A request as it stands today: without its record once that is gone, shielded, or kept from use by a
-    /// right of its person. From then on it is like a request about somebody unknown.
-    pub(super) async fn opened_now(&self, stored: StoredReid) -> Result<Opened, AppError> {
+    /// A request as it stands today. The look at the family is made again: once the record is gone, split
+    /// off, shielded, kept from use by a right of its person, or its supply has ended, the request is like
+    /// one about somebody unknown. The row keeps the record, in case that passes.
+    pub(super) async fn opened_on(&self, stage: &Stage, stored: StoredReid) -> Result<Opened, ReidError> {
         let mut opened = self.opened(stored)?;
-        let view = self.store().view(self.programme()).await?;
-        let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
-        opened.decided_on = Some((view.policy_revision, view.generation));
-        if let Some(RecordName { agency, feed, reference }) = &opened.inside.record {
-            let of = (agency, feed);
-            let names = std::slice::from_ref(reference);
-            let shown = self.store().shown_records(self.programme(), view.generation, of, names).await?;
-            let policies = self.policies_at(view.policy_revision).await?;
-            let may_be_named = shown.iter().any(|record| !record.is_shielded)
-                && !policies.is_suspended(agency, feed)
-                && !policies.is_held_back(agency, feed, reference);
-            if !may_be_named {
-                opened.inside.record = None;
-            }
+        opened.decided_on = Some((stage.view.policy_revision, stage.view.generation));
+        let (Some(ground), Ok(family)) = (&opened.inside.ground, Tfid::parse(&opened.inside.family)) else {
+            return Ok(opened);
+        };
+        let request = &opened.request;
+        let terms = FamilyTerms {
+            programme: request.programme.clone(),
+            agreement: request.agreement.clone(),
+            purpose: request.purpose.clone(),
+            relationship: ground.relationship,
+            role: request.role.clone(),
+            case: ground.case.clone(),
+            user: request.user.clone(),
+        };
+        let asker = AgencyCaller { agency: opened.stored.requester.clone(), client: opened.stored.client.clone() };
+        let record = opened.inside.record.as_ref();
+        if self.is_still_of_family(&asker, stage, &terms, &family, record).await? {
+            opened.record = opened.inside.record.clone();
         }
         Ok(opened)
     }
@@ -175,7 +195,7 @@ impl Gateway {
         if request.hash() != stored.request_sha256 {
             return Err(StoreError::Corrupt("a canonical request").into());
         }
-        Ok(Opened { stored, inside, request, decided_on: None })
+        Ok(Opened { stored, inside, request, record: None, decided_on: None })
     }
 
     /// The entry of a step.
@@ -245,24 +265,36 @@ impl Gateway {
         }
     }
 
-    /// The request that a step is about, as it is now. One of which the time is up is ended here.
+    /// The request that a step is about, as it is now.
+    pub(super) async fn found_reid(&self, doing: Doing<'_>, id: ReidentificationId) -> Result<Opened, ReidError> {
+        match self.open_reid(id).await? {
+            Some(opened) => Ok(opened),
+            None => Err(self.refuse_reid(doing, None, Refusal::Unknown).await),
+        }
+    }
+
+    /// Likewise, while its time is not up. One of which it is up is ended here.
     pub(super) async fn due_reid(
         &self,
         doing: Doing<'_>,
         id: ReidentificationId,
     ) -> Result<(Opened, Timestamp), ReidError> {
-        let Some(opened) = self.open_reid(id).await? else {
-            return Err(self.refuse_reid(doing, None, Refusal::Unknown).await);
-        };
+        let opened = self.found_reid(doing, id).await?;
+        let now = self.in_time(doing, &opened).await?;
+        Ok((opened, now))
+    }
+
+    /// The time, while a request's own is not up. One of which it is up is ended here.
+    pub(super) async fn in_time(&self, doing: Doing<'_>, opened: &Opened) -> Result<Timestamp, ReidError> {
         let now = self.store().now().await?;
         let is_over = opened.stored.expires_at <= now || opened.stored.state.has_lapsed(now);
         if is_over && !opened.stored.state.is_end() {
-            self.expire_reid(&opened, now).await?;
+            self.expire_reid(opened, now).await?;
         }
         if is_over && !matches!(opened.stored.state, State::Closed { .. }) {
-            return Err(self.refuse_reid(doing, Some(&opened), Refusal::Expired).await);
+            return Err(self.refuse_reid(doing, Some(opened), Refusal::Expired).await);
         }
-        Ok((opened, now))
+        Ok(now)
     }
 
     /// Does what was decided, with its entry in one transaction; `None` when somebody else moved the
@@ -330,7 +362,9 @@ impl Gateway {
         let sealed = self.seal_reid(opened.stored.id, &opened.inside)?;
         // The ciphertext stays exactly as long as somebody may fetch it.
         let keeps = matches!(to, State::Answered { .. } | State::Collected { .. });
+        let held = opened.stored.envelope.is_some();
         let envelope = step.envelope.or(opened.stored.envelope.take()).filter(|_| keeps);
+        let is_removed = held && envelope.is_none();
         let mut tx = self.store().begin().await?;
         if opened.decided_on.is_some() && tx.decided_on(self.programme()).await? != opened.decided_on {
             return Ok(None);
@@ -346,6 +380,9 @@ impl Gateway {
         tx.add_events(&entries.iter().collect::<Vec<_>>()).await?;
         tx.commit().await?;
         self.wake_sequencer();
+        if is_removed && !self.store().empty_write_ahead_log().await? {
+            tracing::warn!("a removed envelope is still in the write-ahead log, until that is emptied");
+        }
         opened.stored =
             StoredReid { state: to, sealed, envelope, revision: opened.stored.revision + 1, ..opened.stored };
         Ok(Some(opened))

@@ -46,6 +46,8 @@ pub struct PinnedOfficer {
 /// A recipient's keys, likewise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinnedRecipient {
+    /// Follows from the card.
+    pub key_id: String,
     /// Whose.
     pub agency: AgencyCode,
     /// Identities are sealed to it.
@@ -104,7 +106,7 @@ impl Trust {
         let record = self.check_approvals(&certificate, &request, &request_sha256)?;
         let is_pinned = |pinned: &PinnedRecipient| {
             pinned.agency == request.requester
-                && pinned.seal_key.key_id() == request.recipient.key_id
+                && pinned.key_id == request.recipient.key_id
                 && pinned.seal_key.to_text() == request.recipient.seal_key
         };
         if !self.recipients.iter().any(is_pinned) {
@@ -170,7 +172,7 @@ impl Trust {
             if officer.key.verify(&vote.signed_bytes(request_sha256), &signature).is_err() {
                 return Err(Refusal::RequestAltered);
             }
-            if vote.agency == request.requester && vote.person == request.user {
+            if vote.agency == request.requester {
                 return Err(Refusal::SelfApproval);
             }
             if !people.insert((&vote.agency, &vote.person)) {
@@ -211,7 +213,8 @@ impl Checked {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`]: the time is up, the identity is too long, or the recipient's key is unusable.
+    /// A [`Refusal`]: the time is up, the identity is too long or holds more than was asked for, or the
+    /// recipient's key is unusable.
     pub fn seal(
         &self,
         random: &dyn Random,
@@ -221,6 +224,7 @@ impl Checked {
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
         self.check_time(now)?;
+        self.check_fields(identity)?;
         let plaintext = identity.plaintext();
         let length = Identity::padded_length(&plaintext).ok_or(Refusal::EnvelopeMalformed)?;
         let public = SealPublicKey::parse(&self.request.recipient.seal_key).map_err(|_| Refusal::UnknownRecipient)?;
@@ -264,7 +268,14 @@ impl Checked {
         let plaintext: Zeroizing<Vec<u8>> =
             pair.open(labels::ENVELOPE, &self.aad(answer.sealed_at), &sealed).map_err(|_| Refusal::EnvelopeRefused)?;
         let identity = Identity::parse(&plaintext).ok_or(Refusal::EnvelopeRefused)?;
+        self.check_fields(&identity)?;
         Ok((identity, hash))
+    }
+
+    /// No more than was asked for, and approved, is sealed or read.
+    fn check_fields(&self, identity: &Identity) -> Result<(), Refusal> {
+        let is_asked = identity.fields().all(|(field, _)| self.request.fields.contains(&field));
+        if is_asked { Ok(()) } else { Err(Refusal::NotAskedFor) }
     }
 
     /// The countersigned receipt of an opened envelope.

@@ -69,8 +69,9 @@ impl Gateway {
     /// [`ReidError`] from the database.
     pub async fn reidentifications(&self, caller: &AgencyCaller) -> Result<Vec<ReidView>, ReidError> {
         let mut views = Vec::new();
+        let stage = self.family_stage().await?;
         for stored in self.store().open_reids(self.programme(), MOST_OPEN).await? {
-            let opened = self.opened_now(stored).await?;
+            let opened = self.opened_on(&stage, stored).await?;
             if let Some(part) = self.part_in(caller, &opened).await? {
                 let votes = self.store().reid_votes(opened.stored.id).await?;
                 views.push(ReidView { request: None, record: None, ..view(&opened, part, votes) });
@@ -124,7 +125,7 @@ impl Gateway {
             return Ok(Some(Part::Requester));
         }
         if opened.stored.source == caller.agency {
-            return Ok(opened.inside.record.as_ref().map(|_| Part::Source));
+            return Ok(opened.record.as_ref().map(|_| Part::Source));
         }
         Ok(self.may_approve(caller, opened).await?.then_some(Part::Approver))
     }
@@ -134,6 +135,9 @@ impl Gateway {
         let policies = self.current_policies().await?;
         let request = &opened.request;
         let Some(agreement) = policies.book().agreement(&request.agreement) else { return Ok(false) };
+        if caller.agency == opened.stored.requester {
+            return Ok(false);
+        }
         if request.handling == Handling::Emergency {
             return Ok(agreement.text.has_party(&caller.agency));
         }
@@ -151,6 +155,6 @@ fn view(opened: &Opened, part: Part, votes: Vec<Vote>) -> ReidView {
         state: opened.stored.state.clone(),
         expires_at: opened.stored.expires_at,
         votes,
-        record: opened.inside.record.clone().filter(|_| part == Part::Source),
+        record: opened.record.clone().filter(|_| part == Part::Source),
     }
 }

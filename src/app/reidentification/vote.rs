@@ -159,7 +159,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Option<Refusal>, ReidError> {
         let is_source = opened.stored.source == caller.agency;
-        if is_source && opened.inside.record.is_none() {
+        if is_source && opened.record.is_none() {
             return Ok(Some(Refusal::Unknown)); // there is nothing here that the source could know of
         }
         let key = self.reid_key(&vote.key_id).await?;
@@ -167,15 +167,14 @@ impl Gateway {
             key.agency == caller.agency && vote.agency == caller.agency && key.person.as_ref() == Some(&vote.person)
         };
         let Some(key) = key.filter(is_callers) else { return Ok(Some(Refusal::WrongRole)) };
+        if opened.stored.requester == vote.agency && vote.choice == Choice::Approve {
+            return Ok(Some(Refusal::SelfApproval));
+        }
         if !self.may_approve(caller, opened).await? {
             return Ok(Some(Refusal::WrongRole));
         }
         if !is_signed(&key, &vote.signed_bytes(&opened.stored.request_sha256), &vote.signature) {
             return Ok(Some(Refusal::RequestAltered));
-        }
-        let is_the_asker = opened.stored.requester == vote.agency && opened.request.user == vote.person;
-        if is_the_asker && vote.choice == Choice::Approve {
-            return Ok(Some(Refusal::SelfApproval));
         }
         if !vote.is_fresh(now) {
             return Ok(Some(Refusal::StaleSignIn));
@@ -184,15 +183,16 @@ impl Gateway {
         Ok((vote.record != expected).then_some(Refusal::RecordMismatch))
     }
 
-    /// The approvals that count now: of different people, by keys that are still enrolled. Says also
-    /// what is missing.
+    /// The approvals that count now: of different people, none of the agency that asked, by keys that are
+    /// still enrolled. Says also what is missing.
     pub(super) async fn count_approvals(
         &self,
         opened: &Opened,
         votes: &[Vote],
     ) -> Result<(Vec<Vote>, Option<Refusal>), StoreError> {
         let (mut counted, mut people, mut revoked) = (Vec::new(), BTreeSet::new(), false);
-        for vote in votes.iter().filter(|vote| vote.choice == Choice::Approve) {
+        let may_count = |vote: &&Vote| vote.choice == Choice::Approve && vote.agency != opened.stored.requester;
+        for vote in votes.iter().filter(may_count) {
             if self.reid_key(&vote.key_id).await?.is_none() {
                 revoked = true;
             } else if people.insert((vote.agency.clone(), vote.person.clone())) {

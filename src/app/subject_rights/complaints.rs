@@ -32,7 +32,7 @@ pub enum ComplaintStep {
 }
 
 impl Gateway {
-    /// Puts a complaint into the register.
+    /// Puts a complaint into the register, once under one idempotency key.
     ///
     /// # Errors
     ///
@@ -48,8 +48,7 @@ impl Gateway {
         if let Some(case) = case {
             self.own_case(caller, case).await?;
         }
-        let request = self.request_hash(&caller.client, new)?;
-        let tag = self.keys().tagger.reply(&caller.client, idempotency, &request);
+        let tag = self.keys().tagger.reply(&caller.client, idempotency, &[0; 32]);
         let mut tx = self.store().begin().await?;
         let received_at = tx.now().await?;
         let id = ComplaintId::new(self.random_number());
@@ -58,7 +57,10 @@ impl Gateway {
         if !tx.add_complaint(self.programme(), &complaint, &tag).await? {
             let first = tx.complaint_of_request(&caller.agency, &tag).await?.ok_or(AppError::Interrupted)?;
             drop(tx);
-            return self.step_entry_of(caller, &new.user, first, ("received", None), None).await;
+            if first.about != complaint.about || first.case != complaint.case {
+                return Err(SubjectError::KeyReused);
+            }
+            return self.step_entry_of(caller, &new.user, first, ("repeated", None), None).await;
         }
         let stored = StoredComplaint {
             id,

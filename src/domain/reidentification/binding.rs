@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::request::CanonicalRequest;
-use crate::domain::ids::{FeedCode, OpaqueRef};
+use crate::domain::ids::{AgencyCode, FeedCode, OpaqueRef};
 use crate::domain::labels;
 use crate::domain::tfid::Tfid;
 use crate::domain::time::Timestamp;
@@ -118,6 +118,21 @@ pub fn record(request: &Hash32, feed: &FeedCode, reference: &OpaqueRef) -> Hash3
     Hash32::of(&message.lp(feed.as_str().as_bytes()).lp(reference.as_str().as_bytes()).finish())
 }
 
+/// The id of a key for re-identification: 128 bits over the kind, the agency, the person and the public keys.
+/// Whoever compares it aloud has compared whose the key is as well.
+pub fn key_id(
+    kind: &str,
+    agency: &AgencyCode,
+    person: Option<&OpaqueRef>,
+    sign_key: &[u8; 32],
+    seal_key: Option<&[u8; 32]>,
+) -> String {
+    let message = Message::new(labels::REID_CARD).lp(kind.as_bytes()).lp(agency.as_str().as_bytes());
+    let message = message.lp(person.map_or("", OpaqueRef::as_str).as_bytes()).lp(sign_key);
+    let hash = Hash32::of(&message.lp(seal_key.map_or(&[], |key| &key[..])).finish()).to_string();
+    format!("{kind}-{}", hash.get(..32).unwrap_or_default())
+}
+
 /// What an envelope is bound to.
 pub fn envelope(
     request: &CanonicalRequest,
@@ -149,6 +164,23 @@ mod tests {
         for bad in [String::new(), "A".repeat(64), "0".repeat(63), "g".repeat(64)] {
             assert!(Hash32::try_from(bad).is_err());
         }
+    }
+
+    #[test]
+    fn the_id_of_a_key_depends_on_everything_that_is_on_its_card() {
+        let agency = |code: &str| code.parse::<AgencyCode>().expect("a code");
+        let person = |text: &str| OpaqueRef::parse(text).expect("22 characters");
+        let (one, other) = (person("AAAAAAAAAAAAAAAAAAAAAA"), person("AAAAAAAAAAAAAAAAAAAAAQ"));
+        let all = [
+            key_id("officer", &agency("education"), Some(&one), &[1; 32], None),
+            key_id("officer", &agency("housing"), Some(&one), &[1; 32], None),
+            key_id("officer", &agency("education"), Some(&other), &[1; 32], None),
+            key_id("officer", &agency("education"), Some(&one), &[2; 32], None),
+            key_id("recipient", &agency("education"), None, &[1; 32], Some(&[3; 32])),
+            key_id("recipient", &agency("education"), None, &[1; 32], Some(&[4; 32])),
+        ];
+        assert!(all.iter().all(|id| id.len() >= "officer-".len() + 32 && id.len() <= 64));
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
     }
 
     #[test]

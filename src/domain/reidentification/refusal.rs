@@ -36,8 +36,8 @@ refusals! {
     Expired = "expired", "the request's time is up";
     /// The key is no officer's who may vote on this.
     WrongRole = "wrong-role", "the key is not an enrolled officer's of an agency that may approve this request";
-    /// The person who asked may not approve.
-    SelfApproval = "self-approval", "the person who asked may not approve";
+    /// Nobody of the agency that asked may approve.
+    SelfApproval = "self-approval", "nobody of the agency that asked may approve: not the person who asked, and no colleague";
     /// The person has approved already.
     DoubleVote = "double-vote", "this person has approved already, whatever the key";
     /// The signature was not made just now.
@@ -64,6 +64,8 @@ refusals! {
     EnvelopeMalformed = "envelope-malformed", "not a sealed identity of one of the two fixed lengths";
     /// Only one envelope there ever is.
     AlreadyAnswered = "already-answered", "the request was answered already: there is one envelope";
+    /// The key that the identity would be sealed to was revoked.
+    RecipientRemoved = "recipient-removed", "the key that the identity would be sealed to is no longer enrolled: it may be in other hands";
     /// Not the requester's system, or not the key that was named.
     OtherRecipient = "other-recipient", "only the system that asked, with the key that it named, may collect";
     /// The receipt is of something else.
@@ -80,10 +82,8 @@ refusals! {
     OtherRequest = "other-request", "the certificate is for another request than the one that is kept here";
     /// The envelope does not open.
     EnvelopeRefused = "envelope-refused", "the envelope does not open: it was sealed to another key, or for another request, record or agency";
-    /// The certificate was used already on this machine.
-    UsedCertificate = "used-certificate", "this certificate was used on this machine already: one is good for one answer";
-    /// The envelope was opened on this machine already.
-    OpenedBefore = "opened-before", "this request was opened on this machine already";
+    /// The envelope holds what nobody asked for.
+    NotAskedFor = "not-asked-for", "the envelope holds more than the fields that the request names";
 }
 
 #[cfg(test)]

@@ -45,6 +45,14 @@ pub enum State {
         /// Until when.
         until: Timestamp,
     },
+    /// The requester fetched it and did not countersign in time: the envelope is gone. A receipt that
+    /// comes late still closes the request.
+    Lapsed {
+        /// The certificate that was used.
+        certificate: String,
+        /// SHA-256 of the envelope.
+        envelope: Hash32,
+    },
     /// The requester has countersigned; the envelope is gone.
     Closed {
         /// SHA-256 of the envelope.
@@ -118,6 +126,7 @@ impl State {
             Self::Certified { .. } => "certified",
             Self::Answered { .. } => "answered",
             Self::Collected { .. } => "collected",
+            Self::Lapsed { .. } => "lapsed",
             Self::Closed { .. } => "closed",
             Self::Refused { .. } => "refused",
             Self::Withdrawn {} => "withdrawn",
@@ -125,15 +134,23 @@ impl State {
         }
     }
 
-    /// Whether nothing can happen any more.
+    /// Whether nothing can be decided or released any more.
     pub const fn is_end(&self) -> bool {
-        matches!(self, Self::Closed { .. } | Self::Refused { .. } | Self::Withdrawn {} | Self::Expired {})
+        matches!(
+            self,
+            Self::Lapsed { .. } | Self::Closed { .. } | Self::Refused { .. } | Self::Withdrawn {} | Self::Expired {}
+        )
     }
 
     /// Whether the state itself is over, whatever the request's own day: a collected envelope whose
     /// quarter of an hour has passed.
     pub fn has_lapsed(&self, now: Timestamp) -> bool {
         matches!(self, Self::Collected { until, .. } if *until <= now)
+    }
+
+    /// Whether the source can still say no, and the requester take it back: until it was fetched.
+    const fn can_be_called_off(&self) -> bool {
+        matches!(self, Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. } | Self::Answered { .. })
     }
 
     /// Where an event leads from here; `None` where it may not happen.
@@ -161,15 +178,17 @@ impl State {
                 envelope: *envelope,
                 until: now.plus_seconds(FETCH_AGAIN_SECONDS),
             },
-            (Self::Collected { envelope, until, .. }, E::Receive { envelope: opened })
-                if *envelope == opened && now < *until =>
+            // What was opened was opened: a receipt is taken whenever it comes.
+            (Self::Collected { envelope, .. } | Self::Lapsed { envelope, .. }, E::Receive { envelope: opened })
+                if *envelope == opened =>
             {
                 Self::Closed { envelope: opened }
             }
-            (Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. }, E::Refuse { by, reason }) => {
-                Self::Refused { by, reason }
+            (Self::Collected { certificate, envelope, .. }, E::Expire) => {
+                Self::Lapsed { certificate: certificate.clone(), envelope: *envelope }
             }
-            (Self::Voting {} | Self::Authorised { .. } | Self::Certified { .. }, E::Withdraw) => Self::Withdrawn {},
+            (from, E::Refuse { by, reason }) if from.can_be_called_off() => Self::Refused { by, reason },
+            (from, E::Withdraw) if from.can_be_called_off() => Self::Withdrawn {},
             (from, E::Expire) if !from.is_end() => Self::Expired {},
             _ => return None,
         })
@@ -193,6 +212,7 @@ mod tests {
             State::Certified { entry, certificate: certificate(), not_after: at(900) },
             State::Answered { certificate: certificate(), envelope },
             State::Collected { certificate: certificate(), envelope, until: at(900) },
+            State::Lapsed { certificate: certificate(), envelope },
             State::Closed { envelope },
             State::Refused { by: "education".parse().expect("a code"), reason: "no-ground".parse().expect("a code") },
             State::Withdrawn {},
@@ -224,8 +244,9 @@ mod tests {
             ("voting", "voting authorised voting . . . . refused withdrawn expired"),
             ("authorised", ". . voting certified . . . refused withdrawn expired"),
             ("certified", ". . voting . answered . . refused withdrawn expired"),
-            ("answered", ". . . . . collected . . . expired"),
-            ("collected", ". . . . . . closed . . expired"),
+            ("answered", ". . . . . collected . refused withdrawn expired"),
+            ("collected", ". . . . . . closed . . lapsed"),
+            ("lapsed", ". . . . . . closed . . ."),
             ("closed", ". . . . . . . . . ."),
             ("refused", ". . . . . . . . . ."),
             ("withdrawn", ". . . . . . . . . ."),
@@ -254,12 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_collected_is_open_for_a_quarter_of_an_hour() {
+    fn what_was_collected_is_open_for_a_quarter_of_an_hour_and_its_receipt_is_taken_later_too() {
         let collected = &states()[4];
         let receive = |envelope: &[u8]| Event::Receive { envelope: Hash32::of(envelope) };
-        assert!(collected.after(receive(b"e"), at(899)).is_some());
-        assert_eq!(collected.after(receive(b"e"), at(900)), None);
-        assert_eq!(collected.after(receive(b"another"), at(10)), None);
+        let lapsed = collected.after(Event::Expire, at(900)).expect("its time is up");
+        for state in [collected, &lapsed] {
+            assert!(state.after(receive(b"e"), at(10_000)).is_some_and(|state| state.word() == "closed"));
+            assert_eq!(state.after(receive(b"another"), at(10)), None);
+        }
         assert!(!collected.has_lapsed(at(899)) && collected.has_lapsed(at(900)));
     }
 

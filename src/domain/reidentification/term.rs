@@ -45,7 +45,7 @@ pub struct ReidentifyTerm {
     pub fields: BTreeSet<Field>,
     /// How many different people have to approve, one of them of the source.
     pub approvals: u8,
-    /// The agencies whose officers may approve; every source is among them.
+    /// The agencies whose officers may approve: every source, and never the requester.
     pub approvers: BTreeSet<AgencyCode>,
     /// How many requests a day.
     pub daily_ceiling: u32,
@@ -98,6 +98,13 @@ impl ReidentifyTerm {
         if self.sources.contains(&self.requester) {
             fault("sources", "self", "an agency does not ask itself");
         }
+        if self.approvers.contains(&self.requester) {
+            fault(
+                "approvers",
+                "self",
+                "nobody of the agency that asks approves; an office that should, such as the council's information governance, is a party under a code of its own",
+            );
+        }
         if !self.sources.is_subset(&self.approvers) {
             fault("approvers", "source", "every source is among the approvers: nothing is released without it");
         }
@@ -149,6 +156,7 @@ mod tests {
     #[case::one_pair_of_eyes("approvals = 2", "approvals = 1", "approvals", "range")]
     #[case::in_bulk("daily_ceiling = 10\n", "daily_ceiling = 51\n", "daily_ceiling", "range")]
     #[case::without_the_source("approvers = [\"education\", ", "approvers = [", "approvers", "source")]
+    #[case::self_approval("approvers = [", "approvers = [\"programme-team\", ", "approvers", "self")]
     #[case::itself("sources = [\"education\"", "sources = [\"programme-team\", \"education\"", "sources", "self")]
     #[case::a_stranger("approvers = [", "approvers = [\"stranger\", ", "approvers", "not-a-party")]
     #[case::nothing("fields = [", "fields = [] #", "fields", "empty")]

@@ -55,7 +55,13 @@ const fn changed(rule: &'static str, edits: &'static [Edit], change: fn(&mut Sce
 }
 
 pub(super) const DENIALS: [WhoDenial; 22] = [
-    denial("I01", &[(Text::Who, r#"requester = "asker""#, r#"requester = "other""#)]),
+    denial(
+        "I01",
+        &[
+            (Text::Who, r#"requester = "asker""#, r#"requester = "other""#),
+            (Text::Who, r#"approvers = ["holder", "other"]"#, r#"approvers = ["holder"]"#),
+        ],
+    ),
     denial("I02", &[(Text::Who, r#"sources = ["holder"]"#, r#"sources = ["other"]"#)]),
     denial("I03", &[(Text::Who, r#"purposes = ["help"]"#, r#"purposes = ["harm"]"#)]),
     denial("I04", &[(Text::Who, r#"roles = ["worker"]"#, r#"roles = ["watcher"]"#)]),

@@ -221,7 +221,11 @@ async fn page_of(console: &Console, visitor: &Visitor, view: &ReidView) -> Resul
     if is_teams && !view.state.is_end() {
         forms.push(Form::new(visitor, &own, "asked", "", "Download the note for your machine").secondary());
     }
-    if is_teams && matches!(view.state, Where::Voting {} | Where::Authorised { .. } | Where::Certified { .. }) {
+    let can_be_called_off = matches!(
+        view.state,
+        Where::Voting {} | Where::Authorised { .. } | Where::Certified { .. } | Where::Answered { .. }
+    );
+    if is_teams && can_be_called_off {
         forms.push(Form::new(visitor, &own, "take-back", "", "Take the request back").secondary());
     }
     Ok(ReidPage {
@@ -274,6 +278,7 @@ fn ended(view: &ReidView, policies: &Policies) -> Option<String> {
         Where::Refused { by, reason } => Some(format!("{} refused: {reason}.", words::agency(policies, by))),
         Where::Withdrawn {} => Some("The data team took the request back.".to_owned()),
         Where::Expired {} => Some("Nobody did in time what was due.".to_owned()),
+        Where::Lapsed { .. } => Some("The data team fetched the envelope, and did not countersign in time.".to_owned()),
         _ => None,
     }
 }
@@ -289,6 +294,10 @@ fn commands(visitor: &Visitor, view: &ReidView) -> Vec<(&'static str, String)> {
                 format!("porth reid approve {id} -c connection.toml -f reid {PEOPLE}"),
             ),
             ("Then sign:", format!("porth reid approve {id} -c connection.toml -f reid {PEOPLE} --sign")),
+            (
+                "Or refuse there, so that your machine answers nothing, whatever certificate comes:",
+                format!("porth reid refuse {id} -c connection.toml -f reid --reason no-ground"),
+            ),
         ],
         (Persona::Officer, Part::Source, Where::Authorised { .. } | Where::Certified { .. }) => vec![(
             "Your agency answers on its own machine, which checks every signature and seals the identity:",

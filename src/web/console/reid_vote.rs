@@ -18,16 +18,16 @@ const REASON_HINT: &str = "Only where you refuse. A code that goes into the log 
 /// What an officer may vote now.
 pub(super) fn choices(view: &ReidView, person: &OpaqueRef) -> Vec<Choice> {
     let has_approved = view.votes.iter().any(|vote| vote.person == *person && vote.choice == Choice::Approve);
-    let is_open = matches!(view.state, State::Voting {} | State::Authorised { .. } | State::Certified { .. });
+    let is_before_answer = matches!(view.state, State::Voting {} | State::Authorised { .. } | State::Certified { .. });
     let mut choices = Vec::new();
     // The source approves beside its own record, which only its own machine can find.
     if matches!(view.state, State::Voting {}) && view.part == Part::Approver && !has_approved {
         choices.push(Choice::Approve);
     }
-    if is_open && has_approved {
+    if is_before_answer && has_approved {
         choices.push(Choice::Withdraw);
     }
-    if is_open && view.part != Part::Requester {
+    if (is_before_answer || matches!(view.state, State::Answered { .. })) && view.part != Part::Requester {
         choices.push(Choice::Refuse);
     }
     choices

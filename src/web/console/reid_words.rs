@@ -14,6 +14,7 @@ pub(super) const fn state(state: &State) -> Tag {
         State::Certified { .. } => ("Approved, waits for the source", "blue"),
         State::Answered { .. } => ("Answered, waits to be collected", "blue"),
         State::Collected { .. } => ("Collected, waits for the receipt", "blue"),
+        State::Lapsed { .. } => ("Collected, no receipt came", "orange"),
         State::Closed { .. } => ("Closed", "green"),
         State::Refused { .. } => ("Refused", "red"),
         State::Withdrawn {} => ("Taken back", "grey"),
@@ -103,7 +104,7 @@ pub(super) fn track(state: &State) -> Vec<Stage> {
         State::Authorised { .. } => (&WAY, 2),
         State::Certified { .. } => (&WAY, 3),
         State::Answered { .. } => (&WAY, 4),
-        State::Collected { .. } => (&WAY, 5),
+        State::Collected { .. } | State::Lapsed { .. } => (&WAY, 5),
         State::Closed { .. } => (&WAY, 6),
         State::Refused { .. } | State::Withdrawn {} | State::Expired {} => (&ENDED, 2),
     };

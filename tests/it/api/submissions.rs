@@ -1,7 +1,6 @@
 //! Feeds are delivered, and what goes wrong with them is told by row, field and code.
 
 use std::io::Cursor;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use porth::client::CallHeaders;
@@ -13,6 +12,7 @@ use crate::support::agency::{TestAgency, idempotency_key};
 use crate::support::connection::open_stream;
 use crate::support::database::Backend;
 use crate::support::gateway::{TestGateway, hexadecimal};
+use crate::support::logs::LogCapture;
 use crate::support::people::{LINKING, Person, file, flag, reference, token, type_key};
 
 const FEED: &str = "attendance";
@@ -384,34 +384,6 @@ async fn a_submission_needs_its_key_and_its_media_type() {
         assert_eq!((reply.status, reply.kind().as_str()), (status, kind));
     }
     home.stop().await;
-}
-
-/// Everything that is logged in this process, at every level, ours and libraries'.
-#[derive(Clone, Default)]
-struct LogCapture(Arc<Mutex<Vec<u8>>>);
-
-impl LogCapture {
-    fn start() -> Self {
-        let capture = Self::default();
-        let writer = capture.clone();
-        let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-        lines.with_writer(move || writer.clone()).init();
-        capture
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
-    }
-}
-
-impl std::io::Write for LogCapture {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[rstest]

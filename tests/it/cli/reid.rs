@@ -2,6 +2,7 @@
 //! over TLS, with what it pinned itself.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::live::Machine;
 use crate::reidentification::tells;
 use crate::support::database::Backend;
 use crate::support::gateway::TestGateway;
+use crate::support::logs::LogCapture;
 
 const FORENAME: &str = "Zennoria";
 const SURNAME: &str = "Qwxyzpenrose";
@@ -75,6 +77,7 @@ async fn family_and_handle(home: &TestGateway, team: &Machine<'_>, reference: &s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_or_stored_tells_the_name() {
+    let log = LogCapture::start();
     let home = TestGateway::start(Backend::Sqlite).await;
     let (source, team, second) = (
         Machine::of(&home, "education").await,
@@ -158,9 +161,24 @@ async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_o
     let approved = printed.done(&source, &[&["reid", "approve", &id][..], &place, &own, &["--sign"]].concat());
     assert_eq!(approved["state"], "authorised");
     home.wait_sequenced().await;
-    printed.done(&source, &[&["reid", "answer", &id][..], &place, &own].concat());
-    let again = printed.run(&source, &[&["reid", "answer", &id][..], &place, &own].concat());
-    assert_eq!(again.status.code(), Some(4), "one answer: {}", String::from_utf8_lossy(&again.stderr));
+    // What is taken back on this machine is not answered from it, whatever certificate comes.
+    let back = printed.done(&source, &[&["reid", "withdraw", &id][..], &place].concat());
+    assert_eq!(back["state"], "voting");
+    let answer = [&["reid", "answer", &id][..], &place, &own].concat();
+    let ended = printed.run(&source, &answer);
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("only what was approved on this machine"), "{ended:?}");
+    printed.done(&source, &[&["reid", "approve", &id][..], &place, &own, &["--sign"]].concat());
+    home.wait_sequenced().await;
+    // An answer that was sealed under an earlier certificate and never arrived is replaced by a new one.
+    let lost = json!({ "certificate": "AAAAAAAAAAAAAAAAAAAAAA", "envelope": "AAAA", "key_id": ids[0],
+        "sealed_at": home.now().await.to_string(), "signature": "AAAA" });
+    let note = source.desk.path(&format!("reid/requests/{id}.answered.json"));
+    fs::write(&note, lost.to_string()).expect("written");
+    fs::set_permissions(&note, fs::Permissions::from_mode(0o600)).expect("its owner's alone");
+    printed.done(&source, &answer);
+    let kept = fs::read(&note).expect("the answer is kept");
+    printed.done(&source, &answer);
+    assert_eq!(fs::read(&note).expect("still"), kept, "the same envelope again, for one that may not have arrived");
 
     // The data team: opens.
     let opened = printed.done(&team, &[&["reid", "open", &id][..], &place, &["--out", "who.txt"]].concat());
@@ -168,8 +186,16 @@ async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_o
     let who = fs::read_to_string(team.desk.path("who.txt")).expect("the identity");
     assert!(who.contains(&format!("{FORENAME} {SURNAME}")) && who.contains("14/03/2015"), "{who}");
     assert_eq!(who.lines().count(), 2, "two fields were asked for");
+    for command in [&answer, &[&["reid", "open", &id][..], &place, &["--out", "again.txt"]].concat()] {
+        let machine = if command[1] == "answer" { &source } else { &team };
+        printed.done(machine, command); // nothing is lost with an answer or a receipt: each is sent again
+    }
+    assert!(!team.desk.path("again.txt").exists(), "opened once");
 
+    let traces = log.text();
+    assert!(traces.contains("porth"), "the gateway's own lines and its libraries' are looked through");
     for text in [FORENAME, SURNAME] {
+        assert!(!tells(traces.as_bytes(), text), "in what the gateway logged");
         assert!(!tells(&printed.0, text), "no command printed it but the source's own look at its own record");
         for name in fs::read_dir(home.folder()).expect("the gateway's folder") {
             let path = name.expect("an entry").path();

@@ -20,6 +20,7 @@ use porth::domain::reidentification::vote::Choice;
 use porth::domain::tfid::Tfid;
 use porth::store::Location;
 use porth::tlog::entry::{Body, Entry};
+use rstest::rstest;
 
 use super::scene::{NAMES, Scene};
 use crate::support::database::{Backend, TestDatabase};
@@ -107,7 +108,9 @@ async fn child() {
     let text = |name: &str| std::env::var(name).expect("the parent sets it");
     let seed: u64 = text("PORTH_CRASH_SEED").parse().expect("a number");
     let family: Tfid = text("PORTH_CRASH_FAMILY").parse().expect("a number of a family");
-    let database = TestDatabase::opened(Location::Sqlite(path.into())).await;
+    let is_postgres = path.starts_with("postgres://");
+    let location = if is_postgres { Location::Postgres(path) } else { Location::Sqlite(path.into()) };
+    let database = TestDatabase::opened(location).await;
     let programme = TestProgramme::reopened(database, &Seeded::new(seed));
     let scene = Scene::again(programme, family, &Seeded::new(seed + 1));
     loop {
@@ -120,7 +123,10 @@ async fn child() {
 }
 
 fn spawn(scene: &Scene, seed: u64) -> Child {
-    let Location::Sqlite(path) = &scene.programme.database.location else { unreachable!("SQLite") };
+    let path = match &scene.programme.database.location {
+        Location::Sqlite(path) => path.display().to_string(),
+        Location::Postgres(text) => text.clone(),
+    };
     Command::new(std::env::current_exe().expect("this binary"))
         .args(["--exact", "reidentification::crash::child", "--ignored", "--nocapture", "--test-threads=1"])
         .env("PORTH_CRASH_DATABASE", path)
@@ -196,8 +202,11 @@ async fn assert_whole(scene: &Scene, acknowledged: &Acknowledged) {
     }
 }
 
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_killed_at_any_step_leaves_one_envelope_and_loses_nothing_acknowledged() {
+async fn a_process_killed_at_any_step_leaves_one_envelope_and_loses_nothing_acknowledged(#[case] backend: Backend) {
     let runs: usize = std::env::var("PORTH_CRASH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
     let mut files = policy_files();
     for agreement in &mut files.agreements {
@@ -207,7 +216,7 @@ async fn a_process_killed_at_any_step_leaves_one_envelope_and_loses_nothing_ackn
     let mut interrupted = 0;
     while interrupted < runs {
         let seed = 2 * interrupted as u64 + 2;
-        let programme = TestProgramme::start_with_keys(Backend::Sqlite, files.clone(), &Seeded::new(seed)).await;
+        let programme = TestProgramme::start_with_keys(backend, files.clone(), &Seeded::new(seed)).await;
         let scene = Scene::with_people(programme, &Seeded::new(seed + 1)).await;
         let mut acknowledged = Acknowledged::new();
         for run in 0..RUNS_OF_ONE.min(runs - interrupted) {

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use porth::app::reidentification::verify::{PinnedOfficer, PinnedRecipient, Trust};
+use porth::crypto::random::SystemRandom;
+use porth::crypto::seal::SealKeyPair;
+use porth::domain::reidentification::Field;
 use porth::domain::reidentification::binding::Hash32;
-use porth::domain::reidentification::certificate::{Certificate, SignedCertificate};
+use porth::domain::reidentification::certificate::{Answer, Certificate, SignedCertificate};
+use porth::domain::reidentification::identity::Identity;
 use porth::domain::reidentification::refusal::Refusal;
 use porth::domain::reidentification::state::State;
 use porth::domain::reidentification::vote::Choice;
@@ -37,10 +42,30 @@ async fn self_approval_is_refused(#[case] backend: Backend) {
     scene.enrol(&asker).await;
     let asked = scene.ask().await;
     scene.assert_refused(scene.approve(&asker, &asked), Refusal::SelfApproval).await;
-    // A colleague of the same team may.
+    // Nor may a colleague: who of the agency asks is the agency's own word.
     let colleague = Officer::new("programme-team", 77);
     scene.enrol(&colleague).await;
-    scene.approve(&colleague, &asked).await.expect("another person");
+    scene.assert_refused(scene.approve(&colleague, &asked), Refusal::SelfApproval).await;
+    let mut new = scene.question();
+    (new.handling, new.hours) = (porth::domain::reidentification::Handling::Emergency, 4);
+    let urgent = scene.ask_with(&new).await.expect("permitted");
+    scene.assert_refused(scene.approve(&colleague, &urgent), Refusal::SelfApproval).await;
+    // And where a gateway counted it all the same, the source's own tool does not.
+    let asked = scene.approved().await;
+    let signed = scene.certify(asked.id).await.expect("certified");
+    let vote = colleague.vote(&asked.request_sha256, Choice::Approve, None, scene.now().await);
+    let counted = resigned(&scene, &signed, |it| {
+        it.approvals.retain(|vote| vote.record.is_some());
+        it.approvals.push(vote);
+    });
+    let mut wider = scene.trust();
+    wider.officers.push(PinnedOfficer {
+        key_id: colleague.key_id.clone(),
+        agency: colleague.caller.agency.clone(),
+        person: colleague.person.clone(),
+        key: colleague.key.verifying_key(),
+    });
+    assert_eq!(wider.check(&counted), Err(Refusal::SelfApproval));
 }
 
 #[rstest]
@@ -52,7 +77,8 @@ async fn a_double_vote_is_refused_even_with_a_second_key_of_the_same_person(#[ca
     let asked = scene.ask().await;
     scene.approve(&scene.second, &asked).await.expect("approved");
     scene.assert_refused(scene.approve(&scene.second, &asked), Refusal::DoubleVote).await;
-    let second_key = Officer { person: scene.second.person.clone(), ..Officer::new("education", 502) };
+    let other = Officer::new("education", 502);
+    let second_key = Officer::named(other.caller, scene.second.person.clone(), other.key);
     scene.enrol(&second_key).await;
     scene.assert_refused(scene.approve(&second_key, &asked), Refusal::DoubleVote).await;
     assert_eq!(scene.programme.gateway.store().reid_votes(asked.id).await.expect("votes").len(), 1);
@@ -256,9 +282,10 @@ async fn a_certificate_for_another_request_is_refused(#[case] backend: Backend) 
     scene.certify(second.id).await.expect("certified");
     let answer = scene.seal(&of_first).await;
     scene.assert_refused(scene.answer(second.id, &answer), Refusal::OtherCertificate).await;
-    // What both tools compare: the request that they keep is the certificate's.
-    assert_ne!(of_first.request_sha256, second.request_sha256);
-    scene.assert_reported(&scene.team.caller, second.id, Refusal::OtherRequest, Refusal::OtherRequest).await;
+    // What the data team opens is bound to the request of its own certificate, whatever the gateway hands over.
+    let of_second = scene.trust().check(&scene.certify(second.id).await.expect("still good")).expect("it holds");
+    let found = of_second.open(&scene.trust(), &answer, &scene.team.pair).err().expect("refused");
+    scene.assert_reported(&scene.team.caller, second.id, found, Refusal::OtherCertificate).await;
 }
 
 #[rstest]
@@ -303,7 +330,80 @@ async fn the_source_answers_once_and_anybody_but_the_asker_is_refused_at_once(#[
     let education = caller("education");
     let stranger = gateway.certify_reidentification(&education, asked.id);
     scene.assert_refused(stranger, Refusal::Unknown).await;
+    // Who has no part does not learn that there is such a request.
+    let hearth = caller("hearth");
+    let stranger = gateway.collect_reidentification(&hearth, asked.id, &scene.team.key_id);
+    scene.assert_refused(stranger, Refusal::Unknown).await;
+    let receipt = checked.receipt(Hash32::of(b"a guess"), &scene.team.sign, scene.now().await);
+    let stranger = gateway.receive_reidentification(&hearth, asked.id, &receipt);
+    scene.assert_refused(stranger, Refusal::Unknown).await;
     scene.collect(asked.id).await.expect("the asker");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn an_envelope_of_another_length_or_a_receipt_of_another_envelope_is_refused(#[case] backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let asked = scene.approved().await;
+    let checked = scene.trust().check(&scene.certify(asked.id).await.expect("certified")).expect("it holds");
+    let answer = scene.seal(&checked).await;
+    for envelope in [String::new(), "AAAA".to_owned(), format!("{}AAAA", answer.envelope)] {
+        let malformed = Answer { envelope, ..answer.clone() };
+        scene.assert_refused(scene.answer(asked.id, &malformed), Refusal::EnvelopeMalformed).await;
+        let found = checked.open(&scene.trust(), &malformed, &scene.team.pair).err();
+        assert_eq!(found, Some(Refusal::EnvelopeMalformed), "nor does the data team's own tool open it");
+    }
+    scene.answer(asked.id, &answer).await.expect("taken");
+    scene.collect(asked.id).await.expect("collected");
+    let receipt = checked.receipt(Hash32::of(b"another envelope"), &scene.team.sign, scene.now().await);
+    let gateway = &scene.programme.gateway;
+    let received = gateway.receive_reidentification(&scene.team.caller, asked.id, &receipt);
+    scene.assert_refused(received, Refusal::OtherEnvelope).await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn no_field_is_sealed_or_read_that_nobody_asked_for(#[case] backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let asked = scene.approved().await;
+    let checked = scene.trust().check(&scene.certify(asked.id).await.expect("certified")).expect("it holds");
+    let identity = || Identity::new([(Field::Names, "somebody".to_owned()), (Field::Address, "a refuge".to_owned())]);
+    let (source, now) = (&scene.source, scene.now().await);
+    let sealed = checked.seal(&SystemRandom::new(), &identity(), &source.key_id, &source.key, now);
+    assert_eq!(sealed.err(), Some(Refusal::NotAskedFor), "by the source's own tool");
+    // Another tool sealed it all the same: more fields are in the request that it believes in.
+    let mut wider = checked.clone();
+    wider.request.fields.push(Field::Address);
+    let answer = wider.seal(&SystemRandom::new(), &identity(), &source.key_id, &source.key, now).expect("sealed");
+    let found = checked.open(&scene.trust(), &answer, &scene.team.pair).err().expect("refused");
+    scene.assert_reported(&scene.team.caller, asked.id, found, Refusal::NotAskedFor).await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn nothing_is_sealed_to_a_key_that_the_source_did_not_pin(#[case] backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let asked = scene.approved().await;
+    let signed = scene.certify(asked.id).await.expect("certified");
+    let other = SealKeyPair::generate(&SystemRandom::new());
+    let mut pinned = Vec::new();
+    for (key_id, agency, seal_key) in [
+        (scene.team.key_id.as_str(), "programme-team", other.public()),
+        (scene.team.key_id.as_str(), "education", scene.team.pair.public()),
+        ("recipient-0", "programme-team", scene.team.pair.public()),
+    ] {
+        let agency = agency.parse().expect("a code");
+        pinned.push(PinnedRecipient { key_id: key_id.to_owned(), agency, seal_key: seal_key.clone() });
+    }
+    let trust = Trust { recipients: pinned, ..scene.trust() };
+    let found = trust.check(&signed).expect_err("refused");
+    scene.assert_reported(&scene.source.caller, asked.id, found, Refusal::UnknownRecipient).await;
 }
 
 #[rstest]

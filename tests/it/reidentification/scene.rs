@@ -83,8 +83,14 @@ impl Officer {
     }
 
     pub(super) fn with_key(agency: &str, person: u32, key: SigningKey) -> Self {
-        let key_id = format!("officer-{}", Hash32::of(key.verifying_key().as_bytes()).to_string().split_at(16).0);
-        Self { caller: caller(agency), person: reference(person), key_id, key: std::sync::Arc::new(key) }
+        Self::named(caller(agency), reference(person), std::sync::Arc::new(key))
+    }
+
+    /// With the id that follows from all of it.
+    pub(super) fn named(caller: AgencyCaller, person: OpaqueRef, key: std::sync::Arc<SigningKey>) -> Self {
+        let mut officer = Self { caller, person, key_id: String::new(), key };
+        officer.key_id = officer.card().id();
+        officer
     }
 
     pub(super) fn card(&self) -> ReidKey {
@@ -105,6 +111,19 @@ impl Officer {
         let mut vote = Vote { agency, at, choice, key_id, person, reason, record, signature: String::new() };
         vote.signature = encode_base64url(&self.key.sign(&vote.signed_bytes(request)));
         vote
+    }
+}
+
+impl Team {
+    pub(super) fn card(&self) -> ReidKey {
+        ReidKey {
+            key_id: self.key_id.clone(),
+            kind: ReidKeyKind::Recipient,
+            agency: self.caller.agency.clone(),
+            person: None,
+            sign_key: *self.sign.verifying_key().as_bytes(),
+            seal_key: Some(self.pair.public().to_bytes()),
+        }
     }
 }
 
@@ -135,15 +154,7 @@ impl Scene {
         for officer in [&scene.source, &scene.second] {
             scene.enrol(officer).await;
         }
-        let card = ReidKey {
-            key_id: scene.team.key_id.clone(),
-            kind: ReidKeyKind::Recipient,
-            agency: scene.team.caller.agency.clone(),
-            person: None,
-            sign_key: *scene.team.sign.verifying_key().as_bytes(),
-            seal_key: Some(scene.team.pair.public().to_bytes()),
-        };
-        scene.programme.gateway.enrol_reid_key(&card, "operator-1", "operator-2").await.expect("enrolled");
+        scene.programme.gateway.enrol_reid_key(&scene.team.card(), "operator-1", "operator-2").await.expect("enrolled");
         scene
     }
 
@@ -219,6 +230,7 @@ impl Scene {
         Trust {
             officers: vec![pinned(&self.source), pinned(&self.second)],
             recipients: vec![PinnedRecipient {
+                key_id: self.team.key_id.clone(),
                 agency: self.team.caller.agency.clone(),
                 seal_key: self.team.pair.public().clone(),
             }],
@@ -302,7 +314,8 @@ fn people(keys: &dyn Random) -> (Officer, Officer, Team) {
     let source = Officer::with_key("childrens-social-care", 501, SigningKey::generate(keys));
     let second = Officer::with_key("education", 502, SigningKey::generate(keys));
     let (sign, pair) = (SigningKey::generate(keys), SealKeyPair::generate(keys));
-    let team = Team { caller: caller("programme-team"), key_id: pair.public().key_id(), sign, pair };
+    let mut team = Team { caller: caller("programme-team"), key_id: String::new(), sign, pair };
+    team.key_id = team.card().id();
     (source, second, team)
 }
 

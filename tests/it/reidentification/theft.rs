@@ -4,14 +4,25 @@ use porth::crypto::random::SystemRandom;
 use porth::crypto::seal::SealKeyPair;
 use porth::crypto::sign::SigningKey;
 use porth::domain::labels;
+use porth::domain::reidentification::binding;
 use porth::domain::reidentification::refusal::Refusal;
 use porth::domain::reidentification::vote::Choice;
 use porth::domain::token::encode_base64url;
+
+use porth::app::signers::KeySigner;
+use porth::domain::reidentification::certificate::{Certificate, SignedCertificate};
+use porth::domain::reidentification::request::CanonicalRequest;
+use porth::tlog::checkpoint::Checkpoint;
+use porth::tlog::entry::{Body, Entry};
+use porth::tlog::merkle::leaf_hash;
+use porth::tlog::proof::ProofFile;
 
 use super::forbidden::resigned;
 use super::scene::{CONTACT, NAMES, Officer, Scene};
 use super::{stored_bytes, tells};
 use crate::support::database::Backend;
+use crate::support::gateway::hexadecimal;
+use crate::support::programme::ORIGIN;
 
 #[tokio::test]
 async fn a_stolen_database_names_nobody() {
@@ -27,7 +38,7 @@ async fn a_stolen_database_names_nobody() {
 #[tokio::test]
 async fn a_stolen_database_with_the_gateways_keys_names_nobody() {
     let scene = Scene::new(Backend::Sqlite).await;
-    let (asked, ..) = scene.answered().await;
+    let (asked, checked, _) = scene.answered().await;
     let gateway = &scene.programme.gateway;
     let row = gateway.store().reid(asked.id).await.expect("the database").expect("a row");
     // With the gateway's keys the row opens: the request, pseudonyms, a record's reference, no name.
@@ -41,12 +52,23 @@ async fn a_stolen_database_with_the_gateways_keys_names_nobody() {
     let answer: porth::domain::reidentification::certificate::Answer =
         serde_json::from_slice(&envelope).expect("an answer");
     let sealed = porth::app::reidentification::answer::envelope_bytes(&answer.envelope).expect("its length");
-    for pair in [
-        SealKeyPair::generate(&SystemRandom::new()),
-        SealKeyPair::from_private(copy_of(&scene.programme.keys.match_run)),
-    ] {
-        assert!(pair.open(labels::ENVELOPE, b"", &sealed).is_err());
+    // With everything else that it takes: the very associated data that the data team's own key opens it with.
+    let aad = binding::envelope(
+        &checked.request,
+        &checked.request_sha256,
+        &checked.record,
+        &answer.certificate,
+        answer.sealed_at,
+    );
+    let opens = |pair: &SealKeyPair| pair.open(labels::ENVELOPE, &aad, &sealed).is_ok();
+    assert!(opens(&scene.team.pair), "these are the right ones");
+    assert!(!opens(&SealKeyPair::from_private(copy_of(&scene.programme.keys.match_run))));
+    let mut tried = 0;
+    for secret in scene.programme.keys.secrets() {
+        assert!(!opens(&SealKeyPair::from_private(secret)));
+        tried += 1;
     }
+    assert!(tried >= 6, "{tried}");
 }
 
 fn copy_of(pair: &SealKeyPair) -> porth::crypto::secret::Secret<32> {
@@ -110,6 +132,48 @@ async fn the_gateways_keys_alone_make_no_source_answer() {
         it.request = it.request.replace(&scene.team.pair.public().to_text(), &own.public().to_text());
     });
     assert_eq!(trust.check(&redirected), Err(Refusal::NotInLog));
+}
+
+/// With the log's key too, a thief makes a log of its own that says whatever it likes.
+fn relogged(scene: &Scene, signed: &SignedCertificate) -> SignedCertificate {
+    let certificate = Certificate::parse(&signed.certificate).expect("a certificate");
+    let request = CanonicalRequest::parse(&certificate.request).expect("a request").hash();
+    let before = Entry::parse(signed.entry.as_bytes()).expect("an entry");
+    let Body::ReidStep(step) = before.body() else { panic!("a step") };
+    let was = hexadecimal(step.request_sha256.as_ref().expect("a hash").as_bytes());
+    let entry = signed.entry.replace(&was, &request.to_string());
+    let root = leaf_hash(entry.as_bytes());
+    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 1, root };
+    let key = scene.programme.keys.log_key();
+    let note = checkpoint.sign(&[&KeySigner::new(ORIGIN, &key)]).expect("signed");
+    let proof = ProofFile { index: 0, hashes: Vec::new(), extra: None, checkpoint: note.to_string() };
+    SignedCertificate { entry, proof: proof.render(), ..signed.clone() }
+}
+
+#[tokio::test]
+async fn a_thief_of_the_logs_key_as_well_is_stopped_by_the_officers_signatures_and_by_witnesses() {
+    let scene = Scene::new(Backend::Sqlite).await;
+    let asked = scene.approved().await;
+    let signed = scene.certify(asked.id).await.expect("certified");
+    let trust = scene.trust();
+    trust.check(&relogged(&scene, &signed)).expect("a log of one entry that tells the truth is believed");
+    // The identity is to be sealed to the thief's own key, or to hold more: that is not what was signed.
+    let own = SealKeyPair::generate(&SystemRandom::new());
+    let changes: [(&str, String); 2] = [
+        (&scene.team.pair.public().to_text(), own.public().to_text()),
+        ("\"names\",\"contact\"", "\"names\",\"address\",\"contact\"".to_owned()),
+    ];
+    for (from, to) in changes {
+        let altered = resigned(&scene, &signed, |it| it.request = it.request.replace(from, &to));
+        assert_ne!(altered.certificate, signed.certificate);
+        assert_eq!(trust.check(&altered), Err(Refusal::NotInLog), "the entry is of the other request");
+        let found = trust.check(&relogged(&scene, &altered)).expect_err("refused");
+        scene.assert_reported(&scene.source.caller, asked.id, found, Refusal::RequestAltered).await;
+    }
+    // And where a witness is pinned, not even the truth is believed from a log that no witness saw.
+    let mut watched = scene.trust();
+    watched.quorum = 1;
+    assert_eq!(watched.check(&relogged(&scene, &signed)), Err(Refusal::NotInLog));
 }
 
 #[tokio::test]

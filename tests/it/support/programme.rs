@@ -64,6 +64,20 @@ pub(crate) struct TestKeys {
 }
 
 impl TestKeys {
+    /// Every secret of 32 bytes that a gateway holds.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret<32>> {
+        let layers = self.blinding.iter().chain(self.fields.values());
+        let all = layers.chain([&self.index, &self.receipt, &self.certificate, &self.checkpoint]);
+        all.map(|bytes| Secret::from_slice(bytes).expect("32 bytes"))
+    }
+
+    /// The key that signs the log, as its thief has it.
+    #[allow(dead_code, reason = "for tests, not for benches")]
+    pub(crate) fn log_key(&self) -> SigningKey {
+        SigningKey::from_seed(Secret::from_slice(&self.checkpoint).expect("32 bytes"))
+    }
+
     fn new(random: &dyn Random) -> Self {
         Self {
             blinding: vec![random_bytes(random)],

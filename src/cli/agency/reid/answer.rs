@@ -11,14 +11,17 @@ use super::people::PeopleArgs;
 use super::{Gateway, Place};
 use crate::cli::agency::connection::{failure, now};
 use crate::cli::output::{Failure, Output};
+use crate::client::ClientError;
 use crate::crypto::random::SystemRandom;
 use crate::domain::ids::{FeedCode, OpaqueRef, ReidentificationId};
 use crate::domain::reidentification::binding;
-use crate::domain::reidentification::certificate::SignedCertificate;
+use crate::domain::reidentification::certificate::{Answer, SignedCertificate};
 use crate::domain::reidentification::refusal::Refusal;
 
 /// How often the certificate is asked for while witnesses have not cosigned yet.
 const MOST_TRIES: u32 = 30;
+/// What the gateway says of an answer whose certificate is no longer the one in force.
+const OVER: [Refusal; 3] = [Refusal::OtherCertificate, Refusal::CertificateExpired, Refusal::NotDue];
 /// How long between, in seconds.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -42,8 +45,21 @@ pub(super) fn run(args: &AnswerArgs, output: Output) -> Result<(), Failure> {
     let approved: Approved = folder.read(args.id, "approved").map_err(|failed| {
         failed.next("only what was approved on this machine is answered from it: `porth reid approve`")
     })?;
+    let path = format!("/v1/reidentifications/{}/answers", args.id);
+    // Sealed once: what may not have arrived is sent again, byte for byte.
     if folder.has(args.id, "answered") {
-        return Err(gateway.report(args.id, Refusal::UsedCertificate));
+        let before: Answer = folder.read(args.id, "answered")?;
+        match gateway.try_post::<Value>(&path, None, &before)? {
+            Ok(taken) => {
+                output.result("Handed over and logged: the envelope that was sealed here before, sent again.", &taken);
+                return Ok(());
+            }
+            // It never arrived, and its certificate is over: it stands for nothing any more.
+            Err(error) if has_code(&error, &OVER) => {
+                folder.set_aside(args.id, "answered", &format!("lapsed-{}", before.certificate))?;
+            }
+            Err(error) => return Err(failure(&error)),
+        }
     }
     let signed = certificate(&mut gateway, args.id)?;
     let checked = trust.check(&signed).map_err(|refusal| gateway.report(args.id, refusal))?;
@@ -67,10 +83,15 @@ pub(super) fn run(args: &AnswerArgs, output: Output) -> Result<(), Failure> {
         .seal(&SystemRandom::new(), &identity, &card.key_id, &key, now())
         .map_err(|refusal| gateway.report(args.id, refusal))?;
     drop(identity);
-    let taken: Value = gateway.post(&format!("/v1/reidentifications/{}/answers", args.id), &answer)?;
-    folder.keep(args.id, "answered", &json!({ "certificate": answer.certificate }))?;
+    folder.keep(args.id, "answered", &answer)?;
+    let taken: Value = gateway.post(&path, &answer)?;
     output.result("Sealed to the data team, handed over and logged. Nobody else can open it.", &taken);
     Ok(())
+}
+
+fn has_code(error: &ClientError, refusals: &[Refusal]) -> bool {
+    let code = error.problem().and_then(|problem| problem.code.as_deref());
+    refusals.iter().any(|refusal| code == Some(refusal.code()))
 }
 
 /// The certificate, as soon as the log's witnesses have cosigned.

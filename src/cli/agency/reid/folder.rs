@@ -47,6 +47,7 @@ impl Folder<'_> {
                     key: VerifyingKey::from_bytes(&key.sign_key).map_err(|_| malformed())?,
                 }),
                 (ReidKeyKind::Recipient, _, Some(seal)) => recipients.push(PinnedRecipient {
+                    key_id: key.key_id,
                     agency: key.agency,
                     seal_key: SealPublicKey::from_bytes(&seal).map_err(|_| malformed())?,
                 }),
@@ -104,7 +105,7 @@ impl Folder<'_> {
         Ok((key, card))
     }
 
-    /// Where something about a request is kept: `asked`, `shown`, `approved`, `answered` or `opened`.
+    /// Where something about a request is kept: `asked`, `shown`, `approved`, `ended`, `answered` or `opened`.
     pub(super) fn note(&self, id: ReidentificationId, what: &str) -> PathBuf {
         self.0.join("requests").join(format!("{id}.{what}.json"))
     }
@@ -120,6 +121,12 @@ impl Folder<'_> {
         let bytes = crate::cli::agency::read_owners_file(&path)?;
         serde_json::from_slice(&bytes)
             .map_err(|_| Failure::failed(format!("{}: not what it should be", path.display())))
+    }
+
+    /// Gives a note another name: it counts no longer, and stays to be looked at.
+    pub(super) fn set_aside(&self, id: ReidentificationId, what: &str, aside: &str) -> Result<(), Failure> {
+        let (from, to) = (self.note(id, what), self.note(id, aside));
+        std::fs::rename(&from, to).map_err(|error| Failure::failed(format!("{}: {error}", from.display())))
     }
 
     /// Writes a note, for its owner alone; never over another.

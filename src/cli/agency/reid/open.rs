@@ -17,6 +17,7 @@ use crate::cli::output::{Failure, Output};
 use crate::crypto::seal::SealKeyPair;
 use crate::crypto::secret::Secret;
 use crate::domain::ids::ReidentificationId;
+use crate::domain::reidentification::certificate::OpenedReceipt;
 use crate::domain::reidentification::refusal::Refusal;
 use crate::web::api::reidentifications::{CollectedView, ReidentificationState};
 
@@ -35,6 +36,10 @@ pub(super) struct OpenArgs {
 pub(super) fn run(args: &OpenArgs, output: Output) -> Result<(), Failure> {
     let folder = Folder(&args.place.folder);
     let (key, card) = folder.recipient()?;
+    let path = format!("/v1/reidentifications/{}", args.id);
+    if folder.has(args.id, "opened") {
+        return send_receipt_again(args, &folder, &path, output);
+    }
     let pair = read_pair(&folder.0.join("recipient-seal.key"))?;
     let trust = folder.trust()?;
     if args.out.exists() {
@@ -42,10 +47,6 @@ pub(super) fn run(args: &OpenArgs, output: Output) -> Result<(), Failure> {
     }
     let mut gateway = Gateway::connect(&args.place.connection)?;
     let asked: Asked = folder.read(args.id, "asked")?;
-    if folder.has(args.id, "opened") {
-        return Err(gateway.report(args.id, Refusal::OpenedBefore));
-    }
-    let path = format!("/v1/reidentifications/{}", args.id);
     let body = json!({ "key_id": card.key_id });
     let collected: CollectedView = gateway.post(&format!("{path}/collection"), &body)?;
     let checked = trust.check(&collected.certificate).map_err(|refusal| gateway.report(args.id, refusal))?;
@@ -71,6 +72,18 @@ pub(super) fn run(args: &OpenArgs, output: Output) -> Result<(), Failure> {
         &taken,
     );
     output.note("Keep it no longer than the reason for which it was released, and pass it to nobody else.");
+    Ok(())
+}
+
+/// What was opened here before is not collected again, but its receipt may not have arrived.
+fn send_receipt_again(args: &OpenArgs, folder: &Folder<'_>, path: &str, output: Output) -> Result<(), Failure> {
+    let receipt: OpenedReceipt = folder.read(args.id, "opened")?;
+    let mut gateway = Gateway::connect(&args.place.connection)?;
+    let taken: ReidentificationState = gateway.post(&format!("{path}/receipts"), &receipt)?;
+    output.result(
+        "This was opened on this machine before, into the file that was named then. Its receipt is in the log.",
+        &taken,
+    );
     Ok(())
 }
 

@@ -136,9 +136,11 @@ pub(super) fn approve(args: &ApproveArgs, output: Output) -> Result<(), Failure>
 }
 
 pub(super) fn refuse(args: &RefuseArgs, output: Output) -> Result<(), Failure> {
-    let (key, card) = Folder(&args.place.folder).officer()?;
+    let folder = Folder(&args.place.folder);
+    let (key, card) = folder.officer()?;
     let mut gateway = Gateway::connect(&args.place.connection)?;
     let shown = show(&mut gateway, args.id)?;
+    end_here(&folder, args.id)?;
     let vote = signed(Choice::Refuse, &shown.hash, Some(args.reason.clone()), None, &key, &card)?;
     let taken: Value = gateway.post(&format!("/v1/reidentifications/{}/refusals", args.id), &vote)?;
     output.result("Refused and logged; nothing will be released.", &taken);
@@ -153,12 +155,23 @@ pub(super) fn withdraw(args: &WithdrawArgs, output: Output) -> Result<(), Failur
         output.result("The request is taken back, and in the log.", &taken);
         return Ok(());
     }
-    let (key, card) = Folder(&args.place.folder).officer()?;
+    let folder = Folder(&args.place.folder);
+    let (key, card) = folder.officer()?;
+    end_here(&folder, args.id)?;
     let shown = show(&mut gateway, args.id)?;
     let vote = signed(Choice::Withdraw, &shown.hash, None, None, &key, &card)?;
     let taken: Value = gateway.post(&format!("/v1/reidentifications/{}/approvals", args.id), &vote)?;
     output.result("The approval is taken back, and in the log.", &taken);
     Ok(())
+}
+
+/// What was approved on this machine is not answered from it any more, whether or not the gateway hears of
+/// the change: from here on a certificate with the old approval meets no note.
+fn end_here(folder: &Folder<'_>, id: ReidentificationId) -> Result<(), Failure> {
+    if !folder.has(id, "approved") {
+        return Ok(());
+    }
+    folder.set_aside(id, "approved", "ended")
 }
 
 /// Fetches a request; what is signed is hashed here, from the text that is shown.
