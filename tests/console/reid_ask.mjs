@@ -34,14 +34,14 @@ await opened(async (page) => {
   await page.getByLabel("What for?").selectOption("programme-delivery");
   await page.getByLabel("By which law?").selectOption("CA2004-s10");
   await page.locator("input[name=relationship][value=screening]").check();
-  await page.getByLabel("Your reference of the piece of work").fill("W-7");
+  await page.getByLabel("Your reference of the piece of work").fill("WORK-7-ORCHARD");
   await page.getByRole("button", { name: "Ask", exact: true }).click();
   await page.getByRole("alert").getByText("The request is made").waitFor();
   holds(/^\/reidentifications\/[0-9a-f-]{36}$/.test(new URL(page.url()).pathname), "the address holds the request's id alone");
   await tells_no_number(page);
   await page.getByText("Attendance fell, and nobody leads for this family.").first().waitFor();
   await page.getByText("porth reid open").first().waitFor();
-  holds(!(await page.content()).includes("W-7"), "the piece of work is a reference only");
+  holds(!(await page.content()).includes("WORK-7-ORCHARD"), "the piece of work is a reference only");
   await accessible(page);
   await shot(page, "reid-asked");
   const [note] = await Promise.all([

@@ -261,7 +261,8 @@ impl Form {
     /// Those of the choices that were made, one at least.
     pub(super) fn checked<T: FromStr>(&mut self, name: &'static str) -> Vec<T> {
         let typed = self.typed(name);
-        let read: Vec<T> = typed.split(',').filter_map(|value| value.parse().ok()).collect();
+        let read: Vec<T> =
+            typed.split(',').filter(|value| !value.is_empty()).filter_map(|value| value.parse().ok()).collect();
         if read.is_empty() {
             self.fault(name, format!("Choose one at least: {}", lower_first(self.label(name))));
         }
