@@ -33,7 +33,9 @@ async function approve(page) {
   await page.getByRole("button", { name: "Sign and send" }).click();
 }
 
-await opened_in(process.env.PORTH_TEST_PROFILE, (page) => opened(async (_, others) => {
+await opened_in(process.env.PORTH_TEST_PROFILE, (page, own) => opened(async (_, others) => {
+  // The provider remembers who signed in last; the key is no cookie.
+  await own.clearCookies();
   await sign_in(page, "approver", "/");
   await page.getByRole("link", { name: /requests? to learn who somebody is waits? for you/ }).click();
   await page.getByRole("heading", { level: 1, name: "Re-identification" }).waitFor();
