@@ -264,7 +264,7 @@ fn votes(view: &ReidView, policies: &Policies) -> Vec<VoteLine> {
 
 fn step_line(step: &crate::app::reidentification::desk::StepTaken, visitor: &Visitor, policies: &Policies) -> StepLine {
     let who = if step.is_gateways { "The gateway".to_owned() } else { words::agency(policies, &step.agency) };
-    let came = step.refused.map_or_else(String::new, |refusal| format!(", and was refused ({})", refusal.code()));
+    let came = step.refused.map_or_else(String::new, |refusal| format!(", which was refused ({})", refusal.code()));
     StepLine {
         at: words::moment(step.at),
         said: format!("{who} {}{came}", reid_words::step(&step.step)),
