@@ -94,6 +94,9 @@ pub struct AccessConfig {
     pub agreement: AgreementRef,
     /// Their role in the programme.
     pub role: RoleCode,
+    /// For the data team: which of the agency's enrolled systems collects and opens what is asked for here.
+    #[serde(default)]
+    pub system: Option<String>,
 }
 
 /// What somebody comes to the console for.

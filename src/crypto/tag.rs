@@ -19,6 +19,7 @@ pub struct Tagger {
     officers: Keyed,
     decoys: Keyed,
     accounts: Keyed,
+    references: Keyed,
 }
 
 impl Tagger {
@@ -33,6 +34,7 @@ impl Tagger {
             officers: Keyed::new(key.expose(), labels::REVIEW_USER),
             decoys: Keyed::new(key.expose(), labels::ALERT_DECOY),
             accounts: Keyed::new(key.expose(), labels::CONSOLE_ACCOUNT),
+            references: Keyed::new(key.expose(), labels::CONSOLE_REFERENCE),
         }
     }
 
@@ -63,6 +65,12 @@ impl Tagger {
     /// What the log calls a person of a sign-in provider: the same at every sign-in, and no name.
     pub fn account(&self, issuer: &str, subject: &str) -> [u8; 16] {
         self.accounts.clone().lp(issuer.as_bytes()).lp(subject.as_bytes()).finish_short()
+    }
+
+    /// What stands for a person or a piece of work of the console where an agency's own tool would put its
+    /// keyed reference. `of` keeps persons and pieces of work apart.
+    pub fn console_reference(&self, of: &str, text: &str) -> [u8; 16] {
+        self.references.clone().lp(of.as_bytes()).lp(text.as_bytes()).finish_short()
     }
 
     /// By what a reviewing officer is known when the same person asked: of an agency's reference of a user.
@@ -124,6 +132,11 @@ mod tests {
         assert_ne!(officer(1, "a", "bu"), officer(1, "ab", "u"));
         assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(1).decoy("a", "f", "s"));
         assert_ne!(tagger(1).decoy("a", "f", "r"), tagger(2).decoy("a", "f", "r"));
+        let reference = |byte, of, text| tagger(byte).console_reference(of, text);
+        assert_eq!(reference(1, "person", "a"), reference(1, "person", "a"));
+        assert_ne!(reference(1, "person", "a"), reference(2, "person", "a"), "who has no key cannot compute it");
+        assert_ne!(reference(1, "person", "a"), reference(1, "case", "a"));
+        assert_ne!(reference(1, "person", "a"), reference(1, "person", "b"));
         let long = "k".repeat(70_000);
         assert_ne!(reply("a", &long, b"r"), reply("a", &format!("{long}k"), b"r"));
     }

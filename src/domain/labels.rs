@@ -38,6 +38,8 @@ pub const COMMITMENT: &str = "porth/v1/commitment";
 pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
 /// What the log calls a person who signs in to the console.
 pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
+/// What stands in a request to learn who somebody is for a person, or a piece of work, of the console.
+pub const CONSOLE_REFERENCE: &str = "porth/v1/console-reference";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The index tag under which the log entries that rested on a record are found.
@@ -95,7 +97,7 @@ pub const REID_CARD: &str = "porth/v1/reid-card";
 pub const REID_RECORD: &str = "porth/v1/reid-record";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 43] = [
+pub const ALL: [&str; 44] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -114,6 +116,7 @@ pub const ALL: [&str; 43] = [
     COMMITMENT,
     SHIELD_OPENING,
     CONSOLE_ACCOUNT,
+    CONSOLE_REFERENCE,
     SUBJECT_INDEX,
     RECORD_INDEX,
     SUBJECT_REPLY,

@@ -15,7 +15,7 @@ pub mod diff;
 pub mod dpia;
 pub mod explain;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod limits;
 pub mod matrix;
 pub mod measure;

@@ -20,6 +20,8 @@ statements! {
                VALUES ($1, $2, $3, $4, $5, $6, $7, 0)";
     REVOKE_KEY = "UPDATE reid_key SET revoked_at = $2 WHERE key_id = $1 AND revoked_at = 0";
     KEY = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key WHERE key_id = $1 AND revoked_at = 0";
+    KEYS_OF = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key
+               WHERE agency = $1 AND kind = $2 AND revoked_at = 0 ORDER BY enrolled_at, key_id";
     ADD = "INSERT INTO reid_request (id, entry, programme, requester, client, source, idempotency_key, body_tag,
                                      request_sha256, sealed, stage, state, revision, created_at, expires_at, envelope)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, NULL)
@@ -147,6 +149,11 @@ impl Store {
     /// An enrolled key that is not revoked.
     pub async fn reid_key(&self, key_id: &str) -> Result<Option<ReidKey>, StoreError> {
         self.fetch_optional(KEY, values![key_id]).await?.as_ref().map(read_key).transpose()
+    }
+
+    /// The keys of an agency that are enrolled for something and not revoked, oldest first.
+    pub async fn reid_keys_of(&self, agency: &AgencyCode, kind: ReidKeyKind) -> Result<Vec<ReidKey>, StoreError> {
+        self.fetch_all(KEYS_OF, values![agency.as_str(), kind.as_str()]).await?.iter().map(read_key).collect()
     }
 
     /// A request by id.

@@ -35,6 +35,29 @@ export async function opened(walk, options = {}) {
   }
 }
 
+// Likewise, in a browser that keeps what it stores in a folder, so that a later one finds it there.
+export async function opened_in(folder, walk, options = {}) {
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: CHROMIUM,
+    headless: true,
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+    ignoreHTTPSErrors: true,
+    locale: "en-GB",
+    acceptDownloads: true,
+    ...options,
+  });
+  try {
+    context.setDefaultTimeout(20000);
+    const faults = [];
+    const page = await context.newPage();
+    page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+    await walk(page, context);
+    if (faults.length > 0) throw new Error(`the browser complains: ${faults.join("; ")}`);
+  } finally {
+    await context.close();
+  }
+}
+
 // Signs in at the provider, as somebody whose name there is `account`.
 export async function sign_in(page, account, path = "/") {
   await page.goto(`${address}${path}`);

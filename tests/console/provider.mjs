@@ -1,6 +1,6 @@
 // An independent OpenID Connect provider for the tests: `node provider.mjs PORT CONSOLE_ADDRESS`.
 // Whoever signs in as `officer`, `data-team`, `auditor`, `operator` or `nobody` gets that role's claim; the
-// second and third officer are officers too. One of them has markup for a name.
+// second and third officer are officers too. Approvers and the inspector work for housing. One of them has markup for a name.
 import Provider from "oidc-provider";
 
 const [port, console_address] = process.argv.slice(2);
@@ -8,6 +8,9 @@ const people = {
   "officer": "Morwenna Trelawney",
   "second-officer": "Kerensa <script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">",
   "third-officer": "Piran Nancarrow",
+  "approver": "Jory Housing",
+  "other-approver": "Tegen Housing",
+  "inspector": "Wenna Audit",
   "data-team": "Jago Penrose",
   "auditor": "Demelza Rowe",
   "operator": "Denzil Carne",
@@ -30,7 +33,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     return {
       accountId: id,
       async claims() {
-        const role = id.endsWith("-officer") ? "officer" : id;
+        const role = id.endsWith("-officer") ? "officer" : id.endsWith("-approver") ? "approver" : id;
         const roles = id === "nobody" || !(id in people) ? [] : [`porth-${role}`];
         return { sub: id, name: people[id] ?? id, roles };
       },

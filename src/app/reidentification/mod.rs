@@ -10,6 +10,7 @@
 //! | [`certify`] | the gateway certifies what is approved and in a cosigned checkpoint |
 //! | [`answer`] | the source answers, once; faults found on somebody's machine come to the log |
 //! | [`collect`] | the requester collects and countersigns; what lapsed is removed |
+//! | [`desk`] | officers and the data team at the console |
 //! | [`view`] | what each party sees of a request |
 //! | [`verify`] | what source and data team check on their own machines |
 //! | `record` | the row, its sealed column and the log entry of every step |
@@ -19,6 +20,7 @@ pub mod ask;
 pub mod card;
 pub mod certify;
 pub mod collect;
+pub mod desk;
 pub mod keys;
 mod record;
 pub mod verify;

@@ -50,6 +50,8 @@ enum Kind {
     Text,
     Number,
     Hidden,
+    Paragraph,
+    Checkboxes(Vec<Choice>),
     Radios(Vec<Choice>),
     Select(Vec<Choice>),
 }
@@ -70,6 +72,11 @@ pub(super) struct Fault {
 }
 
 impl Choice {
+    /// Whether it is among what was checked.
+    fn is_among(&self, typed: &str) -> bool {
+        typed.split(',').any(|value| value == self.value)
+    }
+
     /// A choice that needs no explanation.
     pub(super) fn of(value: impl ToString, label: impl Into<String>) -> Self {
         Self { value: value.to_string(), label: label.into(), hint: "" }
@@ -115,6 +122,22 @@ impl Form {
         self.field(name, "", "", Kind::Hidden).with(name, value)
     }
 
+    /// A few lines of text.
+    pub(super) fn paragraph(self, name: &'static str, label: &'static str, hint: &'static str) -> Self {
+        self.field(name, label, hint, Kind::Paragraph)
+    }
+
+    /// Any of a few things, all of them shown. Each is posted under a name of its own, the field's and its value.
+    pub(super) fn checkboxes(
+        self,
+        name: &'static str,
+        label: &'static str,
+        hint: &'static str,
+        choices: Vec<Choice>,
+    ) -> Self {
+        self.field(name, label, hint, Kind::Checkboxes(choices))
+    }
+
     /// One of a few things, all of them shown.
     pub(super) fn radios(
         self,
@@ -152,6 +175,13 @@ impl Form {
     /// Takes what was typed.
     pub(super) fn take(&mut self, posted: &Fields) {
         for field in &mut self.fields {
+            if let Kind::Checkboxes(choices) = &field.kind {
+                let is_checked = |choice: &&Choice| posted.get(&format!("{}-{}", field.name, choice.value)).is_some();
+                let checked: Vec<&str> =
+                    choices.iter().filter(is_checked).map(|choice| choice.value.as_str()).collect();
+                field.typed = checked.join(",");
+                continue;
+            }
             posted.get(field.name).unwrap_or_default().trim().clone_into(&mut field.typed);
         }
     }
@@ -228,6 +258,22 @@ impl Form {
         read
     }
 
+    /// Those of the choices that were made, one at least.
+    pub(super) fn checked<T: FromStr>(&mut self, name: &'static str) -> Vec<T> {
+        let typed = self.typed(name);
+        let read: Vec<T> =
+            typed.split(',').filter(|value| !value.is_empty()).filter_map(|value| value.parse().ok()).collect();
+        if read.is_empty() {
+            self.fault(name, format!("Choose one at least: {}", lower_first(self.label(name))));
+        }
+        read
+    }
+
+    /// Takes out of a field what was typed, where it must not be shown again.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.set(name, String::new());
+    }
+
     /// One of the choices, if one was made.
     pub(super) fn optional_chosen<T: FromStr>(&mut self, name: &'static str) -> Option<T> {
         if self.typed(name).is_empty() { None } else { self.chosen(name) }
@@ -270,7 +316,7 @@ impl Form {
         let whole = self.refused.iter().map(|said| Fault { id: self.step.to_owned(), said: said.clone() });
         let fields = self.fields.iter().filter_map(|field| {
             let id = match &field.kind {
-                Kind::Radios(choices) if !choices.is_empty() => format!("{}-0", field.id),
+                Kind::Radios(choices) | Kind::Checkboxes(choices) if !choices.is_empty() => format!("{}-0", field.id),
                 _ => field.id.clone(),
             };
             Some(Fault { id, said: field.fault.clone()? })
@@ -322,6 +368,7 @@ mod tests {
         .radios("severity", "How grave is it?", "", choices)
         .text("reason", "Why", CODE_HINT)
         .day("due", "Day")
+        .checkboxes("what", "What?", "", vec![Choice::of("names", "Names"), Choice::of("contact", "Contact")])
     }
 
     #[test]
@@ -332,6 +379,7 @@ mod tests {
         assert!(form.code("reason").is_none() && form.optional_date("due").is_none());
         let ids: Vec<String> = form.faults().into_iter().map(|fault| fault.id).collect();
         assert_eq!(ids, ["decide-severity-0", "decide-reason", "decide-due"]);
+        assert!(form.checked::<String>("nothing").is_empty() && form.faults().len() == 3, "there is no such field");
         let text = form.render().expect("it renders");
         assert!(text.contains("id=\"decide-severity-0\"") && text.contains("id=\"decide-reason-error\""), "{text}");
     }
@@ -343,5 +391,17 @@ mod tests {
         let text = form.render().expect("it renders");
         assert!(!text.contains("<script"), "{text}");
         assert!(text.contains("value=\"low\" checked"), "{text}");
+    }
+
+    #[test]
+    fn what_was_checked_is_read_and_stays_checked() {
+        let mut form = form();
+        form.take(&Fields::of(&[("what-contact", "yes"), ("what-surname", "yes"), ("what", "names")]));
+        assert_eq!(form.checked::<String>("what"), ["contact"], "only what the form offers");
+        let text = form.render().expect("it renders");
+        assert_eq!(text.matches(" checked").count(), 1, "{text}");
+        form.forget("what");
+        assert_eq!(form.checked::<crate::domain::reidentification::Field>("what"), []);
+        assert_eq!(form.faults()[0].id, "decide-what-0");
     }
 }

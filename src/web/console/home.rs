@@ -36,12 +36,14 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
         waits: waits::of(&console, &visitor, &policies).await?,
         nothing: match visitor.access.persona {
             Persona::Officer => {
-                "No incident’s clock runs, no review, alert, recall or approval waits, no agreement is overdue, no feed is late."
+                "No incident’s clock runs, no review, alert, recall, approval or re-identification waits, no agreement is overdue, no feed is late."
             }
             Persona::Auditor => {
                 "No action of a review is overdue, no alert is open, no agreement is overdue, no feed is late."
             }
-            Persona::DataTeam => "No agreement is overdue, suspended, or signed and not in force, and no feed is late.",
+            Persona::DataTeam => {
+                "No identity waits to be collected, no agreement is overdue, suspended, or signed and not in force, and no feed is late."
+            }
             Persona::Operator => "Every check of the gateway is well, and no feed is late.",
         },
         checkpoint,

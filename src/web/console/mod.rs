@@ -37,6 +37,13 @@ pub mod page;
 mod plain;
 pub mod provider;
 mod recalls;
+mod reid;
+mod reid_ask;
+mod reid_key;
+mod reid_text;
+mod reid_vote;
+mod reid_words;
+mod reids;
 mod review;
 mod reviews;
 mod rights;
@@ -128,6 +135,10 @@ pub fn router(console: Console) -> Router {
         (&page::RECALLS, get(recalls::list)),
         (&page::RECALL, get(recalls::show)),
         (&page::RIGHTS, get(rights::show)),
+        (&page::REIDENTIFICATIONS, get(reids::list)),
+        (&page::REID_ASK, get(reid_ask::show).post(reid_ask::ask)),
+        (&page::REID_KEY, get(reid_key::show).post(reid_key::step)),
+        (&page::REIDENTIFICATION, get(reid::show).post(reid::step)),
         (&page::AGREEMENTS, get(agreements::list)),
         (&page::AGREEMENT, get(agreement::show).post(agreement::step)),
         (&page::FEEDS, get(feeds::show)),
@@ -144,6 +155,7 @@ pub fn router(console: Console) -> Router {
         .route("/accessibility", get(statement::show))
         .route("/assets/console.css", get(asset("text/css; charset=utf-8", include_bytes!("assets/console.css"))))
         .route("/assets/icon.svg", get(asset("image/svg+xml", include_bytes!("assets/icon.svg"))))
+        .route("/assets/signing.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/signing.js"))))
         .route("/assets/console.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/console.js"))))
         .with_state(console.clone());
     let router = router.fallback(move || sign_in::no_page(console.clone()));

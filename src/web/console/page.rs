@@ -62,6 +62,16 @@ pub const RECALLS: Page = in_menu("Recalls", page("/recalls", OVERSIGHT, NOBODY)
 pub const RECALL: Page = page("/recalls/{recall}", OVERSIGHT, NOBODY);
 /// Cases of people's rights.
 pub const RIGHTS: Page = in_menu("People’s rights", page("/rights", OFFICER, NOBODY));
+/// Requests to learn who somebody is.
+pub const REIDENTIFICATIONS: Page =
+    in_menu("Re-identification", page("/reidentifications", &[Officer, DataTeam, Auditor], NOBODY));
+/// The data team asks.
+pub const REID_ASK: Page = page("/reidentifications/new", &[DataTeam], &[DataTeam]);
+/// An officer's key is made.
+pub const REID_KEY: Page = page("/reidentifications/key", OFFICER, OFFICER);
+/// One such request.
+pub const REIDENTIFICATION: Page =
+    page("/reidentifications/{request}", &[Officer, DataTeam, Auditor], &[Officer, DataTeam]);
 /// The agreements.
 pub const AGREEMENTS: Page = in_menu("Agreements", page("/agreements", &[Officer, DataTeam, Auditor], NOBODY));
 /// One agreement.
@@ -91,6 +101,10 @@ pub const ALL: &[&Page] = &[
     &RECALLS,
     &RECALL,
     &RIGHTS,
+    &REIDENTIFICATIONS,
+    &REID_ASK,
+    &REID_KEY,
+    &REIDENTIFICATION,
     &AGREEMENTS,
     &AGREEMENT,
     &FEEDS,

@@ -137,10 +137,9 @@ pub(super) async fn out(State(console): State<Console>, posted: Posted) -> Resul
     console.gateway().end_console_session(&posted.visitor.session).await?;
     let mut response = redirect("/signed-out", None);
     response.headers_mut().append(header::SET_COOKIE, dropped(SESSION_COOKIE));
-    // Whatever a page of the session left in the browser goes too.
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    // Whatever a page of the session left in the browser goes too; but an officer's own signing key stays, which
+    // is in the browser's storage and can be made only once.
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
     Ok(response)
 }
 

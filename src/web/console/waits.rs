@@ -3,7 +3,7 @@
 use super::Console;
 use super::frame::Failed;
 use super::visitor::Visitor;
-use super::{agreements, feeds, health, incidents, plain, words};
+use super::{agreements, feeds, health, incidents, plain, reids, words};
 use crate::app::doctor::Health;
 use crate::app::error::AppError;
 use crate::app::policies::Policies;
@@ -44,6 +44,7 @@ pub(super) async fn of(console: &Console, visitor: &Visitor, policies: &Policies
             waits.extend(reviews(console, visitor).await?);
             waits.extend(alerts(console, now).await?);
             waits.extend(approvals(console, visitor).await?);
+            waits.extend(identities(console, visitor).await?);
             waits.extend(standing(policies, now));
             waits.extend(recalls(console).await?);
             waits.extend(cases(console).await?);
@@ -53,7 +54,10 @@ pub(super) async fn of(console: &Console, visitor: &Visitor, policies: &Policies
             waits.extend(alerts(console, now).await?);
             waits.extend(standing(policies, now));
         }
-        Persona::DataTeam => waits.extend(standing(policies, now)),
+        Persona::DataTeam => {
+            waits.extend(identities(console, visitor).await?);
+            waits.extend(standing(policies, now));
+        }
         Persona::Operator => waits.extend(troubles(console).await),
     }
     let late = feeds::late(console, visitor).await?;
@@ -139,6 +143,20 @@ async fn approvals(console: &Console, visitor: &Visitor) -> Result<Vec<Waiting>,
         }
     }
     Ok(waits)
+}
+
+/// Requests to learn who somebody is that wait for whoever looks, or for a machine of theirs.
+async fn identities(console: &Console, visitor: &Visitor) -> Result<Option<Waiting>, Failed> {
+    let frame = || visitor.frame("Home", &super::page::HOME);
+    let views = reids::open(console.gateway(), visitor).await.map_err(|error| reids::failed(error, frame()))?;
+    let person = console.gateway().console_person(&visitor.session.account);
+    let waits = |view: &&crate::app::reidentification::ReidView| {
+        reids::waits_for(visitor.access.persona, view, &person).is_some()
+    };
+    let count = views.iter().filter(waits).count();
+    let text =
+        many(count, "request to learn who somebody is waits for you", "requests to learn who somebody is wait for you");
+    Ok((count > 0).then(|| Waiting::new(text, super::page::REIDENTIFICATIONS.path)))
 }
 
 /// Agreements that are overdue for review, suspended, or signed and not in force.

@@ -3,6 +3,7 @@
 mod forms;
 mod pages;
 mod refusals;
+mod reidentification;
 
 use std::process::Stdio;
 
@@ -25,7 +26,7 @@ struct TestConsole {
     _provider: Option<Child>,
 }
 
-/// Lines of access of the tests: one for each part.
+/// Lines of access of the tests: one for each part, and housing’s own officers and auditor.
 const ACCESS: &str = r#"
 [[console.access]]
 claim = "porth-officer"
@@ -47,6 +48,21 @@ persona = "data-team"
 agency = "programme-team"
 agreement = "programme-delivery/v1"
 role = "data-analyst"
+system = "programme-desk"
+
+[[console.access]]
+claim = "porth-approver"
+persona = "officer"
+agency = "housing"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "porth-inspector"
+persona = "auditor"
+agency = "housing"
+agreement = "programme-delivery/v1"
+role = "auditor"
 
 [[console.access]]
 claim = "porth-operator"

@@ -73,6 +73,7 @@ fn example(page: &Page) -> String {
         .replace("{alert}", NONE)
         .replace("{incident}", NONE)
         .replace("{recall}", NONE)
+        .replace("{request}", NONE)
         .replace("{version}", "1")
 }
 
