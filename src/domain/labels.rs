@@ -38,6 +38,10 @@ pub const COMMITMENT: &str = "porth/v1/commitment";
 pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
 /// What the log calls a person who signs in to the console.
 pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
+/// What stands for somebody on the pages of one session of the console.
+pub const PAGE_HANDLE: &str = "porth/v1/page-handle";
+/// Whom such a handle stands for, sealed.
+pub const HANDLE_SUBJECT: &str = "porth/v1/handle-subject";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The index tag under which the log entries that rested on a record are found.
@@ -93,7 +97,7 @@ pub const REID_SUBJECT: &str = "porth/v1/reid-subject";
 pub const REID_RECORD: &str = "porth/v1/reid-record";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 42] = [
+pub const ALL: [&str; 44] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -112,6 +116,8 @@ pub const ALL: [&str; 42] = [
     COMMITMENT,
     SHIELD_OPENING,
     CONSOLE_ACCOUNT,
+    PAGE_HANDLE,
+    HANDLE_SUBJECT,
     SUBJECT_INDEX,
     RECORD_INDEX,
     SUBJECT_REPLY,
