@@ -27,7 +27,10 @@ pub(super) const DELIVERY: &str = crate::domain::family::CHANGING_PURPOSE;
 pub(super) fn purpose(policies: &Policies, name: &str, frame: impl Fn() -> Frame) -> Result<PurposeCode, Failed> {
     let found = policies.programme().purposes().iter().find(|purpose| purpose.code.as_str() == name);
     found.map(|purpose| purpose.code.clone()).ok_or_else(|| {
-        Failed::Stopped(Box::new(frame()), "The programme’s file declares no purpose that this page could ask for.".to_owned())
+        Failed::Stopped(
+            Box::new(frame()),
+            "The programme’s file declares no purpose that this page could ask for.".to_owned(),
+        )
     })
 }
 

@@ -99,14 +99,20 @@ pub(super) const fn change(change: Change) -> Meaning {
         Change::StillMet => meaning("Still met", "yellow", "Met then and now."),
         Change::NewSince => meaning("New since", "red", "Met now and not at engagement: it got worse."),
         Change::Stale => meaning("Stale", "yellow", "A delivery is overdue, or what was said is too old."),
-        Change::NotKnown => meaning("Not known", "grey", "Somebody who has to speak says nothing. Silence is no progress."),
+        Change::NotKnown => {
+            meaning("Not known", "grey", "Somebody who has to speak says nothing. Silence is no progress.")
+        }
         Change::WithheldByPolicy => meaning("Withheld by policy", "grey", "No agreement lets the claim hear anybody."),
         Change::NotAssessable => {
             meaning("Cannot be assessed", "purple", "Somebody aged out, or it no longer applies. A person decides.")
         }
-        Change::Moved => meaning("Moved", "purple", "Somebody moved or died, or a record was closed. A person decides."),
+        Change::Moved => {
+            meaning("Moved", "purple", "Somebody moved or died, or a record was closed. A person decides.")
+        }
         Change::Contested => meaning("Disputed", "orange", "The evidence is disputed. A person decides."),
-        Change::NotCovered => meaning("Not covered", "grey", "The criteria in force now have none on it. A person decides."),
+        Change::NotCovered => {
+            meaning("Not covered", "grey", "The criteria in force now have none on it. A person decides.")
+        }
     }
 }
 
@@ -129,7 +135,9 @@ pub(super) const fn verdict(verdict: Verdict) -> Meaning {
 pub(super) fn reason(code: &str) -> &str {
     match code {
         "family-not-known" => "Nobody who was engaged is found in this family now.",
-        "persons-linked-otherwise" => "Records are linked to people otherwise than at engagement: whose progress is it?",
+        "persons-linked-otherwise" => {
+            "Records are linked to people otherwise than at engagement: whose progress is it?"
+        }
         "person-gone" => "Somebody who was there at engagement is not found any more.",
         "record-gone" => "A record that the family had at engagement is gone.",
         "coverage-ended" => "Somebody moved, died, or an agency closed its record since engagement.",

@@ -75,9 +75,10 @@ pub(super) async fn list(
     let frame = || visitor.frame("Families", &page::FAMILIES);
     let policies = console.gateway().current_policies().await?;
     let word = asking::parameter(&uri, "which").unwrap_or_else(|| "all".to_owned());
-    let (word, which, chosen) = *FILTERS.iter().find(|(known, ..)| *known == word).ok_or_else(|| {
-        Failed::Malformed(Box::new(frame()), "The address of this page is not one that it makes.")
-    })?;
+    let (word, which, chosen) = *FILTERS
+        .iter()
+        .find(|(known, ..)| *known == word)
+        .ok_or_else(|| Failed::Malformed(Box::new(frame()), "The address of this page is not one that it makes."))?;
     let after = match asking::parameter(&uri, "after") {
         Some(handle) => Some(asking::family_of(&console, &visitor, &handle, frame).await?.1),
         None => None,
@@ -91,7 +92,8 @@ pub(super) async fn list(
     subjects.extend(found.next_after.map(Subject::Family));
     let handles = console.gateway().page_handles(&visitor.session, &subjects).await?;
     let next = found.next_after.and(handles.last()).map(|last| format!("/families?which={word}&after={last}"));
-    let families: Vec<Line> = found.families.iter().zip(&handles).map(|(family, handle)| line(family, handle)).collect();
+    let families: Vec<Line> =
+        found.families.iter().zip(&handles).map(|(family, handle)| line(family, handle)).collect();
     let mut meanings: Vec<Meaning> = Vec::new();
     for line in &families {
         if !meanings.contains(&line.lead) {
@@ -171,7 +173,9 @@ fn none(which: Which, is_later: bool, goes_on: bool) -> &'static str {
              that have. A match run finds candidates, and numbers are issued from its page."
         }
         Which::NotAttached => "Every family that may be shown is attached.",
-        Which::NotEngaged => "Of every attached family that may be shown, somebody has been seen to work with it since.",
+        Which::NotEngaged => {
+            "Of every attached family that may be shown, somebody has been seen to work with it since."
+        }
         Which::NobodyLeads => "There is no family that may be shown and for which somebody led, and nobody does now.",
     }
 }

@@ -41,7 +41,9 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
             Persona::Auditor => {
                 "No action of a review is overdue, no alert is open, no agreement is overdue, no feed is late."
             }
-            Persona::DataTeam => "No agreement is overdue, suspended, or signed and not in force, and no feed is late.",
+            Persona::DataTeam => {
+                "No match run is under way, no agreement is overdue, suspended, or signed and not in force, and no feed is late."
+            }
             Persona::Operator => "Every check of the gateway is well, and no feed is late.",
         },
         checkpoint,

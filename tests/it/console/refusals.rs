@@ -73,6 +73,9 @@ fn example(page: &Page) -> String {
         .replace("{alert}", NONE)
         .replace("{incident}", NONE)
         .replace("{recall}", NONE)
+        .replace("{family}", NONE)
+        .replace("{run}", NONE)
+        .replace("{table}", "areas")
         .replace("{version}", "1")
 }
 
