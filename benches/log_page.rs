@@ -231,12 +231,8 @@ impl Bare {
     async fn time(&mut self, sql: &'static str) -> Duration {
         let started = Instant::now();
         let found = match self {
-            Self::Sqlite(connection) => {
-                sqlx::query(sql).bind(LINES).fetch_all(connection).await.expect("rows").len()
-            }
-            Self::Postgres(connection) => {
-                sqlx::query(sql).bind(LINES).fetch_all(connection).await.expect("rows").len()
-            }
+            Self::Sqlite(connection) => sqlx::query(sql).bind(LINES).fetch_all(connection).await.expect("rows").len(),
+            Self::Postgres(connection) => sqlx::query(sql).bind(LINES).fetch_all(connection).await.expect("rows").len(),
         };
         let took = started.elapsed();
         assert!(found > 0, "the query finds what the page shows");

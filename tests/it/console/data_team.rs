@@ -236,9 +236,9 @@ async fn a_restricted_family_is_on_no_page_and_its_number_opens_what_an_unknown_
     assert_eq!(without_chance(&body(&a), &hidden), without_chance(&body(&b), &unknown));
     let token = form_token(&console.get("/", Some(&cookie)).await);
     for step in ["number", "attach", "claim"] {
-        let body = format!("form-token={token}&step={step}&reason=test");
+        let form = format!("form-token={token}&step={step}&reason=test");
         let (a, b) =
-            (console.post(&hidden, Some(&cookie), &body).await, console.post(&unknown, Some(&cookie), &body).await);
+            (console.post(&hidden, Some(&cookie), &form).await, console.post(&unknown, Some(&cookie), &form).await);
         assert_eq!((a.status, b.status), (409, 409), "{step}");
         assert_eq!(without_chance(&body(&a), &hidden), without_chance(&body(&b), &unknown), "{step}");
     }
