@@ -69,7 +69,7 @@ await opened(async (page) => {
   await check(page);
   await page.getByRole("link", { name: /^Family / }).first().click();
 
-  await heading(page, /^Family [0-9a-f]{4}-[0-9a-f]{4}$/);
+  await heading(page, /^Family [0-9a-f]{8}$/);
   await page.getByText("A match run found it").waitFor();
   await page.getByText("1 child and 1 adult").waitFor();
   await page.getByText("Silence is not a no").waitFor();

@@ -47,10 +47,10 @@ impl Handle {
         decode_base64url::<16>(text).map(Self)
     }
 
-    /// What a page calls it: enough to tell the lines of a list apart, such as `3f2a-91c0`.
+    /// What a page calls it: enough to tell the lines of a list apart, such as `3f2a91c0`.
     pub fn short(&self) -> String {
         let [a, b, c, d, ..] = self.0;
-        format!("{a:02x}{b:02x}-{c:02x}{d:02x}")
+        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     fn a_handle_is_22_characters_in_an_address_and_short_on_a_page() {
         let handle = Handle([0xab; 16]);
         assert_eq!(Handle::parse(&handle.to_string()), Some(handle));
-        assert_eq!((handle.to_string().len(), handle.short().as_str()), (22, "abab-abab"));
+        assert_eq!((handle.to_string().len(), handle.short().as_str()), (22, "abababab"));
         for bad in ["", "TF-0000-0000-0000-0011", "../etc/passwd", &"A".repeat(23)] {
             assert!(Handle::parse(bad).is_none(), "{bad}");
         }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::Console;
 use super::asking::{self, DELIVERY};
 use super::families::{name, path};
-use super::fields::{CODE_HINT, Form};
+use super::fields::Form;
 use super::form::Posted;
 use super::frame::{Again, Failed, Frame, Shown};
 use super::visitor::Visitor;
@@ -54,8 +54,16 @@ struct IssuedPage {
     frame: Frame,
     run: String,
     number: i64,
-    lines: Vec<(String, Option<(String, String)>, &'static str)>,
+    lines: Vec<Issued>,
     look: String,
+}
+
+/// What became of a candidate.
+struct Issued {
+    candidate: String,
+    told: &'static str,
+    /// Address and name of the family.
+    family: Option<(String, String)>,
 }
 
 /// Shows a page of them. Each look is decided and logged anew.
@@ -110,8 +118,8 @@ pub(super) async fn issue(
     for ((handle, _), Decided { outcome, family }) in picked.iter().zip(&decided.results) {
         let subjects: Vec<Subject> = family.iter().map(|tfid| Subject::Family(*tfid)).collect();
         let family = console.gateway().page_handles(&visitor.session, &subjects).await?;
-        let link = family.first().map(|family| (path(family), name(family)));
-        lines.push((candidate_name(handle), link, told(*outcome)));
+        let family = family.first().map(|family| (path(family), name(family)));
+        lines.push(Issued { candidate: candidate_name(handle), told: told(*outcome), family });
     }
     Ok(Shown(IssuedPage {
         frame: frame(),
@@ -181,7 +189,7 @@ fn issue_form(visitor: &Visitor, run: &str) -> Form {
     Form::new(visitor, format!("{run}/families"), "issue", "Give numbers to those that are picked", "Give numbers")
         .hidden("once", "")
         .hidden("from", "")
-        .text("reason", "Why, or where is it written up?", CODE_HINT)
+        .text("reason", "Why, or where is it written up?", family::REASON_HINT)
 }
 
 fn candidate_name(handle: &Handle) -> String {

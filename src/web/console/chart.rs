@@ -6,6 +6,7 @@
 
 use askama::Template;
 
+use super::frame::capitalised;
 use crate::domain::statistics::table::{Figure, Mark, Table};
 
 /// Where bars begin, and how long the longest is, in the units of the drawing.
@@ -43,7 +44,10 @@ struct Bar {
 enum Length {
     Of(u64),
     Nought,
-    NotShown,
+    /// There is a figure, and it is kept back.
+    Kept,
+    /// There is no figure: nobody may count, or there is no such group.
+    Nothing,
 }
 
 /// The charts of a table: one for each of its columns that is no total, all on one scale.
@@ -52,11 +56,16 @@ pub(super) fn charts(table: &Table) -> Vec<Chart> {
     let columns: Vec<usize> = (0..table.columns.len()).filter(|&column| !is_total(&table.columns[column])).collect();
     let at = |row: usize, column: usize| table.figures.get(row).and_then(|row| row.get(column)).copied();
     let counts = rows.iter().flat_map(|&row| columns.iter().filter_map(move |&column| at(row, column)?.count));
-    let most = counts.max().unwrap_or(0);
+    // Where nothing is shown there is nothing to draw: the table says it all.
+    let Some(most) = counts.max() else { return Vec::new() };
     let is_one = columns.len() == 1;
     let chart = |(number, column): (usize, &usize)| {
         let lines = rows.iter().filter_map(|&row| Some((table.rows[row].as_str(), at(row, *column)?)));
-        let title = if is_one { table.title.clone() } else { format!("{}: {}", table.title, table.columns[*column]) };
+        let title = if is_one {
+            table.title.clone()
+        } else {
+            format!("{}: {}", capitalised(&table.column_title), table.columns[*column])
+        };
         Chart::new(format!("chart-{number}"), title, lines.collect(), most)
     };
     columns.iter().enumerate().map(chart).collect()
@@ -93,7 +102,8 @@ impl Chart {
 
 fn length(figure: &Figure, most: u64) -> Length {
     match figure.count {
-        None => Length::NotShown,
+        None if figure.mark == Some(Mark::Confidential) => Length::Kept,
+        None => Length::Nothing,
         Some(0) => Length::Nought,
         Some(count) => Length::Of(scaled(count, most)),
     }
@@ -111,11 +121,27 @@ fn said_at(figure: &Figure, most: u64) -> u64 {
         + match length(figure, most) {
             Length::Of(length) => length,
             Length::Nought => 4,
-            Length::NotShown => LONGEST,
+            Length::Kept => LONGEST,
+            Length::Nothing => 0,
         }
 }
 
-/// A figure as charts and tables print it.
+/// A figure as a table prints it: what is shown, or the mark and what it means.
+pub(super) fn cell(figure: &Figure) -> Cell {
+    match (figure.count, figure.mark) {
+        (None, Some(mark)) => Cell { shown: mark.as_str().to_owned(), meaning: meaning(mark) },
+        _ => Cell { shown: said(figure), meaning: "" },
+    }
+}
+
+/// A place of a table, with what its mark means for whoever hears the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) shown: String,
+    pub(super) meaning: &'static str,
+}
+
+/// A figure as charts print it.
 pub(super) fn said(figure: &Figure) -> String {
     let count = match (figure.count, figure.mark) {
         (Some(count), _) => thousands(count),
@@ -146,7 +172,7 @@ pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -167,7 +193,7 @@ pub(super) fn finding(table: &Table) -> String {
             let label = if columns.len() == 1 {
                 format!("“{row}”")
             } else {
-                format!("“{row}”, {}", table.columns[column])
+                format!("“{row}” ({}: {})", table.column_title, table.columns[column])
             };
             shown.extend(figure.count.map(|count| (label, count)));
             hidden += usize::from(figure.count.is_none() && figure.mark == Some(Mark::Confidential));
@@ -257,12 +283,25 @@ mod tests {
         let charts = charts(&table);
         let [chart] = &charts[..] else { panic!("one chart: {charts:?}") };
         let lengths: Vec<Length> = chart.bars.iter().map(|bar| bar.length).collect();
-        assert_eq!(lengths, [Length::Of(LONGEST), Length::NotShown, Length::Nought], "and a total is no bar");
+        assert_eq!(lengths, [Length::Of(LONGEST), Length::Kept, Length::Nought], "and a total is no bar");
         let svg = chart.render().expect("it renders");
         assert_eq!(svg.matches("class=\"bar\"").count(), 1, "{svg}");
         assert!(svg.contains("[c] confidential") && svg.contains("crime"), "{svg}");
         let hatched = svg.split("fill=\"url(#chart-0-hatch)\"").count() - 1;
         assert_eq!(hatched, 1, "the line is hatched from end to end: {svg}");
+    }
+
+    #[test]
+    fn where_nothing_is_shown_nothing_is_drawn_and_where_there_is_nothing_no_line_is_hatched() {
+        assert!(charts(&table(&[("school", None), ("crime", None)])).is_empty());
+        let mut table = table(&[("school", Some(6)), ("health", None)]);
+        table.figures[1][0].mark = Some(Mark::Unavailable);
+        let charts = charts(&table);
+        let lengths: Vec<Length> = charts[0].bars.iter().map(|bar| bar.length).collect();
+        assert_eq!(lengths, [Length::Of(LONGEST), Length::Nothing]);
+        assert!(charts[0].render().expect("it renders").contains("[x] not available"));
+        assert_eq!(cell(&table.figures[1][0]), Cell { shown: "[x]".to_owned(), meaning: "not available" });
+        assert!(finding(&table).starts_with("The largest group is"), "nothing is kept back");
     }
 
     #[test]

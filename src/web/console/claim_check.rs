@@ -181,8 +181,8 @@ fn told(reason: &Reason, policies: &Policies, title: impl Fn(&AreaCode) -> Strin
         found.map_or_else(|| code.to_string(), |criterion| criterion.plain.clone())
     });
     match (criterion, &reason.area) {
-        (Some(criterion), _) => format!("{}: {said}", criterion.trim_end_matches('.')),
-        (None, Some(area)) => format!("{}: {said}", title(area)),
+        (Some(criterion), _) => format!("{}: {}", criterion.trim_end_matches('.'), words::lower_first(said)),
+        (None, Some(area)) => format!("{}: {}", title(area), words::lower_first(said)),
         (None, None) => said.to_owned(),
     }
 }

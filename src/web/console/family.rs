@@ -13,7 +13,7 @@ use super::asking::{self, DELIVERY};
 use super::claim_check;
 use super::evidence::{self, Meaning};
 use super::families::{name, path};
-use super::fields::{CODE_HINT, Form};
+use super::fields::Form;
 use super::form::Posted;
 use super::frame::{Again, Failed, Frame, Shown, see_other};
 use super::visitor::Visitor;
@@ -65,9 +65,7 @@ struct AreaLines {
 struct CriterionLine {
     plain: String,
     state: Meaning,
-    grade: &'static str,
-    newest: String,
-    age: String,
+    evidence: Vec<String>,
 }
 
 /// Who works with the family.
@@ -199,6 +197,10 @@ async fn attach(console: &Console, visitor: &Visitor, tfid: Tfid, reason: Reason
     Ok(decided.results.first().map_or(Outcome::Unknown, |result| result.outcome))
 }
 
+/// What is said of the reason of a decision about families.
+pub(super) const REASON_HINT: &str =
+    "It goes into the log as it is: small letters, digits and hyphens, such as match-2026-11. Never anybody's name.";
+
 /// The reason of a decision about families.
 pub(super) fn reason(form: &mut Form) -> Option<ReasonCode> {
     let code = form.code("reason")?;
@@ -218,7 +220,7 @@ fn forms(visitor: &Visitor, handle: &Handle, family: Option<&FamilyAnswer>) -> V
         forms.push(form("attach", "Attach it to the programme", "Its data are validated: attach it").text(
             "reason",
             "What shows that its data were validated?",
-            CODE_HINT,
+            REASON_HINT,
         ));
     }
     forms.push(claim_check::form(form("claim", "Check a claim", "Check")));
@@ -316,20 +318,26 @@ fn seen(
 
 fn criterion(found: &CriterionFinding, policies: &Policies) -> CriterionLine {
     let plain = policies.programme().criteria().iter().find(|criterion| criterion.code == found.criterion);
-    let age = found.age.map_or_else(String::new, |age| {
-        let newest = age.oldest_as_at.map_or_else(|| "nothing has come yet".to_owned(), words::day);
-        if age.is_late { format!("{newest}; a delivery is late") } else { newest }
+    let grade = match found.grade {
+        Some(EvidenceGrade::Professional) => Some("A professional’s judgement"),
+        Some(EvidenceGrade::Hard) => Some("Recorded facts"),
+        None => None,
+    };
+    let newest = found.newest.map_or_else(String::new, |month| format!(", {}", words::month(month)));
+    let mut evidence: Vec<String> = grade.map(|grade| format!("{grade}{newest}")).into_iter().collect();
+    evidence.push(match found.age {
+        None => "No delivery that may be heard".to_owned(),
+        Some(age) => {
+            let as_at = age
+                .oldest_as_at
+                .map_or_else(|| "Nothing has come yet".to_owned(), |day| format!("As at {}", words::day(day)));
+            if age.is_late { format!("{as_at}; a delivery is late") } else { as_at }
+        }
     });
     CriterionLine {
         plain: plain.map_or_else(|| found.criterion.to_string(), |criterion| criterion.plain.clone()),
         state: evidence::state(found.state),
-        grade: match found.grade {
-            Some(EvidenceGrade::Professional) => "a professional’s judgement",
-            Some(EvidenceGrade::Hard) => "recorded facts",
-            None => "",
-        },
-        newest: found.newest.map_or_else(String::new, words::month),
-        age,
+        evidence,
     }
 }
 

@@ -224,7 +224,7 @@ fn stages(report: &RunReport) -> Vec<Stage> {
         Stage {
             name: "The benefits agency",
             plain: "It answers for each address on its list.",
-            state: state(3),
+            state: if place == 5 && counts.answered == 0 { tag("No reply", "grey") } else { state(3) },
             count: count(counts.listed, &format!("listed, {} answered", chart::thousands(counts.answered))),
         },
         Stage {
@@ -233,7 +233,7 @@ fn stages(report: &RunReport) -> Vec<Stage> {
             state: state(4),
             count: count(
                 counts.families,
-                &format!("families of {} people in all records", chart::thousands(counts.persons)),
+                &format!("families; {} people in all records", chart::thousands(counts.persons)),
             ),
         },
         Stage {

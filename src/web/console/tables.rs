@@ -7,7 +7,7 @@ use axum::http::Uri;
 
 use super::Console;
 use super::asking;
-use super::chart::{self, Chart};
+use super::chart::{self, Cell, Chart};
 use super::frame::{Failed, Frame, Shown};
 use super::visitor::Visitor;
 use super::{page, words};
@@ -45,7 +45,7 @@ pub(super) struct TablePage {
     charts: Vec<Chart>,
     row_title: String,
     columns: Vec<String>,
-    rows: Vec<(String, Vec<String>)>,
+    rows: Vec<(String, Vec<Cell>)>,
     rule: String,
     marks: String,
     notes: Vec<String>,
@@ -119,15 +119,19 @@ pub(super) async fn show(
 }
 
 fn drawn(table: &Table, policies: &Policies, frame: Frame) -> TablePage {
-    let row = |(label, figures): (&String, &Vec<_>)| (label.clone(), figures.iter().map(chart::said).collect());
+    let row = |(label, figures): (&String, &Vec<_>)| (label.clone(), figures.iter().map(chart::cell).collect());
     TablePage {
         frame,
         title: table.title.clone(),
         finding: chart::finding(table),
         as_at: words::day(table.as_at),
-        base: table
-            .base
-            .map_or_else(|| "not given".to_owned(), |base| format!("{} {}", chart::said(&base), table.unit.as_str())),
+        base: table.base.map_or_else(
+            || "not given".to_owned(),
+            |base| match base.count {
+                Some(_) => format!("{} {}", chart::said(&base), table.unit.as_str()),
+                None => chart::said(&base),
+            },
+        ),
         is_exact: true,
         path: String::new(),
         charts: chart::charts(table),

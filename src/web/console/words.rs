@@ -139,7 +139,8 @@ fn plain_outcome(outcome: &Outcome) -> String {
     }
 }
 
-fn lower_first(text: &str) -> String {
+/// The text with a small first letter.
+pub(super) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -105,7 +105,7 @@ fn body(reply: &Reply) -> String {
 fn without_chance(page: &str, path: &str) -> String {
     let handle = path.trim_start_matches("/families/");
     let bytes = decode_base64url::<16>(handle).expect("a handle");
-    let short = format!("{:02x}{:02x}-{:02x}{:02x}", bytes[0], bytes[1], bytes[2], bytes[3]);
+    let short = format!("{:02x}{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2], bytes[3]);
     let mut text = page.replace(handle, "HANDLE").replace(&short, "SHORT");
     let ids: Vec<String> = text
         .split("class=\"porth-code\">")
