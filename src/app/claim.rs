@@ -254,7 +254,11 @@ impl Gateway {
     }
 
     /// The engagement that the caller's own agency recorded, with its evidence.
-    async fn engagement_of(&self, caller: &AgencyCaller, id: EventId) -> Result<(Engagement, PastAnswer), ClaimError> {
+    pub(in crate::app) async fn engagement_of(
+        &self,
+        caller: &AgencyCaller,
+        id: EventId,
+    ) -> Result<(Engagement, PastAnswer), ClaimError> {
         let engagement = self.store().engagement(id).await?.ok_or(ClaimError::UnknownEngagement)?;
         if engagement.recipient != caller.agency || engagement.programme != *self.programme() {
             return Err(ClaimError::UnknownEngagement);

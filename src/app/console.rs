@@ -4,6 +4,8 @@
 //! used for a while, at the end of a working day, and when its person leaves. Whatever counts as a
 //! decision needs a fresh proof of who they are.
 
+pub mod handles;
+
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -14,7 +16,7 @@ use crate::crypto::jwt::SignedIn;
 use crate::crypto::random::random_bytes;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{decode_base64url, encode_base64url};
-use crate::store::{SignIn, StoredSession};
+use crate::store::{SignIn, StoreError, StoredSession, Tx};
 
 /// Who lets people in where no provider does: the page on which anybody signs in as anybody.
 pub const DEMONSTRATION: &str = "demonstration";
@@ -46,8 +48,8 @@ pub enum ConsoleError {
     App(#[from] AppError),
 }
 
-impl From<crate::store::StoreError> for ConsoleError {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for ConsoleError {
+    fn from(error: StoreError) -> Self {
         Self::App(error.into())
     }
 }
@@ -123,12 +125,7 @@ impl Gateway {
         let begun = Begun { cookie: Cookie(text()), state: text(), nonce: text(), verifier: text() };
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
-        tx.drop_stale_console(
-            now.plus_seconds(-SIGN_IN_SECONDS),
-            now.plus_seconds(-IDLE_SECONDS),
-            now.plus_seconds(-LONGEST_SECONDS),
-        )
-        .await?;
+        drop_stale(&mut tx, now).await?;
         let sign_in = SignIn {
             state: begun.state.clone(),
             nonce: begun.nonce.clone(),
@@ -248,6 +245,12 @@ impl Gateway {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Removes sign-ins that took too long, and sessions that ended with everything of theirs.
+pub(super) async fn drop_stale(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    let [sign_ins, idle, started] = [SIGN_IN_SECONDS, IDLE_SECONDS, LONGEST_SECONDS].map(|s| now.plus_seconds(-s));
+    tx.drop_stale_console(sign_ins, idle, started).await
 }
 
 /// A path of the console itself; its home for anything that could lead elsewhere.

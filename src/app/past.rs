@@ -71,8 +71,8 @@ pub(super) struct KeptNames {
 }
 
 /// An answer with everything that it was computed from.
-pub(super) struct PastAnswer {
-    pub(super) at: Timestamp,
+pub(in crate::app) struct PastAnswer {
+    pub(in crate::app) at: Timestamp,
     pub(super) body: Enquiry,
     pub(super) programme: Programme,
     set: Contribution,
@@ -83,12 +83,12 @@ pub(super) struct PastAnswer {
 
 impl PastAnswer {
     /// The facts as they were.
-    pub(super) fn facts(&self) -> Facts<'_> {
+    pub(in crate::app) fn facts(&self) -> Facts<'_> {
         Facts::new(&self.programme, &self.deliveries, &self.set, self.at)
     }
 
     /// The persons, where the entry keeps the names of their records.
-    pub(super) fn persons(&self) -> Option<Vec<Person>> {
+    pub(in crate::app) fn persons(&self) -> Option<Vec<Person>> {
         let named = self.records.as_ref()?.iter().zip(&self.evaluated.members);
         Some(named.map(|(records, member)| Person { records: records.clone(), member: member.clone() }).collect())
     }

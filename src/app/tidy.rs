@@ -1,5 +1,6 @@
 //! What nobody needs any more is removed: rows of replaced and failed submissions, old link rows,
-//! used-up assertions, kept replies, screenings whose time is over, and sealed keys that nobody fetched.
+//! used-up assertions, kept replies, screenings whose time is over, sealed keys that nobody fetched, and sessions of
+//! the console that ended.
 
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,7 @@ impl Gateway {
         tidied.screenings = tx.forget_screenings(now).await?;
         tx.forget_family_requests(now).await?;
         tx.forget_uploads().await?;
+        super::console::drop_stale(&mut tx, now).await?;
         tx.forget_retirements(self.programme()).await?;
         let has_lapsed = self.lapse_grants(&mut tx, now).await?;
         tx.commit().await?;

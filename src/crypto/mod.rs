@@ -7,6 +7,7 @@
 //! |---|---|
 //! | agencies and their key custodians | [`token`], [`clk`], [`mod@reference`] |
 //! | the gateway | [`blind`], [`pseudonym`], [`tag`], [`field`], [`keyring`] |
+//! | a session of the console and its browser, together | [`handle`] |
 //! | the data team, shield officers | [`seal`] (private half) |
 //! | everybody, their own | [`sign`], [`jwt`], [`certs`] |
 
@@ -17,6 +18,7 @@ pub mod blind;
 pub mod certs;
 pub mod clk;
 pub mod field;
+pub mod handle;
 pub mod jwt;
 pub mod kek;
 pub mod keyring;

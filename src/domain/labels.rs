@@ -40,6 +40,10 @@ pub const SHIELD_OPENING: &str = "porth/v1/shield-opening";
 pub const CONSOLE_ACCOUNT: &str = "porth/v1/console-account";
 /// What stands in a request to learn who somebody is for a person, or a piece of work, of the console.
 pub const CONSOLE_REFERENCE: &str = "porth/v1/console-reference";
+/// What stands for somebody on the pages of one session of the console.
+pub const PAGE_HANDLE: &str = "porth/v1/page-handle";
+/// Whom such a handle stands for, sealed.
+pub const HANDLE_SUBJECT: &str = "porth/v1/handle-subject";
 /// The index tag under which a person's log entries are found.
 pub const SUBJECT_INDEX: &str = "porth/v1/subject-index";
 /// The index tag under which the log entries that rested on a record are found.
@@ -97,7 +101,7 @@ pub const REID_CARD: &str = "porth/v1/reid-card";
 pub const REID_RECORD: &str = "porth/v1/reid-record";
 
 /// All of them, for the test below and for the documentation.
-pub const ALL: [&str; 44] = [
+pub const ALL: [&str; 46] = [
     PROGRAMME,
     TOKEN_KEY,
     TOKEN,
@@ -117,6 +121,8 @@ pub const ALL: [&str; 44] = [
     SHIELD_OPENING,
     CONSOLE_ACCOUNT,
     CONSOLE_REFERENCE,
+    PAGE_HANDLE,
+    HANDLE_SUBJECT,
     SUBJECT_INDEX,
     RECORD_INDEX,
     SUBJECT_REPLY,

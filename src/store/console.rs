@@ -21,6 +21,9 @@ statements! {
     PROVED = "UPDATE console_session SET authenticated_at = $3 WHERE cookie = $1 AND account = $2";
     DROP_SESSION = "DELETE FROM console_session WHERE cookie = $1";
     DROP_SESSIONS = "DELETE FROM console_session WHERE seen_at < $1 OR started_at < $2";
+    ADD_HANDLE = "INSERT INTO console_handle (session, handle, sealed) VALUES ($1, $2, $3)
+                  ON CONFLICT (session, handle) DO NOTHING";
+    HANDLE = "SELECT sealed FROM console_handle WHERE session = $1 AND handle = $2";
 }
 
 /// A sign-in under way.
@@ -65,6 +68,11 @@ impl Store {
     /// The session of a cookie, by its hash.
     pub async fn console_session(&self, cookie: &[u8; 32]) -> Result<Option<StoredSession>, StoreError> {
         self.fetch_optional(SESSION, values![cookie]).await?.as_ref().map(read_session).transpose()
+    }
+
+    /// Whom a handle of a session stands for, as sealed.
+    pub async fn console_handle(&self, session: &[u8; 32], handle: &[u8; 16]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.fetch_optional(HANDLE, values![session, handle]).await?.map(|row| row.bytes(0)).transpose()
     }
 }
 
@@ -131,7 +139,17 @@ impl Tx {
         Ok(self.execute(PROVED, values![cookie, account, now.as_micros()]).await? == 1)
     }
 
-    /// Ends a session. Returns whether there was one.
+    /// Keeps whom a handle of a session stands for; a handle that there is stays as it is.
+    pub async fn add_console_handle(
+        &mut self,
+        session: &[u8; 32],
+        handle: &[u8; 16],
+        sealed: &[u8],
+    ) -> Result<(), StoreError> {
+        self.execute(ADD_HANDLE, values![session, handle, sealed]).await.map(drop)
+    }
+
+    /// Ends a session, and its handles with it. Returns whether there was one.
     pub async fn end_console_session(&mut self, cookie: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.execute(DROP_SESSION, values![cookie]).await? == 1)
     }

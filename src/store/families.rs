@@ -37,6 +37,8 @@ pub(super) static FAMILIES_OF: ListStatement = ListStatement::new(
 statements! {
     FAMILY = "SELECT tfid, route, issued_at, attached_at, merged_into, revision FROM family
               WHERE tfid = $1 AND programme = $2";
+    STANDING = "SELECT tfid, route, issued_at, attached_at, merged_into, revision FROM family
+                WHERE programme = $1 AND tfid > $2 AND merged_into = '' ORDER BY tfid LIMIT $3";
     RECORDS = "SELECT agency, feed, reference FROM family_record WHERE family = $1 AND left_at = 0
                ORDER BY agency, feed, reference";
     HISTORY = "SELECT at, kind, other FROM family_event WHERE family = $1 ORDER BY n";
@@ -131,6 +133,17 @@ impl Store {
     pub async fn family(&self, programme: &ProgrammeCode, tfid: &Tfid) -> Result<Option<StoredFamily>, StoreError> {
         let row = self.fetch_optional(FAMILY, values![stored(tfid), programme.as_str()]).await?;
         row.as_ref().map(read_family).transpose()
+    }
+
+    /// Families that stand by themselves, by their numbers, after one.
+    pub async fn families_after(
+        &self,
+        programme: &ProgrammeCode,
+        after: Option<&Tfid>,
+        limit: i64,
+    ) -> Result<Vec<StoredFamily>, StoreError> {
+        let after = after.map_or("", stored);
+        self.fetch_all(STANDING, values![programme.as_str(), after, limit]).await?.iter().map(read_family).collect()
     }
 
     /// The records that belong to a family now.

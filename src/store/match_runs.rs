@@ -45,6 +45,7 @@ statements! {
         " AND (link.component, link.record) > ($4, $5) ORDER BY link.component, link.record LIMIT $6"
     );
     BY_ID = select!("programme = $1 AND id = $2");
+    NEWEST_OF = select!("programme = $1 AND begun_by = $2 ORDER BY number DESC LIMIT $3");
     BY_TAG = select!("programme = $1 AND idempotency_tag = $2");
     CLOSED_BEFORE = select!("programme = $1 AND number < $2 AND state = 'closed' ORDER BY number DESC LIMIT 1");
     LAST_NUMBER = "SELECT COALESCE(MAX(number), 0) FROM match_run WHERE programme = $1";
@@ -284,6 +285,17 @@ impl Store {
     pub async fn match_run(&self, programme: &ProgrammeCode, id: MatchRunId) -> Result<Option<StoredRun>, StoreError> {
         let row = self.fetch_optional(BY_ID, values![programme.as_str(), id.as_bytes()]).await?;
         row.as_ref().map(read_run).transpose()
+    }
+
+    /// An agency's runs, the newest first.
+    pub async fn match_runs_of(
+        &self,
+        programme: &ProgrammeCode,
+        agency: &AgencyCode,
+        limit: i64,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let rows = self.fetch_all(NEWEST_OF, values![programme.as_str(), agency.as_str(), limit]).await?;
+        rows.iter().map(read_run).collect()
     }
 
     /// The last closed run before a number.

@@ -62,6 +62,7 @@ const STEPS: &[Step] = &[
     step!(28, "erasures", "0028_erasures"),
     step!(29, "marks by decision", "0029_marks_by_decision"),
     step!(30, "accounts", "0030_accounts"),
+    step!(31, "console handles", "0031_console_handles"),
 ];
 
 /// The schema version that this binary was built for.

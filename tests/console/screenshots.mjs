@@ -35,6 +35,26 @@ await opened(async (page) => {
   await page.locator("#decide").scrollIntoViewIfNeeded();
   await page.locator("#decide").evaluate((form) => form.scrollIntoView());
   await picture(page, "review");
+  await enter(page, "data-team");
+  await page.goto(`${address}/tables/areas`);
+  await picture(page, "table");
+  await page.goto(`${address}/match-runs`);
+  await page.getByRole("button", { name: "Begin a match run" }).click();
+  while (await page.getByRole("button", { name: "Go on with the snapshot" }).count() > 0) {
+    await page.getByRole("button", { name: "Go on with the snapshot" }).click();
+    await page.getByRole("alert").waitFor();
+  }
+  await page.getByRole("button", { name: /^Find / }).click();
+  await page.getByText("It is closed, and nothing in it changes any more.").waitFor();
+  await picture(page, "match-run");
+  await page.getByRole("link", { name: "Read its candidate families" }).click();
+  await page.getByRole("checkbox").first().check();
+  await page.getByLabel("Why, or where is it written up?").fill("match-2026-11");
+  await page.getByRole("button", { name: "Give numbers" }).click();
+  await page.getByRole("link", { name: /^Family / }).first().click();
+  await picture(page, "family");
+  await page.goto(`${address}/families`);
+  await picture(page, "families");
   await enter(page, "operator");
   await page.goto(`${address}/health`);
   await picture(page, "health");

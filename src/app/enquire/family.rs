@@ -60,6 +60,7 @@ pub(in crate::app) struct FamilyPerson {
 }
 
 /// What a look found.
+#[derive(Default)]
 pub(in crate::app) struct FoundFamily {
     pub(in crate::app) people: Vec<FamilyPerson>,
     /// Records of others that a shield kept out: for the sealed opening alone.
@@ -72,6 +73,16 @@ impl FoundFamily {
     /// What is said of the people.
     pub(in crate::app) fn members(&self) -> Vec<Member> {
         self.people.iter().map(|person| person.member.clone()).collect()
+    }
+
+    /// Takes in what a look at another family found, so that one entry tells of both. Of a family of which
+    /// nothing is told, only what a shield kept out is taken in.
+    pub(in crate::app) fn absorb(&mut self, other: Self, is_told: bool) {
+        self.hidden += other.hidden;
+        if is_told {
+            self.people.extend(other.people);
+            self.tokens.extend(other.tokens);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! | file | journey |
 //! |---|---|
 //! | [`lookup`] | the programme team looks a family up by its number |
+//! | [`list`] | it reads which families there are and who works with them, page by page |
+//! | [`claim`] | it checks how far a claim for a family would be carried, without making one |
 //! | [`decide`] | it issues numbers, attaches, adds to, merges and splits families |
 //! | [`issue`] | candidate families get their numbers |
 //! | [`lead`] | it notes who leads, and who no longer does |
@@ -17,10 +19,12 @@
 //! as a number that was never issued.
 
 pub mod change;
+pub mod claim;
 pub mod decide;
 pub mod engagement;
 pub mod issue;
 pub mod lead;
+pub mod list;
 pub mod lookup;
 pub mod request;
 pub(super) mod subject;

@@ -267,6 +267,19 @@ impl Gateway {
         self.report(&run).await
     }
 
+    /// The caller's runs, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`MatchRunError`] from the database.
+    pub async fn own_match_runs(&self, caller: &AgencyCaller, limit: i64) -> Result<Vec<RunReport>, MatchRunError> {
+        let mut reports = Vec::new();
+        for run in self.store().match_runs_of(self.programme(), &caller.agency, limit).await? {
+            reports.push(self.report(&run).await?);
+        }
+        Ok(reports)
+    }
+
     async fn own_run(&self, caller: &AgencyCaller, id: MatchRunId) -> Result<StoredRun, MatchRunError> {
         let run = self.store().match_run(self.programme(), id).await?;
         run.filter(|run| run.begun_by == caller.agency).ok_or(MatchRunError::Unknown)

@@ -52,6 +52,11 @@ impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+
+    /// What follows a beginning in the names of fields that have it: the boxes of a list that were ticked.
+    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(move |name| name.strip_prefix(beginning))
+    }
 }
 
 /// Reads a form that comes from a page of this console.

@@ -248,7 +248,7 @@ impl IntoResponse for Failed {
                 StatusCode::TOO_MANY_REQUESTS,
                 *frame,
                 "You have looked as often as the agreement allows in a day",
-                "The agreement sets how many looks at the log one account has in a day. The refusal is in the log.",
+                "The agreement sets how many looks there are in a day. The refusal is in the log.",
                 Vec::new(),
                 "Go on tomorrow. If the number does not fit the work, the agreement's owner can tell what would have to change.",
             ),

@@ -42,7 +42,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
                 "No action of a review is overdue, no alert is open, no agreement is overdue, no feed is late."
             }
             Persona::DataTeam => {
-                "No identity waits to be collected, no agreement is overdue, suspended, or signed and not in force, and no feed is late."
+                "No identity waits to be collected, no match run is under way, no agreement is overdue, suspended, or signed and not in force, and no feed is late."
             }
             Persona::Operator => "Every check of the gateway is well, and no feed is late.",
         },

@@ -9,7 +9,9 @@
 //! | [`form`] | forms as they are posted: the session's form token, the same site, a limit |
 //! | [`fields`] | forms as they are shown: fields, what was typed, what was wrong |
 //! | [`guard`] | the headers that keep a page to itself |
-//! | [`words`], [`plain`] | entries and states in plain words |
+//! | [`words`], [`plain`], [`evidence`] | entries and states in plain words |
+//! | [`asking`] | on what terms the data team's pages ask, and how a refusal is told |
+//! | [`chart`] | bar charts of counts |
 //! | [`deciding`] | who might contribute what to a disclosure, and why |
 //! | [`waits`] | what waits for whoever is signed in |
 //! | every other file | a page, or a list and its items |
@@ -20,9 +22,16 @@
 mod agreement;
 mod agreements;
 mod alerts;
+mod asking;
+mod candidates;
+mod chart;
+mod claim_check;
 mod deciding;
 mod draw;
 mod entry;
+mod evidence;
+mod families;
+mod family;
 mod feeds;
 mod fields;
 pub mod form;
@@ -33,8 +42,11 @@ mod home;
 mod incident;
 mod incidents;
 mod log;
+mod match_run;
+mod match_runs;
 pub mod page;
 mod plain;
+mod possible_matches;
 pub mod provider;
 mod recalls;
 mod reid;
@@ -50,6 +62,7 @@ mod rights;
 mod sample;
 mod sign_in;
 mod statement;
+mod tables;
 mod visitor;
 mod waits;
 mod words;
@@ -139,6 +152,14 @@ pub fn router(console: Console) -> Router {
         (&page::REID_ASK, get(reid_ask::show).post(reid_ask::ask)),
         (&page::REID_KEY, get(reid_key::show).post(reid_key::step)),
         (&page::REIDENTIFICATION, get(reid::show).post(reid::step)),
+        (&page::FAMILIES, get(families::list).post(families::open)),
+        (&page::FAMILY, get(family::show).post(family::step)),
+        (&page::TABLES, get(tables::list)),
+        (&page::TABLE, get(tables::show)),
+        (&page::MATCH_RUNS, get(match_runs::list).post(match_runs::begin)),
+        (&page::MATCH_RUN, get(match_run::show).post(match_run::step)),
+        (&page::CANDIDATES, get(candidates::show).post(candidates::issue)),
+        (&page::POSSIBLE_MATCHES, get(possible_matches::show)),
         (&page::AGREEMENTS, get(agreements::list)),
         (&page::AGREEMENT, get(agreement::show).post(agreement::step)),
         (&page::FEEDS, get(feeds::show)),

@@ -19,6 +19,7 @@ use Persona::{Auditor, DataTeam, Officer, Operator};
 
 const EVERYBODY: &[Persona] = &[Officer, DataTeam, Auditor, Operator];
 const OFFICER: &[Persona] = &[Officer];
+const DATA_TEAM: &[Persona] = &[DataTeam];
 const OVERSIGHT: &[Persona] = &[Officer, Auditor];
 const NOBODY: &[Persona] = &[];
 
@@ -72,6 +73,22 @@ pub const REID_KEY: Page = page("/reidentifications/key", OFFICER, OFFICER);
 /// One such request.
 pub const REIDENTIFICATION: Page =
     page("/reidentifications/{request}", &[Officer, DataTeam, Auditor], &[Officer, DataTeam]);
+/// The programme's families.
+pub const FAMILIES: Page = in_menu("Families", page("/families", DATA_TEAM, DATA_TEAM));
+/// One family.
+pub const FAMILY: Page = page("/families/{family}", DATA_TEAM, DATA_TEAM);
+/// The programme's tables.
+pub const TABLES: Page = in_menu("Tables", page("/tables", DATA_TEAM, NOBODY));
+/// One table.
+pub const TABLE: Page = page("/tables/{table}", DATA_TEAM, NOBODY);
+/// The match runs.
+pub const MATCH_RUNS: Page = in_menu("Match runs", page("/match-runs", DATA_TEAM, DATA_TEAM));
+/// One match run.
+pub const MATCH_RUN: Page = page("/match-runs/{run}", DATA_TEAM, DATA_TEAM);
+/// Its candidate families.
+pub const CANDIDATES: Page = page("/match-runs/{run}/families", DATA_TEAM, DATA_TEAM);
+/// Records that may be one person.
+pub const POSSIBLE_MATCHES: Page = in_menu("Possible matches", page("/possible-matches", DATA_TEAM, NOBODY));
 /// The agreements.
 pub const AGREEMENTS: Page = in_menu("Agreements", page("/agreements", &[Officer, DataTeam, Auditor], NOBODY));
 /// One agreement.
@@ -105,6 +122,14 @@ pub const ALL: &[&Page] = &[
     &REID_ASK,
     &REID_KEY,
     &REIDENTIFICATION,
+    &FAMILIES,
+    &FAMILY,
+    &TABLES,
+    &TABLE,
+    &MATCH_RUNS,
+    &MATCH_RUN,
+    &CANDIDATES,
+    &POSSIBLE_MATCHES,
     &AGREEMENTS,
     &AGREEMENT,
     &FEEDS,

@@ -3,7 +3,7 @@
 use super::Console;
 use super::frame::Failed;
 use super::visitor::Visitor;
-use super::{agreements, feeds, health, incidents, plain, reids, words};
+use super::{agreements, feeds, health, incidents, match_runs, plain, reids, words};
 use crate::app::doctor::Health;
 use crate::app::error::AppError;
 use crate::app::policies::Policies;
@@ -11,7 +11,7 @@ use crate::config::Persona;
 use crate::domain::agreement::AgreementStatus;
 use crate::domain::review::state::State as ReviewState;
 use crate::domain::time::Timestamp;
-use crate::store::{RecallState, ReviewsWanted};
+use crate::store::{RecallState, ReviewsWanted, RunState};
 
 /// Reviews that are counted; more are told as "at least so many".
 const MOST: i64 = 500;
@@ -56,6 +56,7 @@ pub(super) async fn of(console: &Console, visitor: &Visitor, policies: &Policies
         }
         Persona::DataTeam => {
             waits.extend(identities(console, visitor).await?);
+            waits.extend(runs(console, visitor).await?);
             waits.extend(standing(policies, now));
         }
         Persona::Operator => waits.extend(troubles(console).await),
@@ -175,6 +176,17 @@ fn standing(policies: &Policies, now: Timestamp) -> Vec<Waiting> {
         Some(Waiting::new(text, path))
     });
     told.collect()
+}
+
+/// Match runs that somebody has to take further.
+async fn runs(console: &Console, visitor: &Visitor) -> Result<Vec<Waiting>, Failed> {
+    let reports = match_runs::own(console, visitor).await?;
+    let open = reports.iter().filter(|report| matches!(report.state, RunState::Snapshot | RunState::Listed));
+    let told = open.map(|report| {
+        let said = match_runs::state(report).said.to_lowercase();
+        Waiting::new(format!("Match run {}: {said}", report.number), match_runs::path(report))
+    });
+    Ok(told.collect())
 }
 
 async fn recalls(console: &Console) -> Result<Option<Waiting>, Failed> {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::app::policies::Policies;
 use crate::domain::agreement::{AgreementStatus, AnswerMode};
 use crate::domain::ids::AgencyCode;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Month, Timestamp};
 use crate::tlog::entry::{AgreementState, Body, Contribution, Decision, Entry, Outcome};
 
 /// A moment as people in the United Kingdom read it: "20 September 2026 at 11:15".
@@ -18,6 +18,11 @@ pub(super) fn moment(at: Timestamp) -> String {
 /// A day: "20 September 2026".
 pub(super) fn day(day: jiff::civil::Date) -> String {
     day.strftime("%-d %B %Y").to_string()
+}
+
+/// A month: "September 2026".
+pub(super) fn month(month: Month) -> String {
+    month.first_day().strftime("%B %Y").to_string()
 }
 
 /// What an agency is called.
@@ -134,7 +139,8 @@ fn plain_outcome(outcome: &Outcome) -> String {
     }
 }
 
-fn lower_first(text: &str) -> String {
+/// The text with a small first letter.
+pub(super) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -1,5 +1,6 @@
 //! The console: pages in a real browser, signed in at an independent provider, and what it refuses.
 
+mod data_team;
 mod forms;
 mod pages;
 mod refusals;

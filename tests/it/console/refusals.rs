@@ -74,6 +74,9 @@ fn example(page: &Page) -> String {
         .replace("{incident}", NONE)
         .replace("{recall}", NONE)
         .replace("{request}", NONE)
+        .replace("{family}", NONE)
+        .replace("{run}", NONE)
+        .replace("{table}", "areas")
         .replace("{version}", "1")
 }
 

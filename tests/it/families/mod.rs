@@ -2,6 +2,7 @@
 //! against it.
 
 mod attacks;
+mod listed;
 mod numbers;
 mod wire;
 mod work;

@@ -3,11 +3,13 @@
 use porth::app::caller::AgencyCaller;
 use porth::app::claim::{ClaimError, Claimed, NewClaimCheck, NewEngagement};
 use porth::app::enquire::{EnquiryError, Question};
+use porth::app::families::claim::{FamilyClaim, FamilyClaimed};
 use porth::app::signers::KeyVerifier;
 use porth::crypto::random::SystemRandom;
 use porth::crypto::sign::SigningKey;
-use porth::domain::claim::Route;
+use porth::domain::claim::{Route, Verdict};
 use porth::domain::programme::Relationship;
+use porth::domain::tfid::Tfid;
 use porth::tlog::checkpoint::Checkpoint;
 use porth::tlog::merkle::leaf_hash;
 use porth::tlog::note::NoteVerifier;
@@ -17,7 +19,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::database::Backend;
-use crate::support::programme::{Ask, ORIGIN, TestProgramme};
+use crate::support::programme::{Ask, ORIGIN, TestProgramme, opaque};
 
 const CHILD: &[(&str, &str)] = &[("nhs", "9990000018"), ("k3", "child")];
 const MOTHER: &[(&str, &str)] = &[("nhs", "9990000026"), ("k3", "mother")];
@@ -327,4 +329,68 @@ async fn a_check_tells_nothing_of_people_who_are_shielded_since_or_of_another_fa
     let rows = [programme.row(1, CHILD, shielded.clone()), programme.row(2, MOTHER, shielded)];
     programme.deliver("housing", "tenancies", "early-help-core/v1", &rows).await;
     assert_eq!(with_tokens(MOTHER, "check-key-shield-2").await, unknown);
+}
+
+/// The family's number, as the programme team issues it.
+async fn issued(programme: &TestProgramme) -> Tfid {
+    let record = |agency: &str, feed: &str, number| json!({ "agency": agency, "feed": feed, "ref": opaque(number) });
+    let candidate = [record("education", "attendance", 1), record("housing", "tenancies", 2)];
+    let decision = json!({
+        "terms": terms(programme, "programme-delivery"), "mode": "count", "reason": "test",
+        "decision": { "kind": "issue", "route": "data_match", "candidates": [candidate] },
+    });
+    let decision = serde_json::from_value(decision).expect("a decision");
+    let decided = programme.gateway.decide_family(&team(), &decision, "issue-key-00000001").await.expect("permitted");
+    decided.results[0].family.expect("a number")
+}
+
+fn terms(programme: &TestProgramme, purpose: &str) -> Value {
+    json!({
+        "programme": programme.code, "agreement": CLAIM.agreement, "purpose": purpose, "relationship": "screening",
+        "role": CLAIM.role, "case": opaque(7), "user": opaque(8),
+    })
+}
+
+async fn look_at(programme: &TestProgramme, tfid: Tfid, engagement: &Claimed) -> Result<FamilyClaimed, ClaimError> {
+    let terms = serde_json::from_value(terms(programme, CLAIM.purpose)).expect("terms");
+    let claim = FamilyClaim { terms, tfid, engagement: engagement.disclosure, route: Route::Outcomes };
+    programme.gateway.check_family_claim(&team(), &claim).await
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_claim_looked_at_by_the_family_s_number_comes_to_what_a_claim_check_comes_to(#[case] backend: Backend) {
+    let programme = TestProgramme::start(backend).await;
+    deliver_all(&programme, &["E1", "H2", "W1"]).await;
+    let engagement = engage(&programme).await;
+    let tfid = issued(&programme).await;
+
+    let early = look_at(&programme, tfid, &engagement).await.expect("permitted");
+    let codes_of = |looked: &FamilyClaimed| -> Vec<String> {
+        looked.check.reasons.iter().map(|reason| reason.code.clone()).collect()
+    };
+    assert_eq!((early.check.verdict, codes_of(&early)), (Verdict::NotReady, vec!["still-met".to_owned(); 3]));
+    assert_eq!(early.engaged_on, programme.today().await);
+    deliver_all(&programme, &[]).await;
+    let checked = check(&programme, &engagement, "check-key-number-1").await.found;
+    let looked = look_at(&programme, tfid, &engagement).await.expect("permitted");
+    assert_eq!((looked.check.verdict, &checked["verdict"]), (Verdict::Ready, &json!("ready")));
+    assert_eq!(json!(looked.check.areas), checked["areas"]);
+
+    // A number that nobody has, and one of a family that was not engaged, come to one finding.
+    let nobody: Tfid = "TF-0000-0000-0000-0011".parse().expect("well-formed");
+    let unknown = look_at(&programme, nobody, &engagement).await.expect("permitted");
+    assert!(codes_of(&unknown).contains(&"family-not-known".to_owned()), "{:?}", unknown.check);
+    assert_eq!((unknown.check.people.len(), unknown.check.pairs.len()), (0, 0));
+    let counts = programme.gateway.store().event_counts().await.expect("counts");
+    let looks: i64 = counts.iter().filter(|(kind, ..)| kind == "family.disclosure").map(|count| count.2).sum();
+    assert_eq!(looks, 4, "one for the number, and one for each look at the claim");
+
+    let other = AgencyCaller { agency: "education".parse().expect("a code"), client: "desk".to_owned() };
+    let terms = serde_json::from_value(terms(&programme, CLAIM.purpose)).expect("terms");
+    let claim = FamilyClaim { terms, tfid, engagement: engagement.disclosure, route: Route::Outcomes };
+    let refused = programme.gateway.check_family_claim(&other, &claim).await;
+    assert!(matches!(refused, Err(ClaimError::Enquiry(EnquiryError::NotPermitted { .. }))), "{refused:?}");
 }
