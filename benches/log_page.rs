@@ -180,7 +180,7 @@ fn event(like: &Entry, outcome: Option<String>, at: Timestamp, random: &SystemRa
         agreement: None,
         purpose: None,
         outcome,
-        leaf_hash: leaf_hash(&body),
+        leaf_hash: *leaf_hash(&body).as_bytes(),
         body,
         openings: Vec::new(),
         tags: Vec::new(),

@@ -15,7 +15,7 @@ use super::evidence::{self, Meaning};
 use super::families::{name, path};
 use super::fields::Form;
 use super::form::Posted;
-use super::frame::{Again, Failed, Frame, Shown, see_other};
+use super::frame::{Again, Failed, Frame, Shown, capitalised, see_other};
 use super::visitor::Visitor;
 use super::{page, words};
 use crate::app::console::handles::{Handle, Subject};
@@ -65,7 +65,7 @@ struct AreaLines {
 struct CriterionLine {
     plain: String,
     state: Meaning,
-    evidence: Vec<String>,
+    evidence: String,
 }
 
 /// Who works with the family.
@@ -319,25 +319,25 @@ fn seen(
 fn criterion(found: &CriterionFinding, policies: &Policies) -> CriterionLine {
     let plain = policies.programme().criteria().iter().find(|criterion| criterion.code == found.criterion);
     let grade = match found.grade {
-        Some(EvidenceGrade::Professional) => Some("A professional’s judgement"),
-        Some(EvidenceGrade::Hard) => Some("Recorded facts"),
+        Some(EvidenceGrade::Professional) => Some("a professional’s judgement"),
+        Some(EvidenceGrade::Hard) => Some("recorded facts"),
         None => None,
     };
     let newest = found.newest.map_or_else(String::new, |month| format!(", {}", words::month(month)));
     let mut evidence: Vec<String> = grade.map(|grade| format!("{grade}{newest}")).into_iter().collect();
     evidence.push(match found.age {
-        None => "No delivery that may be heard".to_owned(),
+        None => "no delivery that may be heard".to_owned(),
         Some(age) => {
             let as_at = age
                 .oldest_as_at
-                .map_or_else(|| "Nothing has come yet".to_owned(), |day| format!("As at {}", words::day(day)));
+                .map_or_else(|| "nothing has come yet".to_owned(), |day| format!("as at {}", words::day(day)));
             if age.is_late { format!("{as_at}; a delivery is late") } else { as_at }
         }
     });
     CriterionLine {
         plain: plain.map_or_else(|| found.criterion.to_string(), |criterion| criterion.plain.clone()),
         state: evidence::state(found.state),
-        evidence,
+        evidence: capitalised(&evidence.join("; ")),
     }
 }
 
