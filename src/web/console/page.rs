@@ -71,7 +71,7 @@ pub const FEEDS: Page = in_menu("Feeds", page("/feeds", EVERYBODY, NOBODY));
 /// How the gateway is.
 pub const HEALTH: Page = in_menu("Health", page("/health", &[Operator], NOBODY));
 /// The end of the session. It shows nothing, so it is not among [`ALL`].
-const SIGN_OUT: Page = page("/sign-out", NOBODY, EVERYBODY);
+pub const SIGN_OUT: Page = page("/sign-out", NOBODY, EVERYBODY);
 
 /// Every page behind a sign-in, in the order of the menu.
 pub const ALL: &[&Page] = &[
@@ -95,6 +95,19 @@ pub const ALL: &[&Page] = &[
     &AGREEMENT,
     &FEEDS,
     &HEALTH,
+];
+
+/// What anybody may ask for, signed in or not: the sign-in itself, the statement, and what pages load.
+pub const OPEN: &[&str] = &[
+    "/sign-in",
+    "/sign-in/begin",
+    "/sign-in/back",
+    "/sign-in/demonstration",
+    "/signed-out",
+    "/accessibility",
+    "/assets/console.css",
+    "/assets/icon.svg",
+    "/assets/console.js",
 ];
 
 impl Page {
