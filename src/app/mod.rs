@@ -30,6 +30,7 @@
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
 //! | [`trust_file`] | what an auditor has to trust: the log's name and public keys |
+//! | [`log_state`] | where the log stands: its newest checkpoint, and who cosigned |
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`console`] | people sign in to the console, and work in sessions |
 //! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
@@ -82,6 +83,7 @@ mod likeness;
 pub mod load_policy;
 pub mod log_access;
 pub mod log_index;
+pub mod log_state;
 pub mod match_run;
 pub mod not_to_share;
 pub mod notices;

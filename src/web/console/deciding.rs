@@ -129,7 +129,7 @@ fn named<'a>(code: Option<&'a Code>, policies: &'a Policies) -> Option<(&'a Agre
 }
 
 /// What an item is called.
-fn item(code: &str, policies: &Policies) -> String {
+pub(super) fn item(code: &str, policies: &Policies) -> String {
     let area = policies.programme().areas().iter().find(|area| area.code.as_str() == code);
     match (area, code) {
         (Some(area), _) => lower_first(&area.plain),

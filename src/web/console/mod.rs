@@ -20,9 +20,12 @@
 mod agreement;
 mod agreements;
 mod alerts;
+mod archive;
 mod deciding;
+mod differences;
 mod draw;
 mod entry;
+mod export;
 mod feeds;
 mod fields;
 pub mod form;
@@ -33,6 +36,8 @@ mod home;
 mod incident;
 mod incidents;
 mod log;
+mod matrix;
+mod new_recall;
 pub mod page;
 mod plain;
 pub mod provider;
@@ -43,12 +48,14 @@ mod rights;
 mod sample;
 mod sign_in;
 mod statement;
+mod verify;
 mod visitor;
 mod waits;
 mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::handler::Handler;
@@ -64,6 +71,9 @@ use crate::app::gateway::Gateway;
 use crate::app::trust_file::TrustFile;
 use crate::config::{AccessConfig, ConsoleConfig};
 use crate::web::limits::RequestLimits;
+
+/// How long an export may take.
+const EXPORT_TIME: Duration = Duration::from_mins(15);
 
 /// The console of one gateway. Cheap to clone.
 #[derive(Clone)]
@@ -134,7 +144,9 @@ pub fn router(console: Console) -> Router {
     let router = pages.chain(open()).fold(Router::new(), |router, (path, handler)| router.route(path, handler));
     let router = router.with_state(console.clone());
     let router = router.fallback(move || sign_in::no_page(console.clone()));
-    crate::web::grounded_pages(router, RequestLimits::default()).layer(from_fn(guard::keep_to_itself))
+    // An export waits until its own entry is under a signed checkpoint, and reads all of the log.
+    let limits = RequestLimits { by_route: vec![(page::EXPORT.path, EXPORT_TIME)], ..RequestLimits::default() };
+    crate::web::grounded_pages(router, limits).layer(from_fn(guard::keep_to_itself))
 }
 
 /// What is behind a sign-in. Every handler names a visitor, or takes what one posted.
@@ -143,6 +155,7 @@ fn pages() -> Vec<(&'static Page, MethodRouter<Console>)> {
         (&page::HOME, get(home::show)),
         (&page::LOG, get(log::show)),
         (&page::ENTRY, get(entry::show)),
+        (&page::EXPORT, get(export::show).post(export::make)),
         (&page::REPLAY, post(entry::replay)),
         (&page::REVIEWS, get(reviews::show)),
         (&page::DRAW, get(draw::show).post(draw::draw)),
@@ -154,10 +167,14 @@ fn pages() -> Vec<(&'static Page, MethodRouter<Console>)> {
         (&page::NEW_INCIDENT, get(incidents::ask).post(incidents::open)),
         (&page::INCIDENT, get(incident::show).post(incident::step)),
         (&page::RECALLS, get(recalls::list)),
+        (&page::NEW_RECALL, get(new_recall::ask).post(new_recall::open)),
         (&page::RECALL, get(recalls::show)),
         (&page::RIGHTS, get(rights::show)),
         (&page::AGREEMENTS, get(agreements::list)),
+        (&page::MATRIX, get(matrix::show)),
+        (&page::DIFFERENCES, get(differences::show).post(differences::what_if)),
         (&page::AGREEMENT, get(agreement::show).post(agreement::step)),
+        (&page::VERIFY, get(verify::show).post(verify::check)),
         (&page::FEEDS, get(feeds::show)),
         (&page::HEALTH, get(health::show)),
         (&page::SIGN_OUT, post(sign_in::out)),

@@ -36,6 +36,8 @@ pub const HOME: Page = in_menu("Home", page("/", EVERYBODY, NOBODY));
 pub const LOG: Page = in_menu("Disclosure log", page("/log", OVERSIGHT, NOBODY));
 /// One entry of it.
 pub const ENTRY: Page = page("/log/{entry}", OVERSIGHT, NOBODY);
+/// The log is exported.
+pub const EXPORT: Page = page("/log/export", OVERSIGHT, OVERSIGHT);
 /// Its decision made again.
 pub const REPLAY: Page = page("/log/{entry}/replay", NOBODY, OVERSIGHT);
 /// What is under review, and the samples.
@@ -58,14 +60,22 @@ pub const NEW_INCIDENT: Page = page("/incidents/new", OFFICER, OFFICER);
 pub const INCIDENT: Page = page("/incidents/{incident}", OVERSIGHT, OFFICER);
 /// The recalls.
 pub const RECALLS: Page = in_menu("Recalls", page("/recalls", OVERSIGHT, NOBODY));
+/// A recall is opened.
+pub const NEW_RECALL: Page = page("/recalls/new", OFFICER, OFFICER);
 /// One recall.
 pub const RECALL: Page = page("/recalls/{recall}", OVERSIGHT, NOBODY);
 /// Cases of people's rights.
 pub const RIGHTS: Page = in_menu("People’s rights", page("/rights", OFFICER, NOBODY));
 /// The agreements.
 pub const AGREEMENTS: Page = in_menu("Agreements", page("/agreements", &[Officer, DataTeam, Auditor], NOBODY));
+/// Who may learn what.
+pub const MATRIX: Page = page("/agreements/matrix", &[Officer, DataTeam, Auditor], NOBODY);
+/// What a version of an agreement changes.
+pub const DIFFERENCES: Page = page("/agreements/{code}/{version}/differences", &[Officer, DataTeam, Auditor], OFFICER);
 /// One agreement.
 pub const AGREEMENT: Page = page("/agreements/{code}/{version}", &[Officer, DataTeam, Auditor], OFFICER);
+/// Where the log stands, and what is in it.
+pub const VERIFY: Page = in_menu("Verify", page("/verify", OVERSIGHT, OVERSIGHT));
 /// The feed calendar.
 pub const FEEDS: Page = in_menu("Feeds", page("/feeds", EVERYBODY, NOBODY));
 /// How the gateway is.
@@ -78,6 +88,7 @@ pub const ALL: &[&Page] = &[
     &HOME,
     &LOG,
     &ENTRY,
+    &EXPORT,
     &REPLAY,
     &REVIEWS,
     &DRAW,
@@ -89,10 +100,14 @@ pub const ALL: &[&Page] = &[
     &NEW_INCIDENT,
     &INCIDENT,
     &RECALLS,
+    &NEW_RECALL,
     &RECALL,
     &RIGHTS,
     &AGREEMENTS,
+    &MATRIX,
+    &DIFFERENCES,
     &AGREEMENT,
+    &VERIFY,
     &FEEDS,
     &HEALTH,
 ];

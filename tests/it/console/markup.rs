@@ -186,7 +186,7 @@ async fn markup_in_any_field_of_any_form_is_refused_or_stays_text() {
     tried.page(&console, &second, &review).await;
 
     tried.page(&console, &first, "/incidents/new").await;
-    let new = "step=open&nature=wrong_match&aware-day=2026-09-20&aware-time=09%3A30&link=&reason=found";
+    let new = "step=open&nature=wrong-match&aware-day=2026-09-20&aware-time=09%3A30&link=&reason=found";
     let incident = console.step(&first, "/incidents/new", new).await;
     tried.page(&console, &first, &incident).await;
     let assessed = "step=assess&risk=risk&people=2&records=2&consequences=&measures=&reason=limited";
@@ -201,6 +201,10 @@ async fn markup_in_any_field_of_any_form_is_refused_or_stays_text() {
     let proposal = confirm.fields.iter().find(|field| field.name == "proposal").expect("the proposal");
     console.step(&second, &incident, &format!("step=confirm&proposal={}", proposal.value.replace(':', "%3A"))).await;
     tried.page(&console, &first, &incident).await;
+
+    for path in ["/recalls/new", "/verify", "/agreements/early-help-core/1/differences"] {
+        tried.page(&console, &first, path).await;
+    }
 
     let agreement = "/agreements/early-help-core/1";
     tried.page(&console, &first, agreement).await;
@@ -230,7 +234,7 @@ fn declared() -> BTreeSet<String> {
             continue;
         }
         let text = std::fs::read_to_string(&file).expect("a source");
-        for kind in [".text(", ".day(", ".number("] {
+        for kind in [".text(", ".long(", ".day(", ".number("] {
             let calls = text.split(kind).skip(1).map(str::trim_start);
             names.extend(calls.filter_map(|call| call.strip_prefix('"')?.split('"').next()).map(str::to_owned));
         }

@@ -3,6 +3,7 @@
 mod forged;
 mod forms;
 mod markup;
+mod oversight;
 mod pages;
 mod refusals;
 mod sessions;
