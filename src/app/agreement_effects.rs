@@ -50,8 +50,8 @@ pub enum ComparedWith {
 pub struct Difference {
     /// What the texts say differently; nothing where one text alone is looked at.
     pub changes: Vec<Change>,
-    /// Who would learn more or less, each with its sentence.
-    pub effects: Vec<(Flip, String)>,
+    /// Who would learn more or less, from which day on.
+    pub effects: Vec<Flip>,
 }
 
 /// The two books that are compared, and the texts.
@@ -98,9 +98,8 @@ impl Gateway {
         let Moment { policies, feeds, now } = self.moment().await?;
         let Some(sides) = sides(policies.book(), of, with)? else { return Ok(None) };
         aside(move || {
-            let flips = effects(&sides.old, &sides.new, &feeds, now);
-            let told = flips.into_iter().map(|flip| (flip.clone(), flip.sentence(&sides.new)));
-            Some(Difference { effects: told.collect(), changes: sides.changes })
+            let effects = effects(&sides.old, &sides.new, &feeds, now);
+            Some(Difference { effects, changes: sides.changes })
         })
         .await
     }

@@ -32,7 +32,6 @@ await opened(async (page) => {
   await check(page);
   await shot(page, "recall");
   const recall = page.url().split("?")[0];
-  await page.goBack();
   await page.goto(`${address}/recalls`);
   holds(await page.locator("tbody a").count() === 1, "there is one recall");
   holds(new URL(await page.locator("tbody a").first().getAttribute("href"), address).href === recall, "and it is this one");

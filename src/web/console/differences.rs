@@ -1,6 +1,8 @@
 //! What a version of an agreement says and does differently, and how the questions of the last days would
 //! have come out: in plain words and counts, before anybody approves it.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -10,12 +12,13 @@ use super::fields::Form;
 use super::form::Posted;
 use super::frame::{Again, Failed, Frame, Shown};
 use super::visitor::Visitor;
-use super::{Console, agreements, page, words};
+use super::{Console, agreements, deciding, matrix, page, plain, words};
 use crate::app::agreement_effects::{ComparedWith, Difference};
 use crate::app::policies::Policies;
 use crate::app::policy_replay::ReplayCounts;
 use crate::domain::agreement::{Agreement, AgreementStatus};
 use crate::domain::ids::AgreementRef;
+use crate::policy::diff::Flip;
 use crate::web::api::form;
 
 /// Over how many days questions are decided again at the most.
@@ -32,7 +35,7 @@ pub(super) struct DifferencesPage {
     compared: String,
     has_texts: bool,
     changes: Vec<(String, Vec<String>)>,
-    days: Vec<(String, Vec<EffectLine>)>,
+    days: Vec<Day>,
     replay: Option<Replayed>,
     form: Option<Form>,
 }
@@ -44,9 +47,20 @@ struct Choice {
     is_chosen: bool,
 }
 
+/// What changes on a day, by who would learn more or less.
+struct Day {
+    day: String,
+    people: Vec<(String, Vec<EffectLine>)>,
+}
+
+/// What differs in purpose and form alone is one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct EffectLine {
     gains: bool,
-    sentence: String,
+    from: String,
+    items: String,
+    purposes: BTreeSet<String>,
+    modes: BTreeSet<&'static str>,
 }
 
 /// What a replay came to.
@@ -75,7 +89,7 @@ pub(super) async fn show(
     let policies = console.gateway().current_policies().await?;
     let given = form::parse(uri.query().unwrap_or_default()).unwrap_or_default();
     let asked = asked(&policies, &visitor, &named, given.get("with").map(AsRef::as_ref))?;
-    Ok(Shown(page_of(&console, &visitor, asked, None, None).await?))
+    Ok(Shown(page_of(&console, &visitor, &policies, asked, None, None).await?))
 }
 
 /// Decides past questions again, in counts; the look is in the log.
@@ -93,7 +107,7 @@ pub(super) async fn what_if(
     let Some(days) = days else {
         form.fault("days", "Enter how many days");
         let faults = form.faults();
-        let mut shown = page_of(&console, &visitor, asked, Some(form), None).await?;
+        let mut shown = page_of(&console, &visitor, &policies, asked, Some(form), None).await?;
         shown.frame = shown.frame.with_faults(faults);
         return Ok(Again(shown).into_response());
     };
@@ -107,7 +121,7 @@ pub(super) async fn what_if(
         counts,
         look: logged.disclosure.to_string(),
     });
-    Ok(Shown(page_of(&console, &visitor, asked, Some(form), replay).await?).into_response())
+    Ok(Shown(page_of(&console, &visitor, &policies, asked, Some(form), replay).await?).into_response())
 }
 
 fn asked(
@@ -188,6 +202,7 @@ fn form_of(visitor: &Visitor, asked: &Asked) -> Form {
 async fn page_of(
     console: &Console,
     visitor: &Visitor,
+    policies: &Policies,
     asked: Asked,
     form: Option<Form>,
     replay: Option<Replayed>,
@@ -205,15 +220,6 @@ async fn page_of(
             None => parts.push((part, vec![change.sentence])),
         }
     }
-    let mut days: Vec<(String, Vec<EffectLine>)> = Vec::new();
-    for (flip, sentence) in effects {
-        let day = words::day(flip.from);
-        let line = EffectLine { gains: flip.gains, sentence };
-        match days.iter_mut().find(|(known, _)| *known == day) {
-            Some((_, lines)) => lines.push(line),
-            None => days.push((day, vec![line])),
-        }
-    }
     let compared = match asked.with {
         ComparedWith::Version(version) => format!("Version {} in the place of version {version}", asked.of.version),
         ComparedWith::Register => format!("Version {} in force, in the place of what holds now", asked.of.version),
@@ -228,10 +234,46 @@ async fn page_of(
         choices: asked.choices,
         compared,
         changes: parts,
-        days,
+        days: days(&effects, policies),
         replay,
         form: may_ask.then(|| form.unwrap_or(own)),
     })
+}
+
+/// Who would learn more or less, from which day on.
+fn days(effects: &[Flip], policies: &Policies) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for flip in effects {
+        let day = words::day(flip.from);
+        if days.last().is_none_or(|last| last.day != day) {
+            days.push(Day { day, people: Vec::new() });
+        }
+        let Some(Day { people, .. }) = days.last_mut() else { continue };
+        let who = words::agency(policies, &flip.recipient);
+        let place = people.iter().position(|(known, _)| *known == who).unwrap_or_else(|| {
+            people.push((who, Vec::new()));
+            people.len() - 1
+        });
+        let items: Vec<String> = flip.items.iter().map(|item| deciding::item(&item.to_string(), policies)).collect();
+        let line = EffectLine {
+            gains: flip.gains,
+            from: words::agency(policies, &flip.supplier),
+            items: items.join("; "),
+            purposes: BTreeSet::from([matrix::purpose(flip.purpose.as_str(), policies)]),
+            modes: BTreeSet::from([plain::mode(flip.mode.as_str())]),
+        };
+        let lines = &mut people[place].1;
+        let is_same =
+            |known: &&mut EffectLine| (known.gains, &known.from, &known.items) == (line.gains, &line.from, &line.items);
+        match lines.iter_mut().find(is_same) {
+            Some(known) => {
+                known.purposes.extend(line.purposes);
+                known.modes.extend(line.modes);
+            }
+            None => lines.push(line),
+        }
+    }
+    days
 }
 
 /// What a part of the text is called; terms have their own codes.

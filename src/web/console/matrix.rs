@@ -17,7 +17,7 @@ use crate::policy::matrix::{Cell, Gap};
 use crate::web::api::form;
 
 /// Lines of the table; whoever wants others sets a filter.
-const MOST: usize = 200;
+const MOST: usize = 100;
 
 #[derive(Template)]
 #[template(path = "matrix.html")]
@@ -156,7 +156,8 @@ fn agency(code: &str, policies: &Policies) -> String {
     code.parse::<AgencyCode>().map_or_else(|_| code.to_owned(), |code| words::agency(policies, &code))
 }
 
-fn purpose(code: &str, policies: &Policies) -> String {
+/// What a purpose is called.
+pub(super) fn purpose(code: &str, policies: &Policies) -> String {
     let known = policies.programme().purposes().iter().find(|purpose| purpose.code.as_str() == code);
     known.map_or_else(|| code.to_owned(), |purpose| purpose.plain.clone())
 }
