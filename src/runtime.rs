@@ -14,6 +14,7 @@ use crate::app::held_checkpoint::{self, HeldError};
 use crate::app::load_policy::check_whole;
 use crate::app::retention::kept_erasures::{self, KeptError};
 use crate::app::sequence::{Sequencer, open_log};
+use crate::app::trust_file::{TrustFile, keys_in};
 use crate::app::witness::{WitnessRule, Witnesses};
 use crate::app::writer::Writer;
 use crate::config::{Config, ConfigError, Mode, SequencerConfig, WitnessConfig};
@@ -193,6 +194,28 @@ pub fn witness_rule(config: &WitnessConfig) -> WitnessRule {
 /// [`StartError`] when it cannot be had.
 pub fn open_kek(config: &Config) -> Result<Kek, StartError> {
     kek_from(config.keys.kek_file.as_deref(), config.keys.kek_credential.as_deref())
+}
+
+/// What auditors have to trust of a gateway, as far as its configuration and key folders give it: the log's own
+/// keys only where the gateway sequences the log itself.
+///
+/// # Errors
+///
+/// [`StartError`] when the keys cannot be opened.
+pub fn trust_file(config: &Config) -> Result<TrustFile, StartError> {
+    let (kek, origin) = (open_kek(config)?, config.log_origin.clone());
+    let keys = |folder: &Path, role| keys_in(folder, &kek, role, &origin);
+    let log_keys = config.keys.checkpoint_folder.as_deref().map(|folder| keys(folder, Role::Checkpoint));
+    let witnesses = &config.witnesses;
+    let stop_after = Duration::from_secs(60 * u64::from(witnesses.stop_after_minutes));
+    Ok(TrustFile {
+        receipt_keys: keys(&config.keys.folder, Role::Receipt)?,
+        certificate_keys: keys(&config.keys.folder, Role::Certificate)?,
+        log_keys: log_keys.transpose()?.unwrap_or_default(),
+        origin: origin.clone(),
+        ..TrustFile::default()
+    }
+    .with_witnesses(witnesses.keys.clone(), witnesses.quorum, stop_after))
 }
 
 /// The key-encryption key that the sequencer's configuration names.
@@ -499,7 +522,8 @@ async fn start_console(
     let at = listener
         .local_addr()
         .map_err(|error| StartError::Listen { address: settings.listen.clone(), kind: error.kind() })?;
-    let router = console_router(Console::new(gateway.clone(), settings.clone(), config.state_file())?);
+    let router =
+        console_router(Console::new(gateway.clone(), settings.clone(), config.state_file(), trust_file(config)?)?);
     tasks.spawn(serve(listener, Transport::Tls(Arc::clone(&tls)), router, ServeLimits::default(), shutdown.clone()));
     tasks.spawn(tls.follow(Duration::from_secs(30), shutdown.clone()));
     Ok(Some(at))

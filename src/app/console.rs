@@ -43,9 +43,32 @@ pub enum ConsoleError {
     /// A fresh proof was asked for, and somebody else signed in.
     #[error("somebody else signed in")]
     OtherPerson,
+    /// A fresh proof was asked for, and the provider does not say that it saw the person since.
+    #[error("your organisation's sign-in does not say that you signed in just now")]
+    NotSince,
+    /// The provider knows the person, and none of their claims is on a line of access.
+    #[error("your organisation knows you, and gives you no role in this console{}", ending(*.ended))]
+    NoRole {
+        /// Whether they had sessions, which are ended.
+        ended: bool,
+    },
+    /// A fresh proof was asked for, and the person has another role by now.
+    #[error("your organisation gives you another role by now, so your session here has ended")]
+    OtherRole,
     /// Something failed inside.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl ConsoleError {
+    /// Whether the sign-in ended the session that it was for.
+    pub const fn ended_session(&self) -> bool {
+        matches!(self, Self::NoRole { ended: true } | Self::OtherRole)
+    }
+}
+
+const fn ending(ended: bool) -> &'static str {
+    if ended { " any more, so your session here has ended" } else { "" }
 }
 
 impl From<StoreError> for ConsoleError {
@@ -160,26 +183,43 @@ impl Gateway {
     /// Opens a session for somebody whom a line of the configuration lets in; the cookie is always a new
     /// one. Where the sign-in was for a fresh proof, that is noted and the session stays.
     ///
+    /// What the provider says now decides about sessions that are open, too: those of the same person that
+    /// another line of access opened end, and all of them where no line lets the person in.
+    ///
     /// # Errors
     ///
-    /// [`ConsoleError::OtherPerson`] when the proof is of somebody else.
+    /// [`ConsoleError::OtherPerson`] when the proof is of somebody else, [`ConsoleError::NotSince`] when it is of no
+    /// moment since the sign-in began; [`ConsoleError::NoRole`] and
+    /// [`ConsoleError::OtherRole`] when the person's role is gone or another one.
     pub async fn finish_sign_in(
         &self,
         sign_in: &SignIn,
         issuer: &str,
         person: &SignedIn,
-        access: &str,
+        access: Option<&str>,
     ) -> Result<Option<Cookie>, ConsoleError> {
         let account = self.console_account(issuer, &person.subject);
         let mut tx = self.store().begin().await?;
         let now = tx.now().await?;
+        let ended = tx.end_console_sessions_of(&account, access).await?;
+        let Some(access) = access else {
+            tx.commit().await?;
+            note_ended(ended.len(), "no role at the provider any more");
+            return Err(ConsoleError::NoRole { ended: !ended.is_empty() });
+        };
+        note_ended(ended.len(), "another role at the provider");
         if let Some(session) = &sign_in.session {
             // The provider may let somebody in whom it remembers: only a proof since the sign-in began is fresh.
             // A provider that does not say when it saw the person proves nothing of the kind.
             let is_since = person.authenticated_at.is_some_and(|at| at.plus_seconds(60) >= sign_in.started_at);
-            let is_theirs = is_since && tx.note_fresh_proof(session, &account, now).await?;
+            let is_theirs = is_since && tx.note_fresh_proof(session, &account, access, now).await?;
             tx.commit().await?;
-            return if is_theirs { Ok(None) } else { Err(ConsoleError::OtherPerson) };
+            return match (ended.contains(session), is_since, is_theirs) {
+                (true, ..) => Err(ConsoleError::OtherRole),
+                (_, false, _) => Err(ConsoleError::NotSince),
+                (_, true, false) => Err(ConsoleError::OtherPerson),
+                (_, true, true) => Ok(None),
+            };
         }
         let cookie = Cookie(encode_base64url(&random_bytes::<32>(self.random())));
         let session = StoredSession {
@@ -251,6 +291,13 @@ impl Gateway {
 pub(super) async fn drop_stale(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     let [sign_ins, idle, started] = [SIGN_IN_SECONDS, IDLE_SECONDS, LONGEST_SECONDS].map(|s| now.plus_seconds(-s));
     tx.drop_stale_console(sign_ins, idle, started).await
+}
+
+/// Says to the operator that sessions ended although nobody left; not whose they were.
+fn note_ended(sessions: usize, why: &'static str) {
+    if sessions > 0 {
+        tracing::warn!(sessions, why, "sessions of the console ended at a sign-in");
+    }
 }
 
 /// A path of the console itself; its home for anything that could lead elsewhere.

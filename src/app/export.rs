@@ -150,8 +150,18 @@ async fn export(
 pub struct BundleFor {
     /// The account that makes it.
     pub by: String,
-    /// Who may see which openings: an agency and its grounds. None: no openings.
-    pub openings: Option<(AgencyCode, Grounds)>,
+    /// The agency that reads it, and on what grounds: its agreement decides. None: the operator makes it, and
+    /// without openings, which shows nobody.
+    pub reader: Option<(AgencyCode, Grounds)>,
+    /// Whether the openings go into it that the reader may see.
+    pub with_openings: bool,
+}
+
+impl BundleFor {
+    /// Whether openings go into it: only what somebody's agreement decides can have any.
+    fn has_openings(&self) -> bool {
+        self.with_openings && self.reader.is_some()
+    }
 }
 
 impl Gateway {
@@ -167,7 +177,7 @@ impl Gateway {
         sequencer: Option<&Sequencer>,
         folder: &Path,
     ) -> Result<(EventId, Exported), ExportError> {
-        if wanted.openings.is_some() {
+        if wanted.has_openings() {
             self.check_witnesses().await?;
         }
         let size = self.store().log_head().await?.map_or(0, |head| head.size);
@@ -178,13 +188,13 @@ impl Gateway {
             first: (size > 0).then_some(0),
             last: size.checked_sub(1),
             count: size,
-            with_openings: wanted.openings.is_some(),
+            with_openings: wanted.has_openings(),
             keys_sha256: Some(Digest::of(keys_file)),
             witnessed,
             ..Seen::default()
         };
         let caller = wanted
-            .openings
+            .reader
             .as_ref()
             .map(|(agency, grounds)| (AgencyCaller { agency: agency.clone(), client: wanted.by.clone() }, grounds));
         let (mut logged, mut decided) = (None, None);
@@ -203,14 +213,16 @@ impl Gateway {
         self.wait_signed(event, sequencer).await?;
         // The wait may be long: what was permitted before it has to be permitted still.
         if let Some((caller, grounds)) = &caller {
-            self.check_witnesses().await?;
+            if wanted.has_openings() {
+                self.check_witnesses().await?;
+            }
             if self.decide_look(caller, grounds).await?.decided.ok() != decided {
                 return Err(ExportError::Changed);
             }
         }
         let entry = self.store().event_body(event).await?.ok_or(StoreError::Corrupt("a log entry"))?;
         let scope = Scope::of_entry(&entry, event).ok_or(StoreError::Corrupt("a log entry"))?;
-        let keys = wanted.openings.as_ref().map(|_| self.keys());
+        let keys = wanted.has_openings().then(|| self.keys());
         let (exported, named) = export(self.store(), keys, Some((event, &scope)), folder).await?;
         self.write_texts(&named, folder).await?;
         write(folder, &ExportFile::Manifest.to_string(), &Manifest::new(event).render())?;

@@ -29,6 +29,8 @@
 //! | [`writer`] | entries become durable before anything leaves |
 //! | [`sequence`] | entries get their places in the log and a signed checkpoint |
 //! | [`export`] | the log is handed to an auditor |
+//! | [`trust_file`] | what an auditor has to trust: the log's name and public keys |
+//! | [`log_state`] | where the log stands: its newest checkpoint, and who cosigned |
 //! | [`log_access`] | officers and auditors search the log, read an entry, replay its decision |
 //! | [`console`] | people sign in to the console, and work in sessions |
 //! | [`witness`] | partner agencies cosign the checkpoints that they saw; releases stop when they fall silent |
@@ -39,6 +41,7 @@
 //! | [`enrol`] | agencies, their keys and certificates are registered |
 //! | [`suspend`] | somebody or something is stopped at once, or let go on |
 //! | [`activate`] | an agreement comes into force by two officers |
+//! | [`agreement_effects`] | who may learn what, and what another version would change |
 //! | [`policy_replay`] | what a draft would have changed for past questions, in counts |
 //! | [`load_policy`] | signed agreements and policy files come into use |
 //! | [`backup`], [`restore`] | the database goes into one file, and becomes a database again; [`transfer`] is the file |
@@ -53,6 +56,7 @@
 //! | [`tidy`] | what nobody needs any more is removed |
 
 pub mod activate;
+pub mod agreement_effects;
 pub mod alerts;
 pub mod authenticate;
 pub mod backup;
@@ -79,6 +83,7 @@ mod likeness;
 pub mod load_policy;
 pub mod log_access;
 pub mod log_index;
+pub mod log_state;
 pub mod match_run;
 pub mod not_to_share;
 pub mod notices;
@@ -110,6 +115,7 @@ pub mod submit;
 pub mod suspend;
 pub mod tidy;
 pub mod transfer;
+pub mod trust_file;
 pub mod weigh;
 pub mod witness;
 pub mod writer;

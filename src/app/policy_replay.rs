@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::caller::AgencyCaller;
 use super::enquire::supplier_feed;
 use super::error::AppError;
 use super::gateway::Gateway;
-use super::log_access::{LogAccessError, MOST_TRIES, Seen};
+use super::log_access::{Grounds, LogAccessError, Logged, MOST_TRIES, Seen};
 use super::log_index::index_log;
 use crate::domain::agreement::{AnswerMode, Item};
 use crate::domain::ids::AgencyCode;
@@ -40,6 +41,15 @@ pub struct ReplayCounts {
     pub left_out: u64,
 }
 
+/// Who has questions replayed.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// The operator's own account, which needs no agreement: nothing of the terms is about anybody.
+    Operator(&'a str),
+    /// An officer, on the grounds of an agreement.
+    Officer(&'a AgencyCaller, &'a Grounds),
+}
+
 impl Gateway {
     /// Decides the questions logged since a moment again, by both books as of now and for the feeds
     /// that are visible now.
@@ -54,23 +64,54 @@ impl Gateway {
         since: Timestamp,
         by: &str,
     ) -> Result<ReplayCounts, AppError> {
+        let replayed = self.replayed((old, new), since, By::Operator(by)).await;
+        replayed.map(|(counts, _)| counts).map_err(inner)
+    }
+
+    /// The same for an officer, whose look is decided by their agreement like any other look at the log.
+    ///
+    /// # Errors
+    ///
+    /// [`LogAccessError`]; a refusal by agreement is in the log too.
+    pub async fn replay_policies_for(
+        &self,
+        caller: &AgencyCaller,
+        grounds: &Grounds,
+        books: (&PolicyBook, &PolicyBook),
+        since: Timestamp,
+    ) -> Result<(ReplayCounts, Logged), LogAccessError> {
+        self.replayed(books, since, By::Officer(caller, grounds)).await
+    }
+
+    async fn replayed(
+        &self,
+        (old, new): (&PolicyBook, &PolicyBook),
+        since: Timestamp,
+        by: By<'_>,
+    ) -> Result<(ReplayCounts, Logged), LogAccessError> {
         index_log(self.store()).await?;
         for _ in 0..MOST_TRIES {
-            let look = self.operators_look(by).await.map_err(inner)?;
-            let view = self.store().view(self.programme()).await?;
-            let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
-            let policies = self.policies_at(view.policy_revision).await?;
-            let feeds = self.contributing_feeds(view.generation, &policies).await?;
-            let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
-            let questions = self.questions_since(since, view.now).await?;
-            let counts = compare(old, new, &feeds, &questions, view.now);
+            let look = match by {
+                By::Operator(account) => self.operators_look(account).await?,
+                By::Officer(caller, grounds) => self.decide_look(caller, grounds).await?,
+            };
+            let mut counts = ReplayCounts::default();
+            if look.decided.is_ok() {
+                let view = self.store().view(self.programme()).await?;
+                let view = view.ok_or_else(|| AppError::Policy("no programme is loaded".to_owned()))?;
+                let policies = self.policies_at(view.policy_revision).await?;
+                let feeds = self.contributing_feeds(view.generation, &policies).await?;
+                let feeds: Vec<SupplierFeed> = feeds.iter().map(supplier_feed).collect();
+                let questions = self.questions_since(since, view.now).await?;
+                counts = compare(old, new, &feeds, &questions, view.now);
+            }
             let filters = vec![("since", since.to_string())];
             let seen = Seen { action: "replay", filters, count: counts.questions, ..Seen::default() };
-            if self.log_look(&look, &seen).await.map_err(inner)?.is_some() {
-                return Ok(counts);
+            if let Some(logged) = self.log_look(&look, &seen).await? {
+                return Ok((counts, logged));
             }
         }
-        Err(AppError::Interrupted)
+        Err(AppError::Interrupted.into())
     }
 
     /// The terms of every enquiry since a moment, and how often each was asked. `None`: without an agreement.

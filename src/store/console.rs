@@ -18,7 +18,9 @@ statements! {
     SESSION = "SELECT account, name, access, form_token, handles, authenticated_at, started_at, seen_at
                FROM console_session WHERE cookie = $1";
     SEEN = "UPDATE console_session SET seen_at = $2 WHERE cookie = $1 AND seen_at < $2";
-    PROVED = "UPDATE console_session SET authenticated_at = $3 WHERE cookie = $1 AND account = $2";
+    PROVED = "UPDATE console_session SET authenticated_at = $3 WHERE cookie = $1 AND account = $2 AND access = $4";
+    END_OTHERS = "DELETE FROM console_session WHERE account = $1 AND access <> $2 RETURNING cookie";
+    END_ALL = "DELETE FROM console_session WHERE account = $1 RETURNING cookie";
     DROP_SESSION = "DELETE FROM console_session WHERE cookie = $1";
     DROP_SESSIONS = "DELETE FROM console_session WHERE seen_at < $1 OR started_at < $2";
     ADD_HANDLE = "INSERT INTO console_handle (session, handle, sealed) VALUES ($1, $2, $3)
@@ -129,14 +131,30 @@ impl Tx {
         self.execute(SEEN, values![cookie, now.as_micros()]).await.map(drop)
     }
 
-    /// Notes that the person of a session proved anew who they are. Returns whether it is theirs.
+    /// Notes that the person of a session proved anew who they are, and still has its line of access. Returns
+    /// whether it is theirs.
     pub async fn note_fresh_proof(
         &mut self,
         cookie: &[u8; 32],
         account: &str,
+        access: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.execute(PROVED, values![cookie, account, now.as_micros()]).await? == 1)
+        Ok(self.execute(PROVED, values![cookie, account, now.as_micros(), access]).await? == 1)
+    }
+
+    /// Ends every session of an account that another line of access opened than the one that it has now; all of
+    /// them where it has none. Returns the hashes of their cookies.
+    pub async fn end_console_sessions_of(
+        &mut self,
+        account: &str,
+        access: Option<&str>,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
+        let rows = match access {
+            Some(access) => self.fetch_all(END_OTHERS, values![account, access]).await?,
+            None => self.fetch_all(END_ALL, values![account]).await?,
+        };
+        rows.iter().map(|row| row.array(0, "a session's cookie")).collect()
     }
 
     /// Keeps whom a handle of a session stands for; a handle that there is stays as it is.

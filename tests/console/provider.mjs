@@ -1,6 +1,7 @@
 // An independent OpenID Connect provider for the tests: `node provider.mjs PORT CONSOLE_ADDRESS`.
 // Whoever signs in as `officer`, `data-team`, `auditor`, `operator` or `nobody` gets that role's claim; the
-// second and third officer are officers too. Approvers and the inspector work for housing. One of them has markup for a name.
+// second and third officer are officers too; approvers and the inspector work for housing; `POST /test/role` gives somebody
+// another role, or none. One of them has markup for a name.
 import Provider from "oidc-provider";
 
 const [port, console_address] = process.argv.slice(2);
@@ -16,6 +17,9 @@ const people = {
   "operator": "Denzil Carne",
   "nobody": "Loveday Nance",
 };
+
+// What a test says of somebody's role, in the place of what is said above.
+const roles_by_test = new Map();
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [{
@@ -34,10 +38,17 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       accountId: id,
       async claims() {
         const role = id.endsWith("-officer") ? "officer" : id.endsWith("-approver") ? "approver" : id;
-        const roles = id === "nobody" || !(id in people) ? [] : [`porth-${role}`];
+        const usual = id === "nobody" || !(id in people) ? [] : [`porth-${role}`];
+        const roles = roles_by_test.get(id) ?? usual;
         return { sub: id, name: people[id] ?? id, roles };
       },
     };
   },
+});
+provider.use(async (context, next) => {
+  if (context.method !== "POST" || context.path !== "/test/role") return next();
+  const { account, role } = context.query;
+  roles_by_test.set(account, role ? [role] : []);
+  context.status = 204;
 });
 provider.listen(Number(port), "127.0.0.1", () => process.stdout.write("listening\n"));

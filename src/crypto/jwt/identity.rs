@@ -50,7 +50,7 @@ pub struct SignedIn {
     pub subject: String,
     /// How to greet them.
     pub name: String,
-    /// When they proved who they are; the token's issue where the provider does not say.
+    /// When they proved who they are; none where the provider does not say.
     pub authenticated_at: Option<Timestamp>,
     /// The values of the claim that was asked for.
     pub roles: Vec<String>,

@@ -158,7 +158,8 @@ async fn find(
     Ok((policies, request))
 }
 
-fn agreement<'a>(
+/// The agreement that an address names.
+pub(super) fn agreement<'a>(
     policies: &'a Policies,
     visitor: &Visitor,
     (code, version): &(String, String),

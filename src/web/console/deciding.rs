@@ -129,10 +129,10 @@ fn named<'a>(code: Option<&'a Code>, policies: &'a Policies) -> Option<(&'a Agre
 }
 
 /// What an item is called.
-fn item(code: &str, policies: &Policies) -> String {
+pub(super) fn item(code: &str, policies: &Policies) -> String {
     let area = policies.programme().areas().iter().find(|area| area.code.as_str() == code);
     match (area, code) {
-        (Some(area), _) => lower_first(&area.plain),
+        (Some(area), _) => lower_first(area.plain.trim_end_matches('.')),
         (None, "lead") => "who leads".to_owned(),
         (None, "service") => "which service is involved".to_owned(),
         (None, other) => other.to_owned(),

@@ -27,6 +27,8 @@ pub(super) struct EntryPage {
     record: String,
     proof: Option<String>,
     form_token: String,
+    /// Where an officer recalls what rests on it.
+    recall: Option<String>,
     look: String,
 }
 
@@ -91,6 +93,9 @@ pub(super) async fn show(
         sentences,
         texts: texts.collect(),
         record: indented(&proved.entry),
+        recall: page::NEW_RECALL
+            .is_for(visitor.access.persona)
+            .then(|| format!("{}?entry={event}", page::NEW_RECALL.path)),
         proof: proved.proof,
         form_token: visitor.session.form_token.clone(),
         look: logged.disclosure.to_string(),

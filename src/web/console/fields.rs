@@ -48,6 +48,7 @@ pub(super) struct Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Text,
+    Long,
     Number,
     Hidden,
     Paragraph,
@@ -105,6 +106,11 @@ impl Form {
     /// A line of text.
     pub(super) fn text(self, name: &'static str, label: &'static str, hint: &'static str) -> Self {
         self.field(name, label, hint, Kind::Text)
+    }
+
+    /// Several lines of text.
+    pub(super) fn long(self, name: &'static str, label: &'static str, hint: &'static str) -> Self {
+        self.field(name, label, hint, Kind::Long)
     }
 
     /// A whole number.

@@ -208,9 +208,9 @@ impl Failed {
         }
     }
 
-    /// What the provider did wrong; the details go to the operator's log.
+    /// What the provider did wrong; the operator's log gets words of our own, and nothing that the provider sent.
     pub(super) fn of_provider(error: &ProviderError, frame: Frame) -> Self {
-        tracing::warn!(%error, "a sign-in failed at the provider");
+        tracing::warn!(reason = error.code(), what = error.what(), "a sign-in failed at the provider");
         Self::NotSignedIn(Box::new(frame), "The organisation's sign-in did not answer as it should.".to_owned())
     }
 }

@@ -22,14 +22,17 @@
 mod agreement;
 mod agreements;
 mod alerts;
+mod archive;
 mod asking;
 mod candidates;
 mod chart;
 mod claim_check;
 mod deciding;
+mod differences;
 mod draw;
 mod entry;
 mod evidence;
+mod export;
 mod families;
 mod family;
 mod feeds;
@@ -44,6 +47,8 @@ mod incidents;
 mod log;
 mod match_run;
 mod match_runs;
+mod matrix;
+mod new_recall;
 pub mod page;
 mod plain;
 mod possible_matches;
@@ -63,12 +68,14 @@ mod sample;
 mod sign_in;
 mod statement;
 mod tables;
+mod verify;
 mod visitor;
 mod waits;
 mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::handler::Handler;
@@ -76,12 +83,17 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
+use tokio::sync::Mutex;
 
 use self::page::Page;
 use self::provider::{Provider, ProviderError};
 use crate::app::gateway::Gateway;
+use crate::app::trust_file::TrustFile;
 use crate::config::{AccessConfig, ConsoleConfig};
 use crate::web::limits::RequestLimits;
+
+/// How long an export may take.
+const EXPORT_TIME: Duration = Duration::from_mins(15);
 
 /// The console of one gateway. Cheap to clone.
 #[derive(Clone)]
@@ -92,19 +104,28 @@ struct Parts {
     settings: ConsoleConfig,
     provider: Option<Provider>,
     state_file: PathBuf,
+    trust: TrustFile,
+    /// Held while the log is exported: one export at a time.
+    exporting: Mutex<()>,
 }
 
 impl Console {
     /// A console by its configuration; asks the provider nothing yet. `state_file` is where this machine
-    /// remembers the log's newest checkpoint, which the page of the gateway's health looks at.
+    /// remembers the log's newest checkpoint, which the page of the gateway's health looks at; `trust` is what
+    /// auditors have to believe, for exports and the page that explains how to verify them.
     ///
     /// # Errors
     ///
     /// [`ProviderError`] for files that cannot be read.
-    pub fn new(gateway: Gateway, settings: ConsoleConfig, state_file: PathBuf) -> Result<Self, ProviderError> {
+    pub fn new(
+        gateway: Gateway,
+        settings: ConsoleConfig,
+        state_file: PathBuf,
+        trust: TrustFile,
+    ) -> Result<Self, ProviderError> {
         let provider = settings.provider.as_ref().map(|provider| Provider::new(provider, &settings.address));
         let provider = provider.transpose()?;
-        Ok(Self(Arc::new(Parts { gateway, settings, provider, state_file })))
+        Ok(Self(Arc::new(Parts { gateway, settings, provider, state_file, trust, exporting: Mutex::new(()) })))
     }
 
     fn gateway(&self) -> &Gateway {
@@ -123,18 +144,38 @@ impl Console {
         &self.0.state_file
     }
 
+    fn trust(&self) -> &TrustFile {
+        &self.0.trust
+    }
+
+    fn exporting(&self) -> &Mutex<()> {
+        &self.0.exporting
+    }
+
     /// The first line of access whose claim is among these.
     fn access_of(&self, claims: &[String]) -> Option<&AccessConfig> {
         self.settings().access.iter().find(|line| claims.contains(&line.claim))
     }
 }
 
-/// The console's routes.
+/// The console's routes: those of the two tables, and no other.
 pub fn router(console: Console) -> Router {
-    let pages: Vec<(&'static Page, MethodRouter<Console>)> = vec![
+    let pages = pages().into_iter().map(|(page, handler)| (page.path, handler));
+    let router = pages.chain(open()).fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    let router = router.with_state(console.clone());
+    let router = router.fallback(move || sign_in::no_page(console.clone()));
+    // An export waits until its own entry is under a signed checkpoint, and reads all of the log.
+    let limits = RequestLimits { by_route: vec![(page::EXPORT.path, EXPORT_TIME)], ..RequestLimits::default() };
+    crate::web::grounded_pages(router, limits).layer(from_fn(guard::keep_to_itself))
+}
+
+/// What is behind a sign-in. Every handler names a visitor, or takes what one posted.
+fn pages() -> Vec<(&'static Page, MethodRouter<Console>)> {
+    vec![
         (&page::HOME, get(home::show)),
         (&page::LOG, get(log::show)),
         (&page::ENTRY, get(entry::show)),
+        (&page::EXPORT, get(export::show).post(export::make)),
         (&page::REPLAY, post(entry::replay)),
         (&page::REVIEWS, get(reviews::show)),
         (&page::DRAW, get(draw::show).post(draw::draw)),
@@ -146,6 +187,7 @@ pub fn router(console: Console) -> Router {
         (&page::NEW_INCIDENT, get(incidents::ask).post(incidents::open)),
         (&page::INCIDENT, get(incident::show).post(incident::step)),
         (&page::RECALLS, get(recalls::list)),
+        (&page::NEW_RECALL, get(new_recall::ask).post(new_recall::open)),
         (&page::RECALL, get(recalls::show)),
         (&page::RIGHTS, get(rights::show)),
         (&page::REIDENTIFICATIONS, get(reids::list)),
@@ -161,26 +203,30 @@ pub fn router(console: Console) -> Router {
         (&page::CANDIDATES, get(candidates::show).post(candidates::issue)),
         (&page::POSSIBLE_MATCHES, get(possible_matches::show)),
         (&page::AGREEMENTS, get(agreements::list)),
+        (&page::MATRIX, get(matrix::show)),
+        (&page::DIFFERENCES, get(differences::show).post(differences::what_if)),
         (&page::AGREEMENT, get(agreement::show).post(agreement::step)),
+        (&page::VERIFY, get(verify::show).post(verify::check)),
         (&page::FEEDS, get(feeds::show)),
         (&page::HEALTH, get(health::show)),
-    ];
-    let router = pages.into_iter().fold(Router::new(), |router, (page, handler)| router.route(page.path, handler));
-    let router = router
-        .route("/sign-in", get(sign_in::ask))
-        .route("/sign-in/begin", get(sign_in::begin))
-        .route("/sign-in/back", get(sign_in::back))
-        .route("/sign-in/demonstration", post(sign_in::demonstrate))
-        .route("/sign-out", post(sign_in::out))
-        .route("/signed-out", get(sign_in::is_out))
-        .route("/accessibility", get(statement::show))
-        .route("/assets/console.css", get(asset("text/css; charset=utf-8", include_bytes!("assets/console.css"))))
-        .route("/assets/icon.svg", get(asset("image/svg+xml", include_bytes!("assets/icon.svg"))))
-        .route("/assets/signing.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/signing.js"))))
-        .route("/assets/console.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/console.js"))))
-        .with_state(console.clone());
-    let router = router.fallback(move || sign_in::no_page(console.clone()));
-    crate::web::grounded_pages(router, RequestLimits::default()).layer(from_fn(guard::keep_to_itself))
+        (&page::SIGN_OUT, post(sign_in::out)),
+    ]
+}
+
+/// What anybody may ask for.
+fn open() -> Vec<(&'static str, MethodRouter<Console>)> {
+    vec![
+        ("/sign-in", get(sign_in::ask)),
+        ("/sign-in/begin", get(sign_in::begin)),
+        ("/sign-in/back", get(sign_in::back)),
+        ("/sign-in/demonstration", post(sign_in::demonstrate)),
+        ("/signed-out", get(sign_in::is_out)),
+        ("/accessibility", get(statement::show)),
+        ("/assets/console.css", get(asset("text/css; charset=utf-8", include_bytes!("assets/console.css")))),
+        ("/assets/icon.svg", get(asset("image/svg+xml", include_bytes!("assets/icon.svg")))),
+        ("/assets/signing.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/signing.js")))),
+        ("/assets/console.js", get(asset("text/javascript; charset=utf-8", include_bytes!("assets/console.js")))),
+    ]
 }
 
 fn asset(media_type: &'static str, bytes: &'static [u8]) -> impl Handler<((),), Console> {
@@ -188,5 +234,24 @@ fn asset(media_type: &'static str, bytes: &'static [u8]) -> impl Handler<((),), 
         let kept = HeaderValue::from_static("public, max-age=3600");
         ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), (header::CACHE_CONTROL, kept)], bytes)
             .into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The test of roles tries what is in the tables: a route that is in none would be tried by nobody.
+    #[test]
+    fn the_tables_name_every_route_once() {
+        let routed: Vec<&str> = pages().iter().map(|(page, _)| page.path).collect();
+        let listed: BTreeSet<&str> = page::ALL.iter().chain([&&page::SIGN_OUT]).map(|page| page.path).collect();
+        assert_eq!(routed.iter().copied().collect::<BTreeSet<_>>(), listed);
+        assert_eq!((routed.len(), page::ALL.len() + 1), (listed.len(), listed.len()), "a page is listed twice");
+        let open: Vec<&str> = open().iter().map(|(path, _)| *path).collect();
+        assert_eq!(open, page::OPEN);
+        assert!(listed.iter().all(|path| !page::OPEN.contains(path)));
     }
 }

@@ -37,6 +37,8 @@ pub const HOME: Page = in_menu("Home", page("/", EVERYBODY, NOBODY));
 pub const LOG: Page = in_menu("Disclosure log", page("/log", OVERSIGHT, NOBODY));
 /// One entry of it.
 pub const ENTRY: Page = page("/log/{entry}", OVERSIGHT, NOBODY);
+/// The log is exported.
+pub const EXPORT: Page = page("/log/export", OVERSIGHT, OVERSIGHT);
 /// Its decision made again.
 pub const REPLAY: Page = page("/log/{entry}/replay", NOBODY, OVERSIGHT);
 /// What is under review, and the samples.
@@ -59,6 +61,8 @@ pub const NEW_INCIDENT: Page = page("/incidents/new", OFFICER, OFFICER);
 pub const INCIDENT: Page = page("/incidents/{incident}", OVERSIGHT, OFFICER);
 /// The recalls.
 pub const RECALLS: Page = in_menu("Recalls", page("/recalls", OVERSIGHT, NOBODY));
+/// A recall is opened.
+pub const NEW_RECALL: Page = page("/recalls/new", OFFICER, OFFICER);
 /// One recall.
 pub const RECALL: Page = page("/recalls/{recall}", OVERSIGHT, NOBODY);
 /// Cases of people's rights.
@@ -91,20 +95,27 @@ pub const CANDIDATES: Page = page("/match-runs/{run}/families", DATA_TEAM, DATA_
 pub const POSSIBLE_MATCHES: Page = in_menu("Possible matches", page("/possible-matches", DATA_TEAM, NOBODY));
 /// The agreements.
 pub const AGREEMENTS: Page = in_menu("Agreements", page("/agreements", &[Officer, DataTeam, Auditor], NOBODY));
+/// Who may learn what.
+pub const MATRIX: Page = page("/agreements/matrix", &[Officer, DataTeam, Auditor], NOBODY);
+/// What a version of an agreement changes.
+pub const DIFFERENCES: Page = page("/agreements/{code}/{version}/differences", &[Officer, DataTeam, Auditor], OFFICER);
 /// One agreement.
 pub const AGREEMENT: Page = page("/agreements/{code}/{version}", &[Officer, DataTeam, Auditor], OFFICER);
+/// Where the log stands, and what is in it.
+pub const VERIFY: Page = in_menu("Verify", page("/verify", OVERSIGHT, OVERSIGHT));
 /// The feed calendar.
 pub const FEEDS: Page = in_menu("Feeds", page("/feeds", EVERYBODY, NOBODY));
 /// How the gateway is.
 pub const HEALTH: Page = in_menu("Health", page("/health", &[Operator], NOBODY));
 /// The end of the session. It shows nothing, so it is not among [`ALL`].
-const SIGN_OUT: Page = page("/sign-out", NOBODY, EVERYBODY);
+pub const SIGN_OUT: Page = page("/sign-out", NOBODY, EVERYBODY);
 
 /// Every page behind a sign-in, in the order of the menu.
 pub const ALL: &[&Page] = &[
     &HOME,
     &LOG,
     &ENTRY,
+    &EXPORT,
     &REPLAY,
     &REVIEWS,
     &DRAW,
@@ -116,6 +127,7 @@ pub const ALL: &[&Page] = &[
     &NEW_INCIDENT,
     &INCIDENT,
     &RECALLS,
+    &NEW_RECALL,
     &RECALL,
     &RIGHTS,
     &REIDENTIFICATIONS,
@@ -131,9 +143,25 @@ pub const ALL: &[&Page] = &[
     &CANDIDATES,
     &POSSIBLE_MATCHES,
     &AGREEMENTS,
+    &MATRIX,
+    &DIFFERENCES,
     &AGREEMENT,
+    &VERIFY,
     &FEEDS,
     &HEALTH,
+];
+
+/// What anybody may ask for, signed in or not: the sign-in itself, the statement, and what pages load.
+pub const OPEN: &[&str] = &[
+    "/sign-in",
+    "/sign-in/begin",
+    "/sign-in/back",
+    "/sign-in/demonstration",
+    "/signed-out",
+    "/accessibility",
+    "/assets/console.css",
+    "/assets/icon.svg",
+    "/assets/console.js",
 ];
 
 impl Page {

@@ -166,6 +166,27 @@ pub(super) const fn recall_state(state: RecallState) -> Tag {
     }
 }
 
+/// Why something is recalled: the word in the log, and what it means.
+pub(super) const RECALL_REASONS: [(&str, &str); 5] = [
+    ("twin-or-sibling", "One is a twin or sibling of the other"),
+    ("parent-or-child", "One is a parent or child of the other"),
+    ("namesake", "They have the same name and are two people"),
+    ("other-person", "They are different people for another reason"),
+    ("record-wrong", "The delivery’s records are wrong"),
+];
+
+/// The form of an answer.
+pub(super) fn mode(code: &str) -> &'static str {
+    match code {
+        "eligible" => "whether the programme is for them",
+        "count" => "in how many areas",
+        "areas" => "in which areas",
+        "criteria" => "which criteria",
+        "lead" => "who leads",
+        _ => "in another form",
+    }
+}
+
 /// Which right a person uses.
 pub(super) const fn right(right: SubjectRight) -> &'static str {
     match right {

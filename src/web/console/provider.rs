@@ -51,6 +51,28 @@ pub enum ProviderError {
     Token(#[from] JwtError),
 }
 
+impl ProviderError {
+    /// A word of a closed list, for the operator's log.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Unreachable(_) => "unreachable",
+            Self::Refused => "refused",
+            Self::Token(error) => error.code(),
+        }
+    }
+
+    /// What did not hold, in words that are written here and nowhere else.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "a file of the configuration cannot be read",
+            Self::Unreachable(what) => what,
+            Self::Refused => "the exchange of the code was refused",
+            Self::Token(_) => "the identity token does not hold",
+        }
+    }
+}
+
 /// The provider.
 pub struct Provider {
     config: ProviderConfig,

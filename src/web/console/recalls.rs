@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 
 use super::Console;
 use super::frame::{Failed, Frame, Shown};
@@ -12,11 +13,16 @@ use crate::app::policies::Policies;
 use crate::app::recall::RecallReport;
 use crate::domain::ids::RecallId;
 
+/// What is said after it was opened.
+const DONE: &[(&str, &str)] =
+    &[("opened", "The recall is open. Whoever received an answer that rests on it is looked for now.")];
+
 #[derive(Template)]
 #[template(path = "recalls.html")]
 pub(super) struct RecallsPage {
     frame: Frame,
     recalls: Vec<Line>,
+    may_open: bool,
 }
 
 struct Line {
@@ -53,7 +59,8 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor) -> Re
         state: plain::recall_state(report.recall.state),
     };
     let recalls = found.iter().map(line).collect();
-    Ok(Shown(RecallsPage { frame: visitor.frame("Recalls", &page::RECALLS), recalls }))
+    let may_open = page::NEW_RECALL.is_for(visitor.access.persona);
+    Ok(Shown(RecallsPage { frame: visitor.frame("Recalls", &page::RECALLS), recalls, may_open }))
 }
 
 /// Shows one recall.
@@ -61,6 +68,7 @@ pub(super) async fn show(
     State(console): State<Console>,
     visitor: Visitor,
     Path(recall): Path<String>,
+    uri: Uri,
 ) -> Result<Shown<RecallPage>, Failed> {
     let frame = || visitor.frame("One recall", &page::RECALLS);
     let unknown = || Failed::Unknown(Box::new(frame()));
@@ -83,7 +91,7 @@ pub(super) async fn show(
         ("Closed", found.closed_at.map_or_else(|| "Not yet".to_owned(), words::moment)),
     ];
     Ok(Shown(RecallPage {
-        frame: frame(),
+        frame: frame().done(&uri, DONE),
         id: found.id.to_string(),
         state: plain::recall_state(found.state),
         opened: found.opened.to_string(),

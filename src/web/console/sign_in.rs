@@ -93,14 +93,20 @@ pub(super) async fn back(State(console): State<Console>, uri: Uri, headers: Head
     };
     let person = provider.person(&sign_in, &code, now).await;
     let person = person.map_err(|error| Failed::of_provider(&error, frame()))?;
-    let Some(access) = console.access_of(&person.roles) else {
-        let said = "Your organisation knows you, and has given you no role in this console.".to_owned();
-        return Err(Failed::NotSignedIn(Box::new(frame()), said));
+    let access = console.access_of(&person.roles).map(|line| line.claim.as_str());
+    let opened = console.gateway().finish_sign_in(&sign_in, provider.issuer(), &person, access).await;
+    if let Ok(Some(_)) = opened {
+        end_before(&console, &headers).await?;
+    }
+    let mut response = match opened {
+        Ok(opened) => redirect(&sign_in.return_to, opened.map(|cookie| set_cookie(SESSION_COOKIE, &cookie, 0))),
+        Err(error) if error.ended_session() => {
+            let mut told = Failed::of_sign_in(error, frame()).into_response();
+            told.headers_mut().append(header::SET_COOKIE, dropped(SESSION_COOKIE));
+            told
+        }
+        Err(error) => return Err(Failed::of_sign_in(error, frame())),
     };
-    let claim = access.claim.clone();
-    let opened = console.gateway().finish_sign_in(&sign_in, provider.issuer(), &person, &claim).await;
-    let opened = opened.map_err(|error| Failed::of_sign_in(error, frame()))?;
-    let mut response = redirect(&sign_in.return_to, opened.map(|cookie| set_cookie(SESSION_COOKIE, &cookie, 0)));
     response.headers_mut().append(header::SET_COOKIE, dropped(SIGN_IN_COOKIE));
     Ok(response)
 }
@@ -127,8 +133,9 @@ pub(super) async fn demonstrate(
         authenticated_at: Some(now),
         roles: vec![line.claim.clone()],
     };
-    let opened = console.gateway().finish_sign_in(&sign_in, DEMONSTRATION, &person, &line.claim).await;
+    let opened = console.gateway().finish_sign_in(&sign_in, DEMONSTRATION, &person, Some(&line.claim)).await;
     let opened = opened.map_err(|error| Failed::of_sign_in(error, frame()))?;
+    end_before(&console, &headers).await?;
     Ok(redirect(&sign_in.return_to, opened.map(|cookie| set_cookie(SESSION_COOKIE, &cookie, 0))))
 }
 
@@ -141,6 +148,14 @@ pub(super) async fn out(State(console): State<Console>, posted: Posted) -> Resul
     // is in the browser's storage and can be made only once.
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
     Ok(response)
+}
+
+/// One browser has one session: the one before a sign-in would go on with nobody to sign it out.
+async fn end_before(console: &Console, headers: &HeaderMap) -> Result<(), Failed> {
+    match signed_in(headers, console).await? {
+        Some(before) => Ok(console.gateway().end_console_session(&before.session).await?),
+        None => Ok(()),
+    }
 }
 
 /// Says that the session has ended.

@@ -1,10 +1,14 @@
 //! The console: pages in a real browser, signed in at an independent provider, and what it refuses.
 
 mod data_team;
+mod forged;
 mod forms;
+mod markup;
+mod oversight;
 mod pages;
 mod refusals;
 mod reidentification;
+mod sessions;
 
 use std::process::Stdio;
 
@@ -71,6 +75,20 @@ persona = "operator"
 agency = "programme-team"
 agreement = "programme-delivery/v1"
 role = "data-analyst"
+
+[[console.access]]
+claim = "porth-second-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
+
+[[console.access]]
+claim = "porth-third-officer"
+persona = "officer"
+agency = "programme-team"
+agreement = "programme-delivery/v1"
+role = "auditor"
 "#;
 
 impl TestConsole {
@@ -116,6 +134,7 @@ impl TestConsole {
         let walked = node(script)
             .env("PORTH_TEST_CONSOLE", &self.address)
             .env("PORTH_TEST_SHOTS", shots)
+            .env("PORTH_TEST_PROVIDER", &self.issuer)
             .envs(environment.iter().copied())
             .output()
             .await

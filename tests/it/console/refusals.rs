@@ -8,7 +8,7 @@ use crate::support::agency::request;
 use crate::support::connection::{Connection, Reply};
 use crate::support::database::Backend;
 
-const CLAIMS: [(&str, porth::config::Persona); 4] = [
+pub(super) const CLAIMS: [(&str, porth::config::Persona); 4] = [
     ("porth-officer", porth::config::Persona::Officer),
     ("porth-data-team", porth::config::Persona::DataTeam),
     ("porth-auditor", porth::config::Persona::Auditor),
@@ -16,7 +16,7 @@ const CLAIMS: [(&str, porth::config::Persona); 4] = [
 ];
 
 impl TestConsole {
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let at = self.gateway.running.console.expect("a console");
         let mut connection =
             Connection::open(at, &self.gateway.authority.certificate().pem, None).await.expect("a connection");
@@ -43,11 +43,11 @@ impl TestConsole {
     }
 }
 
-fn location(reply: &Reply) -> String {
+pub(super) fn location(reply: &Reply) -> String {
     reply.headers.get("location").map_or_else(String::new, |to| to.to_str().expect("text").to_owned())
 }
 
-fn cookie(reply: &Reply) -> String {
+pub(super) fn cookie(reply: &Reply) -> String {
     let set = reply.headers.get("set-cookie").expect("a cookie").to_str().expect("text");
     for part in ["__Host-porth-session=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
         assert!(set.contains(part), "{part} in {set}");
@@ -62,10 +62,10 @@ pub(super) fn form_token(reply: &Reply) -> String {
 }
 
 /// The id of nothing.
-const NONE: &str = "01980000-0000-7000-8000-000000000000";
+pub(super) const NONE: &str = "01980000-0000-7000-8000-000000000000";
 
 /// An address of the page's route.
-fn example(page: &Page) -> String {
+pub(super) fn example(page: &Page) -> String {
     page.path
         .replace("{entry}", NONE)
         .replace("{code}", "early-help-core")
@@ -121,6 +121,40 @@ async fn every_page_is_open_to_its_parts_alone(#[case] backend: Backend) {
     }
 }
 
+/// Where a route is added in another way than by the tables, nothing tries who may use it.
+#[test]
+fn routes_are_made_of_the_tables_alone() {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/console"));
+    let mut routed = Vec::new();
+    for file in std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()) {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        for way in [".route(", ".route_service(", ".merge(", ".nest(", ".nest_service(", ".fallback_service("] {
+            let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+            routed.extend(text.matches(way).map(|way| (name.clone(), way.to_owned())));
+        }
+    }
+    assert_eq!(routed, [("mod.rs".to_owned(), ".route(".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_takes_another_method_than_those_of_browsers() {
+    let console = TestConsole::start_demonstration(Backend::Sqlite).await;
+    let cookie = console.enter("porth-officer").await;
+    let paths = page::ALL.iter().map(|page| example(page)).chain(page::OPEN.iter().map(|path| (*path).to_owned()));
+    for path in paths {
+        for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+            let headers = [("cookie", cookie.as_str()), ("origin", console.address.as_str())];
+            let reply = console.send(method, &path, &headers, "").await;
+            assert!(matches!(reply.status, 405 | 501), "{method} {path}: {}", reply.text());
+        }
+    }
+    // What is asked for without a session is nobody's: no menu, no greeting.
+    for path in page::OPEN {
+        let text = console.get(path, None).await.text();
+        assert!(!text.contains("id=\"navigation\"") && !text.contains("id=\"who\""), "{path}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_site_or_session_changes_nothing() {
     let console = TestConsole::start_demonstration(Backend::Sqlite).await;
@@ -164,20 +198,32 @@ async fn a_cookie_that_the_console_did_not_make_opens_nothing_and_is_never_taken
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_leads_to_no_other_site() {
     let console = TestConsole::start_demonstration(Backend::Sqlite).await;
-    for to in ["//evil.example", "https%3A%2F%2Fevil.example", "%2F%5Cevil.example", "/a%0d%0aset-cookie:x"] {
+    let encoded = ["https%3A%2F%2Fevil.example", "%2F%5Cevil.example", "/a%0d%0aset-cookie:x", "%09//evil.example"];
+    let plain = ["//evil.example", "javascript:alert(1)", "/@evil.example", "/\\evil.example", ".evil.example", ""];
+    for to in encoded.into_iter().chain(plain) {
         let reply = console.post("/sign-in/demonstration", None, &format!("claim=porth-officer&to={to}")).await;
         assert_eq!((reply.status, location(&reply)), (303, "/".to_owned()), "{to}");
+        let asked = console.get(&format!("/sign-in?to={to}"), None).await;
+        let text = String::from_utf8_lossy(&asked.body).into_owned();
+        assert!(!text.contains("href=\"//") && !text.contains("href=\"javascript"), "{to}: {text}");
     }
+    // What a page leads to when nobody is signed in is the page itself.
+    let led = location(&console.get("//evil.example/", None).await);
+    assert!(led.is_empty() || led.starts_with("/sign-in?to="), "{led}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_keeps_itself_to_itself_and_echoes_nothing_as_markup() {
     let console = TestConsole::start_demonstration(Backend::Sqlite).await;
     let cookie = console.enter("porth-officer").await;
-    for path in ["/", "/sign-in", "/log", "/accessibility", "/assets/console.css", "/nowhere", "/signed-out"] {
+    let pages = page::ALL.iter().map(|page| example(page)).chain(page::OPEN.iter().map(|path| (*path).to_owned()));
+    for path in pages.chain(["/nowhere".to_owned(), "/sign-out".to_owned()]) {
+        let path = path.as_str();
         let reply = console.get(path, Some(&cookie)).await;
         let policy = reply.headers.get("content-security-policy").expect("a policy").to_str().expect("text");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+            assert!(policy.contains(part), "{part} at {path}");
+        }
         assert!(!policy.contains("unsafe"), "{path}");
         assert_eq!(reply.headers["x-frame-options"], "DENY", "{path}");
         assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{path}");

@@ -111,7 +111,7 @@ pub(super) async fn try_bundle(home: &TestGateway, folder: &Path) -> Result<(Eve
     let agreement = "programme-delivery/v1".parse().expect("a reference");
     let grounds = Grounds { agreement, role: RoleCode::parse("auditor").expect("a code"), user: None };
     let team = "programme-team".parse().expect("a code");
-    let wanted = BundleFor { by: "ops-1".to_owned(), openings: Some((team, grounds)) };
+    let wanted = BundleFor { by: "ops-1".to_owned(), reader: Some((team, grounds)), with_openings: true };
     let keys = trust(home);
     home.gateway().export_bundle(&wanted, keys.as_bytes(), None, folder).await
 }

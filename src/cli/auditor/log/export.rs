@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::trust::TrustFile;
+use super::trust::{TrustFile, written};
 use crate::app::export::{BundleFor, ExportError};
 use crate::app::log_access::{Grounds, LogAccessError};
 use crate::cli::operator::{ConfigFile, app_failure, read_bytes, start_failure};
@@ -49,7 +49,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<(), Failure> {
         return Err(Failure::failed(format!("{} is not empty", args.to.display()))
             .next("name a new folder: files of another export would be found as faults"));
     }
-    let openings = match (&args.reader, &args.agreement, &args.role) {
+    let reader = match (&args.reader, &args.agreement, &args.role) {
         (Some(agency), Some(agreement), Some(role)) if args.with_openings => {
             Some((agency.clone(), Grounds { agreement: agreement.clone(), role: role.clone(), user: None }))
         }
@@ -57,9 +57,9 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> Result<(), Failure> {
     };
     let keys = match &args.keys {
         Some(path) => read_bytes(path)?,
-        None => TrustFile::of_gateway(&config)?.text()?.into_bytes(),
+        None => written(&TrustFile::of_gateway(&config)?)?.into_bytes(),
     };
-    let wanted = BundleFor { by: args.by.clone(), openings };
+    let wanted = BundleFor { by: args.by.clone(), reader, with_openings: args.with_openings };
     let (event, exported) = crate::cli::block_on(async {
         let prepared = prepare(&config).await.map_err(start_failure)?;
         let made = prepared.gateway.export_bundle(&wanted, &keys, prepared.sequencer.as_deref(), &args.to).await;

@@ -1,4 +1,4 @@
-// Warns before a session ends. Every page works without this.
+// Warns before a session ends, and says when it has. Every page works without this.
 "use strict";
 (function () {
   var who = document.getElementById("who");
@@ -7,18 +7,24 @@
   var seconds = Number(who.dataset.endsIn);
   var warning = 120;
   if (!(seconds > warning)) { return; }
-  window.setTimeout(function () {
+  function say(words, action) {
     var box = document.createElement("div");
     box.className = "govuk-warning-text";
     var text = document.createElement("strong");
     text.className = "govuk-warning-text__text";
-    text.textContent = "You will be signed out in two minutes unless you go on. ";
+    text.textContent = words;
     var link = document.createElement("a");
     link.className = "govuk-link";
     link.href = window.location.href;
-    link.textContent = "Stay signed in";
+    link.textContent = action;
     text.appendChild(link);
     box.appendChild(text);
-    ending.appendChild(box);
+    ending.replaceChildren(box);
+  }
+  window.setTimeout(function () {
+    say("You will be signed out in two minutes unless you go on. ", "Stay signed in");
   }, (seconds - warning) * 1000);
+  window.setTimeout(function () {
+    say("Your session has ended, and nothing that you do here is kept. ", "Sign in again");
+  }, seconds * 1000);
 }());
