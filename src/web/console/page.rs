@@ -161,6 +161,7 @@ pub const OPEN: &[&str] = &[
     "/accessibility",
     "/assets/console.css",
     "/assets/icon.svg",
+    "/assets/signing.js",
     "/assets/console.js",
 ];
 
