@@ -20,6 +20,7 @@ statements! {
                VALUES ($1, $2, $3, $4, $5, $6, $7, 0)";
     REVOKE_KEY = "UPDATE reid_key SET revoked_at = $2 WHERE key_id = $1 AND revoked_at = 0";
     KEY = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key WHERE key_id = $1 AND revoked_at = 0";
+    KEY_EVER = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key WHERE key_id = $1";
     KEYS_OF = "SELECT key_id, kind, agency, person, sign_key, seal_key FROM reid_key
                WHERE agency = $1 AND kind = $2 AND revoked_at = 0 ORDER BY enrolled_at, key_id";
     ADD = "INSERT INTO reid_request (id, entry, programme, requester, client, source, idempotency_key, body_tag,
@@ -149,6 +150,11 @@ impl Store {
     /// An enrolled key that is not revoked.
     pub async fn reid_key(&self, key_id: &str) -> Result<Option<ReidKey>, StoreError> {
         self.fetch_optional(KEY, values![key_id]).await?.as_ref().map(read_key).transpose()
+    }
+
+    /// A key that is or was enrolled: for what was signed with it before it was revoked.
+    pub async fn reid_key_ever(&self, key_id: &str) -> Result<Option<ReidKey>, StoreError> {
+        self.fetch_optional(KEY_EVER, values![key_id]).await?.as_ref().map(read_key).transpose()
     }
 
     /// The keys of an agency that are enrolled for something and not revoked, oldest first.

@@ -27,8 +27,8 @@ pub(in crate::app) struct Wanted<'a> {
 pub(in crate::app) enum SubjectLook {
     /// Agreements or records changed meanwhile.
     Outdated,
-    /// The record, when there is one that may be seen.
-    Looked(Option<RecordName>),
+    /// The record, when there is one that may be seen, and whether its person is an adult.
+    Looked(Option<(RecordName, bool)>),
 }
 
 impl Gateway {
@@ -51,7 +51,7 @@ impl Gateway {
         Ok(SubjectLook::Looked(self.source_record(caller, &standing, &found, wanted)))
     }
 
-    /// Whether a record that a request is about still belongs to the family and may still be seen there. The
+    /// Whether a record that a request is about still belongs to an adult (or to a child) of the family and may still be seen there. The
     /// look is the requester's, decided anew; nothing is logged, since nobody asks. The same is looked up
     /// whether there is such a record or not.
     pub(in crate::app) async fn is_still_of_family(
@@ -60,7 +60,7 @@ impl Gateway {
         stage: &Stage,
         terms: &FamilyTerms,
         family: &Tfid,
-        record: Option<&RecordName>,
+        record: Option<(&RecordName, bool)>,
     ) -> Result<bool, FamilyError> {
         let question = self.family_question(terms, AnswerMode::Lead, &stage.policies)?;
         let about = super::subject([family]);
@@ -68,7 +68,10 @@ impl Gateway {
         let standing = self.family_standing(family).await?;
         let found = self.find_family(&permission, &standing.records).await?;
         let is_seen = standing.if_seen(&found).is_some();
-        Ok(is_seen && record.is_some_and(|record| found.people.iter().any(|person| person.records.contains(record))))
+        let is_the_same = |(record, is_adult): (&RecordName, bool)| {
+            found.people.iter().any(|person| person.records.contains(record) && (rank(person) > 0) == is_adult)
+        };
+        Ok(is_seen && record.is_some_and(is_the_same))
     }
 
     fn source_record(
@@ -77,14 +80,15 @@ impl Gateway {
         standing: &Standing,
         found: &FoundFamily,
         wanted: Wanted<'_>,
-    ) -> Option<RecordName> {
+    ) -> Option<(RecordName, bool)> {
         let tfid = standing.if_seen(found).map(|family| family.tfid)?;
         let is_meant = |person: &&FamilyPerson| match wanted.person {
             Some(handle) => self.person_handle(&caller.agency, &tfid, &person.records) == handle,
             None => rank(person) > 0,
         };
         let of_source = |person: &FamilyPerson| {
-            person.records.iter().filter(|record| record.agency == *wanted.source).min().cloned()
+            let record = person.records.iter().filter(|record| record.agency == *wanted.source).min().cloned()?;
+            Some((record, rank(person) > 0))
         };
         // Whoever can decide for the family comes first: offering help takes one adult, not everybody.
         let mut people: Vec<&FamilyPerson> = found.people.iter().filter(is_meant).collect();

@@ -32,9 +32,10 @@ pub fn envelope_bytes(text: &str) -> Option<Vec<u8>> {
 fn is_taken(state: &State, answer: &Answer) -> bool {
     let hash = envelope_bytes(&answer.envelope).map(|bytes| Hash32::of(&bytes));
     match state {
-        State::Answered { envelope, .. } | State::Collected { envelope, .. } | State::Closed { envelope } => {
-            hash == Some(*envelope)
-        }
+        State::Answered { envelope, .. }
+        | State::Collected { envelope, .. }
+        | State::Lapsed { envelope, .. }
+        | State::Closed { envelope } => hash == Some(*envelope),
         _ => false,
     }
 }
@@ -53,10 +54,11 @@ impl Gateway {
     ) -> Result<State, ReidError> {
         let doing = Doing::new(caller, "answer").with_key(&answer.key_id);
         for _ in 0..MOST_TRIES {
-            let (opened, now) = self.due_reid(doing, id).await?;
+            let opened = self.found_reid(doing, id).await?;
             if opened.stored.source == caller.agency && is_taken(&opened.stored.state, answer) {
                 return Ok(opened.stored.state);
             }
+            let now = self.in_time(doing, &opened).await?;
             let decided = self.decide_answer(caller, &opened, answer, now).await?;
             if let Some(moved) = self.take_reid(doing, opened, decided, now).await? {
                 return Ok(moved.stored.state);

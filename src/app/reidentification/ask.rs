@@ -198,7 +198,8 @@ impl Gateway {
         };
         let text = request.text();
         let (family, person) = (new.family.to_text(), new.person.clone());
-        let ground = Some(Ground { relationship: new.relationship, case: new.case.clone() });
+        let (record, is_adult) = record.map_or((None, false), |(record, is_adult)| (Some(record), is_adult));
+        let ground = Some(Ground { relationship: new.relationship, case: new.case.clone(), is_adult });
         let inside = Inside { text, family, person, record, ground, certificate: None };
         let opened = self.new_request(caller, request, inside, body_tag)?;
         let entry = self.request_entry(doing, &opened, new, rules)?;

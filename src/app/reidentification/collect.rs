@@ -5,6 +5,7 @@ use super::record::{Decided, Doing, Move, Opened, Said};
 use super::vote::is_signed;
 use super::{MOST_TRIES, ReidError};
 use crate::app::caller::AgencyCaller;
+use crate::app::enquire::family::Stage;
 use crate::app::error::AppError;
 use crate::app::gateway::Gateway;
 use crate::crypto::random::uuid_v7;
@@ -13,7 +14,7 @@ use crate::domain::reidentification::certificate::{Answer, OpenedReceipt, Signed
 use crate::domain::reidentification::refusal::Refusal;
 use crate::domain::reidentification::state::{Event, State};
 use crate::domain::time::Timestamp;
-use crate::store::{ReidKeyKind, StoreError};
+use crate::store::{ReidKeyKind, StoreError, StoredReid};
 use crate::tlog::digest::Digest;
 
 /// Requests that are looked through for some whose time is up.
@@ -49,15 +50,18 @@ impl Gateway {
             let now = self.in_time(doing, &opened).await?;
             let key = self.store().reid_key(key_id).await?;
             if key.is_none_or(|key| key.kind != ReidKeyKind::Recipient || key.agency != caller.agency) {
-                return Err(self.refuse_reid(doing, Some(&opened), Refusal::OtherRecipient).await);
+                if !opened.stored.state.is_end() {
+                    self.expire_reid(&opened, now).await?;
+                }
+                return Err(self.refuse_reid(doing, Some(&opened), Refusal::RecipientRemoved).await);
             }
             if !self.still_allowed(&opened, now).await? {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::AgreementEnded).await);
             }
             let waits = matches!(opened.stored.state, State::Answered { .. } | State::Collected { .. });
-            if waits && let Some(refusal) = self.stops_collection(&opened).await? {
+            if waits && self.is_stopped(&opened).await? {
                 self.expire_reid(&opened, now).await?;
-                return Err(self.refuse_reid(doing, Some(&opened), refusal).await);
+                return Err(self.refuse_reid(doing, Some(&opened), Refusal::Stopped).await);
             }
             let envelope = opened.stored.envelope.clone();
             let hash = match &opened.stored.state {
@@ -78,6 +82,12 @@ impl Gateway {
                 let mut entry = self.reid_entry(entry, now, doing, Some(&opened), said)?;
                 entry.records = self.record_uses_of(&opened);
                 let mut tx = self.store().begin().await?;
+                let stored = &opened.stored;
+                let is_as_decided = tx.decided_on(self.programme()).await? == opened.decided_on
+                    && tx.move_reid(stored, &stored.state, &stored.sealed, stored.envelope.as_deref()).await?;
+                if !is_as_decided {
+                    continue;
+                }
                 tx.add_events(&[&entry]).await?;
                 tx.commit().await?;
                 self.wake_sequencer();
@@ -113,22 +123,19 @@ impl Gateway {
         Err(self.refuse_reid(doing, Some(opened), Refusal::OtherRecipient).await)
     }
 
-    /// What happened since the answer that ends it: what was sealed before a shield, an objection or a split
-    /// is not handed over after it, nor what rests on a key that was revoked.
-    async fn stops_collection(&self, opened: &Opened) -> Result<Option<Refusal>, ReidError> {
-        if opened.record.is_none() {
-            return Ok(Some(Refusal::Expired));
-        }
+    /// Whether something happened since the answer that ends it: what was sealed before a shield, an objection
+    /// or a split is not handed over after it, nor what rests on a key that was revoked. Which of them it was
+    /// is not told: one of them would be a shield.
+    async fn is_stopped(&self, opened: &Opened) -> Result<bool, ReidError> {
         let votes = self.store().reid_votes(opened.stored.id).await?;
         let (_, missing) = self.count_approvals(opened, &votes).await?;
-        if missing.is_some() {
-            return Ok(missing);
+        if opened.record.is_none() || missing.is_some() {
+            return Ok(true);
         }
         let kept = opened.stored.envelope.as_deref().ok_or(StoreError::Corrupt("an envelope"))?;
         let answer: Answer = serde_json::from_slice(kept).map_err(|_| StoreError::Corrupt("an envelope"))?;
         let key = self.reid_key(&answer.key_id).await?;
-        let stands = key.is_some_and(|key| key.agency == opened.stored.source);
-        Ok((!stands).then_some(Refusal::OfficerRemoved))
+        Ok(key.is_none_or(|key| key.agency != opened.stored.source))
     }
 
     /// Takes the countersigned receipt and removes the envelope, also when its quarter of an hour is over: the
@@ -149,7 +156,8 @@ impl Gateway {
             let opened = self.found_reid(doing, id).await?;
             self.check_asker(doing, caller, &opened, &receipt.key_id).await?;
             let now = self.store().now().await?;
-            let key = self.store().reid_key(&receipt.key_id).await?;
+            // With a key that was revoked since, too: it says what happened, and releases nothing.
+            let key = self.store().reid_key_ever(&receipt.key_id).await?;
             let bytes = receipt.signed_bytes(&opened.stored.request_sha256);
             if !key.is_some_and(|key| is_signed(&key, &bytes, &receipt.signature)) {
                 return Err(self.refuse_reid(doing, Some(&opened), Refusal::RequestAltered).await);
@@ -177,7 +185,8 @@ impl Gateway {
         Err(AppError::Interrupted.into())
     }
 
-    /// Ends requests of which the time is up, and removes their envelopes.
+    /// Ends requests of which the time is up, and those whose envelope nobody may collect any more; removes
+    /// the envelopes.
     ///
     /// # Errors
     ///
@@ -185,13 +194,32 @@ impl Gateway {
     pub async fn lapse_reidentifications(&self) -> Result<u64, AppError> {
         let now = self.store().now().await?;
         let mut lapsed = 0;
+        let failed = |_| AppError::Internal("a request cannot be ended");
+        let stage = self.family_stage().await.map_err(|_| AppError::Internal("a request cannot be looked at"))?;
+        let mut trouble = None;
         for stored in self.store().open_reids(self.programme(), MOST_OPEN).await? {
-            if stored.expires_at <= now || stored.state.has_lapsed(now) {
-                let opened = self.opened(stored)?;
-                self.expire_reid(&opened, now).await.map_err(|_| AppError::Internal("a request cannot be ended"))?;
-                lapsed += 1;
+            match self.has_to_end(&stage, stored, now).await {
+                Ok(Some(opened)) => {
+                    self.expire_reid(&opened, now).await.map_err(failed)?;
+                    lapsed += 1;
+                }
+                Ok(None) => {}
+                // One that does not open keeps no other envelope waiting.
+                Err(error) => trouble = Some(error),
             }
         }
-        Ok(lapsed)
+        trouble.map_or(Ok(lapsed), |error| Err(failed(error)))
+    }
+
+    /// A request of which the time is up, or whose envelope nobody may collect any more.
+    async fn has_to_end(&self, stage: &Stage, stored: StoredReid, now: Timestamp) -> Result<Option<Opened>, ReidError> {
+        let is_over = stored.expires_at <= now || stored.state.has_lapsed(now);
+        let waits = matches!(stored.state, State::Answered { .. } | State::Collected { .. });
+        if !is_over && !waits {
+            return Ok(None);
+        }
+        let opened = self.opened_on(stage, stored).await?;
+        let ends = is_over || !self.has_recipient(&opened).await? || self.is_stopped(&opened).await?;
+        Ok(ends.then_some(opened))
     }
 }

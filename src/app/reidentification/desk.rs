@@ -146,7 +146,11 @@ impl Gateway {
         for found in self.store().find_entries(&query).await? {
             let Ok(entry) = Entry::parse(&found.body) else { continue };
             let Body::ReidStep(step) = entry.body() else { continue };
-            if step.request != Some(id) {
+            // That a source looked says that it has such a record: its own affair until it acts.
+            let is_hidden = step.step.as_str() == "show"
+                && step.agency == opened.stored.source
+                && caller.agency != opened.stored.source;
+            if step.request != Some(id) || is_hidden {
                 continue;
             }
             steps.push(StepTaken {

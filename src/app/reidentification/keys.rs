@@ -60,6 +60,8 @@ impl Gateway {
         let key = tx.reid_key(key_id).await?;
         let key = key.ok_or_else(|| AppError::Policy("no key that is not revoked has that id".to_owned()))?;
         tx.revoke_reid_key(key_id, now).await?;
+        // What is being decided on it at this moment is decided anew.
+        tx.raise_policy_revision(Some(self.programme())).await?;
         let both = format!("{by}:{confirmed_by}");
         let body = key_event(key_id, used_for(key.kind), "revoked", None, &both, reason)?;
         tx.add_events(&[&self.event(now, body)?]).await?;

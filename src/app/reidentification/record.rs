@@ -9,7 +9,7 @@ use crate::app::enrol::code;
 use crate::app::error::AppError;
 use crate::app::families::request::FamilyTerms;
 use crate::app::gateway::Gateway;
-use crate::crypto::random::uuid_v7;
+use crate::crypto::random::{random_bytes, uuid_v7};
 use crate::domain::family::RecordName;
 use crate::domain::ids::{AgencyCode, EventId, OpaqueRef, ReasonCode, ReidentificationId};
 use crate::domain::programme::Relationship;
@@ -35,6 +35,8 @@ const SEALED_BYTES: [usize; 2] = [6 * 1024, 40 * 1024];
 pub(super) struct Ground {
     pub(super) relationship: Relationship,
     pub(super) case: OpaqueRef,
+    /// Whether the person was an adult of the family: a record that became a child's is another person's.
+    pub(super) is_adult: bool,
 }
 
 /// What the sealed column holds.
@@ -174,7 +176,7 @@ impl Gateway {
             user: request.user.clone(),
         };
         let asker = AgencyCaller { agency: opened.stored.requester.clone(), client: opened.stored.client.clone() };
-        let record = opened.inside.record.as_ref();
+        let record = opened.inside.record.as_ref().map(|record| (record, ground.is_adult));
         if self.is_still_of_family(&asker, stage, &terms, &family, record).await? {
             opened.record = opened.inside.record.clone();
         }
@@ -183,8 +185,11 @@ impl Gateway {
 
     /// By which the person whose record it is finds the entries about the request.
     pub(super) fn record_uses_of(&self, opened: &Opened) -> Vec<RecordUse> {
-        let record = opened.inside.record.iter();
-        record.map(|it| self.record_use((&it.agency, &it.feed, &it.reference), true)).collect()
+        let Some(it) = &opened.inside.record else {
+            // The index does not tell whether there is a record either.
+            return vec![RecordUse { tag: random_bytes(self.random()), is_asked_about: true }];
+        };
+        vec![self.record_use((&it.agency, &it.feed, &it.reference), true)]
     }
 
     pub(super) fn opened(&self, stored: StoredReid) -> Result<Opened, AppError> {
@@ -247,7 +252,11 @@ impl Gateway {
     }
 
     /// Logs a refusal; gives the error that says it.
+    ///
+    /// One as unknown names no request: its entry is like one about a request that never was, since the
+    /// source of a known one would be told of its record by nothing else.
     pub(super) async fn refuse_reid(&self, doing: Doing<'_>, of: Option<&Opened>, refusal: Refusal) -> ReidError {
+        let of = of.filter(|_| refusal != Refusal::Unknown);
         let logged = async {
             let now = self.store().now().await?;
             let id = EventId::new(uuid_v7(now, self.random()));

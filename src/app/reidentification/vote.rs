@@ -95,7 +95,11 @@ impl Gateway {
         }
         let mut votes = self.store().reid_votes(opened.stored.id).await?;
         let before = votes.iter().find(|other| other.is_of_same_person(vote));
-        let has_approved = before.is_some_and(|other| other.choice == Choice::Approve);
+        // An approval by a key that was revoked is none: its person approves anew with another key.
+        let has_approved = match before {
+            Some(other) if other.choice == Choice::Approve => self.reid_key(&other.key_id).await?.is_some(),
+            _ => false,
+        };
         // An older signature than the newest one of this person is a replay, whatever it says.
         if before.is_some_and(|other| other.at >= vote.at && other.choice != vote.choice) {
             return Ok(Decided::Refuse(Refusal::Replayed));
@@ -105,7 +109,10 @@ impl Gateway {
                 let refusal = if has_approved { Refusal::DoubleVote } else { Refusal::NotDue };
                 return Ok(Decided::Refuse(refusal));
             }
-            Choice::Approve if has_approved => return Ok(Decided::Refuse(Refusal::DoubleVote)),
+            // Who approved before approves again only where enough did, and one of them took it back since.
+            Choice::Approve if has_approved && self.count_approvals(opened, &votes).await?.1.is_some() => {
+                return Ok(Decided::Refuse(Refusal::DoubleVote));
+            }
             Choice::Approve => {
                 votes.retain(|other| !other.is_of_same_person(vote));
                 votes.push(vote.clone());
@@ -159,8 +166,10 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Option<Refusal>, ReidError> {
         let is_source = opened.stored.source == caller.agency;
-        if is_source && opened.record.is_none() {
-            return Ok(Some(Refusal::Unknown)); // there is nothing here that the source could know of
+        // There is nothing here that the source could know of; what it was shown before, it can still refuse.
+        let was_shown = opened.inside.record.is_some() && vote.choice == Choice::Refuse;
+        if is_source && opened.record.is_none() && !was_shown {
+            return Ok(Some(Refusal::Unknown));
         }
         let key = self.reid_key(&vote.key_id).await?;
         let is_callers = |key: &ReidKey| {

@@ -64,6 +64,8 @@ refusals! {
     EnvelopeMalformed = "envelope-malformed", "not a sealed identity of one of the two fixed lengths";
     /// Only one envelope there ever is.
     AlreadyAnswered = "already-answered", "the request was answered already: there is one envelope";
+    /// Something that it rests on went after the answer; what, is not told.
+    Stopped = "stopped", "what the release rests on no longer stands: an approval, a key or the record; the envelope is removed";
     /// The key that the identity would be sealed to was revoked.
     RecipientRemoved = "recipient-removed", "the key that the identity would be sealed to is no longer enrolled: it may be in other hands";
     /// Not the requester's system, or not the key that was named.

@@ -30,7 +30,7 @@ pub struct ReidentificationView {
     pub request: Option<String>,
     /// SHA-256 of it, in hexadecimal.
     pub request_sha256: String,
-    /// `voting`, `authorised`, `certified`, `answered`, `collected`, `closed`, `refused`, `withdrawn` or `expired`.
+    /// `voting`, `authorised`, `certified`, `answered`, `collected`, `lapsed`, `closed`, `refused`, `withdrawn` or `expired`.
     pub state: String,
     /// Until when it may go on.
     #[schema(format = DateTime)]

@@ -158,6 +158,14 @@ async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_o
     let shown = source.porth(&[&["reid", "approve", &id][..], &place, &own].concat());
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains(SURNAME) && shown.contains("nobody leads"), "the source sees both side by side: {shown}");
+    // A record that says something else by now is not signed unseen, nor sealed.
+    let people = fs::read_to_string(source.desk.path("people.csv")).expect("the file");
+    let moved = people.replace("14/03/2015", "15/03/2015");
+    assert_ne!(moved, people);
+    fs::write(source.desk.path("people.csv"), &moved).expect("written");
+    let unseen = printed.run(&source, &[&["reid", "approve", &id][..], &place, &own, &["--sign"]].concat());
+    assert!(String::from_utf8_lossy(&unseen.stderr).contains("has changed since it was looked at"), "{unseen:?}");
+    fs::write(source.desk.path("people.csv"), &people).expect("written");
     let approved = printed.done(&source, &[&["reid", "approve", &id][..], &place, &own, &["--sign"]].concat());
     assert_eq!(approved["state"], "authorised");
     home.wait_sequenced().await;
@@ -169,12 +177,21 @@ async fn each_party_takes_three_steps_at_the_most_and_nothing_that_was_printed_o
     assert!(String::from_utf8_lossy(&ended.stderr).contains("only what was approved on this machine"), "{ended:?}");
     printed.done(&source, &[&["reid", "approve", &id][..], &place, &own, &["--sign"]].concat());
     home.wait_sequenced().await;
+    fs::write(source.desk.path("people.csv"), &moved).expect("written");
+    let changed = printed.run(&source, &answer);
+    assert!(String::from_utf8_lossy(&changed.stderr).contains("not what was looked at"), "{changed:?}");
+    fs::write(source.desk.path("people.csv"), &people).expect("written");
     // An answer that was sealed under an earlier certificate and never arrived is replaced by a new one.
+    let now = home.now().await;
     let lost = json!({ "certificate": "AAAAAAAAAAAAAAAAAAAAAA", "envelope": "AAAA", "key_id": ids[0],
-        "sealed_at": home.now().await.to_string(), "signature": "AAAA" });
+        "sealed_at": now.to_string(), "signature": "AAAA" });
     let note = source.desk.path(&format!("reid/requests/{id}.answered.json"));
-    fs::write(&note, lost.to_string()).expect("written");
+    let until = |seconds: i64| json!({ "answer": lost, "not_after": now.plus_seconds(seconds).to_string() });
+    fs::write(&note, until(600).to_string()).expect("written");
     fs::set_permissions(&note, fs::Permissions::from_mode(0o600)).expect("its owner's alone");
+    let early = printed.run(&source, &answer);
+    assert!(!early.status.success(), "the gateway's bare word makes no second envelope: {early:?}");
+    fs::write(&note, until(-1).to_string()).expect("written");
     printed.done(&source, &answer);
     let kept = fs::read(&note).expect("the answer is kept");
     printed.done(&source, &answer);

@@ -17,7 +17,7 @@ use porth::tlog::entry::{Body, Entry};
 use rstest::rstest;
 use serde_json::json;
 
-use super::scene::{MOTHER, Scene, key, reference};
+use super::scene::{MOTHER, Officer, Scene, key, reference};
 use crate::support::database::Backend;
 use crate::support::programme::opaque;
 
@@ -51,6 +51,9 @@ async fn a_shield_that_comes_after_the_approvals_lets_nothing_be_certified(#[cas
     shield(&scene).await;
     scene.assert_refused(scene.certify(asked.id), Refusal::Unknown).await;
     let gateway = &scene.programme.gateway;
+    // The refusal names no request: who reads the log, or the request's steps, learns of no shield.
+    let steps = gateway.reidentification_steps(&scene.team.caller, asked.id).await.expect("listed");
+    assert!(steps.iter().all(|step| step.refused.is_none() && step.step != "show"), "{steps:?}");
     let listed = gateway.reidentifications(&scene.source.caller).await.expect("listed");
     assert!(listed.is_empty(), "the source sees what it sees of somebody unknown");
     let of_team = gateway.reidentifications(&scene.team.caller).await.expect("listed");
@@ -65,7 +68,7 @@ async fn a_shield_that_comes_after_the_answer_lets_nothing_be_collected(#[case] 
     let scene = Scene::new(backend).await;
     let (asked, ..) = scene.answered().await;
     shield(&scene).await;
-    scene.assert_refused(scene.collect(asked.id), Refusal::Expired).await;
+    scene.assert_refused(scene.collect(asked.id), Refusal::Stopped).await;
     let row = scene.programme.gateway.store().reid(asked.id).await.expect("the database").expect("a row");
     assert_eq!((row.state, row.envelope), (State::Expired {}, None), "the ciphertext is gone");
 }
@@ -134,9 +137,21 @@ async fn a_person_who_is_split_off_the_family_on_the_way_is_answered_for_to_nobo
     scene.assert_refused(scene.certify(approved.id), Refusal::Unknown).await;
     let answer = scene.seal(&checked).await;
     scene.assert_refused(scene.answer(certified.id, &answer), Refusal::Unknown).await;
-    scene.assert_refused(scene.collect(answered.id), Refusal::Expired).await;
+    scene.assert_refused(scene.collect(answered.id), Refusal::Stopped).await;
     let row = scene.programme.gateway.store().reid(answered.id).await.expect("the database").expect("a row");
     assert_eq!((row.state, row.envelope), (State::Expired {}, None), "the ciphertext is gone");
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_source_can_refuse_what_it_was_asked_while_another_agencys_shield_hides_it(#[case] backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let asked = scene.approved().await;
+    shield(&scene).await;
+    let vote = scene.source.vote(&asked.request_sha256, Choice::Refuse, None, scene.now().await);
+    assert_eq!(scene.send(&scene.source, &asked, &vote).await.expect("refused").state.word(), "refused");
 }
 
 #[rstest]
@@ -159,20 +174,53 @@ async fn a_shield_that_is_lifted_again_leaves_the_request_as_it_was(#[case] back
 #[case::sqlite(Backend::Sqlite)]
 #[case::postgres(Backend::Postgres)]
 #[tokio::test]
+async fn who_lost_a_key_approves_with_the_next_one_and_enough_that_are_left_go_on(#[case] backend: Backend) {
+    let scene = Scene::new(backend).await;
+    let gateway = &scene.programme.gateway;
+    let asked = scene.approved().await;
+    gateway.revoke_reid_key(&scene.second.key_id, "operator-1", "operator-2", "lost").await.expect("revoked");
+    scene.assert_refused(scene.certify(asked.id), Refusal::OfficerRemoved).await;
+    let other = Officer::new("education", 599);
+    let next = Officer::named(other.caller, scene.second.person.clone(), other.key);
+    scene.enrol(&next).await;
+    assert_eq!(scene.approve(&next, &asked).await.expect("the same person").state.word(), "authorised");
+
+    // Three approved where two are enough, and one takes it back: another one signs anew, and it goes on.
+    let asked = scene.ask().await;
+    scene.approve(&next, &asked).await.expect("approved");
+    let third = Officer::new("housing", 508);
+    scene.enrol(&third).await;
+    scene.approve(&third, &asked).await.expect("approved");
+    assert_eq!(scene.approve(&scene.source, &asked).await.expect("enough").state.word(), "authorised");
+    let back = third.vote(&asked.request_sha256, Choice::Withdraw, None, scene.now().await);
+    assert_eq!(scene.send(&third, &asked, &back).await.expect("taken back").state, State::Voting {});
+    assert_eq!(scene.approve(&next, &asked).await.expect("signed anew").state.word(), "authorised");
+    scene.assert_refused(scene.approve(&next, &asked), Refusal::DoubleVote).await;
+}
+
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
 async fn a_key_that_is_revoked_after_the_answer_stops_its_collection(#[case] backend: Backend) {
     for who in ["an officer's", "the source's", "the data team's"] {
         let scene = Scene::new(backend).await;
         let (asked, ..) = scene.answered().await;
-        let (key, refusal, state) = match who {
-            "an officer's" => (&scene.second.key_id, Refusal::OfficerRemoved, "expired"),
-            "the source's" => (&scene.source.key_id, Refusal::OfficerRemoved, "expired"),
-            _ => (&scene.team.key_id, Refusal::OtherRecipient, "answered"),
+        let (uncollected, ..) = scene.answered().await;
+        let (key, refusal) = match who {
+            "an officer's" => (&scene.second.key_id, Refusal::Stopped),
+            "the source's" => (&scene.source.key_id, Refusal::Stopped),
+            _ => (&scene.team.key_id, Refusal::RecipientRemoved),
         };
         let gateway = &scene.programme.gateway;
         gateway.revoke_reid_key(key, "operator-1", "operator-2", "stolen").await.expect("revoked");
         scene.assert_refused(scene.collect(asked.id), refusal).await;
-        let row = gateway.store().reid(asked.id).await.expect("the database").expect("a row");
-        assert_eq!((row.state.word(), row.envelope.is_some()), (state, state == "answered"), "{who}");
+        // And where nobody comes to collect it, the ciphertext does not wait for the request's own end.
+        assert_eq!(gateway.lapse_reidentifications().await.expect("tidied"), 1, "{who}");
+        for id in [asked.id, uncollected.id] {
+            let row = gateway.store().reid(id).await.expect("the database").expect("a row");
+            assert_eq!((row.state, row.envelope), (State::Expired {}, None), "{who}");
+        }
     }
 }
 
@@ -243,6 +291,9 @@ async fn a_receipt_and_an_answer_that_were_lost_on_the_way_are_taken_when_they_c
     forged.signature = encode_base64url(&scene.team.sign.sign(&forged.signed_bytes(&asked.request_sha256)));
     let forged = gateway.receive_reidentification(&scene.team.caller, asked.id, &forged);
     scene.assert_refused(forged, Refusal::OtherEnvelope).await;
+    scene.answer(asked.id, &answer).await.expect("the source hears that it was taken, late as well");
+    // A key that was revoked since signed what happened before.
+    gateway.revoke_reid_key(&scene.team.key_id, "operator-1", "operator-2", "left").await.expect("revoked");
     for _ in 0..2 {
         gateway.receive_reidentification(&scene.team.caller, asked.id, &receipt).await.expect("taken");
     }

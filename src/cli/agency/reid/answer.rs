@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::folder::{Approved, Folder};
+use super::folder::{Approved, Folder, Sealed};
 use super::people::PeopleArgs;
 use super::{Gateway, Place};
 use crate::cli::agency::connection::{failure, now};
@@ -15,7 +15,7 @@ use crate::client::ClientError;
 use crate::crypto::random::SystemRandom;
 use crate::domain::ids::{FeedCode, OpaqueRef, ReidentificationId};
 use crate::domain::reidentification::binding;
-use crate::domain::reidentification::certificate::{Answer, SignedCertificate};
+use crate::domain::reidentification::certificate::SignedCertificate;
 use crate::domain::reidentification::refusal::Refusal;
 
 /// How often the certificate is asked for while witnesses have not cosigned yet.
@@ -48,15 +48,15 @@ pub(super) fn run(args: &AnswerArgs, output: Output) -> Result<(), Failure> {
     let path = format!("/v1/reidentifications/{}/answers", args.id);
     // Sealed once: what may not have arrived is sent again, byte for byte.
     if folder.has(args.id, "answered") {
-        let before: Answer = folder.read(args.id, "answered")?;
-        match gateway.try_post::<Value>(&path, None, &before)? {
+        let before: Sealed = folder.read(args.id, "answered")?;
+        match gateway.try_post::<Value>(&path, None, &before.answer)? {
             Ok(taken) => {
                 output.result("Handed over and logged: the envelope that was sealed here before, sent again.", &taken);
                 return Ok(());
             }
-            // It never arrived, and its certificate is over: it stands for nothing any more.
-            Err(error) if has_code(&error, &OVER) => {
-                folder.set_aside(args.id, "answered", &format!("lapsed-{}", before.certificate))?;
+            // Whatever the gateway says: while its certificate is good, there is no other envelope.
+            Err(error) if has_code(&error, &OVER) && now() >= before.not_after => {
+                folder.set_aside(args.id, "answered", &format!("lapsed-{}", before.answer.certificate))?;
             }
             Err(error) => return Err(failure(&error)),
         }
@@ -79,11 +79,19 @@ pub(super) fn run(args: &AnswerArgs, output: Output) -> Result<(), Failure> {
         return Err(Failure::failed("the record holds none of the fields that are asked for")
             .next("`porth reid refuse --reason not-held`"));
     }
+    // Looked at once more: a colleague may have taken it back meanwhile, and the record may have changed.
+    let approved: Approved = folder.read(args.id, "approved")?;
+    if !approved.is_of(&identity) {
+        return Err(Failure::failed("your own record is not what was looked at and approved any more")
+            .next("`porth reid withdraw`, then look at it and approve it again"));
+    }
     let answer = checked
         .seal(&SystemRandom::new(), &identity, &card.key_id, &key, now())
         .map_err(|refusal| gateway.report(args.id, refusal))?;
     drop(identity);
-    folder.keep(args.id, "answered", &answer)?;
+    let sealed = Sealed { not_after: checked.certificate.not_after, answer };
+    folder.keep(args.id, "answered", &sealed)?;
+    let answer = sealed.answer;
     let taken: Value = gateway.post(&path, &answer)?;
     output.result("Sealed to the data team, handed over and logged. Nobody else can open it.", &taken);
     Ok(())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::card::read_card;
 use crate::app::reidentification::verify::{PinnedOfficer, PinnedRecipient, Trust};
@@ -13,6 +14,10 @@ use crate::cli::output::Failure;
 use crate::crypto::seal::SealPublicKey;
 use crate::crypto::sign::{SigningKey, VerifyingKey};
 use crate::domain::ids::ReidentificationId;
+use crate::domain::reidentification::binding::Hash32;
+use crate::domain::reidentification::certificate::Answer;
+use crate::domain::reidentification::identity::Identity;
+use crate::domain::time::Timestamp;
 use crate::store::{ReidKey, ReidKeyKind};
 use crate::tlog::note::{TYPE_ED25519, parse_verifier_key};
 
@@ -29,6 +34,34 @@ pub(super) struct Approved {
     pub(super) feed: String,
     /// The record's reference.
     pub(super) reference: String,
+    /// 32 random bytes, base64url.
+    pub(super) salt: String,
+    /// SHA-256 over salt and what the record said; empty where it is not this agency's.
+    pub(super) identity_sha256: String,
+}
+
+impl Approved {
+    /// The hash of what a record says.
+    pub(super) fn hash(salt: &str, identity: &Identity) -> String {
+        let text = identity.plaintext();
+        let bytes = Zeroizing::new([salt.as_bytes(), &text[..]].concat());
+        Hash32::of(&bytes).to_string()
+    }
+
+    /// Whether the record says what it said when it was looked at.
+    pub(super) fn is_of(&self, identity: &Identity) -> bool {
+        self.identity_sha256 == Self::hash(&self.salt, identity)
+    }
+}
+
+/// What was sealed here, and until when it stands for an answer.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sealed {
+    /// The answer as it was sent.
+    pub(super) answer: Answer,
+    /// The end of its certificate.
+    pub(super) not_after: Timestamp,
 }
 
 impl Folder<'_> {

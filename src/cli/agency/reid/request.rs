@@ -121,6 +121,11 @@ pub(super) fn run(args: &RequestArgs, output: Output) -> Result<(), Failure> {
     let request = CanonicalRequest::parse(&text).map_err(|_| not_ours())?;
     // What officers will sign must be what was asked here, the key that it is sealed to among it.
     let is_ours = request.subject == binding::subject(&nonce, &family, person.as_deref())
+        && request.requester == card.agency
+        && request.agreement == new.agreement
+        && request.purpose == new.purpose
+        && request.power == new.power
+        && request.role == new.role
         && request.source == new.source
         && request.reason == new.reason
         && request.recipient.key_id == card.key_id

@@ -10,6 +10,7 @@ use super::people::PeopleArgs;
 use super::{Gateway, Place, words};
 use crate::cli::agency::connection::now;
 use crate::cli::output::{Failure, Output};
+use crate::crypto::random::{SystemRandom, random_bytes};
 use crate::crypto::sign::SigningKey;
 use crate::domain::family::RecordName;
 use crate::domain::ids::{ReasonCode, ReidentificationId};
@@ -83,12 +84,18 @@ pub(super) fn approve(args: &ApproveArgs, output: Output) -> Result<(), Failure>
     }
     let is_source = shown.request.source == card.agency;
     let mut text = words::request(&shown.request);
+    let before: Option<Approved> =
+        if folder.has(args.id, "shown") { Some(folder.read(args.id, "shown")?) } else { None };
+    let salt = before.as_ref().map(|before| before.salt.clone());
+    let salt = salt.unwrap_or_else(|| encode_base64url(&random_bytes::<32>(&SystemRandom::new())));
+    let mut identity_sha256 = String::new();
     let record = match (&shown.record, &args.people) {
         (Some(record), Some(people)) if is_source => {
             let found = people.find(&record.feed, &record.reference, &shown.request.fields)?;
             let own = Zeroizing::new(words::identity(&found));
             text.push_str("\n\nYour own record\n");
             text.push_str(&own);
+            identity_sha256 = Approved::hash(&salt, &found);
             Some(record)
         }
         (Some(_), None) if is_source => {
@@ -103,21 +110,32 @@ pub(super) fn approve(args: &ApproveArgs, output: Output) -> Result<(), Failure>
         request_sha256: shown.hash.to_string(),
         feed: record.map(|record| record.feed.to_string()).unwrap_or_default(),
         reference: record.map(|record| record.reference.as_str().to_owned()).unwrap_or_default(),
+        salt,
+        identity_sha256,
     };
-    // What is signed is what was looked at here before: a gateway could show one request and have another signed.
-    if folder.has(args.id, "shown") {
-        let before: Approved = folder.read(args.id, "shown")?;
-        if before.request_sha256 != seen.request_sha256 {
+    // What is signed is what was looked at here before: a gateway could show one request and have another signed,
+    // and the record itself may say something else by now.
+    match before {
+        Some(before) if before == seen => {}
+        Some(before) if before.request_sha256 != seen.request_sha256 => {
             return Err(gateway.report(args.id, Refusal::RequestAltered));
         }
-        if before != seen {
+        Some(before) if (&before.feed, &before.reference) != (&seen.feed, &seen.reference) => {
             return Err(gateway.report(args.id, Refusal::RecordMismatch));
         }
-    } else if args.sign {
-        return Err(Failure::failed("this request was not looked at on this machine yet")
-            .next("the same without --sign shows it"));
-    } else {
-        folder.keep(args.id, "shown", &seen)?;
+        Some(_) if args.sign => {
+            return Err(Failure::failed("your own record has changed since it was looked at here")
+                .next("the same without --sign shows what it says now"));
+        }
+        Some(_) => {
+            folder.set_aside(args.id, "shown", "shown-before")?;
+            folder.keep(args.id, "shown", &seen)?;
+        }
+        None if args.sign => {
+            return Err(Failure::failed("this request was not looked at on this machine yet")
+                .next("the same without --sign shows it"));
+        }
+        None => folder.keep(args.id, "shown", &seen)?,
     }
     if !args.sign {
         output.line(&*text);
@@ -139,8 +157,8 @@ pub(super) fn refuse(args: &RefuseArgs, output: Output) -> Result<(), Failure> {
     let folder = Folder(&args.place.folder);
     let (key, card) = folder.officer()?;
     let mut gateway = Gateway::connect(&args.place.connection)?;
-    let shown = show(&mut gateway, args.id)?;
     end_here(&folder, args.id)?;
+    let shown = show(&mut gateway, args.id)?;
     let vote = signed(Choice::Refuse, &shown.hash, Some(args.reason.clone()), None, &key, &card)?;
     let taken: Value = gateway.post(&format!("/v1/reidentifications/{}/refusals", args.id), &vote)?;
     output.result("Refused and logged; nothing will be released.", &taken);

@@ -25,12 +25,14 @@ pub(super) fn table(requests: &[Value]) -> String {
 pub(super) fn request(request: &CanonicalRequest) -> String {
     let fields: Vec<&str> = request.fields.iter().map(|field| field.as_str()).collect();
     let mut text = format!(
-        "Request     {}\nAsked by    {}, as {}, through {}\nAsked of    {}\nFor         {}, on {} ({}, {})\nFields      {}\n\
+        "Request     {}\nAsked by    {}, as {}, through {}\nUser        {}\nAt          {}\nAsked of    {}\nFor         {}, on {} ({}, {})\nFields      {}\n\
          Reason      {}\nSealed to   {}\nApprovals   {} people\nUntil       {}\nSHA-256     {}",
         request.id,
         request.requester,
         request.role,
         request.client,
+        request.user.as_str(),
+        request.at,
         request.source,
         request.purpose,
         request.power,
