@@ -110,11 +110,10 @@ impl TestDatabase {
 
 /// Makes a database in the cluster that `scripts/test` started.
 async fn create_postgres_database() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let url = std::env::var("PORTH_TEST_POSTGRES")
         .expect("PORTH_TEST_POSTGRES is not set: run the tests with `scripts/test`, which starts PostgreSQL for them");
-    let name = format!("porth_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    // Not by the process's number: a long run on a busy machine has one of them twice.
+    let name = format!("porth_{}", uuid::Uuid::now_v7().simple());
     psql(&format!("CREATE DATABASE {name}")).await;
     let (server, _) = url.rsplit_once('/').expect("a database in the URL");
     format!("{server}/{name}")
