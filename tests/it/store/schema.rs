@@ -77,6 +77,7 @@ const STEPS: &[&str] = &[
     "0028_erasures",
     "0029_marks_by_decision",
     "0030_accounts",
+    "0031_console_handles",
 ];
 
 /// Table by table, the columns with their comments, and the changes of older tables; types translated to the shared three.
